@@ -1,0 +1,1 @@
+"""The laptop cloud: development only, never part of the package."""

@@ -1,0 +1,245 @@
+"""Faults on demand: which call meets which fault, and what the answer to it is.
+
+A rule is a JSON object: {"operation": "CreateModel", "fault": NAME, "times": n, "after": k, "seconds": s}.
+`operation` left out means every operation; `times` left out means for ever; `after` calls pass first; `seconds` is how
+long the fault lasts from the first call that meets it, except for "stall", where it is the length of the silence.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class BadRule(ValueError):
+    """A fault rule that makes no sense; the message says which and why."""
+
+
+class When(Enum):
+    """What a fault does to a call."""
+
+    ERROR = "answers an error instead of acting"
+    DROP_BEFORE = "resets the connection before acting"
+    DROP_AFTER = "acts, then resets the connection"
+    STALL = "acts, then keeps silent before it answers"
+    TRUNCATE = "acts, then closes the connection in the middle of the answer"
+    GARBLE = "acts, then answers well-formed HTTP with cut JSON"
+    NOT_YET = "says a model is missing that was just created"
+    NO_TAGS_YET = "lists no tags of a model that was just created"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of fault; `status`, `code` and `message` for those that answer an error."""
+
+    when: When
+    status: int = 0
+    code: str = ""
+    message: str = ""
+
+
+def _refusal(message: str) -> Fault:
+    return Fault(When.ERROR, 400, "ValidationException", message)
+
+
+# Messages in braces are filled from the request that meets the fault: role, image, url (of the model data), operation,
+# resource (an ARN), account, region. Sources: records of the real service, except where a line says otherwise.
+FAULTS: dict[str, Fault] = {
+    "throttling": Fault(When.ERROR, 400, "ThrottlingException", "Rate exceeded"),
+    # Codes and texts of the next two: SageMaker API reference, "Common Errors".
+    "internal-error": Fault(
+        When.ERROR,
+        500,
+        "InternalFailure",
+        "The request processing has failed because of an unknown error, exception or failure.",
+    ),
+    "unavailable": Fault(
+        When.ERROR, 503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."
+    ),
+    "reset-before": Fault(When.DROP_BEFORE),
+    "reset-after": Fault(When.DROP_AFTER),
+    "stall": Fault(When.STALL),
+    "truncated": Fault(When.TRUNCATE),
+    "garbled": Fault(When.GARBLE),
+    "expired-credentials": Fault(
+        When.ERROR, 400, "ExpiredTokenException", "The security token included in the request is expired"
+    ),
+    "access-denied": Fault(
+        When.ERROR,
+        400,
+        "AccessDeniedException",
+        "User: arn:aws:sts::{account}:assumed-role/execution/session is not authorized to perform: "
+        "{action} on resource: {resource}",
+    ),
+    "iam-race-role": _refusal(
+        'The execution role ARN "{role}" is invalid. Please ensure that the role exists and that its trust relationship '
+        'policy allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com".'
+    ),
+    "iam-race-data": _refusal(
+        'Could not access model data at {url}. Please ensure that the role "{role}" exists and that its trust relationship '
+        'policy allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". Also ensure that '
+        'the role has "s3:GetObject" permissions and that the object is located in {region}.'
+    ),
+    # aws-samples/generative-ai-sagemaker-cdk-demo#2
+    "iam-race-image": _refusal("The role '{role}' does not have BatchGetImage permission for the image: '{image}'."),
+    # aws/deep-learning-containers#5657
+    "iam-race-repository": _refusal(
+        "The repository of your image {image} does not grant ecr:GetDownloadUrlForLayer, ecr:BatchGetImage, "
+        "ecr:BatchCheckLayerAvailability permission to sagemaker.amazonaws.com service principal."
+    ),
+    "iam-race-role-older": _refusal(
+        "Could not assume role {role}. Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' "
+        "to assume the role."
+    ),
+    "read-after-create-delay": Fault(When.NOT_YET),
+    "tags-after-create-delay": Fault(When.NO_TAGS_YET),
+    # The text is the documentation of this error in botocore's service model.
+    "limit-exceeded": Fault(
+        When.ERROR,
+        400,
+        "ResourceLimitExceeded",
+        "You have exceeded an SageMaker resource limit. For example, you might have too many training jobs created.",
+    ),
+    "artifact-missing": _refusal("Could not find model data at {url}."),
+    "image-missing": _refusal("Requested image {image} not found."),
+    "oci-image": _refusal(
+        "Unsupported manifest media type application/vnd.oci.image.manifest.v1+json for image {image}"
+    ),
+    "not-subscribed": _refusal("Caller is not subscribed to the marketplace offering."),
+    "eula": _refusal(
+        "The AcceptEula value must be explicitly defined as True in order to accept the end-user license agreement (EULA) "
+        'that this "{url}" model requires.'
+    ),
+}
+
+READS_OF_A_MODEL = ("DescribeModel", "ListTags")
+
+
+@dataclass
+class Rule:
+    """One rule and how far it has come: `seen` calls matched, `met` of them met the fault, the first at `began`."""
+
+    fault: str
+    operation: str | None = None
+    times: int | None = None
+    after: int = 0
+    seconds: float | None = None
+    seen: int = 0
+    met: int = 0
+    began: float | None = None
+
+    @property
+    def kind(self) -> Fault:
+        """What the fault is."""
+        return FAULTS[self.fault]
+
+    @classmethod
+    def from_json(cls, rule: object) -> Rule:
+        """Reads one rule. Raises BadRule."""
+        if not isinstance(rule, dict):
+            raise BadRule(f"a fault rule is a JSON object, not {type(rule).__name__}")
+        if strange := sorted(map(str, rule.keys() - {"operation", "fault", "times", "after", "seconds"})):
+            raise BadRule(f"unknown members in a fault rule: {', '.join(strange)}")
+        if rule.get("fault") not in FAULTS:
+            raise BadRule(f"unknown fault {rule.get('fault')!r}; known are: {', '.join(FAULTS)}")
+        for name, kinds in (("times", int), ("after", int), ("seconds", int | float)):
+            value = rule.get(name)
+            if value is not None and (not isinstance(value, kinds) or isinstance(value, bool) or value < 0):
+                raise BadRule(f"{name} in a fault rule is a number of at least 0, or null")
+        made = cls(**{name: value for name, value in rule.items() if value is not None})
+        if made.kind.when is When.STALL and made.seconds is None:
+            raise BadRule("the fault stall needs seconds")
+        return made
+
+    def takes(self, operation: str, now: float, created: float | None) -> bool:
+        """True when a call meets the fault; counts the call. `created` is when its model was created, if we know."""
+        if not self._concerns(operation, now, created):
+            return False
+        self.seen += 1
+        if self.seen <= self.after or (self.times is not None and self.met >= self.times):
+            return False
+        if self.began is None:
+            self.began = now
+        if self._lasts_from_first_call and self.seconds is not None and now - self.began >= self.seconds:
+            return False
+        self.met += 1
+        return True
+
+    @property
+    def _lasts_from_first_call(self) -> bool:
+        return self.kind.when not in (When.STALL, When.NOT_YET, When.NO_TAGS_YET)
+
+    def _concerns(self, operation: str, now: float, created: float | None) -> bool:
+        if self.operation not in (None, operation):
+            return False
+        if self.kind.when not in (When.NOT_YET, When.NO_TAGS_YET):
+            return True
+        reads = READS_OF_A_MODEL if self.kind.when is When.NOT_YET else ("ListTags",)
+        if created is None or operation not in reads:
+            return False
+        return self.seconds is None or now - created < self.seconds
+
+
+@dataclass
+class Faults:
+    """The rules in force, first match first. Safe to use from several threads."""
+
+    rules: list[Rule] = field(default_factory=list)
+    created: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def replace(self, rules: Iterable[object]) -> None:
+        """Puts these rules in force instead of those before. Raises BadRule, and then changes nothing."""
+        made = [Rule.from_json(rule) for rule in rules]
+        with self._lock:
+            self.rules = made
+
+    def inject(self, operation: str | None, fault: str, **limits: float | None) -> None:
+        """Adds one rule; `limits` are times, after and seconds. Raises BadRule."""
+        rule = Rule.from_json({"operation": operation, "fault": fault, **limits})
+        with self._lock:
+            self.rules.append(rule)
+
+    def clear(self) -> None:
+        """Forgets all rules and all creations."""
+        with self._lock:
+            self.rules = []
+            self.created = {}
+
+    def note_create(self, model_name: str) -> None:
+        """Remembers that a model was created now, for the faults that delay reads."""
+        with self._lock:
+            self.created[model_name] = time.monotonic()
+
+    def meet(self, operation: str, request: Mapping[str, Any]) -> Rule | None:
+        """The rule that this call meets, if any; counts it."""
+        if not self.rules:
+            return None
+        name = request.get("ModelName") or str(request.get("ResourceArn", "")).rpartition("/")[2]
+        now = time.monotonic()
+        with self._lock:
+            created = self.created.get(name)
+            return next((rule for rule in self.rules if rule.takes(operation, now, created)), None)
+
+
+def error_message(fault: Fault, operation: str, request: Mapping[str, Any], account: str, region: str) -> str:
+    """The text of an error fault, with what it names taken from the request."""
+    containers = [request.get("PrimaryContainer"), *(request.get("Containers") or [])]
+    container: Mapping[str, Any] = next((c for c in containers if isinstance(c, dict)), {})
+    source = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
+    arn = f"arn:aws:sagemaker:{region}:{account}:model/{request.get('ModelName', '*')}"
+    return fault.message.format(
+        role=request.get("ExecutionRoleArn", f"arn:aws:iam::{account}:role/execution"),
+        image=container.get("Image", f"{account}.dkr.ecr.{region}.amazonaws.com/image:1"),
+        url=container.get("ModelDataUrl") or source.get("S3Uri", "s3://bucket/model.tar.gz"),
+        action=f"sagemaker:{operation}",
+        resource=request.get("ResourceArn", arn),
+        account=account,
+        region=region,
+    )
