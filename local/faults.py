@@ -1,8 +1,9 @@
 """Faults on demand: which call meets which fault, and what the answer to it is.
 
 A rule is a JSON object: {"operation": "CreateModel", "fault": NAME, "times": n, "after": k, "seconds": s}.
-`operation` left out means every operation; `times` left out means for ever; `after` calls pass first; `seconds` is how
-long the fault lasts from the first call that meets it, except for "stall", where it is the length of the silence.
+`operation` left out means every operation; `times` left out means for ever; `after` calls pass first; `seconds` is
+how long the fault lasts from the first call that meets it. For "stall" it is the length of the silence, and for the
+delays after a create the time since that create.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def _refusal(message: str) -> Fault:
     return Fault(When.ERROR, 400, "ValidationException", message)
 
 
-# Messages in braces are filled from the request that meets the fault: role, image, url (of the model data), operation,
-# resource (an ARN), account, region. Sources: records of the real service, except where a line says otherwise.
+# Names in braces are filled from the request that meets the fault. The texts are recorded from the real service,
+# except where a line says otherwise.
 FAULTS: dict[str, Fault] = {
     "throttling": Fault(When.ERROR, 400, "ThrottlingException", "Rate exceeded"),
     # Codes and texts of the next two: SageMaker API reference, "Common Errors".
@@ -60,7 +61,10 @@ FAULTS: dict[str, Fault] = {
         "The request processing has failed because of an unknown error, exception or failure.",
     ),
     "unavailable": Fault(
-        When.ERROR, 503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."
+        When.ERROR,
+        503,
+        "ServiceUnavailable",
+        "The request has failed due to a temporary failure of the server.",
     ),
     "reset-before": Fault(When.DROP_BEFORE),
     "reset-after": Fault(When.DROP_AFTER),
@@ -78,24 +82,28 @@ FAULTS: dict[str, Fault] = {
         "{action} on resource: {resource}",
     ),
     "iam-race-role": _refusal(
-        'The execution role ARN "{role}" is invalid. Please ensure that the role exists and that its trust relationship '
-        'policy allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com".'
+        'The execution role ARN "{role}" is invalid. Please ensure that the role exists and that its trust '
+        'relationship policy allows the action "sts:AssumeRole" for the service principal '
+        '"sagemaker.amazonaws.com".'
     ),
     "iam-race-data": _refusal(
-        'Could not access model data at {url}. Please ensure that the role "{role}" exists and that its trust relationship '
-        'policy allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". Also ensure that '
-        'the role has "s3:GetObject" permissions and that the object is located in {region}.'
+        'Could not access model data at {url}. Please ensure that the role "{role}" exists and that its trust '
+        'relationship policy allows the action "sts:AssumeRole" for the service principal '
+        '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the object '
+        "is located in {region}."
     ),
     # aws-samples/generative-ai-sagemaker-cdk-demo#2
-    "iam-race-image": _refusal("The role '{role}' does not have BatchGetImage permission for the image: '{image}'."),
+    "iam-race-image": _refusal(
+        "The role '{role}' does not have BatchGetImage permission for the image: '{image}'."
+    ),
     # aws/deep-learning-containers#5657
     "iam-race-repository": _refusal(
         "The repository of your image {image} does not grant ecr:GetDownloadUrlForLayer, ecr:BatchGetImage, "
         "ecr:BatchCheckLayerAvailability permission to sagemaker.amazonaws.com service principal."
     ),
     "iam-race-role-older": _refusal(
-        "Could not assume role {role}. Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' "
-        "to assume the role."
+        "Could not assume role {role}. Please ensure that the role exists and allows principal "
+        "'sagemaker.amazonaws.com' to assume the role."
     ),
     "read-after-create-delay": Fault(When.NOT_YET),
     "tags-after-create-delay": Fault(When.NO_TAGS_YET),
@@ -104,7 +112,8 @@ FAULTS: dict[str, Fault] = {
         When.ERROR,
         400,
         "ResourceLimitExceeded",
-        "You have exceeded an SageMaker resource limit. For example, you might have too many training jobs created.",
+        "You have exceeded an SageMaker resource limit. For example, you might have too many training jobs "
+        "created.",
     ),
     "artifact-missing": _refusal("Could not find model data at {url}."),
     "image-missing": _refusal("Requested image {image} not found."),
@@ -113,8 +122,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "not-subscribed": _refusal("Caller is not subscribed to the marketplace offering."),
     "eula": _refusal(
-        "The AcceptEula value must be explicitly defined as True in order to accept the end-user license agreement (EULA) "
-        'that this "{url}" model requires.'
+        "The AcceptEula value must be explicitly defined as True in order to accept the end-user license "
+        'agreement (EULA) that this "{url}" model requires.'
     ),
 }
 
@@ -123,7 +132,7 @@ READS_OF_A_MODEL = ("DescribeModel", "ListTags")
 
 @dataclass
 class Rule:
-    """One rule and how far it has come: `seen` calls matched, `met` of them met the fault, the first at `began`."""
+    """One rule and how far it has come: `seen` calls matched, `met` met the fault, the first of them at `began`."""
 
     fault: str
     operation: str | None = None
@@ -158,7 +167,7 @@ class Rule:
         return made
 
     def takes(self, operation: str, now: float, created: float | None) -> bool:
-        """True when a call meets the fault; counts the call. `created` is when its model was created, if we know."""
+        """True when a call meets the fault; counts it. `created` is when its model was created, if known."""
         if not self._concerns(operation, now, created):
             return False
         self.seen += 1

@@ -28,7 +28,8 @@ from local.sagemaker_rules import (
     invalid,
 )
 
-MODELS_PER_PAGE = 100
+# ListModels documents no default; ListEndpoints and most other lists of SageMaker document 10.
+MODELS_PER_PAGE = 10
 TAGS_PER_PAGE = 50
 
 _sequence = count()
@@ -175,7 +176,11 @@ def _described(request: Json) -> Json:
 
 def _mirrors_model_data_url(container: Json) -> bool:
     # A multi-model container's URL is a prefix of many artifacts, so no single object can mirror it.
-    return "ModelDataUrl" in container and "ModelDataSource" not in container and container["Mode"] == "SingleModel"
+    return (
+        "ModelDataUrl" in container
+        and "ModelDataSource" not in container
+        and container["Mode"] == "SingleModel"
+    )
 
 
 def _mirrored(url: str) -> Json:
@@ -200,7 +205,11 @@ def list_models(place: Place, request: Json) -> Json:
     index, low, high = _listed_range(place.models, request)
     if token := request.get("NextToken"):
         last = _key(token, (str,) if index is place.models.by_name else (float, int, str))
-        low, high = (max(low, bisect_right(index, last)), high) if ascending else (low, min(high, bisect_left(index, last)))
+        low, high = (
+            (max(low, bisect_right(index, last)), high)
+            if ascending
+            else (low, min(high, bisect_left(index, last)))
+        )
     positions = range(low, high) if ascending else range(high - 1, low - 1, -1)
     matching = (index[i] for i in positions if _matches(place.models[index[i][-1]], request))
     limit = request.get("MaxResults", MODELS_PER_PAGE)
@@ -214,7 +223,11 @@ def _listed_range(models: ModelStore, request: Json) -> tuple[list[Any], int, in
     if request.get("SortBy") == "Name":
         return models.by_name, 0, len(models.by_name)
     low = bisect_left(models.by_time, (request.get("CreationTimeAfter", float("-inf")),))
-    return models.by_time, low, bisect_left(models.by_time, (request.get("CreationTimeBefore", float("inf")),))
+    return (
+        models.by_time,
+        low,
+        bisect_left(models.by_time, (request.get("CreationTimeBefore", float("inf")),)),
+    )
 
 
 def _matches(model: StoredModel, request: Json) -> bool:
@@ -286,7 +299,9 @@ def write_system_tags(arn: str, tags: dict[str, str]) -> None:
     Raises Refused when the model is missing, ValueError when a key is not AWS's own.
     """
     if strange := [key for key in tags if not key.startswith("aws:")]:
-        raise ValueError(f"not system tags: {', '.join(strange)}; only keys that begin with aws: can be written here")
+        raise ValueError(
+            f"not system tags: {', '.join(strange)}; only keys that begin with aws: can be written here"
+        )
     if not is_model_arn(arn):
         raise missing(arn)
     _, _, _, region, account, _ = arn.split(":", 5)

@@ -1,7 +1,7 @@
-"""What SageMaker refuses, and in which words: shapes from botocore's service model, rules from records and documents.
+"""What SageMaker refuses, and in which words: shapes from botocore, rules from records and the API reference.
 
-Messages marked "not recorded" stand where no public record of the service's own text is known: code and situation are
-the service's, the wording is the rule as the API reference states it.
+Messages marked "not recorded" stand where no public record of the service's own text is known: code and situation
+are the service's, the wording is the rule as the API reference states it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import Any
 
 import botocore.session
 import regex
-from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
 Json = dict[str, Any]
 
 ENVIRONMENT_BYTES = 32 * 1024
 TAGS_PER_RESOURCE = 50
 METRIC_FREQUENCIES = (10, 30, 60, 120, 180, 240, 300)
-ECR_IMAGE = re.compile(r"\d{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.(aws|amazonwebservices\.com\.cn))/\S+")
+ECR_IMAGE = re.compile(
+    r"\d{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.(aws|amazonwebservices\.com\.cn))/\S+"
+)
 REGISTRY_HOST = re.compile(r"[^/]*[.:][^/]*/")
 
 
@@ -53,8 +55,8 @@ def service_model() -> ServiceModel:
 def check_shape(operation: str, request: object) -> Json:
     """The request as the service understands it: nulls and unknown members left out, every value checked.
 
-    Raises Refused: SerializationException for a value of the wrong JSON type, else ValidationException that lists
-    every violation of the operation's input shape.
+    Raises Refused: SerializationException for a value of the wrong JSON type, else ValidationException with every
+    violation of the operation's input shape.
     """
     shape = service_model().operation_model(operation).input_shape
     if not isinstance(request, dict) or shape is None:
@@ -144,26 +146,27 @@ def _broken_members(text: str, member: Shape, values: Any) -> Iterator[str]:
         yield f"{text}: [{', '.join(constraint for constraint, _ in constraints)}]"
 
 
-def _constraints(shape: Shape) -> list[tuple[str, Callable[[Any], bool]]]:
-    return _constraints_of(shape.name, shape)
+Constraint = tuple[str, Callable[[Any], bool]]
 
 
 @cache
-def _constraints_of(_name: str, shape: Shape) -> list[tuple[str, Callable[[Any], bool]]]:
-    size: Callable[[Any], int] = (lambda v: v) if shape.type_name == "integer" else len
-    what = "value" if shape.type_name == "integer" else "length"
-    found: list[tuple[str, Callable[[Any], bool]]] = []
-    if (highest := shape.metadata.get("max")) is not None:
-        found.append((f"Member must have {what} less than or equal to {highest}", lambda v: size(v) <= highest))
-    if (lowest := shape.metadata.get("min")) is not None:
-        found.append((f"Member must have {what} greater than or equal to {lowest}", lambda v: size(v) >= lowest))
-    if pattern := shape.metadata.get("pattern"):
-        # The service's patterns are Java's: whole match, ASCII classes, and \p{...}, which `re` does not know.
+def _constraints(shape: Shape) -> list[Constraint]:
+    what, size = ("value", lambda v: v) if shape.type_name == "integer" else ("length", len)
+    limits, found = shape.metadata, list[Constraint]()
+    if (highest := limits.get("max")) is not None:
+        text = f"Member must have {what} less than or equal to {highest}"
+        found.append((text, lambda v: size(v) <= highest))
+    if (lowest := limits.get("min")) is not None:
+        text = f"Member must have {what} greater than or equal to {lowest}"
+        found.append((text, lambda v: size(v) >= lowest))
+    if pattern := limits.get("pattern"):
+        # The patterns are Java's: whole match, ASCII classes, and \p{...}, which `re` does not know.
         matches = regex.compile(pattern, regex.ASCII).fullmatch
-        found.append((f"Member must satisfy regular expression pattern: {pattern}", lambda v: bool(matches(v))))
-    if isinstance(shape, StringShape) and shape.enum:
-        values = list(shape.enum)
-        found.append((f"Member must satisfy enum value set: [{', '.join(values)}]", lambda v: v in values))
+        text = f"Member must satisfy regular expression pattern: {pattern}"
+        found.append((text, lambda v: matches(v) is not None))
+    if values := limits.get("enum"):
+        text = f"Member must satisfy enum value set: [{', '.join(values)}]"
+        found.append((text, lambda v: v in values))
     return found
 
 
@@ -219,7 +222,11 @@ def _one_kind_of_container(request: Json) -> str | None:
 
 def _one_multi_model_container(request: Json) -> str | None:
     multi = [c for c in request.get("Containers", []) if c.get("Mode") == "MultiModel"]
-    return "More than one container in MultiModel mode is not supported with inference pipeline." if len(multi) > 1 else None
+    return (
+        "More than one container in MultiModel mode is not supported with inference pipeline."
+        if len(multi) > 1
+        else None
+    )
 
 
 def _hostnames(request: Json) -> str | None:
@@ -229,20 +236,34 @@ def _hostnames(request: Json) -> str | None:
     direct = request.get("InferenceExecutionConfig", {}).get("Mode") == "Direct"
     if len(names) not in (0, len(containers)) or (direct and len(names) < len(containers)):
         return "Specify ContainerHostname for every container of the inference pipeline."
-    return "ContainerHostname must be unique in the inference pipeline." if len(set(names)) < len(names) else None
+    return (
+        "ContainerHostname must be unique in the inference pipeline."
+        if len(set(names)) < len(names)
+        else None
+    )
 
 
 def _environment_size(request: Json) -> str | None:
     # Not recorded; API reference, ContainerDefinition$Environment.
     maps = [c.get("Environment", {}) for c in containers_of(request)]
     size = sum(len((key + value).encode()) for one in maps for key, value in one.items())
-    return None if size <= ENVIRONMENT_BYTES else "The combined length of all Environment maps must not exceed 32 KB."
+    return (
+        None
+        if size <= ENVIRONMENT_BYTES
+        else "The combined length of all Environment maps must not exceed 32 KB."
+    )
 
 
 def _vpc_for_private_registry(request: Json) -> str | None:
     # Not recorded; developer guide, "Use a Private Docker Registry for Real-Time Inference Containers".
-    private = any(c.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc" for c in containers_of(request))
-    return "VpcConfig is required with Vpc repository access mode." if private and "VpcConfig" not in request else None
+    private = any(
+        c.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc" for c in containers_of(request)
+    )
+    return (
+        "VpcConfig is required with Vpc repository access mode."
+        if private and "VpcConfig" not in request
+        else None
+    )
 
 
 def _package_or_image(container: Json) -> str | None:
@@ -292,7 +313,9 @@ def _data_sources(container: Json) -> str | None:
 def _metric_frequency(container: Json) -> str | None:
     # Not recorded; API reference, MetricsEndpoint$MetricPublishFrequencyInSeconds.
     endpoints = container.get("ContainerMetricsConfig", {}).get("MetricsEndpoints", [])
-    given = [e["MetricPublishFrequencyInSeconds"] for e in endpoints if "MetricPublishFrequencyInSeconds" in e]
+    given = [
+        e["MetricPublishFrequencyInSeconds"] for e in endpoints if "MetricPublishFrequencyInSeconds" in e
+    ]
     if all(frequency in METRIC_FREQUENCIES for frequency in given):
         return None
     return f"MetricPublishFrequencyInSeconds must be one of {', '.join(map(str, METRIC_FREQUENCIES))}."

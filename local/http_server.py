@@ -1,0 +1,123 @@
+"""An HTTP server for WSGI applications whose connections stay open, as AWS's do, and can be reset on demand."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import select
+import socket
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import ThreadedWSGIServer
+from werkzeug.test import run_wsgi_app
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class ConnectionDropped(Exception):
+    """Raised by an application to have the connection reset without an answer."""
+
+
+def collected(app: WSGIApplication, environ: WSGIEnvironment) -> Answer:
+    """Status, headers and whole body of an application's answer."""
+    content, status, headers = run_wsgi_app(app, environ, buffered=True)
+    return int(status.split()[0]), dict(headers), b"".join(content)
+
+
+def keep_silent(seconds: float, environ: WSGIEnvironment) -> None:
+    """Waits so long; raises ConnectionDropped when the client goes away meanwhile."""
+    connection: socket.socket | None = environ.get("werkzeug.socket")
+    if connection is None:
+        time.sleep(seconds)
+    elif select.select([connection], [], [], seconds)[0]:
+        raise ConnectionDropped
+
+
+class _Connection(MotoRequestHandler):
+    """One connection, kept open between requests, which werkzeug's own handler does not do."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    # Headers and body leave at once in one packet: no 40 ms of waiting for a delayed acknowledgement.
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+
+    def setup(self) -> None:
+        """Lets the server close this connection when it stops."""
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        """Ends the connection."""
+        self.server.connections.discard(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def run_wsgi(self) -> None:
+        """Answers one request; a dropped connection is reset (RST) and not closed in order."""
+        if self.headers.get("Expect", "").strip().lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        environ = self.make_environ()
+        body = _body(environ)
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        try:
+            status, headers, content = collected(self.server.app, environ)
+        except ConnectionDropped:
+            self._reset()
+            return
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(content))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content if self.command != "HEAD" else b"")
+        self.wfile.flush()
+
+    def _reset(self) -> None:
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Keeps quiet."""
+
+
+def _body(environ: WSGIEnvironment) -> bytes:
+    source: Any = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        return bytes(source.read())
+    return bytes(source.read(int(environ.get("CONTENT_LENGTH") or 0)))
+
+
+class _Server(ThreadedWSGIServer):
+    def __init__(self, port: int, app: WSGIApplication) -> None:
+        super().__init__("127.0.0.1", port, app, handler=_Connection)
+        self.connections: set[socket.socket] = set()
+
+
+class HttpServer:
+    """Serves an application on a loopback port (0: any free one) in threads of this process, until closed."""
+
+    def __init__(self, app: WSGIApplication, port: int = 0) -> None:
+        self._server = _Server(port, app)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, name=self.url, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops serving and closes every connection."""
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in list(self._server.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
