@@ -1,0 +1,1 @@
+"""The CloudFormation resource type AWS::SageMaker::Model."""

@@ -1,0 +1,228 @@
+"""The door that CloudFormation knocks at: the library's `Resource`, with what it lacks.
+
+The library loses `nextToken`, makes new clients for every request, puts property values into logs and messages,
+and turns a finished create into a failure when a metric cannot be published. Here a request is coerced and checked
+against the schema, the handler runs with kept clients and a deadline, and whatever happens is answered and told in
+one log line without any property value.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from cloudformation_cli_python_lib import Action, OperationStatus, ProgressEvent, Resource, exceptions
+from cloudformation_cli_python_lib.interface import BaseResourceHandlerRequest
+from cloudformation_cli_python_lib.log_delivery import ProviderLogHandler
+from cloudformation_cli_python_lib.metrics import MetricsPublisher
+from cloudformation_cli_python_lib.utils import HandlerRequest
+
+from . import errors, schema
+from .models import ResourceModel
+from .schema import Violation
+from .session import CALLER, MARGIN, PROVIDER, Lease
+
+LOG = logging.getLogger(__package__)
+
+# Seconds that CloudFormation gives an invocation ("handler timeouts", CloudFormation CLI user guide).
+TIME_LIMITS = {Action.READ: 30.0, Action.LIST: 30.0}
+_MUTATION_TIME_LIMIT = 60.0
+_STATES_ITS_PROPERTIES = (Action.CREATE, Action.UPDATE)
+_IDENTIFIERS = ("ModelArn", "ModelName")
+
+# At DEBUG these write whole requests with their property values and credentials.
+_TALKATIVE = ("botocore", "boto3", "urllib3", "s3transfer", "cloudformation_cli_python_lib")
+
+
+@dataclass
+class Request(BaseResourceHandlerRequest):  # type: ignore[misc]
+    """A handler request; `violations` are those of the schema, and `desiredResourceState` is without them."""
+
+    desiredResourceState: ResourceModel | None
+    previousResourceState: ResourceModel | None
+    violations: list[Violation] = field(default_factory=list)
+
+
+class ModelType(Resource):  # type: ignore[misc]
+    """The resource type, called with an event and a Lambda context."""
+
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """Answer an event of CloudFormation with the JSON of a progress event. Raises nothing."""
+        started = time.monotonic()
+        journal: dict[str, Any] = {"type": self.type_name}
+        silence_libraries()
+        try:
+            request = _parse(event)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            progress = exceptions.InvalidRequest(
+                "The event is not a request of CloudFormation to a resource type: action, region, bearerToken "
+                "and requestData must be there."
+            ).to_progress_event()
+            _log(journal, progress, started)
+            return progress._serialize()  # type: ignore[no-any-return]
+        action = Action[request.action]
+        lease = Lease(started + _seconds(action, context))
+        progress = self._progress(request, action, lease)
+        journal |= {"action": action.name, "model": _model_name(request, progress), "calls": lease.calls}
+        with suppress(Exception), PROVIDER.lent(request.requestData.providerCredentials):
+            _deliver(request, action, progress, journal, started, lease)
+        return progress._serialize()  # type: ignore[no-any-return]
+
+    def test_entrypoint(self, event: Any, context: Any) -> dict[str, Any]:
+        """Answer an event of the form that SAM's TestEntrypoint takes."""
+        return self(_to_production(event), context)
+
+    def _progress(self, request: HandlerRequest, action: Action, lease: Lease) -> ProgressEvent:
+        if not request.requestData.callerCredentials:
+            return exceptions.InvalidCredentials(
+                "The request carries no credentials. Give the type an execution role when registering it."
+            ).to_progress_event()
+        try:
+            with CALLER.lent(request.requestData.callerCredentials, lease) as session:
+                return self._invoke_handler(session, _typed(request, action), action, request.callbackContext or {})
+        except exceptions._HandlerError as error:
+            return error.to_progress_event()
+        except Exception as error:
+            failure = errors.unexpected(error)
+            return ProgressEvent.failed(failure.error_code, str(failure))
+
+
+def silence_libraries() -> None:
+    """Keep other libraries' loggers from writing requests, whatever the level of the root logger."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _parse(event: Any) -> HandlerRequest:
+    request = HandlerRequest.deserialize(json.loads(json.dumps(event)))
+    for required in (Action[request.action], request.region, request.bearerToken):
+        if not isinstance(required, str):
+            raise TypeError
+    return request
+
+
+def _seconds(action: Action, context: Any) -> float:
+    """The time that an invocation has: CloudFormation's limit, or less where the Lambda ends before it."""
+    limit = TIME_LIMITS.get(action, _MUTATION_TIME_LIMIT)
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return min(limit, remaining() / 1000) if remaining else limit
+
+
+def _typed(request: HandlerRequest, action: Action) -> Request:
+    data = request.requestData
+    desired, violations = _state(data.resourceProperties, identifiers_only=action not in _STATES_ITS_PROPERTIES)
+    previous, _ = _state(data.previousResourceProperties)
+    return Request(
+        clientRequestToken=request.bearerToken,
+        desiredResourceState=desired,
+        previousResourceState=previous,
+        desiredResourceTags=data.stackTags,
+        previousResourceTags=data.previousStackTags,
+        systemTags=data.systemTags,
+        previousSystemTags=data.previousSystemTags,
+        awsAccountId=request.awsAccountId,
+        logicalResourceIdentifier=data.logicalResourceId,
+        typeConfiguration=None,
+        nextToken=request.nextToken,
+        region=request.region,
+        # The library's partition is wrong for GovCloud; botocore knows it.
+        awsPartition=None,
+        stackId=request.stackId,
+        violations=violations,
+    )
+
+
+def _state(properties: Any, *, identifiers_only: bool = False) -> tuple[ResourceModel | None, list[Violation]]:
+    """Return a resource model without the properties that break the schema, and how they break it.
+
+    Reads, deletes and lists take identifiers only: whatever else is there must not keep a model from being deleted.
+    """
+    properties = properties or {}
+    if identifiers_only and isinstance(properties, Mapping):
+        properties = {name: properties[name] for name in _IDENTIFIERS if properties.get(name) is not None}
+    coerced, violations = schema.coerce(properties)
+    broken = {violation.path[0] for violation in violations if violation.path}
+    sound = {name: value for name, value in coerced.items() if name not in broken}
+    return ResourceModel._deserialize(sound), violations
+
+
+def _to_production(event: Mapping[str, Any]) -> dict[str, Any]:
+    request = event.get("request", {})
+    return {
+        "action": event.get("action"),
+        "awsAccountId": request.get("awsAccountId"),
+        "bearerToken": request.get("clientRequestToken"),
+        "region": event.get("region") or request.get("region"),
+        "stackId": request.get("stackId"),
+        "nextToken": request.get("nextToken"),
+        "callbackContext": event.get("callbackContext"),
+        "requestData": {
+            "callerCredentials": event.get("credentials"),
+            "resourceProperties": request.get("desiredResourceState"),
+            "previousResourceProperties": request.get("previousResourceState"),
+            "logicalResourceId": request.get("logicalResourceIdentifier"),
+            "stackTags": request.get("desiredResourceTags"),
+            "previousStackTags": request.get("previousResourceTags"),
+            "systemTags": request.get("systemTags"),
+            "previousSystemTags": request.get("previousSystemTags"),
+        },
+    }
+
+
+def _deliver(
+    request: HandlerRequest,
+    action: Action,
+    progress: ProgressEvent,
+    journal: dict[str, Any],
+    started: float,
+    lease: Lease,
+) -> None:
+    """Write the log line and publish the metrics of an invocation.
+
+    Both go to the account of the type's provider, over the network: without them an answer is still an answer,
+    so they get what time is left and their failures stay here.
+    """
+    log_group = request.requestData.providerLogGroupName
+    if log_group and request.requestData.providerCredentials and lease.deadline - time.monotonic() > MARGIN:
+        _LogDelivery.setup(request, PROVIDER)
+        _publish(MetricsPublisher(PROVIDER, request.resourceType), action, progress, started)
+    _log(journal, progress, started)
+
+
+def _publish(metrics: MetricsPublisher, action: Action, progress: ProgressEvent, started: float) -> None:
+    now = datetime.now(UTC)
+    metrics.publish_invocation_metric(now, action)
+    metrics.publish_duration_metric(now, action, (time.monotonic() - started) * 1000)
+    if progress.status is OperationStatus.FAILED:
+        kind = getattr(exceptions, progress.errorCode.name)
+        metrics.publish_exception_metric(now, action, kind.__new__(kind))
+
+
+class _LogDelivery(ProviderLogHandler):  # type: ignore[misc]
+    """The library's delivery of logs to the provider, which must not fail what it tells of."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(Exception):
+            super().emit(record)
+
+
+def _log(journal: dict[str, Any], progress: ProgressEvent, started: float) -> None:
+    LOG.setLevel(logging.INFO)
+    outcome = {
+        "outcome": progress.status.name,
+        "error_code": progress.errorCode.name if progress.errorCode else None,
+        "milliseconds": round((time.monotonic() - started) * 1000, 1),
+    }
+    LOG.info(json.dumps(journal | outcome))
+
+
+def _model_name(request: HandlerRequest, progress: ProgressEvent) -> str | None:
+    if progress.resourceModel and progress.resourceModel.ModelArn:
+        return str(progress.resourceModel.ModelArn).rpartition("/")[2]
+    properties = request.requestData.resourceProperties
+    name = properties.get("ModelName") if isinstance(properties, Mapping) else None
+    return name if isinstance(name, str) else None

@@ -1,0 +1,208 @@
+"""AWS::SageMaker::Model: what CloudFormation asks for, in the order in which it happens."""
+
+import random
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from cloudformation_cli_python_lib import Action, HandlerErrorCode, OperationStatus, ProgressEvent, exceptions
+
+from . import errors, names, tags, translator, validation
+from .entrypoint import ModelType, Request
+from .errors import ServiceFailure
+from .models import ResourceModel
+from .sagemaker import SageMaker, Session
+from .schema import TYPE_NAME, Violation
+from .stabilisation import Attempt
+
+resource = ModelType(TYPE_NAME, ResourceModel)
+test_entrypoint = resource.test_entrypoint
+
+# Creates that this execution environment saw accepted, as request token and name: delivered again, they are ours.
+_ACCEPTED: deque[tuple[str, str]] = deque(maxlen=256)
+
+
+@resource.handler(Action.CREATE)
+def create(session: Session, request: Request, callback_context: Mapping[str, Any]) -> ProgressEvent:
+    """Create the model; wait, between invocations, for IAM and for the service to show what it accepted."""
+    attempt = Attempt.of(callback_context, time.time())
+    desired = translator.to_json(request.desiredResourceState)
+    if attempt.is_first:
+        _refuse(validation.read_only(desired))
+    _refuse(_violations(request, desired))
+    name = desired.get("ModelName") or _generated_name(request)
+    models = SageMaker(session, request.region)
+    arn = models.arn(request.awsAccountId, name)
+    try:
+        if not attempt.done:
+            _create_once(models, request, desired, name, attempt)
+            attempt = replace(attempt, done=True)
+        description = models.describe_model(name)
+        return _success(translator.to_model(description, _desired_tags(request)))
+    except ServiceFailure as failure:
+        seen = errors.not_visible(failure) if attempt.done else failure
+        made = attempt.done or (name == _generated_name(request) and attempt.after(failure).unanswered)
+        return _unfinished(seen, attempt, translator.with_arn(desired, arn), arn if made else None)
+    except Exception as error:
+        return _unfinished(errors.unexpected(error), attempt, None, arn if attempt.done else None)
+
+
+@resource.handler(Action.READ)
+def read(session: Session, request: Request, _callback_context: Mapping[str, Any]) -> ProgressEvent:
+    """Return the model as the service holds it."""
+    name = _existing_name(request)
+    models = SageMaker(session, request.region)
+    try:
+        description = models.describe_model(name)
+        return _success(translator.to_model(description, models.list_tags(description["ModelArn"])))
+    except ServiceFailure as failure:
+        return _failed(failure)
+
+
+@resource.handler(Action.UPDATE)
+def update(session: Session, request: Request, callback_context: Mapping[str, Any]) -> ProgressEvent:
+    """Change the tags of the model; everything else of a model is immutable."""
+    attempt = Attempt.of(callback_context, time.time())
+    name = _existing_name(request)
+    models = SageMaker(session, request.region)
+    desired = translator.to_json(request.desiredResourceState)
+    previous = translator.to_json(request.previousResourceState)
+    try:
+        description = models.describe_model(name)
+        _refuse_create_only_changes(translator.create_only_changes(desired, previous or None, description))
+        _refuse(_violations(request, desired))
+        current = models.list_tags(description["ModelArn"])
+        change = tags.changes(
+            tags.merged(request.previousResourceTags, previous.get("Tags")), _desired_tags(request), current
+        )
+        # Set first: a tag whose key only changes its case, or that policies look for, is never missing.
+        if change.set:
+            models.add_tags(description["ModelArn"], change.set)
+        if change.remove:
+            models.delete_tags(description["ModelArn"], change.remove)
+        return _success(translator.to_model(description, tags.applied(current, change)))
+    except ServiceFailure as failure:
+        arn = models.arn(request.awsAccountId, name)
+        return _unfinished(failure, attempt, translator.with_arn(desired, arn), None)
+
+
+@resource.handler(Action.DELETE)
+def delete(session: Session, request: Request, callback_context: Mapping[str, Any]) -> ProgressEvent:
+    """Delete the model."""
+    attempt = Attempt.of(callback_context, time.time())
+    name = _existing_name(request)
+    models = SageMaker(session, request.region)
+    try:
+        models.delete_model(name)
+    except ServiceFailure as failure:
+        missing = failure.error_code is HandlerErrorCode.NotFound
+        if not (missing and (attempt.unanswered or failure.resent)):
+            arn = models.arn(request.awsAccountId, name)
+            return _unfinished(failure, attempt, translator.to_identifiers(arn, name), None)
+    return ProgressEvent(status=OperationStatus.SUCCESS)
+
+
+@resource.handler(Action.LIST)
+def list_page(session: Session, request: Request, _callback_context: Mapping[str, Any]) -> ProgressEvent:
+    """Return the identifiers of one page of models."""
+    try:
+        summaries, next_token = SageMaker(session, request.region).list_models(request.nextToken)
+    except ServiceFailure as failure:
+        return _failed(failure)
+    models = [translator.to_identifiers(summary["ModelArn"], summary["ModelName"]) for summary in summaries]
+    return ProgressEvent(status=OperationStatus.SUCCESS, resourceModels=models, nextToken=next_token)
+
+
+def _create_once(
+    models: SageMaker, request: Request, desired: Mapping[str, Any], name: str, attempt: Attempt
+) -> None:
+    """Create the model, unless an earlier delivery of this very request has done so."""
+    try:
+        models.create_model(translator.to_create_request(desired, name, _desired_tags(request)))
+    except ServiceFailure as refusal:
+        if refusal.error_code is not HandlerErrorCode.AlreadyExists:
+            raise
+        accepted = name == _generated_name(request) or (request.clientRequestToken, name) in _ACCEPTED
+        went_unanswered = attempt.unanswered or refusal.resent
+        if not accepted and not (went_unanswered and _stands_as_asked(models, desired, name, attempt)):
+            raise
+    _ACCEPTED.append((request.clientRequestToken, name))
+
+
+def _stands_as_asked(models: SageMaker, desired: Mapping[str, Any], name: str, attempt: Attempt) -> bool:
+    """Say whether the model under a name is what this request asked for, and was made since it first did."""
+    try:
+        description = models.describe_model(name)
+    except ServiceFailure as failure:
+        failure.unanswered = True
+        raise
+    made_since = description["CreationTime"].timestamp() >= attempt.since
+    return made_since and not translator.create_only_changes(desired, None, description)
+
+
+def _existing_name(request: Request) -> str:
+    """Return the name of the model that a request identifies. Raises InvalidRequest and NotFound."""
+    identifiers = translator.to_json(request.desiredResourceState)
+    _refuse([violation for violation in request.violations if violation.path[:1] in (("ModelArn",), ("ModelName",))])
+    place = names.Place(request.region, request.awsAccountId)
+    name = names.identify(identifiers.get("ModelArn"), identifiers.get("ModelName"), place)
+    if name is None:
+        raise errors.NoSuchModel
+    return name
+
+
+def _generated_name(request: Request) -> str:
+    return names.generate(request.stackId, request.logicalResourceIdentifier, request.clientRequestToken)
+
+
+def _desired_tags(request: Request) -> dict[str, str]:
+    return tags.merged(request.desiredResourceTags, translator.to_json(request.desiredResourceState).get("Tags"))
+
+
+def _violations(request: Request, desired: Mapping[str, Any]) -> list[Violation]:
+    return [
+        *request.violations,
+        *validation.violations(desired),
+        *validation.stack_tags(request.desiredResourceTags, desired.get("Tags")),
+    ]
+
+
+def _refuse(violations: list[Violation]) -> None:
+    if violations:
+        raise exceptions.InvalidRequest("; ".join(map(str, violations)))
+
+
+def _refuse_create_only_changes(changed: list[str]) -> None:
+    if changed:
+        raise exceptions.NotUpdatable(
+            f"{', '.join(f'/properties/{name}' for name in changed)} cannot change once the model is made: "
+            "a model is immutable but for its tags. Replace the model."
+        )
+
+
+def _success(model: ResourceModel) -> ProgressEvent:
+    return ProgressEvent(status=OperationStatus.SUCCESS, resourceModel=model)
+
+
+def _failed(failure: ServiceFailure) -> ProgressEvent:
+    return ProgressEvent.failed(failure.error_code, str(failure))
+
+
+def _unfinished(
+    failure: ServiceFailure, attempt: Attempt, model: ResourceModel | None, made: str | None
+) -> ProgressEvent:
+    """Ask to be invoked again while there is hope; else fail, with the ARN of what was made to be deleted."""
+    delay = attempt.delay(failure, time.time(), random.random())  # noqa: S311 - spreads load, guards nothing
+    if delay is None:
+        progress = _failed(failure)
+        progress.resourceModel = translator.to_identifiers(made, made.rpartition("/")[2]) if made else None
+        return progress
+    return ProgressEvent(
+        status=OperationStatus.IN_PROGRESS,
+        message=str(failure),
+        resourceModel=model,
+        callbackContext=attempt.after(failure).to_context(),
+        callbackDelaySeconds=delay,
+    )

@@ -1,0 +1,106 @@
+"""The handler session: botocore clients kept for the life of the execution environment, credentials never.
+
+A client costs a parse of the service model; CloudFormation passes new credentials with every request. So one
+botocore session is kept for the caller and one for the provider's logs and metrics, each with credentials that are
+put in for one invocation and taken out after it. An execution environment serves one invocation at a time.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.config import Config
+from botocore.session import Session
+from cloudformation_cli_python_lib.utils import Credentials
+
+from .errors import OutOfTime, Unreadable
+
+# Seconds. An attempt takes at most their sum; two attempts fit into the 30 s of a read, three into 60 s.
+CONNECT_TIMEOUT = 3
+READ_TIMEOUT = 10
+ATTEMPTS = 3
+# Seconds kept to answer in.
+MARGIN = 2.0
+
+_MUTATIONS = Config(
+    connect_timeout=CONNECT_TIMEOUT,
+    read_timeout=READ_TIMEOUT,
+    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    user_agent_extra="aws-sagemaker-model",
+)
+# Logs and metrics are not worth a user's time.
+_TELEMETRY = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+class Lease:
+    """What one invocation has: the time it must answer by (a `time.monotonic` value) and the calls it made."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.calls: list[str] = []
+
+    def before_send(self, event_name: str, **_: Any) -> None:
+        """Count an attempt, or refuse it when it might outlast the invocation."""
+        if self.deadline - time.monotonic() < CONNECT_TIMEOUT + READ_TIMEOUT + MARGIN:
+            raise OutOfTime
+        self.calls.append(event_name.rpartition(".")[2])
+
+
+class HandlerSession:
+    """A session as the handlers' library passes it: `client(service, region_name=...)`."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._session = Session()
+        self._session.set_credentials("", "", "")
+        self._credentials: Any = self._session.get_credentials()
+        self._clients: dict[tuple[str, str | None], Any] = {}
+        self._lease: Lease | None = None
+
+    def client(self, service: str, region_name: str | None = None) -> Any:
+        """Return the kept client of a service and region."""
+        key = service, region_name
+        if key not in self._clients:
+            client = self._session.create_client(service, region_name=region_name, config=self._config)
+            client.meta.events.register(f"before-send.{service}", self._before_send)
+            if service == "sagemaker":
+                client.meta.events.register(f"before-parse.{service}", _require_json)
+            self._clients[key] = client
+        return self._clients[key]
+
+    @contextmanager
+    def lent(self, credentials: Credentials | None, lease: Lease | None = None) -> Iterator["HandlerSession"]:
+        """Work with credentials and a lease until the end of the invocation."""
+        self._put(credentials)
+        self._lease = lease
+        try:
+            yield self
+        finally:
+            self._put(None)
+            self._lease = None
+
+    def _put(self, credentials: Credentials | None) -> None:
+        self._credentials.access_key = credentials.accessKeyId if credentials else ""
+        self._credentials.secret_key = credentials.secretAccessKey if credentials else ""
+        self._credentials.token = credentials.sessionToken if credentials else ""
+
+    def _before_send(self, **event: Any) -> None:
+        if self._lease:
+            self._lease.before_send(**event)
+
+
+def _require_json(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    """Refuse an answer cut off on its way, which botocore takes for one without members."""
+    succeeded = response_dict["status_code"] < 300
+    try:
+        answer = json.loads(response_dict["body"] or b"null")
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) and succeeded and operation_model.output_shape:
+        raise Unreadable
+
+
+CALLER = HandlerSession(_MUTATIONS)
+PROVIDER = HandlerSession(_TELEMETRY)

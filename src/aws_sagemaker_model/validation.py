@@ -1,0 +1,247 @@
+"""The rules of a model that JSON Schema cannot say; each is documented by SageMaker's API reference.
+
+Properties are the resource model as JSON. A value that is not known yet (an intrinsic function, in a template)
+is `UNKNOWN`: a rule speaks only where it is broken whatever the unknown will be.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from . import tags
+from .schema import READ_ONLY, Path, Violation
+from .translator import mirrors_model_data_url
+
+UNKNOWN: Final = object()
+
+MAX_TAGS = 50
+# "The maximum size of all environment variables of a model is 32 KB" (API reference, ContainerDefinition).
+MAX_ENVIRONMENT_BYTES = 32 * 1024
+
+Properties = Mapping[str, Any]
+Rule = Callable[[Properties], Iterator[Violation]]
+
+
+def violations(properties: Properties) -> list[Violation]:
+    """Return every rule that a model breaks."""
+    return [violation for rule in RULES for violation in rule(properties)]
+
+
+def read_only(properties: Properties) -> list[Violation]:
+    """Return a violation for each read-only property that is given."""
+    return [
+        Violation((name,), "is read-only: leave it out; SageMaker sets it")
+        for name in READ_ONLY
+        if not _lacks(properties, name)
+    ]
+
+
+def stack_tags(stack: tags.Tags | None, model: list[Mapping[str, str]] | None) -> list[Violation]:
+    """Return the rules that stack tags break, alone and together with the model's own."""
+    found = [
+        Violation(("Tags",), f"of the stack {message}")
+        for key, value in (stack or {}).items()
+        for part, text in (("Key", key), ("Value", value))
+        for message in _tag_faults(part, text)
+    ]
+    if len(tags.merged(stack, model)) > MAX_TAGS >= len(model or []):
+        found.append(Violation(("Tags",), f"and the tags of the stack must be at most {MAX_TAGS} together"))
+    return found
+
+
+def _containers_or_primary_container(model: Properties) -> Iterator[Violation]:
+    both = "PrimaryContainer or Containers: give exactly one of the two"
+    primary, pipeline = (_emptiness(model, name) for name in ("PrimaryContainer", "Containers"))
+    if primary is pipeline is False:
+        yield Violation((), f"has both {both}")
+    elif primary is pipeline is True:
+        yield Violation((), f"has neither {both}")
+    for path, container in _containers(model):
+        if container == {} and path != ("PrimaryContainer",):
+            yield Violation(path, "is empty: give an Image or a ModelPackageName")
+
+
+def _environment_size(model: Properties) -> Iterator[Violation]:
+    sizes = [
+        len(text.encode()) if isinstance(text, str) else 0
+        for _, container in _containers(model)
+        for pair in _mapping(container, "Environment").items()
+        for text in pair
+    ]
+    if sum(sizes) > MAX_ENVIRONMENT_BYTES:
+        yield Violation(
+            _shared_path(model, "Environment"),
+            f"must hold at most {MAX_ENVIRONMENT_BYTES} bytes of keys and values, all containers together",
+        )
+
+
+def _one_multi_model_container(model: Properties) -> Iterator[Violation]:
+    multi = [path for path, container in _containers(model) if container.get("Mode") == "MultiModel"]
+    for path in multi[1:]:
+        yield Violation((*path, "Mode"), "must be SingleModel: only one container of a model may be MultiModel")
+
+
+def _hostnames(model: Properties) -> Iterator[Violation]:
+    containers = list(_containers(model))
+    named = [
+        (path, container["ContainerHostname"])
+        for path, container in containers
+        if _has(container, "ContainerHostname")
+    ]
+    nameless = [path for path, container in containers if _lacks(container, "ContainerHostname")]
+    direct = _mapping(model, "InferenceExecutionConfig").get("Mode") == "Direct"
+    if direct or (named and len(containers) > 1):
+        because = "InferenceExecutionConfig.Mode is Direct" if direct else "other containers have one"
+        for path in nameless:
+            yield Violation((*path, "ContainerHostname"), f"must be given, because {because}")
+    counts = Counter(hostname for _, hostname in named)
+    for path, hostname in named:
+        if counts[hostname] > 1:
+            yield Violation((*path, "ContainerHostname"), "must be unique among the containers")
+
+
+def _data_sources(model: Properties) -> Iterator[Violation]:
+    for container_path, container in _containers(model):
+        for path, source in _s3_data_sources(container_path, container):
+            uri, kind = source.get("S3Uri"), source.get("S3DataType")
+            if kind == "S3Prefix" and isinstance(uri, str) and not uri.endswith("/"):
+                yield Violation((*path, "S3Uri"), "must end in / because S3DataType is S3Prefix")
+            if kind == "S3Prefix" and source.get("CompressionType") == "Gzip":
+                yield Violation((*path, "CompressionType"), "must be None because S3DataType is S3Prefix")
+
+
+def _multi_model_data_source(model: Properties) -> Iterator[Violation]:
+    for path, container in _containers(model):
+        # A read returns a data source that mirrors ModelDataUrl: creating again from a read must work.
+        if (
+            container.get("Mode") == "MultiModel"
+            and _has(container, "ModelDataSource")
+            and not _unknown_within(container["ModelDataSource"])
+            and _mapping(container, "ModelDataSource")
+            and not _lacks_or_mirrors(container)
+        ):
+            yield Violation(
+                (*path, "ModelDataSource"), "must be left out because Mode is MultiModel: use ModelDataUrl"
+            )
+
+
+def _private_registry(model: Properties) -> Iterator[Violation]:
+    for path, container in _containers(model):
+        config = _mapping(container, "ImageConfig")
+        mode = config.get("RepositoryAccessMode")
+        if mode == "Platform" and _has(config, "RepositoryAuthConfig"):
+            yield Violation(
+                (*path, "ImageConfig", "RepositoryAuthConfig"),
+                "must be left out unless RepositoryAccessMode is Vpc",
+            )
+        if mode == "Vpc" and _lacks(model, "VpcConfig"):
+            yield Violation(
+                (*path, "ImageConfig", "RepositoryAccessMode"),
+                "must be Platform unless the model has a VpcConfig",
+            )
+
+
+def _package_excludes_artifacts(model: Properties) -> Iterator[Violation]:
+    for path, container in _containers(model):
+        if _has(container, "ModelPackageName"):
+            for name in ("Image", "ModelDataUrl"):
+                if _has(container, name):
+                    yield Violation(
+                        (*path, name), "must be left out because ModelPackageName is given, which holds it"
+                    )
+
+
+def _tag_rules(model: Properties) -> Iterator[Violation]:
+    listed = [tag if isinstance(tag, Mapping) else {} for tag in _list(model, "Tags")]
+    counts = Counter(tag["Key"] for tag in listed if isinstance(tag.get("Key"), str))
+    for position, tag in enumerate(listed):
+        for part in ("Key", "Value"):
+            if isinstance(tag.get(part), str):
+                for message in _tag_faults(part, tag[part]):
+                    yield Violation(("Tags", position, part), message)
+        if counts[tag.get("Key")] > 1:
+            yield Violation(("Tags", position, "Key"), "must be unique among the tags")
+
+
+RULES: tuple[Rule, ...] = (
+    _containers_or_primary_container,
+    _environment_size,
+    _one_multi_model_container,
+    _hostnames,
+    _data_sources,
+    _multi_model_data_source,
+    _private_registry,
+    _package_excludes_artifacts,
+    _tag_rules,
+)
+
+
+def _tag_faults(part: str, text: str) -> Iterator[str]:
+    """Say what is wrong with a tag's key or value (shapes TagKey and TagValue of botocore's SageMaker model)."""
+    if part == "Key" and tags.is_reserved(text):
+        yield "must not have a key that begins with aws:, which AWS keeps for itself"
+    if not all(unicodedata.category(character)[0] in "LZN" or character in "_.:/=+-@" for character in text):
+        yield "must have only letters, digits, spaces and _ . : / = + - @"
+
+
+def _containers(model: Properties) -> Iterator[tuple[Path, Properties]]:
+    if isinstance(model.get("PrimaryContainer"), Mapping):
+        yield ("PrimaryContainer",), model["PrimaryContainer"]
+    for position, container in enumerate(_list(model, "Containers")):
+        if isinstance(container, Mapping):
+            yield ("Containers", position), container
+
+
+def _s3_data_sources(path: Path, container: Properties) -> Iterator[tuple[Path, Properties]]:
+    yield (
+        (*path, "ModelDataSource", "S3DataSource"),
+        _mapping(_mapping(container, "ModelDataSource"), "S3DataSource"),
+    )
+    for position, source in enumerate(_list(container, "AdditionalModelDataSources")):
+        if isinstance(source, Mapping):
+            yield (
+                (*path, "AdditionalModelDataSources", position, "S3DataSource"),
+                _mapping(source, "S3DataSource"),
+            )
+
+
+def _shared_path(model: Properties, name: str) -> Path:
+    """The place of a rule over all containers: the property of the one container, or the list of containers."""
+    return ("PrimaryContainer", name) if _has(model, "PrimaryContainer") else ("Containers",)
+
+
+def _has(properties: Properties, name: str) -> bool:
+    """Say whether a property is certainly there."""
+    return not _lacks(properties, name) and properties[name] is not UNKNOWN
+
+
+def _lacks(properties: Properties, name: str) -> bool:
+    """Say whether a property is certainly not there."""
+    return properties.get(name) is None
+
+
+def _emptiness(model: Properties, name: str) -> bool | None:
+    """Say whether a property has nothing in it; None where that is not known."""
+    value = model.get(name)
+    return None if value is UNKNOWN else not value
+
+
+def _lacks_or_mirrors(container: Properties) -> bool:
+    return _unknown_within(container.get("ModelDataUrl")) or mirrors_model_data_url(container)
+
+
+def _unknown_within(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_unknown_within(member) for member in value.values())
+    return value is UNKNOWN
+
+
+def _mapping(properties: Properties, name: str) -> Properties:
+    value = properties.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(properties: Properties, name: str) -> list[Any]:
+    value = properties.get(name)
+    return value if isinstance(value, list) else []
