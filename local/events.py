@@ -1,4 +1,4 @@
-"""What CloudFormation sends to a resource handler, and how it follows the answers, for any registry schema."""
+"""What CloudFormation sends to a resource handler and how it follows the answers, for any registry schema."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class TypeDefinition:
     write_only: tuple[str, ...]
     tag_property: str | None
     tags_are_a_map: bool
-    properties: tuple[str, ...]
     handlers: Mapping[str, Mapping[str, Any]]
+    schema: Mapping[str, Any]
 
     @classmethod
     def load(cls, schema_path: str | Path) -> TypeDefinition:
@@ -77,8 +77,8 @@ class TypeDefinition:
             write_only=_names(schema.get("writeOnlyProperties", [])),
             tag_property=tag_property,
             tags_are_a_map=tag_schema.get("type") == "object",
-            properties=tuple(schema.get("properties", {})),
             handlers=schema.get("handlers", {}),
+            schema=schema,
         )
 
     def identifier(self, model: Mapping[str, Any]) -> str:
@@ -95,6 +95,29 @@ class TypeDefinition:
     def read_only_part(self, model: Mapping[str, Any]) -> Json:
         """The model's read-only properties alone, as attributes by dotted name."""
         return {name: value_at(model, name) for name in self.read_only if has(model, name)}
+
+    def explicitly_set(self, model: Mapping[str, Any], template: Mapping[str, Any]) -> Json:
+        """The part of a read model that the template's properties set: what drift detection compares.
+
+        Defaults of the service are left out at every depth; keys of free-form maps stay, since the whole map is set.
+        """
+        part: Json = self._set_part(self.schema, model, template)
+        return part
+
+    def _set_part(self, node: Mapping[str, Any], actual: Any, template: Any) -> Any:
+        if "$ref" in node:
+            node = self.schema["definitions"][node["$ref"].rpartition("/")[2]]
+        if isinstance(actual, dict) and isinstance(template, dict):
+            declared = node.get("properties", {})
+            return {
+                key: self._set_part(declared.get(key, {}), value, template.get(key))
+                for key, value in actual.items()
+                if key in template or key not in declared
+            }
+        if isinstance(actual, list) and isinstance(template, list) and len(actual) == len(template):
+            items = node.get("items", {})
+            return [self._set_part(items, one, wanted) for one, wanted in zip(actual, template, strict=True)]
+        return actual
 
     def timeout_seconds(self, action: Action) -> int:
         """How long CloudFormation follows one operation, by the schema's timeoutInMinutes."""
@@ -209,8 +232,8 @@ def follow(
 ) -> Iterator[Json]:
     """Invoke the handler until it ends, yielding each progress event; the last is SUCCESS or FAILED.
 
-    Re-invokes as CloudFormation does: after callbackDelaySeconds, with the answered model and context and the
-    same bearer token. `timeout` bounds the operation in seconds, delays included. Raises what `invoke` raises.
+    Re-invokes as CloudFormation does: after callbackDelaySeconds, with the answered model and context and the same
+    bearer token. `timeout` bounds the operation in seconds, delays included. Raises what `invoke` raises.
     """
     started, slept = time.monotonic(), 0.0
     for _ in range(_MOST_INVOCATIONS):

@@ -14,15 +14,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 
 from local.events import InvocationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
 
 FUNCTION_NAME = "function"
 _INVOCATIONS = f"/2015-03-31/functions/{FUNCTION_NAME}/invocations"
@@ -85,7 +87,7 @@ class _ExecutionEnvironment:
         self._closed = False
         self.port = 0
 
-    def start(self) -> None:
+    def start(self) -> urllib3.HTTPConnectionPool:
         emulator_port, api_port = free_ports(2)
         # Kept over a restart, so that an endpoint once given out stays true.
         self.port = self.port or emulator_port
@@ -103,6 +105,7 @@ class _ExecutionEnvironment:
             )  # fmt: skip
         self._wait_until_ready()
         self._pool = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=1, retries=False)
+        return self._pool
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -119,13 +122,9 @@ class _ExecutionEnvironment:
     def invoke(self, payload: bytes) -> bytes:
         if self._closed:
             raise RuntimeUnavailable("The Lambda runtime has been closed.")
-        if not self._alive():
-            self.stop()
-            self.start()
-        assert self._pool is not None
         limit = self._timeout + _EMULATOR_MARGIN_SECONDS
         try:
-            return self._pool.request("POST", _INVOCATIONS, body=payload, timeout=limit).data
+            return self._connections().request("POST", _INVOCATIONS, body=payload, timeout=limit).data
         except urllib3.exceptions.TimeoutError:
             self.stop()
             raise HandlerTimedOut(f"The handler gave no answer within {self._timeout} s.") from None
@@ -144,6 +143,12 @@ class _ExecutionEnvironment:
         with suppress(OSError, ValueError):
             os.kill(int(self._pid_file.read_text()), signal.SIGKILL)
             self._pid_file.unlink()
+
+    def _connections(self) -> urllib3.HTTPConnectionPool:
+        if self._pool is None or not self._alive():
+            self.stop()
+            return self.start()
+        return self._pool
 
     def close(self) -> None:
         self._closed = True
