@@ -40,10 +40,14 @@ _TALKATIVE = ("botocore", "boto3", "urllib3", "s3transfer", "cloudformation_cli_
 
 @dataclass
 class Request(BaseResourceHandlerRequest):  # type: ignore[misc]
-    """A handler request; `violations` are those of the schema, and `desiredResourceState` is without them."""
+    """A handler request; `properties` are those desired, as stated, and `violations` how they break the schema.
+
+    `desiredResourceState` has only the properties that do not.
+    """
 
     desiredResourceState: ResourceModel | None
     previousResourceState: ResourceModel | None
+    properties: Mapping[str, Any] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -114,12 +118,15 @@ def _seconds(action: Action, context: Any) -> float:
 
 def _typed(request: HandlerRequest, action: Action) -> Request:
     data = request.requestData
-    desired, violations = _state(data.resourceProperties, identifiers_only=action not in _STATES_ITS_PROPERTIES)
-    previous, _ = _state(data.previousResourceProperties)
+    properties = data.resourceProperties or {}
+    if action not in _STATES_ITS_PROPERTIES:
+        properties = _identifiers(properties)
+    properties, violations = schema.coerce(properties)
+    previous = schema.coerce(data.previousResourceProperties or {})
     return Request(
         clientRequestToken=request.bearerToken,
-        desiredResourceState=desired,
-        previousResourceState=previous,
+        desiredResourceState=_sound(properties, violations),
+        previousResourceState=_sound(*previous),
         desiredResourceTags=data.stackTags,
         previousResourceTags=data.previousStackTags,
         systemTags=data.systemTags,
@@ -132,22 +139,22 @@ def _typed(request: HandlerRequest, action: Action) -> Request:
         # The library's partition is wrong for GovCloud; botocore knows it.
         awsPartition=None,
         stackId=request.stackId,
+        properties=properties,
         violations=violations,
     )
 
 
-def _state(properties: Any, *, identifiers_only: bool = False) -> tuple[ResourceModel | None, list[Violation]]:
-    """Return a resource model without the properties that break the schema, and how they break it.
+def _identifiers(properties: Any) -> Any:
+    """Reads, deletes and lists need no more: what else is there must not keep a model from being deleted."""
+    if not isinstance(properties, Mapping):
+        return properties
+    return {name: properties[name] for name in _IDENTIFIERS if properties.get(name) is not None}
 
-    Reads, deletes and lists take identifiers only: whatever else is there must not keep a model from being deleted.
-    """
-    properties = properties or {}
-    if identifiers_only and isinstance(properties, Mapping):
-        properties = {name: properties[name] for name in _IDENTIFIERS if properties.get(name) is not None}
-    coerced, violations = schema.coerce(properties)
+
+def _sound(properties: dict[str, Any], violations: list[Violation]) -> ResourceModel | None:
+    """Return the resource model of the properties that do not break the schema."""
     broken = {violation.path[0] for violation in violations if violation.path}
-    sound = {name: value for name, value in coerced.items() if name not in broken}
-    return ResourceModel._deserialize(sound), violations
+    return ResourceModel._deserialize(schema.known({n: v for n, v in properties.items() if n not in broken}))
 
 
 def _to_production(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,5 +231,6 @@ def _model_name(request: HandlerRequest, progress: ProgressEvent) -> str | None:
     if progress.resourceModel and progress.resourceModel.ModelArn:
         return str(progress.resourceModel.ModelArn).rpartition("/")[2]
     properties = request.requestData.resourceProperties
-    name = properties.get("ModelName") if isinstance(properties, Mapping) else None
-    return name if isinstance(name, str) else None
+    stated = _identifiers(properties) if isinstance(properties, Mapping) else {}
+    name = stated.get("ModelName") or stated.get("ModelArn")
+    return name.rpartition("/")[2] if isinstance(name, str) else None

@@ -30,8 +30,8 @@ def create(session: Session, request: Request, callback_context: Mapping[str, An
     attempt = Attempt.of(callback_context, time.time())
     desired = translator.to_json(request.desiredResourceState)
     if attempt.is_first:
-        _refuse(validation.read_only(desired))
-    _refuse(_violations(request, desired))
+        _refuse(validation.read_only(request.properties))
+    _refuse(_violations(request))
     name = desired.get("ModelName") or _generated_name(request)
     models = SageMaker(session, request.region)
     arn = models.arn(request.awsAccountId, name)
@@ -72,7 +72,7 @@ def update(session: Session, request: Request, callback_context: Mapping[str, An
     try:
         description = models.describe_model(name)
         _refuse_create_only_changes(translator.create_only_changes(desired, previous or None, description))
-        _refuse(_violations(request, desired))
+        _refuse(_violations(request))
         current = models.list_tags(description["ModelArn"])
         change = tags.changes(
             tags.merged(request.previousResourceTags, previous.get("Tags")), _desired_tags(request), current
@@ -161,11 +161,11 @@ def _desired_tags(request: Request) -> dict[str, str]:
     return tags.merged(request.desiredResourceTags, translator.to_json(request.desiredResourceState).get("Tags"))
 
 
-def _violations(request: Request, desired: Mapping[str, Any]) -> list[Violation]:
+def _violations(request: Request) -> list[Violation]:
     return [
         *request.violations,
-        *validation.violations(desired),
-        *validation.stack_tags(request.desiredResourceTags, desired.get("Tags")),
+        *validation.violations(request.properties),
+        *validation.stack_tags(request.desiredResourceTags, request.properties),
     ]
 
 

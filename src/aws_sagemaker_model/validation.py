@@ -37,26 +37,26 @@ def read_only(properties: Properties) -> list[Violation]:
     ]
 
 
-def stack_tags(stack: tags.Tags | None, model: list[Mapping[str, str]] | None) -> list[Violation]:
-    """Return the rules that stack tags break, alone and together with the model's own."""
+def stack_tags(stack: tags.Tags | None, properties: Properties) -> list[Violation]:
+    """Return the rules that the tags of the stack break, alone and together with the model's own."""
     found = [
         Violation(("Tags",), f"of the stack {message}")
-        for key, value in (stack or {}).items()
-        for part, text in (("Key", key), ("Value", value))
+        for pair in (stack or {}).items()
+        for part, text in zip(("Key", "Value"), pair, strict=True)
         for message in _tag_faults(part, text)
     ]
-    if len(tags.merged(stack, model)) > MAX_TAGS >= len(model or []):
+    keys = {tag["Key"] for tag in _tags(properties) if isinstance(tag.get("Key"), str)}
+    if len(keys | set(stack or {})) > MAX_TAGS >= len(_list(properties, "Tags")):
         found.append(Violation(("Tags",), f"and the tags of the stack must be at most {MAX_TAGS} together"))
     return found
 
 
 def _containers_or_primary_container(model: Properties) -> Iterator[Violation]:
-    both = "PrimaryContainer or Containers: give exactly one of the two"
     primary, pipeline = (_emptiness(model, name) for name in ("PrimaryContainer", "Containers"))
     if primary is pipeline is False:
-        yield Violation((), f"has both {both}")
+        yield Violation((), "has both PrimaryContainer and Containers: give exactly one of the two")
     elif primary is pipeline is True:
-        yield Violation((), f"has neither {both}")
+        yield Violation((), "has neither PrimaryContainer nor Containers: give exactly one of the two")
     for path, container in _containers(model):
         if container == {} and path != ("PrimaryContainer",):
             yield Violation(path, "is empty: give an Image or a ModelPackageName")
@@ -87,7 +87,7 @@ def _hostnames(model: Properties) -> Iterator[Violation]:
     named = [
         (path, container["ContainerHostname"])
         for path, container in containers
-        if _has(container, "ContainerHostname")
+        if isinstance(container.get("ContainerHostname"), str)
     ]
     nameless = [path for path, container in containers if _lacks(container, "ContainerHostname")]
     direct = _mapping(model, "InferenceExecutionConfig").get("Mode") == "Direct"
@@ -114,13 +114,9 @@ def _data_sources(model: Properties) -> Iterator[Violation]:
 def _multi_model_data_source(model: Properties) -> Iterator[Violation]:
     for path, container in _containers(model):
         # A read returns a data source that mirrors ModelDataUrl: creating again from a read must work.
-        if (
-            container.get("Mode") == "MultiModel"
-            and _has(container, "ModelDataSource")
-            and not _unknown_within(container["ModelDataSource"])
-            and _mapping(container, "ModelDataSource")
-            and not _lacks_or_mirrors(container)
-        ):
+        mirrored = mirrors_model_data_url(container) or _unknown_within(container.get("ModelDataUrl"))
+        known = _mapping(container, "ModelDataSource") and not _unknown_within(container["ModelDataSource"])
+        if container.get("Mode") == "MultiModel" and known and not mirrored:
             yield Violation(
                 (*path, "ModelDataSource"), "must be left out because Mode is MultiModel: use ModelDataUrl"
             )
@@ -153,14 +149,13 @@ def _package_excludes_artifacts(model: Properties) -> Iterator[Violation]:
 
 
 def _tag_rules(model: Properties) -> Iterator[Violation]:
-    listed = [tag if isinstance(tag, Mapping) else {} for tag in _list(model, "Tags")]
-    counts = Counter(tag["Key"] for tag in listed if isinstance(tag.get("Key"), str))
-    for position, tag in enumerate(listed):
+    counts = Counter(tag["Key"] for tag in _tags(model) if isinstance(tag.get("Key"), str))
+    for position, tag in enumerate(_tags(model)):
         for part in ("Key", "Value"):
             if isinstance(tag.get(part), str):
                 for message in _tag_faults(part, tag[part]):
                     yield Violation(("Tags", position, part), message)
-        if counts[tag.get("Key")] > 1:
+        if isinstance(tag.get("Key"), str) and counts[tag["Key"]] > 1:
             yield Violation(("Tags", position, "Key"), "must be unique among the tags")
 
 
@@ -183,6 +178,10 @@ def _tag_faults(part: str, text: str) -> Iterator[str]:
         yield "must not have a key that begins with aws:, which AWS keeps for itself"
     if not all(unicodedata.category(character)[0] in "LZN" or character in "_.:/=+-@" for character in text):
         yield "must have only letters, digits, spaces and _ . : / = + - @"
+
+
+def _tags(model: Properties) -> list[Properties]:
+    return [tag if isinstance(tag, Mapping) else {} for tag in _list(model, "Tags")]
 
 
 def _containers(model: Properties) -> Iterator[tuple[Path, Properties]]:
@@ -227,14 +226,10 @@ def _emptiness(model: Properties, name: str) -> bool | None:
     return None if value is UNKNOWN else not value
 
 
-def _lacks_or_mirrors(container: Properties) -> bool:
-    return _unknown_within(container.get("ModelDataUrl")) or mirrors_model_data_url(container)
-
-
 def _unknown_within(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return any(_unknown_within(member) for member in value.values())
-    return value is UNKNOWN
+        value = list(value.values())
+    return any(map(_unknown_within, value)) if isinstance(value, list) else value is UNKNOWN
 
 
 def _mapping(properties: Properties, name: str) -> Properties:
