@@ -1,19 +1,21 @@
 """Faults on demand: which call meets which fault, and what the answer to it is.
 
 A rule is a JSON object: {"operation": "CreateModel", "fault": NAME, "times": n, "after": k, "seconds": s}.
-`operation` left out means every operation; `times` left out means for ever; `after` calls pass first; `seconds` is
-how long the fault lasts from the first call that meets it. For "stall" it is the length of the silence, and for the
-delays after a create the time since that create.
+`operation` left out means every operation; `times` left out means for ever; `after` calls pass first;
+`seconds` is how long the fault lasts from the first call that meets it. For "stall" it is the length of the
+silence, and for the delays after a create the time since that create.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Json = dict[str, Any]
 
@@ -49,8 +51,8 @@ def _refusal(message: str) -> Fault:
     return Fault(When.ERROR, 400, "ValidationException", message)
 
 
-# Names in braces are filled from the request that meets the fault. The texts are recorded from the real service,
-# except where a line says otherwise.
+# Names in braces are filled from the request that meets the fault. The texts are recorded from the real
+# service, except where a line says otherwise.
 FAULTS: dict[str, Fault] = {
     "throttling": Fault(When.ERROR, 400, "ThrottlingException", "Rate exceeded"),
     # Codes and texts of the next two: SageMaker API reference, "Common Errors".
@@ -87,15 +89,13 @@ FAULTS: dict[str, Fault] = {
         '"sagemaker.amazonaws.com".'
     ),
     "iam-race-data": _refusal(
-        'Could not access model data at {url}. Please ensure that the role "{role}" exists and that its trust '
-        'relationship policy allows the action "sts:AssumeRole" for the service principal '
-        '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the object '
-        "is located in {region}."
+        'Could not access model data at {url}. Please ensure that the role "{role}" exists and that its '
+        'trust relationship policy allows the action "sts:AssumeRole" for the service principal '
+        '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the '
+        "object is located in {region}."
     ),
     # aws-samples/generative-ai-sagemaker-cdk-demo#2
-    "iam-race-image": _refusal(
-        "The role '{role}' does not have BatchGetImage permission for the image: '{image}'."
-    ),
+    "iam-race-image": _refusal("The role '{role}' does not have BatchGetImage permission for the image: '{image}'."),
     # aws/deep-learning-containers#5657
     "iam-race-repository": _refusal(
         "The repository of your image {image} does not grant ecr:GetDownloadUrlForLayer, ecr:BatchGetImage, "
@@ -112,8 +112,7 @@ FAULTS: dict[str, Fault] = {
         When.ERROR,
         400,
         "ResourceLimitExceeded",
-        "You have exceeded an SageMaker resource limit. For example, you might have too many training jobs "
-        "created.",
+        "You have exceeded an SageMaker resource limit. For example, you might have too many training jobs created.",
     ),
     "artifact-missing": _refusal("Could not find model data at {url}."),
     "image-missing": _refusal("Requested image {image} not found."),
@@ -132,7 +131,7 @@ READS_OF_A_MODEL = ("DescribeModel", "ListTags")
 
 @dataclass
 class Rule:
-    """One rule and how far it has come: `seen` calls matched, `met` met the fault, the first of them at `began`."""
+    """One rule; `seen` calls matched so far, `met` of them met the fault, the first of those at `began`."""
 
     fault: str
     operation: str | None = None

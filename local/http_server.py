@@ -1,4 +1,4 @@
-"""An HTTP server for WSGI applications whose connections stay open, as AWS's do, and can be reset on demand."""
+"""An HTTP server for WSGI applications: connections stay open, as AWS's do, and can be reset on demand."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import ThreadedWSGIServer
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def keep_silent(seconds: float, environ: WSGIEnvironment) -> None:
         raise ConnectionDropped
 
 
-class _Connection(MotoRequestHandler):
+class _Connection(WSGIRequestHandler):
     """One connection, kept open between requests, which werkzeug's own handler does not do."""
 
     server: _Server

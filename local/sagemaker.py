@@ -11,16 +11,12 @@ import json
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
-from moto.core.exceptions import ServiceException
-from moto.core.request import determine_request_protocol
-from moto.core.serialize import get_serializer_class
-from moto.core.utils import get_service_model
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
@@ -31,6 +27,8 @@ from local.sagemaker_moto import answer, install, json_answer, mock, place_of, r
 from local.sagemaker_rules import Json, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 __all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock", "serve"]
@@ -58,6 +56,11 @@ class _Arrived:
     headers: Mapping[str, str]
     operation: str
     members: Json
+
+    @property
+    def is_form(self) -> bool:
+        """True for AWS's query protocol."""
+        return _is_form(self.environ)
 
 
 class SageMakerApp:
@@ -111,9 +114,7 @@ class SageMakerApp:
             ("POST", "/_local/faults"): self.faults.replace,
             ("GET", "/_local/calls"): lambda _: [asdict(call) for call in list(self.calls)],
             ("POST", "/_local/reset"): lambda _: self.reset(),
-            ("POST", "/_local/system-tags"): lambda sent: sagemaker_api.write_system_tags(
-                sent["arn"], sent["tags"]
-            ),
+            ("POST", "/_local/system-tags"): lambda sent: sagemaker_api.write_system_tags(sent["arn"], sent["tags"]),
         }
         if (method, path) not in routes:
             known = ", ".join(f"{verb} {at}" for verb, at in routes)
@@ -149,9 +150,13 @@ def _operation(environ: WSGIEnvironment, target: str, body: bytes) -> str:
         return target.rpartition(".")[2]
     if "/operation/" in path:
         return path.rpartition("/")[2]
-    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+    if _is_form(environ):
         return parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
     return f"{environ['REQUEST_METHOD']} {path}"
+
+
+def _is_form(environ: WSGIEnvironment) -> bool:
+    return str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
 
 
 def _instead_of_acting(request: _Arrived, rule: Rule) -> Answer | None:
@@ -161,9 +166,7 @@ def _instead_of_acting(request: _Arrived, rule: Rule) -> Answer | None:
         case When.DROP_BEFORE:
             raise ConnectionDropped
         case When.ERROR:
-            message = error_message(
-                rule.kind, request.operation, request.members, place.account, place.region
-            )
+            message = error_message(rule.kind, request.operation, request.members, place.account, place.region)
             return _error(request, Refused(rule.kind.code, message, rule.kind.status))
         case When.NOT_YET:
             arn = request.members.get("ResourceArn") or place.arn(request.members["ModelName"])
@@ -191,21 +194,14 @@ def _spoiled(made: Answer, request: _Arrived, rule: Rule) -> Answer:
     return made
 
 
-# Services whose name in a signature is not the name of their model in botocore.
-_MODEL_NAMES = {"monitoring": "cloudwatch"}
-
-
 def _error(request: _Arrived, refused: Refused) -> Answer:
-    """An error in the protocol of the service that the request is for."""
-    if request.headers["X-Amz-Target"]:
+    """An error in the protocol of the request: XML for form data (IAM, STS, CloudWatch of old), else JSON."""
+    if not request.is_form:
         return refusal(refused)
-    service = signer(request.headers)[2]
-    model = get_service_model(_MODEL_NAMES.get(service, service))
-    protocol = determine_request_protocol(model, request.environ.get("CONTENT_TYPE"))
-    serializer = get_serializer_class(model.service_name, protocol)(model.operation_model(request.operation))
-    made = serializer.serialize(ServiceException(refused.code, refused.message))
-    content = made["body"]
-    return refused.status, dict(made["headers"]), content.encode() if isinstance(content, str) else content
+    # The services of this protocol name the common errors without "Exception".
+    code, text = escape(refused.code.removesuffix("Exception")), escape(refused.message)
+    content = f"<ErrorResponse><Error><Code>{code}</Code><Message>{text}</Message></Error></ErrorResponse>"
+    return refused.status, {"Content-Type": "text/xml"}, content.encode()
 
 
 def _error_code(made: Answer) -> str | None:
@@ -242,7 +238,7 @@ class LocalSageMaker:
         self.app.reset()
 
     def write_system_tags(self, arn: str, tags: dict[str, str]) -> None:
-        """Writes `aws:` tags as CloudFormation does. Raises Refused (missing model), ValueError (other keys)."""
+        """Writes `aws:` tags as CloudFormation does. Raises Refused (no model) or ValueError (other keys)."""
         sagemaker_api.write_system_tags(arn, tags)
 
     def close(self) -> None:
@@ -267,7 +263,5 @@ def serve(port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     with LocalSageMaker(port) as local_sagemaker:
-        print(
-            f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True
-        )
+        print(f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True)
         stopped.wait()

@@ -8,10 +8,9 @@ import json
 import threading
 import time
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.utils import arn_formatter
@@ -27,6 +26,9 @@ from local.sagemaker_rules import (
     containers_of,
     invalid,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 # ListModels documents no default; ListEndpoints and most other lists of SageMaker document 10.
 MODELS_PER_PAGE = 10
@@ -97,7 +99,8 @@ class Place:
 
     def arn(self, name: str) -> str:
         """The ARN that a model of this name has here."""
-        return arn_formatter("model", name, self.account, self.region)
+        arn: str = arn_formatter("model", name, self.account, self.region)
+        return arn
 
     def model(self, name: str) -> StoredModel:
         """The model of this name. Raises Refused when there is none."""
@@ -176,11 +179,7 @@ def _described(request: Json) -> Json:
 
 def _mirrors_model_data_url(container: Json) -> bool:
     # A multi-model container's URL is a prefix of many artifacts, so no single object can mirror it.
-    return (
-        "ModelDataUrl" in container
-        and "ModelDataSource" not in container
-        and container["Mode"] == "SingleModel"
-    )
+    return "ModelDataUrl" in container and "ModelDataSource" not in container and container["Mode"] == "SingleModel"
 
 
 def _mirrored(url: str) -> Json:
@@ -206,9 +205,7 @@ def list_models(place: Place, request: Json) -> Json:
     if token := request.get("NextToken"):
         last = _key(token, (str,) if index is place.models.by_name else (float, int, str))
         low, high = (
-            (max(low, bisect_right(index, last)), high)
-            if ascending
-            else (low, min(high, bisect_left(index, last)))
+            (max(low, bisect_right(index, last)), high) if ascending else (low, min(high, bisect_left(index, last)))
         )
     positions = range(low, high) if ascending else range(high - 1, low - 1, -1)
     matching = (index[i] for i in positions if _matches(place.models[index[i][-1]], request))
@@ -299,9 +296,7 @@ def write_system_tags(arn: str, tags: dict[str, str]) -> None:
     Raises Refused when the model is missing, ValueError when a key is not AWS's own.
     """
     if strange := [key for key in tags if not key.startswith("aws:")]:
-        raise ValueError(
-            f"not system tags: {', '.join(strange)}; only keys that begin with aws: can be written here"
-        )
+        raise ValueError(f"not system tags: {', '.join(strange)}; only keys that begin with aws: can be written here")
     if not is_model_arn(arn):
         raise missing(arn)
     _, _, _, region, account, _ = arn.split(":", 5)

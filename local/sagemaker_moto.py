@@ -8,8 +8,7 @@ import os
 import re
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -18,9 +17,13 @@ from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from local import sagemaker_api
-from local.http_server import Answer
 from local.sagemaker_api import OPERATIONS, Place
 from local.sagemaker_rules import Json, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from local.http_server import Answer
 
 TARGET = "SageMaker."
 CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")

@@ -1,7 +1,7 @@
 """What SageMaker refuses, and in which words: shapes from botocore, rules from records and the API reference.
 
-Messages marked "not recorded" stand where no public record of the service's own text is known: code and situation
-are the service's, the wording is the rule as the API reference states it.
+Messages marked "not recorded" stand where no public record of the service's own text is known: code and
+situation are the service's, the wording is the rule as the API reference states it.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def service_model() -> ServiceModel:
 def check_shape(operation: str, request: object) -> Json:
     """The request as the service understands it: nulls and unknown members left out, every value checked.
 
-    Raises Refused: SerializationException for a value of the wrong JSON type, else ValidationException with every
-    violation of the operation's input shape.
+    Raises Refused: SerializationException for a value of the wrong JSON type, else ValidationException with
+    every violation of the operation's input shape.
     """
     shape = service_model().operation_model(operation).input_shape
     if not isinstance(request, dict) or shape is None:
@@ -160,8 +160,8 @@ def _constraints(shape: Shape) -> list[Constraint]:
         text = f"Member must have {what} greater than or equal to {lowest}"
         found.append((text, lambda v: size(v) >= lowest))
     if pattern := limits.get("pattern"):
-        # The patterns are Java's: whole match, ASCII classes, and \p{...}, which `re` does not know.
-        matches = regex.compile(pattern, regex.ASCII).fullmatch
+        # The patterns are Java's: they match the whole, \d and \s are ASCII, and \p{...} is Unicode.
+        matches = regex.compile(pattern, 0 if r"\p{" in pattern else regex.ASCII).fullmatch
         text = f"Member must satisfy regular expression pattern: {pattern}"
         found.append((text, lambda v: matches(v) is not None))
     if values := limits.get("enum"):
@@ -236,33 +236,21 @@ def _hostnames(request: Json) -> str | None:
     direct = request.get("InferenceExecutionConfig", {}).get("Mode") == "Direct"
     if len(names) not in (0, len(containers)) or (direct and len(names) < len(containers)):
         return "Specify ContainerHostname for every container of the inference pipeline."
-    return (
-        "ContainerHostname must be unique in the inference pipeline."
-        if len(set(names)) < len(names)
-        else None
-    )
+    return "ContainerHostname must be unique in the inference pipeline." if len(set(names)) < len(names) else None
 
 
 def _environment_size(request: Json) -> str | None:
     # Not recorded; API reference, ContainerDefinition$Environment.
     maps = [c.get("Environment", {}) for c in containers_of(request)]
     size = sum(len((key + value).encode()) for one in maps for key, value in one.items())
-    return (
-        None
-        if size <= ENVIRONMENT_BYTES
-        else "The combined length of all Environment maps must not exceed 32 KB."
-    )
+    return None if size <= ENVIRONMENT_BYTES else "The combined length of all Environment maps must not exceed 32 KB."
 
 
 def _vpc_for_private_registry(request: Json) -> str | None:
     # Not recorded; developer guide, "Use a Private Docker Registry for Real-Time Inference Containers".
-    private = any(
-        c.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc" for c in containers_of(request)
-    )
+    private = any(c.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc" for c in containers_of(request))
     return (
-        "VpcConfig is required with Vpc repository access mode."
-        if private and "VpcConfig" not in request
-        else None
+        "VpcConfig is required with Vpc repository access mode." if private and "VpcConfig" not in request else None
     )
 
 
@@ -313,9 +301,7 @@ def _data_sources(container: Json) -> str | None:
 def _metric_frequency(container: Json) -> str | None:
     # Not recorded; API reference, MetricsEndpoint$MetricPublishFrequencyInSeconds.
     endpoints = container.get("ContainerMetricsConfig", {}).get("MetricsEndpoints", [])
-    given = [
-        e["MetricPublishFrequencyInSeconds"] for e in endpoints if "MetricPublishFrequencyInSeconds" in e
-    ]
+    given = [e["MetricPublishFrequencyInSeconds"] for e in endpoints if "MetricPublishFrequencyInSeconds" in e]
     if all(frequency in METRIC_FREQUENCIES for frequency in given):
         return None
     return f"MetricPublishFrequencyInSeconds must be one of {', '.join(map(str, METRIC_FREQUENCIES))}."

@@ -1,0 +1,92 @@
+"""The local SageMaker to test, in both of its forms: a server, and moto's mock inside this process."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import requests
+
+from local.sagemaker import LocalSageMaker, mock
+from tests.local.samples import AS_WRITTEN, IMAGE, KEYS, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# One session, so that botocore reads its model of SageMaker once.
+SESSION = boto3.Session()
+
+
+@pytest.fixture(scope="session")
+def _running_server() -> Iterator[LocalSageMaker]:
+    with LocalSageMaker() as local_sagemaker:
+        yield local_sagemaker
+
+
+@pytest.fixture
+def server(_running_server: LocalSageMaker) -> LocalSageMaker:
+    """A server without models, calls or faults."""
+    _running_server.reset()
+    return _running_server
+
+
+@pytest.fixture
+def connect(server: LocalSageMaker) -> Callable[..., Any]:
+    """Makes boto3 clients of the server: connect("logs")."""
+
+    def _connect(service: str = "sagemaker", **options: Any) -> Any:
+        options = {"region_name": REGION, "config": AS_WRITTEN, **KEYS} | options
+        return SESSION.client(service, endpoint_url=server.url, **options)
+
+    return _connect
+
+
+@pytest.fixture(params=["server", "in process"])
+def client(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A SageMaker client: once of the server, once inside the process."""
+    if request.param == "server":
+        yield request.getfixturevalue("connect")()
+    else:
+        with mock():
+            yield SESSION.client("sagemaker", region_name=REGION, config=AS_WRITTEN, **KEYS)
+
+
+@pytest.fixture
+def create(client: Any) -> Callable[..., str]:
+    """Creates a model, of one plain container unless others are given. Returns its ARN."""
+
+    def _create(name: str, **members: Any) -> str:
+        if not members.keys() & {"PrimaryContainer", "Containers"}:
+            members["PrimaryContainer"] = {"Image": IMAGE}
+        arn: str = client.create_model(ModelName=name, **members)["ModelArn"]
+        return arn
+
+    return _create
+
+
+@pytest.fixture
+def post(client: Any) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Sends a body as it is to where `client` sends. Returns the status and the JSON of the answer."""
+
+    def _post(operation: str, body: object) -> tuple[int, dict[str, Any]]:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signature = f"AWS4-HMAC-SHA256 Credential=testing/20260101/{REGION}/sagemaker/aws4_request, Signature=0"
+        headers = {"X-Amz-Target": f"SageMaker.{operation}", "Authorization": signature}
+        headers["Content-Type"] = "application/x-amz-json-1.1"
+        answer = requests.post(client.meta.endpoint_url, content, headers=headers, timeout=10)
+        return answer.status_code, json.loads(answer.content or b"{}")
+
+    return _post
+
+
+@pytest.fixture
+def control(server: LocalSageMaker) -> Callable[..., tuple[int, Any]]:
+    """Sends a request that steers the server: control("POST", "reset"). Returns the status and the JSON."""
+
+    def _control(method: str, what: str, body: object = None) -> tuple[int, Any]:
+        answer = requests.request(method, f"{server.url}/_local/{what}", json=body, timeout=10)
+        return answer.status_code, answer.json()
+
+    return _control

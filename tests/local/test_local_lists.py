@@ -1,0 +1,120 @@
+"""ListModels: pages, filters and order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def names(create: Callable[..., str]) -> list[str]:
+    """The names of 23 models, oldest first, in an order that is not that of the alphabet."""
+    made = [f"{'xyz'[i % 3]}-{i:02}" for i in range(23)]
+    for name in made:
+        create(name)
+    return made
+
+
+def listed(client: Any, **arguments: Any) -> list[str]:
+    """The names on all pages together."""
+    pages = client.get_paginator("list_models").paginate(**arguments)
+    return [model["ModelName"] for page in pages for model in page["Models"]]
+
+
+def test_newest_first_by_default(client: Any, names: list[str]) -> None:
+    assert listed(client) == names[::-1]
+
+
+ORDERS: dict[str, tuple[dict[str, str], Callable[[list[str]], list[str]]]] = {
+    "newest first": ({"SortBy": "CreationTime", "SortOrder": "Descending"}, lambda names: names[::-1]),
+    "oldest first": ({"SortBy": "CreationTime", "SortOrder": "Ascending"}, lambda names: names),
+    "only the order given": ({"SortOrder": "Ascending"}, lambda names: names),
+    "by name": ({"SortBy": "Name", "SortOrder": "Ascending"}, sorted),
+    "by name, descending when not said": ({"SortBy": "Name"}, lambda names: sorted(names, reverse=True)),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("size", [1, 7, 23, 100])
+def test_order_holds_over_pages_of_any_size(
+    client: Any, names: list[str], arguments: dict[str, str], expected: Callable[..., list[str]], size: int
+) -> None:
+    assert listed(client, MaxResults=size, **arguments) == expected(names)
+
+
+@pytest.mark.usefixtures("names")
+def test_pages_are_as_large_as_asked_and_only_the_last_has_no_token(client: Any) -> None:
+    sizes, token = [], {}
+    while True:
+        page = client.list_models(MaxResults=10, **token)
+        sizes.append(len(page["Models"]))
+        if "NextToken" not in page:
+            break
+        token = {"NextToken": page["NextToken"]}
+
+    assert sizes == [10, 10, 3]
+    assert len(client.list_models(MaxResults=23)["Models"]) == 23
+    assert "NextToken" not in client.list_models(MaxResults=23)
+    assert len(client.list_models()["Models"]) == 10
+
+
+def test_filters(client: Any, names: list[str]) -> None:
+    times = {n: client.describe_model(ModelName=n)["CreationTime"] for n in names}
+    middle = times[names[11]]
+
+    assert listed(client, NameContains="y-", MaxResults=2) == [n for n in names[::-1] if "y-" in n]
+    assert listed(client, NameContains="none") == []
+    assert listed(client, CreationTimeAfter=middle) == [n for n in names[::-1] if times[n] >= middle]
+    assert listed(client, CreationTimeBefore=middle) == [n for n in names[::-1] if times[n] < middle]
+    window = {"CreationTimeAfter": times[names[3]], "CreationTimeBefore": middle, "NameContains": "z"}
+    in_window = [n for n in names if times[names[3]] <= times[n] < middle and "z" in n]
+    assert listed(client, SortBy="Name", SortOrder="Ascending", **window) == sorted(in_window)
+
+
+def test_a_page_answers_name_arn_and_time_only(client: Any, create: Callable[..., str]) -> None:
+    arn = create("model")
+    created = client.describe_model(ModelName="model")["CreationTime"]
+
+    assert client.list_models()["Models"] == [{"ModelName": "model", "ModelArn": arn, "CreationTime": created}]
+
+
+def test_models_that_come_and_go_between_pages_disturb_no_other(
+    client: Any, names: list[str], create: Callable[..., str]
+) -> None:
+    first = client.list_models(MaxResults=5)
+    seen = [model["ModelName"] for model in first["Models"]]
+    client.delete_model(ModelName=seen[-1])
+    client.delete_model(ModelName=names[0])
+    create("newcomer")
+
+    rest = listed(client, MaxResults=5, PaginationConfig={"StartingToken": first["NextToken"]})
+
+    assert seen + rest == names[:0:-1]
+
+
+@pytest.mark.parametrize("token", ["no-token", "WzEsMl0=", "e30=", "MQ=="])
+def test_token_that_is_not_one(client: Any, token: str) -> None:
+    with pytest.raises(client.exceptions.ClientError, match="ValidationException"):
+        client.list_models(NextToken=token)
+
+
+@pytest.mark.usefixtures("names")
+def test_token_of_another_order_is_refused(client: Any) -> None:
+    token = client.list_models(MaxResults=1, SortBy="Name")["NextToken"]
+
+    with pytest.raises(client.exceptions.ClientError, match="ValidationException"):
+        client.list_models(NextToken=token)
+
+
+def test_times_are_given_as_every_sdk_gives_them(names: list[str], post: Callable[..., Any]) -> None:
+    numbers = post("ListModels", {"CreationTimeAfter": 0, "MaxResults": 1})
+    words = post("ListModels", {"CreationTimeAfter": "1970-01-01T00:00:00Z", "MaxResults": 1})
+
+    assert numbers == words
+    newest = numbers[1]["Models"][0]
+    assert newest["ModelName"] == names[-1]
+    assert isinstance(newest["CreationTime"], float)
