@@ -1,0 +1,1 @@
+"""What builds, generates and registers the type; never part of the package."""
