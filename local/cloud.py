@@ -16,26 +16,27 @@ import hypercorn.asyncio
 import hypercorn.config
 from hypercorn.middleware import AsyncioWSGIMiddleware
 
+from local.clients import ABOUT_PATH
 from local.engine import DEFAULT_REGION, Engine
-from local.events import TypeDefinition
+from local.events import LocalFailure, TypeDefinition
 from local.runtime import LambdaRuntime
 from local.sagemaker import LocalSageMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-DEFAULT_PORT = 4566
 DEFAULT_SCHEMA = ROOT / "aws-sagemaker-model.json"
 DEFAULT_CODE = (ROOT / "src",)
 DEFAULT_HANDLER = "aws_sagemaker_model.handlers.resource"
-ABOUT = "/_local/cloud"
+
 # A template's worth of tags and environment is far smaller.
 _MOST_BODY_BYTES = 1 << 24
 _START_SECONDS = 10
+_REST_SECONDS, _REST_POLL_SECONDS = 3.0, 0.02
 
 
-class PortTaken(Exception):
+class PortTaken(LocalFailure):
     """Something else listens on the port; the message says what to do."""
 
 
@@ -74,7 +75,7 @@ class Cloud:
                 )
             )
             engine = Engine(self.definition, self.runtime.invoke, self.port, self._write_system_tags)
-            self._serve(_Gateway(engine.app, self.sagemaker.app, self._about()), listener)
+            self._serve(_Gateway(engine, self.sagemaker.app, self._about()), listener)
         except BaseException:
             self.close()
             raise
@@ -123,22 +124,32 @@ class Cloud:
 class _Gateway:
     """SageMaker's requests to the local SageMaker, everything else to ministack, on one address."""
 
-    def __init__(self, ministack: Any, sagemaker: Any, about: bytes) -> None:
-        self._ministack, self._about = ministack, about
-        self._sagemaker: Any = AsyncioWSGIMiddleware(sagemaker, _MOST_BODY_BYTES)  # type: ignore[no-untyped-call]
-        self.on_startup = lambda: None
+    def __init__(self, engine: Engine, sagemaker: Any, about: bytes) -> None:
+        self._engine, self._about = engine, about
+        middleware: Any = AsyncioWSGIMiddleware
+        self._sagemaker = middleware(sagemaker, _MOST_BODY_BYTES)
+        self.on_startup: Callable[[], object] = lambda: None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             # ministack's own start would look for Docker containers to remove and start schedulers: left out.
             await self._live(receive, send)
-        elif scope["type"] == "http" and scope["path"] == ABOUT:
+        elif scope["type"] == "http" and scope["path"] == ABOUT_PATH:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": self._about})
         elif scope["type"] == "http" and _is_for_sagemaker(scope):
             await self._sagemaker(scope, receive, send)
         else:
-            await self._ministack(scope, receive, send)
+            if _header(scope, "user-agent").startswith("aws-cli/"):
+                await self._rest()
+            await self._engine.app(scope, receive, send)
+
+    async def _rest(self) -> None:
+        """Let stack operations end first, for a while: the AWS CLI asks once and then sleeps for 30 seconds."""
+        for _ in range(round(_REST_SECONDS / _REST_POLL_SECONDS)):
+            if not self._engine.busy:
+                return
+            await asyncio.sleep(_REST_POLL_SECONDS)
 
     async def _live(self, receive: Any, send: Any) -> None:
         while True:
@@ -149,13 +160,17 @@ class _Gateway:
             self.on_startup()
 
 
+def _header(scope: Any, name: str) -> str:
+    wanted = name.encode()
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == wanted), "")
+
+
 def _is_for_sagemaker(scope: Any) -> bool:
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     query = urllib.parse.parse_qs(scope["query_string"].decode("latin-1"))
-    signed = headers.get("authorization", "") or query.get("X-Amz-Credential", [""])[0]
+    signed = _header(scope, "authorization") or query.get("X-Amz-Credential", [""])[0]
     return (
         scope["path"].startswith("/_local/")
-        or headers.get("x-amz-target", "").startswith("SageMaker.")
+        or _header(scope, "x-amz-target").startswith("SageMaker.")
         or re.search(r"/sagemaker/aws4_request", signed) is not None
     )
 

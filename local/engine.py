@@ -18,6 +18,7 @@ from local.events import (
     InvocationFailed,
     Invoke,
     Json,
+    LocalFailure,
     TypeDefinition,
     follow,
     has,
@@ -54,7 +55,7 @@ _NAMES = {
 }
 
 
-class EngineUnavailable(Exception):
+class EngineUnavailable(LocalFailure):
     """ministack is missing, or is not the version this adapter was written for; the message says what to do."""
 
 
@@ -227,8 +228,23 @@ class Engine:
         desired = {**_parted(props)[0], **self._kept(physical_id)}
         known = self._known.get(physical_id, {})
         place = {"logical_id": logical_id, **known.get("place", {}), **_now(known.get("tags", {}))}
+        stack = self._in_clean_up(place.get("stack_id"))
+        if stack:
+            self._event(stack, logical_id, "DELETE_IN_PROGRESS", "", physical_id)
         self._run("DELETE", place, desired=desired, absent_is_success=True)
         self._known.pop(physical_id, None)
+        if stack:
+            self._event(stack, logical_id, "DELETE_COMPLETE", "", physical_id)
+
+    def _in_clean_up(self, stack_id: str | None) -> Json | None:
+        """The stack whose update now deletes what it replaced: ministack tells of that in no event or status."""
+        stack = next((one for one in self._stacks() if one["StackId"] == stack_id), None)
+        if stack is None or not stack["StackStatus"].startswith("UPDATE_") or "ROLLBACK" in stack["StackStatus"]:
+            return None
+        if stack["StackStatus"] == "UPDATE_IN_PROGRESS":
+            stack["StackStatus"] = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+            self._event(stack, None, stack["StackStatus"], "", stack["StackId"])
+        return stack
 
     def _import(self, identifier: Mapping[str, str]) -> tuple[str, Json]:
         return self._adopted(self._read(dict(identifier)), {}, {}, {})
@@ -334,13 +350,24 @@ class Engine:
         except KeyError:
             return None
 
+    @property
+    def busy(self) -> bool:
+        """Whether an operation on a stack is under way."""
+        states = [stack["StackStatus"] for stack in self._stacks()]
+        return any(state.endswith("_IN_PROGRESS") and state != "REVIEW_IN_PROGRESS" for state in states)
+
+    def _stacks(self) -> list[Json]:
+        """The stacks of every account and region."""
+        return list(self._cloudformation._stacks._data.values())
+
     def _stack(self, stack_name: str) -> Json:
         return cast("Json", self._cloudformation._stacks[stack_name])
 
-    def _event(self, stack: Json, logical_id: str, status: str, reason: str, physical_id: str) -> None:
+    def _event(self, stack: Json, logical_id: str | None, status: str, reason: str, physical_id: str) -> None:
+        """One stack event: of the resource, or without a logical id of the stack itself."""
         add = self._modules["ministack.services.cloudformation.stacks"]._add_event
-        name = self._definition.type_name
-        add(stack["StackId"], stack["StackName"], logical_id, name, status, reason, physical_id)
+        name, kind = stack["StackName"], self._definition.type_name if logical_id else "AWS::CloudFormation::Stack"
+        add(stack["StackId"], name, logical_id or name, kind, status, reason, physical_id)
 
 
 def _parted(props: Json) -> tuple[Json, Json]:

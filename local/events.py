@@ -24,7 +24,11 @@ _DEFAULT_TIMEOUT_MINUTES = 120
 _MOST_INVOCATIONS = 1000
 
 
-class InvocationFailed(Exception):
+class LocalFailure(Exception):
+    """A failure whose message tells the user what is wrong and what to do."""
+
+
+class InvocationFailed(LocalFailure):
     """The handler gave no progress event; the message says what happened instead, without property values."""
 
 

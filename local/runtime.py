@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from local.events import InvocationFailed
+from local.events import InvocationFailed, LocalFailure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ _EMULATOR_MARGIN_SECONDS = 15.0
 _BOOTSTRAP = 'echo $$ > "$1"; exec "$2" -m awslambdaric "$3"'
 
 
-class RuntimeUnavailable(Exception):
+class RuntimeUnavailable(LocalFailure):
     """The runtime cannot be started here; the message says why and what to do."""
 
 

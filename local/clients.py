@@ -1,0 +1,186 @@
+"""boto3 clients of the laptop cloud, and stack operations as `aws cloudformation deploy` performs them."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+import urllib.parse
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.events import Json, LocalFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+DEFAULT_PORT = 4566
+# Answers what the cloud serves; tells a laptop cloud from anything else on the port.
+ABOUT_PATH = "/_local/cloud"
+REGION = "us-east-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+_POLL_SECONDS = 0.1
+_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+
+
+class NotLoopback(LocalFailure):
+    """The endpoint is not on this machine; the message names it."""
+
+
+class OperationRefused(LocalFailure):
+    """CloudFormation refused the operation before it began; the message is its own."""
+
+
+def require_loopback(url: str) -> str:
+    """The URL, if it is on this machine: these commands must never reach a real account."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise NotLoopback(f"{url} is not an address of this machine; give --endpoint http://127.0.0.1:PORT.")
+    return url
+
+
+def client(service: str, url: str) -> Any:
+    """A client of the cloud at that loopback URL, with credentials that no real account knows."""
+    # Its types want the service as a literal.
+    make: Any = boto3.client
+    return make(
+        service,
+        endpoint_url=require_loopback(url),
+        region_name=REGION,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+class Operation:
+    """One operation on a stack, from before it starts: knows which events are its own."""
+
+    def __init__(self, cloudformation: Any, stack_name: str, resources: int | None = None) -> None:
+        self._cloudformation, self.stack_name, self.resources = cloudformation, stack_name, resources
+        self._stack = stack_name
+        self._seen = {event["EventId"] for event in self._all_events()}
+        self.own: list[Json] = []
+        self.status = ""
+
+    def _all_events(self) -> list[Json]:
+        pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._stack)
+        try:
+            return [event for page in pages for event in page["StackEvents"]][::-1]
+        except ClientError:
+            return []
+
+    def events(self) -> Iterator[Json]:
+        """The operation's events as they happen, until the stack rests; `status` and `own` are complete then."""
+        while True:
+            stack = self.describe()
+            # By its id a stack can still be described after its deletion.
+            self._stack, self.status = stack["StackId"], stack["StackStatus"]
+            for event in self._all_events():
+                if event["EventId"] not in self._seen:
+                    self._seen.add(event["EventId"])
+                    self.own.append(event)
+                    yield event
+            if not self.status.endswith("_IN_PROGRESS"):
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def describe(self) -> Json:
+        """The stack as DescribeStacks returns it."""
+        stack: Json = self._cloudformation.describe_stacks(StackName=self._stack)["Stacks"][0]
+        return stack
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the stack rests where the operation was to lead."""
+        return self.status.endswith("_COMPLETE") and "ROLLBACK" not in self.status
+
+
+def find_stack(cloudformation: Any, name: str) -> Json | None:
+    """The stack as DescribeStacks returns it, or None when there is none of that name."""
+    try:
+        stack: Json = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+    return stack
+
+
+def make_change_set(
+    cloudformation: Any,
+    stack_name: str,
+    template: str,
+    *,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str] | None = None,
+    resources_to_import: Sequence[Json] = (),
+) -> Json | None:
+    """A finished change set as DescribeChangeSet returns it, or None when it would change nothing.
+
+    A parameter that is not given keeps its value. Raises OperationRefused when CloudFormation cannot make it.
+    """
+    stack = find_stack(cloudformation, stack_name)
+    exists = stack is not None and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    declared = cloudformation.get_template_summary(TemplateBody=template).get("Parameters", [])
+    had = {one["ParameterKey"] for one in (stack or {}).get("Parameters", [])} if exists else set()
+    kept = [
+        {"ParameterKey": key, "UsePreviousValue": True}
+        for key in (one["ParameterKey"] for one in declared)
+        if key in had and key not in parameters
+    ]
+    extra: Json = {} if tags is None else {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    if resources_to_import:
+        extra |= {"ResourcesToImport": list(resources_to_import)}
+    made = cloudformation.create_change_set(
+        StackName=stack_name,
+        ChangeSetName=f"local-{uuid.uuid4().hex[:12]}",
+        ChangeSetType="IMPORT" if resources_to_import else "UPDATE" if exists else "CREATE",
+        TemplateBody=template,
+        Parameters=given + kept,
+        Capabilities=_CAPABILITIES,
+        **extra,
+    )
+    return _finished_change_set(cloudformation, made["Id"])
+
+
+def _finished_change_set(cloudformation: Any, identifier: str) -> Json | None:
+    while True:
+        change_set: Json = cloudformation.describe_change_set(ChangeSetName=identifier)
+        if change_set["Status"] == "CREATE_COMPLETE":
+            return change_set
+        if change_set["Status"] == "FAILED":
+            reason = change_set.get("StatusReason", "")
+            cloudformation.delete_change_set(ChangeSetName=identifier)
+            if any(text in reason for text in _NO_CHANGES):
+                return None
+            raise OperationRefused(reason)
+        time.sleep(_POLL_SECONDS)
+
+
+def execute(cloudformation: Any, stack_name: str, change_set: Json) -> Operation:
+    """Start what the change set describes."""
+    operation = Operation(cloudformation, stack_name, len(change_set["Changes"]))
+    cloudformation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    return operation
+
+
+def detect_drift(cloudformation: Any, stack_name: str) -> list[Json]:
+    """Detect drift now: one StackResourceDrift for each resource that can be checked."""
+    detection = cloudformation.detect_stack_drift(StackName=stack_name)["StackDriftDetectionId"]
+    while True:
+        state = cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        if state["DetectionStatus"] != "DETECTION_IN_PROGRESS":
+            break
+        time.sleep(_POLL_SECONDS)
+    drifts: list[Json] = cloudformation.describe_stack_resource_drifts(StackName=stack_name)["StackResourceDrifts"]
+    return drifts

@@ -1,0 +1,276 @@
+"""The commands of `python -m local`: each takes its arguments and returns the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local import clients, console
+from local.events import LocalFailure, TypeDefinition, follow, production_event
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from local.cloud import Cloud
+
+
+class NoCloud(LocalFailure):
+    """No cloud answers where one is needed; the message says how to start one."""
+
+
+class BadInput(LocalFailure):
+    """An argument or a file cannot be used; the message says which and why."""
+
+
+def up(arguments: Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM."""
+    watch = console.Stopwatch()
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with _new_cloud(arguments, arguments.port) as cloud:
+        # stdout may be a pipe that somebody waits on.
+        print(_greeting(cloud, watch), flush=True)
+        stopped.wait()
+    return 0
+
+
+def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
+    exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, "AWS_DEFAULT_REGION": clients.REGION}
+    lines = [f"export {name}={value}" for name, value in {**exports, "AWS_REGION": clients.REGION}.items()]
+    return "\n".join(
+        [
+            f"# The laptop cloud is ready after {watch}: CloudFormation with {cloud.definition.type_name} by its own "
+            "handlers, a local SageMaker, and ministack's other services.",
+            "# boto3, the AWS CLI, CDK and Terraform talk to it with:",
+            *lines,
+            "# Ctrl-C stops it; nothing is kept.",
+        ]
+    )
+
+
+def _new_cloud(arguments: Namespace, port: int) -> Cloud:
+    # Imported when needed: moto and ministack take most of a second.
+    from local import cloud
+
+    return cloud.Cloud(
+        port,
+        schema=arguments.schema or cloud.DEFAULT_SCHEMA,
+        code=arguments.code or cloud.DEFAULT_CODE,
+        handler=arguments.handler or cloud.DEFAULT_HANDLER,
+        env=_pairs(arguments.env, "--env"),
+        timeout=arguments.timeout,
+    )
+
+
+def _endpoint(arguments: Namespace) -> str | None:
+    """The running cloud that is meant: the one that was named, or the one on the default port; None if none is."""
+    named = arguments.endpoint or os.environ.get("AWS_ENDPOINT_URL")
+    url = clients.require_loopback(named or f"http://127.0.0.1:{clients.DEFAULT_PORT}").rstrip("/")
+    try:
+        with urllib.request.urlopen(url + clients.ABOUT_PATH, timeout=5) as answer:  # noqa: S310 - loopback, checked above
+            json.load(answer)
+    except (urllib.error.URLError, ValueError, OSError):
+        if named:
+            raise NoCloud(f"No laptop cloud answers at {url}. Start one: python -m local up") from None
+        return None
+    return url
+
+
+def _cloudformation(arguments: Namespace) -> Any:
+    url = _endpoint(arguments)
+    if url is None:
+        raise NoCloud(f"No laptop cloud runs on port {clients.DEFAULT_PORT}. Start one: python -m local up")
+    return clients.client("cloudformation", url)
+
+
+@contextmanager
+def _running_or_own(arguments: Namespace) -> Iterator[str]:
+    url = _endpoint(arguments)
+    if url is not None:
+        yield url
+        return
+    with _new_cloud(arguments, 0) as cloud:
+        yield cloud.url
+        console.err.print("[dim]This cloud ends with the command. To keep stacks: python -m local up[/]")
+
+
+def deploy(arguments: Namespace) -> int:
+    """Create or update a stack and show its events."""
+    template = _read(arguments.template)
+    with _running_or_own(arguments) as url:
+        cloudformation = clients.client("cloudformation", url)
+        change_set = _change_set(cloudformation, arguments, template)
+        if change_set is None:
+            console.out.print(f"No changes to deploy. Stack {_stack_name(arguments)} is up to date.")
+            return 0
+        return _shown(clients.execute(cloudformation, _stack_name(arguments), change_set))
+
+
+def change_set(arguments: Namespace) -> int:
+    """Show what a deployment would do, and leave the change set undone."""
+    with _running_or_own(arguments) as url:
+        cloudformation = clients.client("cloudformation", url)
+        made = _change_set(cloudformation, arguments, _read(arguments.template))
+        if made is None:
+            console.out.print(f"No changes. Stack {_stack_name(arguments)} is up to date.")
+            return 0
+        console.print_changes(made["Changes"])
+        cloudformation.delete_change_set(ChangeSetName=made["ChangeSetId"])
+    return 0
+
+
+def import_(arguments: Namespace) -> int:
+    """Adopt existing resources into a stack."""
+    cloudformation = _cloudformation(arguments)
+    resources = _json(arguments.resources_to_import)
+    made = _change_set(cloudformation, arguments, _read(arguments.template), resources)
+    if made is None:
+        raise BadInput("--resources-to-import names nothing to import.")
+    return _shown(clients.execute(cloudformation, _stack_name(arguments), made))
+
+
+def _change_set(cloudformation: Any, arguments: Namespace, template: str, resources: Any = ()) -> Any:
+    return clients.make_change_set(
+        cloudformation,
+        _stack_name(arguments),
+        template,
+        parameters=_pairs(arguments.parameter, "--parameter"),
+        tags=_pairs(arguments.tag, "--tag") if arguments.tag else None,
+        resources_to_import=resources,
+    )
+
+
+def delete(arguments: Namespace) -> int:
+    """Delete a stack and show its events."""
+    cloudformation = _cloudformation(arguments)
+    stack = cloudformation.describe_stacks(StackName=arguments.stack_name)["Stacks"][0]
+    resources = cloudformation.describe_stack_resources(StackName=arguments.stack_name)["StackResources"]
+    operation = clients.Operation(cloudformation, stack["StackId"], len(resources))
+    cloudformation.delete_stack(StackName=arguments.stack_name)
+    return _shown(operation)
+
+
+def _shown(operation: clients.Operation) -> int:
+    status = console.follow_events(operation)
+    if not operation.succeeded:
+        console.err.print(f"[red]{operation.describe()['StackName']}: {status}[/]")
+        console.print_failures(operation.own)
+        return 1
+    if not status.startswith("DELETE"):
+        console.print_outputs(operation.describe())
+    return 0
+
+
+def drift(arguments: Namespace) -> int:
+    """Compare a stack's resources with what the service holds."""
+    console.print_drift(clients.detect_drift(_cloudformation(arguments), arguments.stack_name))
+    return 0
+
+
+def events(arguments: Namespace) -> int:
+    """All events of a stack, oldest first."""
+    pages = _cloudformation(arguments).get_paginator("describe_stack_events").paginate(StackName=arguments.stack_name)
+    for event in reversed([event for page in pages for event in page["StackEvents"]]):
+        console.print_event(event)
+    return 0
+
+
+def list_(arguments: Namespace) -> int:
+    """The stacks of a running cloud."""
+    pages = _cloudformation(arguments).get_paginator("list_stacks").paginate()
+    stacks = [stack for page in pages for stack in page["StackSummaries"]]
+    console.print_rows(("StackName", "StackStatus", "CreationTime"), (
+        (stack["StackName"], stack["StackStatus"], stack["CreationTime"]) for stack in stacks))  # fmt: skip
+    return 0
+
+
+def sagemaker(arguments: Namespace) -> int:
+    """Serve the local SageMaker alone."""
+    from local.sagemaker import serve
+
+    serve(arguments.port)
+    return 0
+
+
+def invoke(arguments: Namespace) -> int:
+    """Send one handler event through the runtime emulator and show each progress event."""
+    from local import cloud
+    from local.runtime import LambdaRuntime
+
+    definition = TypeDefinition.load(arguments.schema or cloud.DEFAULT_SCHEMA)
+    event = production_event(
+        definition,
+        arguments.action,
+        desired=_model(arguments.model),
+        previous=_model(arguments.previous) if arguments.previous else None,
+        stack_tags=_pairs(arguments.tag, "--tag"),
+        logical_id="Invoked",
+        next_token=arguments.next_token,
+    )
+    with _service(arguments) as url:
+        env = {"AWS_ENDPOINT_URL": url, **_pairs(arguments.env, "--env")}
+        handler, code = arguments.handler or cloud.DEFAULT_HANDLER, arguments.code or cloud.DEFAULT_CODE
+        with LambdaRuntime(handler, code, env=env, timeout=arguments.timeout) as runtime:
+            progress = {}
+            for progress in follow(runtime.invoke, event):
+                console.out.print_json(data=progress)
+            if arguments.log:
+                console.err.print(runtime.logs(), markup=False)
+    return 0 if progress.get("status") == "SUCCESS" else 1
+
+
+@contextmanager
+def _service(arguments: Namespace) -> Iterator[str]:
+    """The running cloud, or a local SageMaker that lasts as long as the command."""
+    url = _endpoint(arguments)
+    if url is not None:
+        yield url
+        return
+    from local.sagemaker import LocalSageMaker
+
+    with LocalSageMaker() as local_sagemaker:
+        yield local_sagemaker.url
+
+
+def _stack_name(arguments: Namespace) -> str:
+    return str(arguments.stack_name or Path(arguments.template).stem.replace("_", "-").replace(".", "-"))
+
+
+def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    for one in given or []:
+        if "=" not in one:
+            raise BadInput(f"{option} takes KEY=VALUE, and {one.split()[0] if one.split() else 'nothing'} has no =.")
+    return dict(one.split("=", 1) for one in given or [])
+
+
+def _read(path: str) -> str:
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}."
+        ) from None
+
+
+def _model(path: str | None) -> Any:
+    return _json(path) if path else {}
+
+
+def _json(given: str) -> Any:
+    """JSON of an argument that starts like JSON, else of the file it names."""
+    inline = given.lstrip().startswith(("[", "{"))
+    try:
+        return json.loads(given if inline else _read(given.removeprefix("file://")))
+    except ValueError as error:
+        where = "The argument" if inline else given
+        raise BadInput(f"{where} is not JSON: {error}.") from None

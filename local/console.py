@@ -1,0 +1,112 @@
+"""What the commands print: stack events as they happen, outputs, changes and drift; colour on a terminal only."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from local.clients import Operation
+
+# In a pipe nothing is wrapped or cut off, so that a line can be searched for.
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+_STYLES = (("FAILED", "red"), ("ROLLBACK", "red"), ("IN_PROGRESS", "yellow"), ("COMPLETE", "green"))
+
+
+def style_of(status: str) -> str:
+    """The colour of a stack or resource status."""
+    return next((style for part, style in _STYLES if part in status), "default")
+
+
+def print_event(event: Mapping[str, Any], console: Console = out) -> None:
+    """One stack event as one line."""
+    status, at = event["ResourceStatus"], event["Timestamp"].astimezone().strftime("%H:%M:%S")
+    kind = event["ResourceType"]
+    reason = event.get("ResourceStatusReason") or ""
+    line = f"{at}  [{style_of(status)}]{status:<36}[/] {event['LogicalResourceId']:<24} [dim]{kind:<28}[/]"
+    console.print(f"{line} {escape(reason)}".rstrip())
+
+
+def follow_events(operation: Operation) -> str:
+    """Print an operation's events until its stack rests, with a progress bar on a terminal; the final status."""
+    with _progress(operation.resources, operation.stack_name) as progress:
+        for event in operation.events():
+            print_event(event, progress.console)
+            done = event["ResourceStatus"].endswith(("_COMPLETE", "_FAILED"))
+            if done and event["PhysicalResourceId"] != event["StackId"]:
+                progress.advance(progress.task_ids[0])
+    return operation.status
+
+
+@contextmanager
+def _progress(total: int | None, name: str) -> Iterator[Progress]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
+        progress.add_task(escape(name), total=total)
+        yield progress
+
+
+def print_rows(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """A table, as wide as its content."""
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    out.print(table, crop=False, no_wrap=True, overflow="ignore")
+
+
+def print_outputs(stack: Mapping[str, Any]) -> None:
+    """The outputs of a stack, if it has any."""
+    outputs = stack.get("Outputs", [])
+    if outputs:
+        print_rows(("Output", "Value"), ((one["OutputKey"], one["OutputValue"]) for one in outputs))
+
+
+def print_failures(events: Iterable[Mapping[str, Any]]) -> None:
+    """The reasons of failed events in full, each once."""
+    for event in events:
+        if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason"):
+            err.print(f"[red]{escape(event['LogicalResourceId'])}[/]: {escape(event['ResourceStatusReason'])}")
+
+
+def print_changes(changes: Iterable[Mapping[str, Any]]) -> None:
+    """What a change set would do, a line for each resource."""
+    rows = []
+    for change in (one["ResourceChange"] for one in changes):
+        targets = [detail["Target"] for detail in change.get("Details", [])]
+        names = sorted({target.get("Name", target["Attribute"]) for target in targets})
+        rows.append((change["Action"], change["LogicalResourceId"], change["ResourceType"],
+                     change.get("Replacement", "-"), ", ".join(names)))  # fmt: skip
+    print_rows(("Action", "LogicalResourceId", "ResourceType", "Replacement", "Changed"), rows)
+
+
+def print_drift(resources: Iterable[Mapping[str, Any]]) -> None:
+    """Each resource's drift, and each property that differs."""
+    for resource in resources:
+        status = resource["StackResourceDriftStatus"]
+        style = {"IN_SYNC": "green", "MODIFIED": "red", "DELETED": "red"}.get(status, "yellow")
+        out.print(f"[{style}]{status:<12}[/] {resource['LogicalResourceId']} [dim]{resource['ResourceType']}[/]")
+        for one in resource.get("PropertyDifferences", []):
+            expected, actual = escape(one["ExpectedValue"]), escape(one["ActualValue"])
+            out.print(f"  {one['PropertyPath']}: {one['DifferenceType']}: expected {expected}, is {actual}")
+        if resource.get("DriftStatusReason"):
+            out.print(f"  {escape(resource['DriftStatusReason'])}")
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def __str__(self) -> str:
+        return f"{time.monotonic() - self._started:.1f} s"
