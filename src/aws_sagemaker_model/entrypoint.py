@@ -21,7 +21,7 @@ from cloudformation_cli_python_lib.log_delivery import ProviderLogHandler
 from cloudformation_cli_python_lib.metrics import MetricsPublisher
 from cloudformation_cli_python_lib.utils import HandlerRequest
 
-from . import errors, schema
+from . import errors, names, schema
 from .models import ResourceModel
 from .schema import Violation
 from .session import CALLER, MARGIN, PROVIDER, Lease
@@ -157,8 +157,10 @@ def _sound(properties: dict[str, Any], violations: list[Violation]) -> ResourceM
     return ResourceModel._deserialize(schema.known({n: v for n, v in properties.items() if n not in broken}))
 
 
-def _to_production(event: Mapping[str, Any]) -> dict[str, Any]:
-    request = event.get("request", {})
+def _to_production(event: Any) -> Any:
+    request = event.get("request") if isinstance(event, Mapping) else None
+    if not isinstance(request, Mapping):
+        return None
     return {
         "action": event.get("action"),
         "awsAccountId": request.get("awsAccountId"),
@@ -232,5 +234,5 @@ def _model_name(request: HandlerRequest, progress: ProgressEvent) -> str | None:
         return str(progress.resourceModel.ModelArn).rpartition("/")[2]
     properties = request.requestData.resourceProperties
     stated = _identifiers(properties) if isinstance(properties, Mapping) else {}
-    name = stated.get("ModelName") or stated.get("ModelArn")
-    return name.rpartition("/")[2] if isinstance(name, str) else None
+    name = str(stated.get("ModelName") or stated.get("ModelArn")).rpartition("/")[2]
+    return name if stated and names.is_legal(name) else None

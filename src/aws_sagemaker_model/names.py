@@ -41,6 +41,11 @@ def identify(model_arn: str | None, model_name: str | None, place: Place) -> str
     return model_name if agrees else match["name"]
 
 
+def is_legal(model_name: str) -> bool:
+    """Say whether a model can have a name."""
+    return re.fullmatch(r"[a-zA-Z0-9]([\-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", model_name) is not None
+
+
 def elsewhere(there: str, here: str | None) -> bool:
     """Say whether two regions or accounts are known to differ."""
     return here is not None and there != here

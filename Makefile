@@ -1,0 +1,61 @@
+# Everything here runs on a fresh clone with Python 3.11 to 3.13 and make alone.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.complete ## Set up the virtual environment, once
+
+# uv is the installer: it reads the same pinned requirements as pip, with hashes, in a tenth of the time.
+$(VENV)/.complete: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+	@$(BIN)/uv pip sync --quiet --system-certs --require-hashes --compile-bytecode --python $(BIN)/python requirements-dev.txt
+	@touch $@
+
+test: setup lint ## Check and test everything (slow tests included)
+	@$(BIN)/python -m pytest --quiet
+	@echo "Everything is tested."
+
+test-all: ## Run the tests on Python 3.11, 3.12 and 3.13, those that are here
+	@for version in 3.11 3.12 3.13; do \
+		if command -v python$$version >/dev/null && python$$version -c '' 2>/dev/null; then \
+			echo "Python $$version"; $(MAKE) --no-print-directory test PYTHON=python$$version VENV=.venv$$version || exit 1; \
+		else echo "Python $$version is not here: not tested"; fi; done
+
+lint: setup ## Check style, types and the generated files
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m tools.generate --check
+	@echo "Style, types and generated files are in order."
+
+demo: setup ## Show the type at work on the laptop cloud
+	@$(BIN)/python -m local demo
+
+generate: setup ## Write what the schema is the source of: models, docs, role
+	@$(BIN)/python -m tools.generate
+
+lock: setup ## Resolve requirements*.in into requirements*.txt, with hashes (UPGRADE=1: to the newest versions)
+	@for name in requirements requirements-dev; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+			$(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; done
+
+# Asks PyPI's vulnerability service. Strict: what could not be looked up is not audited, and must not look so.
+audit: setup ## Look for known vulnerabilities in what is locked (needs the network)
+	@for name in requirements requirements-dev; do \
+		$(BIN)/pip-audit --strict --progress-spinner off --require-hashes --disable-pip --requirement $$name.txt || \
+			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
+				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
+
+.PHONY: help setup test test-all lint demo generate lock audit

@@ -1,0 +1,79 @@
+"""What all tests share: a local SageMaker, and the Lambda entry point that talks to it."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local.events import Action, TypeDefinition, production_event
+from local.sagemaker import LocalSageMaker
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "aws-sagemaker-model.json"
+
+ROLE = "arn:aws:iam::123456789012:role/service-role/inference"
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
+ARTIFACTS = "s3://bucket/model.tar.gz"
+MODEL = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": ARTIFACTS}}
+
+Json = dict[str, Any]
+Invoke = Callable[..., Json]
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[LocalSageMaker]:
+    with LocalSageMaker(port=0) as server:
+        # Endpoint and region as Lambda's environment gives them; the type's clients are kept, so once is enough.
+        os.environ["AWS_ENDPOINT_URL"] = server.url
+        os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+        yield server
+
+
+@pytest.fixture
+def sagemaker(_server: LocalSageMaker) -> LocalSageMaker:
+    """An empty SageMaker."""
+    _server.reset()
+    return _server
+
+
+@pytest.fixture(scope="session")
+def definition() -> TypeDefinition:
+    return TypeDefinition.load(SCHEMA)
+
+
+@pytest.fixture
+def client(sagemaker: LocalSageMaker) -> Any:
+    """A boto3 client of the local SageMaker: what others do behind CloudFormation's back, and what they see."""
+    return boto3.client(
+        "sagemaker",
+        endpoint_url=sagemaker.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+@pytest.fixture
+def invoke(sagemaker: LocalSageMaker, definition: TypeDefinition) -> Invoke:
+    """Send an event to the Lambda entry point in this process, and return the JSON of its answer."""
+    from aws_sagemaker_model.handlers import resource
+
+    def send(action: Action, desired: Json | None = None, **event: Any) -> Json:
+        return resource(production_event(definition, action, desired=desired, **event), None)
+
+    return send
+
+
+@pytest.fixture
+def operations(sagemaker: LocalSageMaker) -> Callable[[], list[str]]:
+    """The operations that SageMaker was asked for since the last time."""
+
+    def taken() -> list[str]:
+        made = [call.operation for call in sagemaker.calls]
+        sagemaker.calls.clear()
+        return made
+
+    return taken

@@ -1,0 +1,252 @@
+"""What no model can be: refused in one answer with a JSON pointer for each mistake, and nothing created."""
+
+import json
+
+import pytest
+
+from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE
+
+CONTAINER = MODEL["PrimaryContainer"]
+SECRET = "hunter2-hunter2"
+
+
+def primary(**members):
+    return {**MODEL, "PrimaryContainer": {**CONTAINER, **members}}
+
+
+def source(**members):
+    return {
+        "S3DataSource": {
+            "S3Uri": "s3://bucket/model/",
+            "S3DataType": "S3Prefix",
+            "CompressionType": "None",
+            **members,
+        }
+    }
+
+
+def pipeline(*containers, **model):
+    return {
+        "ExecutionRoleArn": ROLE,
+        "Containers": [{"Image": IMAGE, **container} for container in containers],
+        **model,
+    }
+
+
+def tags(*pairs):
+    return {**MODEL, "Tags": [{"Key": key, "Value": value} for key, value in pairs]}
+
+
+# A model, and the pointers of all that is wrong with it.
+REFUSED = {
+    "nothing": ({}, ["/properties"]),
+    "no container": ({"ExecutionRoleArn": ROLE}, ["/properties"]),
+    "an empty container": ({"PrimaryContainer": {}}, ["/properties"]),
+    "no containers": ({"Containers": []}, ["/properties"]),
+    "an empty container in a list": ({"Containers": [{"Image": IMAGE}, {}]}, ["/properties/Containers/1"]),
+    "both kinds of container": ({**MODEL, "Containers": [CONTAINER]}, ["/properties"]),
+    "unknown property": ({**MODEL, "Retired": SECRET}, ["/properties/Retired"]),
+    "unknown property, nested": (primary(Retired=SECRET), ["/properties/PrimaryContainer/Retired"]),
+    "unknown property that looks like a value": ({**MODEL, "pa$$word here": 1}, ["/properties/*"]),
+    "text for an object": ({"PrimaryContainer": SECRET}, ["/properties/PrimaryContainer"]),
+    "object for text": (primary(Image={"a": SECRET}), ["/properties/PrimaryContainer/Image"]),
+    "list for an object": (primary(Environment=[SECRET]), ["/properties/PrimaryContainer/Environment"]),
+    "text for a list": ({**MODEL, "Tags": SECRET}, ["/properties/Tags"]),
+    "text for a boolean": ({**MODEL, "EnableNetworkIsolation": SECRET}, ["/properties/EnableNetworkIsolation"]),
+    "null": ({**MODEL, "VpcConfig": None}, ["/properties/VpcConfig"]),
+    "null in a map": (primary(Environment={"A": None}), ["/properties/PrimaryContainer/Environment/A"]),
+    "null in a list": ({**MODEL, "Tags": [None]}, ["/properties/Tags/0"]),
+    "nested object for text in a map": (
+        primary(Environment={"A": {"B": SECRET}}),
+        ["/properties/PrimaryContainer/Environment/A"],
+    ),
+    "empty object that must have members": (
+        {**MODEL, "VpcConfig": {}},
+        ["/properties/VpcConfig", "/properties/VpcConfig"],
+    ),
+    "empty list that must have entries": (
+        {**MODEL, "VpcConfig": {"Subnets": [], "SecurityGroupIds": ["sg-1"]}},
+        ["/properties/VpcConfig/Subnets"],
+    ),
+    "name of 300 characters": ({**MODEL, "ModelName": "n" * 300}, ["/properties/ModelName"]),
+    "name with a trailing hyphen": ({**MODEL, "ModelName": "scorer-"}, ["/properties/ModelName"]),
+    "name with a trailing newline": ({**MODEL, "ModelName": "scorer\n"}, ["/properties/ModelName"]),
+    "role that is none": (
+        {**MODEL, "ExecutionRoleArn": "arn:aws:s3:::a-bucket-with-a-long-name"},
+        ["/properties/ExecutionRoleArn"],
+    ),
+    "enum": (primary(Mode="Many"), ["/properties/PrimaryContainer/Mode"]),
+    "101 environment entries": (
+        primary(Environment={f"K{number}": "v" for number in range(101)}),
+        ["/properties/PrimaryContainer/Environment"],
+    ),
+    "environment key": (primary(Environment={"1ST": "v"}), ["/properties/PrimaryContainer/Environment/1ST"]),
+    "33 KB of environment": (
+        primary(Environment={f"K{number:02}": "v" * 1021 for number in range(33)}),
+        ["/properties/PrimaryContainer/Environment"],
+    ),
+    "33 KB of environment over two containers": (
+        pipeline(*({"Environment": {f"K{number:02}": "v" * 1021 for number in range(17)}} for _ in range(2))),
+        ["/properties/Containers"],
+    ),
+    "16 containers": (pipeline(*[{}] * 16), ["/properties/Containers"]),
+    "two multi-model containers": (
+        pipeline({"Mode": "MultiModel"}, {"Mode": "MultiModel"}),
+        ["/properties/Containers/1/Mode"],
+    ),
+    "hostname on some containers": (
+        pipeline({"ContainerHostname": "a"}, {}),
+        ["/properties/Containers/1/ContainerHostname"],
+    ),
+    "hostname twice": (
+        pipeline({"ContainerHostname": "a"}, {"ContainerHostname": "a"}),
+        ["/properties/Containers/0/ContainerHostname", "/properties/Containers/1/ContainerHostname"],
+    ),
+    "Direct without hostnames": (
+        pipeline({}, {}, InferenceExecutionConfig={"Mode": "Direct"}),
+        ["/properties/Containers/0/ContainerHostname", "/properties/Containers/1/ContainerHostname"],
+    ),
+    "prefix without a slash": (
+        primary(ModelDataSource=source(S3Uri="s3://bucket/model")),
+        ["/properties/PrimaryContainer/ModelDataSource/S3DataSource/S3Uri"],
+    ),
+    "compressed prefix": (
+        primary(AdditionalModelDataSources=[{"ChannelName": "a", **source(CompressionType="Gzip")}]),
+        ["/properties/PrimaryContainer/AdditionalModelDataSources/0/S3DataSource/CompressionType"],
+    ),
+    "multi-model with a data source": (
+        primary(Mode="MultiModel", ModelDataSource=source()),
+        ["/properties/PrimaryContainer/ModelDataSource"],
+    ),
+    "private registry without VPC": (
+        primary(ImageConfig={"RepositoryAccessMode": "Vpc"}),
+        ["/properties/PrimaryContainer/ImageConfig/RepositoryAccessMode"],
+    ),
+    "credentials for Amazon ECR": (
+        primary(
+            ImageConfig={
+                "RepositoryAccessMode": "Platform",
+                "RepositoryAuthConfig": {"RepositoryCredentialsProviderArn": "arn:aws:lambda:::function:f"},
+            }
+        ),
+        ["/properties/PrimaryContainer/ImageConfig/RepositoryAuthConfig"],
+    ),
+    "package and artifacts": (
+        primary(ModelPackageName="package/1"),
+        ["/properties/PrimaryContainer/Image", "/properties/PrimaryContainer/ModelDataUrl"],
+    ),
+    "tag of AWS": (tags(("aws:mine", "x")), ["/properties/Tags/0/Key"]),
+    "tag of AWS in capitals": (tags(("AWS:mine", "x")), ["/properties/Tags/0/Key"]),
+    "tag twice": (tags(("a", "1"), ("a", "2")), ["/properties/Tags/0/Key", "/properties/Tags/1/Key"]),
+    "tag with an illegal character": (tags(("a", "100%")), ["/properties/Tags/0/Value"]),
+    "51 tags": (tags(*((f"k{number}", "v") for number in range(51))), ["/properties/Tags"]),
+    "metrics at an odd frequency": (
+        primary(
+            ContainerMetricsConfig={
+                "MetricsEndpoints": [{"MetricsEndpointPath": "/metrics", "MetricPublishFrequencyInSeconds": 7}]
+            }
+        ),
+        ["/properties/PrimaryContainer/ContainerMetricsConfig/MetricsEndpoints/0/MetricPublishFrequencyInSeconds"],
+    ),
+    "many things at once": (
+        {
+            **primary(Mode="Many", Retired=1),
+            "ModelName": "-",
+            "EnableNetworkIsolation": SECRET,
+            **tags(("aws:a", "")),
+        },
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "pointers"), REFUSED.values(), ids=REFUSED.keys())
+def test_is_refused_with_every_pointer(invoke, operations, model, pointers):
+    answer = invoke("CREATE", model)
+    assert (answer["status"], answer["errorCode"]) == ("FAILED", "InvalidRequest")
+    told = [violation.split(" ", 1)[0] for violation in answer["message"].split("; ") if violation.startswith("/")]
+    if pointers:
+        assert told == pointers
+    assert SECRET not in json.dumps(answer)
+    assert operations() == []
+
+
+def test_tells_all_mistakes_at_once(invoke):
+    message = invoke("CREATE", REFUSED["many things at once"][0])["message"]
+    for pointer in ("ModelName", "EnableNetworkIsolation", "Tags/0/Key", "PrimaryContainer/Mode"):
+        assert f"/properties/{pointer} " in message
+
+
+# What looks like a mistake and is none.
+ACCEPTED = {
+    "a list of one container": pipeline({}),
+    "a list of one container with a hostname": pipeline({"ContainerHostname": "only"}),
+    "an empty environment": primary(Environment={}),
+    "empty objects without required members": primary(
+        MultiModelConfig={}, ContainerMetricsConfig={}, ModelDataSource={}
+    ),
+    "no tags": {**MODEL, "Tags": []},
+    "a data source equal to the URL": primary(
+        ModelDataSource=source(S3Uri=ARTIFACTS, S3DataType="S3Object", CompressionType="Gzip")
+    ),
+    "a specification without a package": primary(InferenceSpecificationName="default"),
+    "a licence not accepted": {
+        "PrimaryContainer": {"Image": IMAGE, "ModelDataSource": source(ModelAccessConfig={"AcceptEula": False})}
+    },
+    "no role": {"PrimaryContainer": CONTAINER},
+    "a package alone": {
+        "PrimaryContainer": {"ModelPackageName": "arn:aws:sagemaker:us-east-1:123456789012:model-package/p/1"}
+    },
+    "100 environment entries": primary(Environment={f"K{number}": "v" for number in range(100)}),
+    "letters of the world in tags": tags(("équipe", "リスク 2")),
+    "a private registry": {
+        **primary(ImageConfig={"RepositoryAccessMode": "Vpc"}, Image="registry.example.com/inference:1"),
+        "VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+    },
+}
+
+
+@pytest.mark.parametrize("model", ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_is_accepted(invoke, model):
+    assert invoke("CREATE", model)["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("stack_tags", "model_tags", "words"),
+    [
+        ({f"k{number}": "v" for number in range(51)}, 0, "at most 50 together"),
+        ({f"k{number}": "v" for number in range(40)}, 40, None),
+        ({f"k{number}": "v" for number in range(40)}, 50, None),
+        ({f"s{number}": "v" for number in range(40)}, 11, "at most 50 together"),
+        ({"100%": "v"}, 0, "letters, digits, spaces"),
+    ],
+)
+def test_counts_the_tags_of_the_stack(invoke, stack_tags, model_tags, words):
+    answer = invoke("CREATE", tags(*((f"k{number}", "v") for number in range(model_tags))), stack_tags=stack_tags)
+    assert words in answer["message"] if words else answer["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "CREATE",
+        {},
+        {"action": "CREATE"},
+        {"action": "DANCE", "region": "us-east-1", "bearerToken": "t", "requestData": {}},
+        {"action": "CREATE", "region": None, "bearerToken": "t", "requestData": {}},
+        {"action": "READ", "region": "us-east-1", "bearerToken": "t", "requestData": []},
+        {"action": "READ", "region": "us-east-1", "bearerToken": "t", "requestData": {"callerCredentials": {"a": 1}}},
+        {"action": "CREATE", "region": "us-east-1", "bearerToken": "t", "requestData": {"resourceProperties": {}}},
+    ],
+    ids=str,
+)
+def test_an_event_that_is_none_is_answered(sagemaker, event):
+    from aws_sagemaker_model.handlers import resource, test_entrypoint
+
+    for entry_point in (resource, test_entrypoint):
+        answer = entry_point(event, None)
+        assert answer["status"] == "FAILED"
+        assert answer["errorCode"] in ("InvalidRequest", "InvalidCredentials")
+        assert answer["message"]

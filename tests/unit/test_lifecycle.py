@@ -1,0 +1,298 @@
+"""Create, read, update, delete and list, on the JSON that CloudFormation sends and receives."""
+
+import re
+
+import pytest
+
+from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE
+
+STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/fraud-scoring/11111111-2222-3333-4444-555555555555"
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
+
+
+def tags(**values):
+    return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def as_dict(model):
+    return {tag["Key"]: tag["Value"] for tag in model.get("Tags", [])}
+
+
+@pytest.fixture
+def made(invoke):
+    return invoke("CREATE", {**MODEL, "ModelName": "scorer", "Tags": tags(team="risk", stage="dev")})["resourceModel"]
+
+
+class TestCreate:
+    def test_answers_what_the_service_holds(self, invoke, operations):
+        answer = invoke("CREATE", {**MODEL, "ModelName": "scorer"})
+        assert answer["status"] == "SUCCESS"
+        model = answer["resourceModel"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", model.pop("CreationTime"))
+        assert model == {
+            "ModelArn": ARN + "scorer",
+            "ModelName": "scorer",
+            "Name": "scorer",
+            "ExecutionRoleArn": ROLE,
+            "EnableNetworkIsolation": False,
+            "DeploymentRecommendation": {"RecommendationStatus": "NOT_APPLICABLE"},
+            "PrimaryContainer": {
+                "Image": IMAGE,
+                "Mode": "SingleModel",
+                "ModelDataUrl": ARTIFACTS,
+                "ModelDataSource": {
+                    "S3DataSource": {"S3Uri": ARTIFACTS, "S3DataType": "S3Object", "CompressionType": "Gzip"}
+                },
+            },
+        }
+        # No describe before the create: it would break policies that allow by tag.
+        assert operations() == ["CreateModel", "DescribeModel"]
+
+    def test_merges_the_tags_of_the_stack_with_its_own(self, invoke, client):
+        answer = invoke(
+            "CREATE",
+            {**MODEL, "Tags": tags(stage="prod", team="risk")},
+            stack_tags={"stage": "dev", "cost": "42"},
+            system_tags={"aws:cloudformation:stack-name": "fraud-scoring"},
+        )
+        wanted = {"stage": "prod", "team": "risk", "cost": "42"}
+        assert as_dict(answer["resourceModel"]) == wanted
+        there = client.list_tags(ResourceArn=answer["resourceModel"]["ModelArn"])["Tags"]
+        assert {tag["Key"]: tag["Value"] for tag in there} == wanted
+
+    @pytest.mark.parametrize(
+        ("stack", "logical_id", "pattern"),
+        [
+            (STACK, "Scorer", "fraud-scoring-Scorer-[0-9a-f]{12}"),
+            (STACK, "Scorer" * 20, "fraud-scoring-(Scorer)+S?c?-[0-9a-f]{12}"),
+            (None, "Scorer", "Scorer-[0-9a-f]{12}"),
+            (STACK, None, "fraud-scoring--?[0-9a-f]{12}"),
+            (None, None, "[0-9a-f]{12}"),
+        ],
+    )
+    def test_generates_a_legal_name(self, invoke, stack, logical_id, pattern):
+        answer = invoke("CREATE", MODEL, stack_id=stack, logical_id=logical_id)
+        assert answer["status"] == "SUCCESS"
+        name = answer["resourceModel"]["Name"]
+        assert re.fullmatch(pattern, name)
+        assert len(name) <= 63
+
+    def test_generates_the_same_name_for_the_same_request_only(self, invoke, client):
+        first, second, other = (
+            invoke("CREATE", MODEL, stack_id=STACK, logical_id="Scorer", token=token) for token in ("1", "1", "2")
+        )
+        assert first["resourceModel"] == second["resourceModel"]
+        assert other["resourceModel"]["Name"] != first["resourceModel"]["Name"]
+        assert len(client.list_models()["Models"]) == 2
+
+    def test_refuses_a_name_that_is_taken(self, invoke, made):
+        answer = invoke("CREATE", {**MODEL, "ModelName": "scorer"})
+        assert answer["errorCode"] == "AlreadyExists"
+        assert "Leave ModelName out" in answer["message"]
+        assert "resourceModel" not in answer
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("ModelArn", ARN + "x"),
+            ("Name", "x"),
+            ("CreationTime", "2026-01-01T00:00:00Z"),
+            ("DeploymentRecommendation", {"RecommendationStatus": "COMPLETED"}),
+        ],
+    )
+    def test_refuses_read_only_input(self, invoke, operations, name, value):
+        answer = invoke("CREATE", {**MODEL, name: value})
+        assert answer["errorCode"] == "InvalidRequest"
+        assert f"/properties/{name} is read-only" in answer["message"]
+        assert operations() == []
+
+    def test_creates_again_from_what_was_read(self, invoke, made):
+        writable = {name: made[name] for name in ("PrimaryContainer", "ExecutionRoleArn", "EnableNetworkIsolation")}
+        again = invoke("CREATE", {**writable, "ModelName": "again"})["resourceModel"]
+        assert {name: again[name] for name in writable} == writable
+
+    def test_takes_booleans_and_numbers_as_cloudformation_sends_them(self, invoke, client):
+        container = {
+            "Image": IMAGE,
+            "Environment": {"THREADS": 4, "DEBUG": True, "RATE": 0.5},
+            "ContainerMetricsConfig": {
+                "MetricsEndpoints": [{"MetricsEndpointPath": "/metrics", "MetricPublishFrequencyInSeconds": "60"}]
+            },
+        }
+        answer = invoke("CREATE", {"PrimaryContainer": container, "EnableNetworkIsolation": "true"})
+        held = client.describe_model(ModelName=answer["resourceModel"]["Name"])
+        assert held["EnableNetworkIsolation"] is True
+        assert held["PrimaryContainer"]["Environment"] == {"THREADS": "4", "DEBUG": "true", "RATE": "0.5"}
+        endpoint = held["PrimaryContainer"]["ContainerMetricsConfig"]["MetricsEndpoints"][0]
+        assert endpoint["MetricPublishFrequencyInSeconds"] == 60
+
+    def test_keeps_the_order_of_a_pipeline(self, invoke):
+        names = ["clean", "embed", "score"]
+        containers = [{"Image": IMAGE, "ContainerHostname": name} for name in names]
+        model = invoke("CREATE", {"Containers": containers, "ExecutionRoleArn": ROLE})["resourceModel"]
+        assert [container["ContainerHostname"] for container in model["Containers"]] == names
+        assert model["InferenceExecutionConfig"] == {"Mode": "Serial"}
+
+
+class TestRead:
+    def test_by_arn_or_by_name(self, invoke, made, operations):
+        operations()
+        assert invoke("READ", {"ModelArn": made["ModelArn"]})["resourceModel"] == made
+        assert operations() == ["DescribeModel", "ListTags"]
+        assert invoke("READ", {"ModelName": "scorer"})["resourceModel"] == made
+
+    def test_by_an_arn_in_lower_case_with_the_name(self, invoke):
+        made = invoke("CREATE", {**MODEL, "ModelName": "Scorer"})["resourceModel"]
+        answer = invoke("READ", {"ModelArn": made["ModelArn"].lower(), "ModelName": "Scorer"})
+        assert answer["resourceModel"] == made
+
+    def test_pages_through_tags_and_leaves_out_those_of_aws(self, invoke, made, client, sagemaker):
+        wanted = {f"key-{number:02}": "value" for number in range(48)}
+        client.add_tags(ResourceArn=made["ModelArn"], Tags=tags(**wanted))
+        sagemaker.write_system_tags(made["ModelArn"], {"aws:cloudformation:stack-name": "fraud-scoring"})
+        read = invoke("READ", {"ModelArn": made["ModelArn"]})["resourceModel"]
+        assert as_dict(read) == {**wanted, "team": "risk", "stage": "dev"}
+
+    @pytest.mark.parametrize(
+        "identifiers",
+        [
+            {"ModelArn": ARN + "nobody"},
+            {"ModelName": "nobody"},
+            {"ModelArn": ARN.replace("us-east-1", "eu-west-1") + "scorer"},
+            {"ModelArn": ARN.replace("123456789012", "210987654321") + "scorer"},
+            {},
+        ],
+    )
+    @pytest.mark.parametrize("action", ["READ", "UPDATE", "DELETE"])
+    def test_what_is_not_there_is_not_found(self, invoke, made, client, action, identifiers):
+        answer = invoke(action, identifiers)
+        assert (answer["status"], answer["errorCode"]) == ("FAILED", "NotFound")
+        assert client.describe_model(ModelName="scorer")
+
+    @pytest.mark.parametrize(
+        "identifiers",
+        [
+            {"ModelArn": "arn:aws:s3:::bucket"},
+            {"ModelArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/scorer"},
+            {"ModelName": "scorer-"},
+            {"ModelName": "s" * 300},
+            {"ModelArn": ["scorer"]},
+        ],
+    )
+    @pytest.mark.parametrize("action", ["READ", "UPDATE", "DELETE"])
+    def test_what_cannot_be_a_model_is_an_invalid_request(self, invoke, operations, action, identifiers):
+        answer = invoke(action, identifiers)
+        assert answer["errorCode"] == "InvalidRequest"
+        assert f"/properties/{next(iter(identifiers))}" in answer["message"]
+        assert operations() == []
+
+
+class TestUpdate:
+    def test_changes_tags_by_the_smallest_difference(self, invoke, made, client, operations):
+        client.add_tags(ResourceArn=made["ModelArn"], Tags=tags(theirs="kept"))
+        operations()
+        answer = invoke(
+            "UPDATE", {**made, "Tags": tags(team="fraud", new="1")}, previous=made, previous_stack_tags={"cost": "42"}
+        )
+        wanted = {"team": "fraud", "new": "1", "theirs": "kept"}
+        assert as_dict(answer["resourceModel"]) == wanted
+        assert as_dict(invoke("READ", {"ModelName": "scorer"})["resourceModel"]) == wanted
+        assert operations()[:4] == ["DescribeModel", "ListTags", "AddTags", "DeleteTags"]
+
+    def test_asks_for_nothing_when_nothing_changes(self, invoke, made, operations):
+        operations()
+        assert invoke("UPDATE", made, previous=made)["resourceModel"] == made
+        assert operations() == ["DescribeModel", "ListTags"]
+
+    def test_follows_the_tags_of_the_stack(self, invoke, made):
+        answer = invoke(
+            "UPDATE", made, previous=made, stack_tags={"cost": "43", "team": "x"}, previous_stack_tags={"cost": "42"}
+        )
+        assert as_dict(answer["resourceModel"]) == {"cost": "43", "team": "risk", "stage": "dev"}
+        answer = invoke("UPDATE", made, previous=made, stack_tags={}, previous_stack_tags={"cost": "43", "team": "x"})
+        assert as_dict(answer["resourceModel"]) == {"team": "risk", "stage": "dev"}
+
+    def test_mends_a_tag_that_somebody_edited(self, invoke, made, client):
+        client.add_tags(ResourceArn=made["ModelArn"], Tags=tags(team="nobody"))
+        desired = {**made, "Tags": tags(team="risk", stage="prod")}
+        assert as_dict(invoke("UPDATE", desired, previous=made)["resourceModel"]) == {"team": "risk", "stage": "prod"}
+
+    @pytest.mark.parametrize(
+        ("change", "pointer"),
+        [
+            ({"PrimaryContainer": {"Image": IMAGE + "1", "ModelDataUrl": ARTIFACTS}}, "PrimaryContainer"),
+            ({"ExecutionRoleArn": ROLE + "2"}, "ExecutionRoleArn"),
+            ({"EnableNetworkIsolation": True}, "EnableNetworkIsolation"),
+            ({"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}, "VpcConfig"),
+            ({"ModelName": "other"}, "ModelName"),
+        ],
+    )
+    def test_refuses_a_create_only_change(self, invoke, made, client, change, pointer):
+        answer = invoke("UPDATE", {**made, "Tags": [], **change}, previous=made)
+        assert answer["errorCode"] == "NotUpdatable"
+        assert f"/properties/{pointer} cannot change" in answer["message"]
+        assert len(client.list_tags(ResourceArn=made["ModelArn"])["Tags"]) == 2
+
+    def test_refuses_a_create_only_property_left_out(self, invoke):
+        vpc = {"VpcConfig": {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}}
+        made = invoke("CREATE", {**MODEL, **vpc, "ModelName": "inside"})["resourceModel"]
+        answer = invoke("UPDATE", {**MODEL, "ModelArn": made["ModelArn"]}, previous=made)
+        assert "/properties/VpcConfig cannot change" in answer["message"]
+
+    def test_takes_what_the_service_adds_for_no_change(self, invoke, made):
+        template = {**MODEL, "ModelArn": made["ModelArn"], "Tags": tags(stage="prod")}
+        assert invoke("UPDATE", template, previous=made)["status"] == "SUCCESS"
+        assert invoke("UPDATE", template)["status"] == "SUCCESS"
+
+    def test_takes_another_order_of_subnets_for_no_change(self, invoke):
+        vpc = {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+        made = invoke("CREATE", {**MODEL, "VpcConfig": vpc})["resourceModel"]
+        desired = {**made, "VpcConfig": {**vpc, "Subnets": vpc["Subnets"][::-1]}}
+        assert invoke("UPDATE", desired, previous=made)["status"] == "SUCCESS"
+
+    def test_refuses_another_order_of_containers(self, invoke):
+        containers = [{"Image": IMAGE, "ContainerHostname": name} for name in ("clean", "score")]
+        made = invoke("CREATE", {"Containers": containers})["resourceModel"]
+        answer = invoke("UPDATE", {**made, "Containers": made["Containers"][::-1]}, previous=made)
+        assert "/properties/Containers cannot change" in answer["message"]
+
+    def test_finds_out_first_that_there_is_no_model(self, invoke):
+        broken = {"ModelName": "nobody", "PrimaryContainer": {"Image": "changed"}, "Tags": tags(x="y") * 2}
+        assert invoke("UPDATE", broken, previous={"ModelName": "nobody", **MODEL})["errorCode"] == "NotFound"
+
+
+class TestDelete:
+    def test_deletes_once(self, invoke, made, client, operations):
+        operations()
+        answer = invoke("DELETE", made)
+        assert answer["status"] == "SUCCESS"
+        assert "resourceModel" not in answer
+        assert operations() == ["DeleteModel"]
+        assert client.list_models()["Models"] == []
+        assert invoke("DELETE", made)["errorCode"] == "NotFound"
+
+    def test_does_not_stumble_over_properties_that_became_illegal(self, invoke, made):
+        assert invoke("DELETE", {**made, "Retired": 1, "VpcConfig": None})["status"] == "SUCCESS"
+
+
+class TestList:
+    def test_returns_a_page_a_call(self, invoke, client, operations):
+        wanted = [f"scorer-{number:03}" for number in range(120)]
+        for name in wanted:
+            client.create_model(ModelName=name, **MODEL)
+        operations()
+        first = invoke("LIST")
+        assert len(first["resourceModels"]) == 100
+        assert operations() == ["ListModels"]
+        second = invoke("LIST", next_token=first["nextToken"])
+        assert "nextToken" not in second
+        found = first["resourceModels"] + second["resourceModels"]
+        assert sorted(found, key=lambda model: model["ModelName"]) == [
+            {"ModelName": name, "ModelArn": ARN + name} for name in wanted
+        ]
+
+    def test_of_nothing_is_an_empty_list(self, invoke):
+        assert invoke("LIST")["resourceModels"] == []
+
+    def test_refuses_a_token_that_is_none(self, invoke):
+        assert invoke("LIST", next_token="not a token")["errorCode"] == "InvalidRequest"

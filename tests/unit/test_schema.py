@@ -1,0 +1,154 @@
+"""The schema against botocore's model of SageMaker, member by member: what AWS adds is named here."""
+
+import json
+import re
+
+import botocore.session
+import pytest
+
+from tests.conftest import SCHEMA
+
+SERVICE = botocore.session.get_session().get_service_model("sagemaker")
+DOCUMENT = json.loads(SCHEMA.read_text())
+
+# Where the schema says more than botocore, or cannot say as much, and why.
+DIFFERENCES = {
+    ("ModelName", "minLength"): "the pattern needs one character",
+    ("Environment", "key"): "the key's length stands in its pattern: JSON Schema has no other place for it",
+    ("Key", "pattern"): "Unicode classes do not work in every engine: validation.py checks the characters",
+    ("Value", "pattern"): "Unicode classes do not work in every engine: validation.py checks the characters",
+    ("MetricPublishFrequencyInSeconds", "enum"): "the API reference lists the values; botocore has an integer",
+    ("InstanceType", "enum"): "read-only, and AWS adds instance types every month",
+}
+# Members of the requests and answers that are not properties of a model.
+NOT_PROPERTIES = {"ResponseMetadata"}
+CLOUDFORMATION_ONLY = {"Name": "so that Fn::GetAtt serves the name under any namespace"}
+
+
+def resolved(node):
+    return DOCUMENT["definitions"][node["$ref"].rsplit("/", 1)[1]] if "$ref" in node else node
+
+
+def shapes(shape, node, path, seen=()):
+    """Every shape below a shape, with the schema that stands for it and the name of its member."""
+    node = resolved(node)
+    yield path, shape, node
+    if shape.type_name == "structure" and shape.name not in seen:
+        for name, member in shape.members.items():
+            if name in node.get("properties", {}):
+                yield from shapes(member, node["properties"][name], (*path, name), (*seen, shape.name))
+    elif shape.type_name == "list":
+        yield from shapes(shape.member, node["items"], (*path, "*"), seen)
+    elif shape.type_name == "map":
+        yield from shapes(shape.value, next(iter(node["patternProperties"].values())), (*path, "*"), seen)
+
+
+def all_shapes():
+    for shape in (
+        SERVICE.operation_model("CreateModel").input_shape,
+        SERVICE.operation_model("DescribeModel").output_shape,
+    ):
+        yield from shapes(shape, DOCUMENT, (shape.name,))
+
+
+SHAPES = list(all_shapes())
+IDS = [".".join(path) for path, _, _ in SHAPES]
+
+
+@pytest.mark.parametrize(("path", "shape", "node"), SHAPES, ids=IDS)
+def test_has_every_member(path, shape, node):
+    if shape.type_name == "structure":
+        assert set(shape.members) - NOT_PROPERTIES <= set(node["properties"])
+
+
+def test_has_no_member_that_sagemaker_does_not_know():
+    known = set(SERVICE.operation_model("CreateModel").input_shape.members)
+    known |= set(SERVICE.operation_model("DescribeModel").output_shape.members)
+    assert set(DOCUMENT["properties"]) - known == set(CLOUDFORMATION_ONLY)
+    for path, shape, node in SHAPES:
+        if shape.type_name == "structure" and len(path) > 1:
+            assert set(node["properties"]) == set(shape.members), path
+
+
+@pytest.mark.parametrize(("path", "shape", "node"), SHAPES, ids=IDS)
+def test_has_every_constraint(path, shape, node):
+    name = path[-1] if path[-1] != "*" else path[-2]
+    if shape.type_name == "structure" and len(path) > 1:
+        assert sorted(node.get("required", [])) == sorted(shape.required_members)
+    for keyword, wanted in constraints(shape):
+        if (name, keyword) not in DIFFERENCES:
+            assert node.get(keyword) == wanted, keyword
+
+
+def constraints(shape):
+    """The JSON Schema keywords that say what a shape's metadata says."""
+    # CloudFormation's schemas have no type at the root: it is an object by definition.
+    if shape.name not in ("CreateModelInput", "DescribeModelOutput"):
+        yield (
+            "type",
+            {"structure": "object", "map": "object", "list": "array", "timestamp": "string"}.get(
+                shape.type_name, shape.type_name
+            ),
+        )
+    names = {"string": ("minLength", "maxLength"), "list": ("minItems", "maxItems"), "map": (None, "maxProperties")}
+    low, high = names.get(shape.type_name, (None, None))
+    if shape.metadata.get("min") and low:
+        yield low, shape.metadata["min"]
+    if "max" in shape.metadata and high:
+        yield high, shape.metadata["max"]
+    if "pattern" in shape.metadata:
+        yield "pattern", f"^{shape.metadata['pattern']}$"
+    if getattr(shape, "enum", None):
+        yield "enum", list(shape.enum)
+
+
+def test_every_difference_from_botocore_is_still_one():
+    said = {}
+    for path, shape, node in SHAPES:
+        for keyword, wanted in constraints(shape):
+            said.setdefault((path[-1], keyword), []).append(node.get(keyword) == wanted)
+    for (name, keyword), reason in DIFFERENCES.items():
+        assert not all(said.get((name, keyword), [False])), reason
+
+
+def test_environment_takes_the_keys_that_sagemaker_takes():
+    shape = SERVICE.shape_for("EnvironmentMap")
+    pattern = next(
+        iter(DOCUMENT["definitions"]["ContainerDefinition"]["properties"]["Environment"]["patternProperties"])
+    )
+    longest = "k" * shape.key.metadata["max"]
+    assert re.fullmatch(pattern, longest)
+    assert not re.fullmatch(pattern, longest + "k")
+    assert pattern.replace("{0,1023}", "*") == f"^{shape.key.metadata['pattern']}$"
+
+
+def test_everything_but_tags_is_create_only_or_read_only():
+    changeable = set(DOCUMENT["properties"])
+    for kind in ("createOnlyProperties", "readOnlyProperties"):
+        changeable -= {pointer.rsplit("/", 1)[1] for pointer in DOCUMENT[kind]}
+    assert changeable == {"Tags"}
+    created = SERVICE.operation_model("CreateModel").input_shape.members
+    assert {pointer.rsplit("/", 1)[1] for pointer in DOCUMENT["createOnlyProperties"]} == set(created) - {"Tags"}
+
+
+def test_only_unordered_lists_are_called_so():
+    unordered = [path for path, shape, node in SHAPES if shape.type_name == "list" and not node["insertionOrder"]]
+    assert not [path for path in unordered if path[-1] == "Containers"]
+
+
+def test_every_pattern_is_anchored_and_compiles():
+    def patterns(node):
+        if isinstance(node, dict):
+            yield from (node["pattern"] for _ in range(isinstance(node.get("pattern"), str)))
+            yield from node.get("patternProperties", {})
+            for value in node.values():
+                yield from patterns(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from patterns(value)
+
+    found = list(patterns(DOCUMENT))
+    assert len(found) > 15
+    for pattern in found:
+        assert re.fullmatch(r"\^.*\$", pattern)
+        re.compile(pattern)
