@@ -117,11 +117,18 @@ def _run_cfn_generate(root: Path, schema: dict[str, Any]) -> None:
         try:
             project.load()
         except RPDKBaseException as error:
-            raise SchemaRefused(str(error)) from None
+            raise SchemaRefused(_short(str(error))) from None
         project.generate(local_only=True)
         project.generate_docs()
     if warnings:
         raise SchemaRefused("; ".join(warnings))
+
+
+def _short(refusal: str) -> str:
+    """Cut a refusal to what is wrong and where; jsonschema adds the whole rule and the whole value."""
+    first, *rest = refusal.splitlines()
+    places = [line.removeprefix("On instance").rstrip(":") for line in rest if line.startswith("On instance")]
+    return f"{first} (at {places[0]})" if places else first
 
 
 @contextmanager
