@@ -1,0 +1,71 @@
+"""What is installed, here and in the Lambda package, is what the locks say, and the locks say what was asked for."""
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pip_requirements_parser import InstallRequirement, RequirementsFile
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ("requirements", "requirements-dev")
+
+
+def _read(name: str) -> dict[str, InstallRequirement]:
+    """Every requirement of a file by its name; files that it includes are read with it."""
+    read = RequirementsFile.from_file(str(ROOT / name), include_nested=True)
+    assert not read.invalid_lines, [line.dumps() for line in read.invalid_lines]
+    return {canonicalize_name(line.name): line for line in read.requirements}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_pinned_with_hashes(lock: str) -> None:
+    loose = [
+        name
+        for name, line in _read(f"{lock}.txt").items()
+        if not line.is_pinned
+        or not line.hash_options
+        or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in line.hash_options)
+    ]
+    assert loose == [], "run `make lock`"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_holds_what_was_asked_for(lock: str) -> None:
+    locked = _read(f"{lock}.txt")
+    missing = [
+        str(line.req)
+        for name, line in _read(f"{lock}.in").items()
+        if name not in locked or not line.req.specifier.contains(locked[name].get_pinned_version)
+    ]
+    assert missing == [], "run `make lock`"
+
+
+def test_nothing_ships_that_nobody_asked_for() -> None:
+    wanted: set[str] = set()
+    ahead = [line.req for line in _read("requirements.in").values()]
+    while ahead:
+        name = canonicalize_name(ahead.pop().name)
+        if name not in wanted:
+            wanted.add(name)
+            needs = map(Requirement, metadata.requires(name) or [])
+            ahead += [need for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    assert set(_read("requirements.txt")) == wanted, "run `make lock`"
+
+
+def test_what_ships_is_what_is_tested() -> None:
+    shipped, tested = _read("requirements.txt"), _read("requirements-dev.txt")
+    assert {name: (line.get_pinned_version, line.hash_options) for name, line in shipped.items()} == {
+        name: (tested[name].get_pinned_version, tested[name].hash_options) for name in shipped
+    }
+    assert {name: line.get_pinned_version for name, line in shipped.items()} == {
+        name: metadata.version(name) for name in shipped
+    }, "the virtual environment is not what the lock says: run `make setup`"
+
+
+@pytest.mark.parametrize("name", [f"{lock}.{kind}" for lock in LOCKS for kind in ("in", "txt")])
+def test_no_file_says_where_packages_come_from(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert re.findall(r"--(?:extra-)?index-url|--find-links|--trusted-host|\w+://|^/|@ ", text, re.MULTILINE) == []
