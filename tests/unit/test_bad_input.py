@@ -149,12 +149,7 @@ REFUSED = {
         ["/properties/PrimaryContainer/ContainerMetricsConfig/MetricsEndpoints/0/MetricPublishFrequencyInSeconds"],
     ),
     "many things at once": (
-        {
-            **primary(Mode="Many", Retired=1),
-            "ModelName": "-",
-            "EnableNetworkIsolation": SECRET,
-            **tags(("aws:a", "")),
-        },
+        {**tags(("aws:a", "")), **primary(Mode="Many"), "ModelName": "-", "EnableNetworkIsolation": SECRET},
         [],
     ),
 }
