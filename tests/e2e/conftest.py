@@ -1,0 +1,109 @@
+"""A cloud for the whole session, and stacks to try on it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local import clients
+from local.cloud import Cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REST_SECONDS = 60
+
+
+class Stack:
+    """A stack of the test's own, driven as a user does: through CloudFormation's API."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.cloudformation: Any = clients.client("cloudformation", url)
+        self.name = name
+        self._id = name
+
+    def create(self, template: Any, **arguments: Any) -> dict[str, Any]:
+        self.cloudformation.create_stack(**self._arguments(template, arguments))
+        return self.rest()
+
+    def update(self, template: Any, **arguments: Any) -> dict[str, Any]:
+        self.cloudformation.update_stack(**self._arguments(template, arguments))
+        return self.rest()
+
+    def delete(self) -> dict[str, Any]:
+        # By its id a stack can still be described once it is gone.
+        self._id = self.describe()["StackId"]
+        self.cloudformation.delete_stack(StackName=self.name)
+        return self.rest()
+
+    def _arguments(self, template: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        tags = [{"Key": key, "Value": value} for key, value in arguments.pop("tags", {}).items()]
+        body = template if isinstance(template, str) else json.dumps(template)
+        given = {"Capabilities": ["CAPABILITY_IAM"], **arguments} | ({"Tags": tags} if tags else {})
+        return {"StackName": self.name, "TemplateBody": body, **given}
+
+    def describe(self) -> dict[str, Any]:
+        stack: dict[str, Any] = self.cloudformation.describe_stacks(StackName=self._id)["Stacks"][0]
+        return stack
+
+    def rest(self) -> dict[str, Any]:
+        """The stack once nothing is in progress any more; the test fails if that never comes."""
+        for _ in range(REST_SECONDS * 20):
+            stack = self.describe()
+            if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+                return stack
+            time.sleep(0.05)
+        raise AssertionError(f"{self.name} is still {stack['StackStatus']}")
+
+    def events(self) -> list[tuple[str, str, str]]:
+        """(logical id, status, reason), oldest first."""
+        pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._id)
+        events = [event for page in pages for event in page["StackEvents"]][::-1]
+        return [
+            (one["LogicalResourceId"], one["ResourceStatus"], one.get("ResourceStatusReason", "")) for one in events
+        ]
+
+    def reasons(self, status: str) -> list[str]:
+        return [reason for _, state, reason in self.events() if state == status]
+
+    def outputs(self) -> dict[str, str]:
+        return {one["OutputKey"]: one["OutputValue"] for one in self.describe().get("Outputs", [])}
+
+    def change_set(self, template: Any, **arguments: Any) -> Any:
+        made = self.cloudformation.create_change_set(ChangeSetName="changes", **self._arguments(template, arguments))
+        while True:
+            described = self.cloudformation.describe_change_set(ChangeSetName=made["Id"])
+            if not described["Status"].endswith(("_PENDING", "_IN_PROGRESS")):
+                return described
+            time.sleep(0.05)
+
+    def drift(self) -> dict[str, Any]:
+        drifts = clients.detect_drift(self.cloudformation, self.name)
+        return {one["LogicalResourceId"]: one for one in drifts}
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    with Cloud() as started:
+        yield started
+
+
+@pytest.fixture
+def stack_name(request: pytest.FixtureRequest) -> str:
+    return re.sub("[^a-zA-Z0-9]+", "-", request.node.name.removeprefix("test_"))[:40].strip("-")
+
+
+@pytest.fixture
+def stack(cloud: Cloud, stack_name: str) -> Iterator[Stack]:
+    yield Stack(cloud.url, stack_name)
+    cloud.sagemaker.faults.clear()
+
+
+@pytest.fixture
+def sagemaker(cloud: Cloud) -> Any:
+    """A client of the same endpoint, as a user has it."""
+    return clients.client("sagemaker", cloud.url)
