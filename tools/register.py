@@ -1,0 +1,225 @@
+"""`python -m tools.register --bucket B`: register a package with CloudFormation, in one region or in many."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from tools.registration import BadPackage, Connect, Package, Registration, RegistrationFailed, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+_POLL_SECONDS = 5
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8})
+
+# botocore's service model of cloudformation: RoleARN2, LogGroupName, TypeName.
+_ROLE = r"arn:.+:iam::[0-9]{12}:role/.+"
+_LOG_GROUP = r"[\.\-_/#A-Za-z0-9]{1,512}"
+_TYPE_NAME = r"[A-Za-z0-9]{2,64}(::[A-Za-z0-9]{2,64}){2}"
+_REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]+"
+
+# What a service says, and what the user can do about it.
+_ADVICE = {
+    "NoSuchBucket": "Create it first (aws s3 mb s3://BUCKET) or correct --bucket.",
+    "403": "The bucket is another account's, or s3:GetObject and s3:ListBucket are not allowed to you.",
+    "AccessDenied": "Ask for that permission, or use another AWS_PROFILE.",
+    "AccessDeniedException": "Ask for that permission, or use another AWS_PROFILE.",
+    "ExpiredToken": "Log in again.",
+    "ExpiredTokenException": "Log in again.",
+    "InvalidClientTokenId": "Check the credentials and AWS_PROFILE, and that the region is enabled for the account.",
+    "UnrecognizedClientException": "Check the credentials, and that the region is enabled for the account.",
+    "OptInRequired": "Enable the region for the account, or leave it out.",
+}
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(highlight=False, soft_wrap=True, stderr=True)
+_EXPECTED = (BotoCoreError, ClientError, RegistrationFailed)
+
+
+def main(
+    arguments: Sequence[str] | None = None, connect: Connect | None = None, poll_seconds: int = _POLL_SECONDS
+) -> int:
+    """Register as the arguments say: 0 when every region has it, 1 when one has not, 2 for unusable arguments.
+
+    `connect` makes the client of a service in a region; `poll_seconds` lie between two questions for the state.
+    """
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if bool(given.log_role) != bool(given.log_group):
+        parser.error("--log-role and --log-group come together: give both or neither")
+    try:
+        session = boto3.Session()
+        regions = list(dict.fromkeys(given.region or filter(None, [session.region_name])))
+        if not regions:
+            parser.error("no region is set: give --region, or set AWS_REGION")
+        package = Package.load(given.package or _default_package(given.type_name))
+        if given.type_name and given.type_name != package.type_name:
+            raise BadPackage(
+                f"{package.path} holds {package.type_name}, not {given.type_name}: "
+                f"make package TYPE_NAME={given.type_name}"
+            )
+    except (BadPackage, BotoCoreError) as error:
+        parser.error(str(error))
+    settings = Settings(given.bucket, given.execution_role, given.log_role, given.log_group, given.set_default)
+    connect = connect or partial(_client, session)
+    registrations = [Registration(package, settings, region, connect) for region in regions]
+    run = _plan if given.dry_run else partial(_register, poll_seconds=poll_seconds)
+    try:
+        return 0 if run(registrations) else 1
+    except KeyboardInterrupt:
+        _say("Interrupted. Registrations that began go on; run the same command again to wait for them.")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.register", description=__doc__)
+    parser.add_argument("--bucket", required=True, help="S3 bucket for the package; {region} in it is replaced")
+    parser.add_argument(
+        "--type-name", type=_matching(_TYPE_NAME, "Acme::SageMaker::Model"), help="default: the package's"
+    )
+    parser.add_argument(
+        "--region", action="append", type=_matching(_REGION, "eu-west-1"), help="repeatable; default: your profile's"
+    )
+    role = _matching(_ROLE, "arn:aws:iam::123456789012:role/NAME")
+    parser.add_argument("--execution-role", type=role, metavar="ARN", help="the role that the handlers work with")
+    parser.add_argument("--log-role", type=role, metavar="ARN", help="the role that CloudFormation logs with")
+    parser.add_argument("--log-group", type=_matching(_LOG_GROUP, "acme-sagemaker-model-logs"), metavar="NAME")
+    parser.add_argument("--set-default", action="store_true", help="let templates get this version")
+    parser.add_argument("--dry-run", action="store_true", help="look, and say what would be done")
+    parser.add_argument("--package", type=Path, metavar="PATH", help="default: build/NAME.zip of the type's name")
+    return parser
+
+
+def _matching(pattern: str, example: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise argparse.ArgumentTypeError(f"{text} does not look like {example}")
+        return text
+
+    return check
+
+
+def _default_package(type_name: str | None) -> Path:
+    schema = ROOT / "aws-sagemaker-model.json"
+    name = type_name.replace("::", "-").lower() if type_name else schema.stem
+    return Path("build") / f"{name}.zip"
+
+
+def _client(session: Any, service: str, region: str) -> Any:
+    return session.client(service, region_name=region, config=_CONFIG)
+
+
+def _plan(registrations: Sequence[Registration]) -> bool:
+    """Say what a registration would do. Only reads."""
+    return None not in [_attempt(one, partial(_planned, one)) for one in registrations]
+
+
+def _planned(registration: Registration) -> str:
+    region, package, settings = registration.region, registration.package, registration.settings
+    version = registration.registered_version()
+    if version is None:
+        if registration.is_uploaded():
+            _say(f"{region}: {registration.url} is there")
+        else:
+            size = package.path.stat().st_size / 1e6
+            _say(f"{region}: would upload {package.path} ({size:.1f} MB) to {registration.url}")
+        _say(f"{region}: would register {package.type_name} with {settings.execution_role or 'no execution role'}")
+    else:
+        _say(f"{region}: would register nothing, this package is {version} already")
+    if settings.set_default and not (version and registration.is_default(version)):
+        _say(f"{region}: would make it the default version")
+    return version or ""
+
+
+def _register(registrations: Sequence[Registration], poll_seconds: int) -> bool:
+    """Start in every region, then wait for each: CloudFormation works on all of them at once."""
+    columns = (SpinnerColumn(), TextColumn("{task.description} {task.fields[stage]}"), TimeElapsedColumn())
+    versions: list[str | None] = []
+    with Progress(*columns, console=_out, transient=True, disable=not _out.is_terminal) as progress:
+        stages = [_stage(progress, one) for one in registrations]
+        started = [
+            _attempt(one, partial(_started, one, stage)) for one, stage in zip(registrations, stages, strict=True)
+        ]
+        for one, stage, version in zip(registrations, stages, started, strict=True):
+            finish = partial(_finished, one, version or "", stage, poll_seconds)
+            versions.append(None if version is None else _attempt(one, finish))
+    return None not in versions
+
+
+def _stage(progress: Progress, registration: Registration) -> Callable[[str], None]:
+    """Return what shows how far a region is: in its line of the display, or as a line of its own in a pipe."""
+    task = progress.add_task(registration.region, stage="")
+
+    def show(text: str) -> None:
+        progress.update(task, stage=text)
+        if not _out.is_terminal:
+            _say(f"{registration.region}: {text}")
+
+    return show
+
+
+def _started(registration: Registration, stage: Callable[[str], None]) -> str:
+    """Return the version that this package is already, or "" with its registration under way."""
+    version = registration.registered_version()
+    if version:
+        return version
+    if not registration.is_uploaded():
+        stage(f"uploading to {registration.url}")
+        registration.upload()
+    stage(f"registering {registration.package.type_name}")
+    registration.start()
+    return ""
+
+
+def _finished(registration: Registration, version: str, stage: Callable[[str], None], poll_seconds: int) -> str:
+    outcome = "was registered already, nothing new" if version else "registered"
+    version = version or registration.wait(poll_seconds)
+    if registration.is_default(version):
+        default = "the default version"
+    elif registration.settings.set_default:
+        stage("setting the default version")
+        registration.make_default(version)
+        default = "the default version now"
+    else:
+        default = "not the default version: --set-default makes it that"
+    _say(f"{registration.region}: {outcome}: {version} ({default})")
+    return version
+
+
+def _attempt(registration: Registration, act: Callable[[], str]) -> str | None:
+    """Return what was done, or None after saying what went wrong: the other regions go on."""
+    try:
+        return act()
+    except _EXPECTED as error:
+        _err.print(f"[red]error:[/] {registration.region}: {escape(_words(error))}")
+        return None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, NoCredentialsError):
+        return "No AWS credentials are there. Log in, or set AWS_PROFILE."
+    if not isinstance(error, ClientError):
+        return str(error)
+    said = error.response["Error"]
+    code, message = said.get("Code", "Unknown"), said.get("Message", "no message")
+    return f"{error.operation_name}: {code}: {message} {_ADVICE.get(code, '')}".rstrip()
+
+
+def _say(text: str) -> None:
+    _out.print(escape(text))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
