@@ -4,14 +4,13 @@ import random
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from cloudformation_cli_python_lib import Action, HandlerErrorCode, OperationStatus, ProgressEvent, exceptions
 
 from . import errors, names, tags, translator, validation
 from .entrypoint import ModelType, Request
-from .errors import ServiceFailure
+from .errors import Retry, ServiceFailure
 from .models import ResourceModel
 from .sagemaker import SageMaker, Session
 from .schema import TYPE_NAME, Violation
@@ -29,16 +28,15 @@ def create(session: Session, request: Request, callback_context: Mapping[str, An
     """Create the model; wait, between invocations, for IAM and for the service to show what it accepted."""
     attempt = Attempt.of(callback_context, time.time())
     desired = translator.to_json(request.desiredResourceState)
-    if attempt.is_first:
-        _refuse(validation.read_only(request.properties))
-    _refuse(_violations(request))
+    # A later invocation gets the model of an answer, with its read-only properties.
+    _refuse([*(validation.read_only(request.properties) if attempt.is_first else []), *_violations(request)])
     name = desired.get("ModelName") or _generated_name(request)
     models = SageMaker(session, request.region)
     arn = models.arn(request.awsAccountId, name)
     try:
         if not attempt.done:
             _create_once(models, request, desired, name, attempt)
-            attempt = replace(attempt, done=True)
+            attempt = attempt.accepted(time.time())
         description = models.describe_model(name)
         return _success(translator.to_model(description, _desired_tags(request)))
     except ServiceFailure as failure:
@@ -72,7 +70,8 @@ def update(session: Session, request: Request, callback_context: Mapping[str, An
     try:
         description = models.describe_model(name)
         _refuse_create_only_changes(translator.create_only_changes(desired, previous or None, description))
-        _refuse(_violations(request))
+        if attempt.is_first:
+            _refuse(_violations(request))
         current = models.list_tags(description["ModelArn"])
         change = tags.changes(
             tags.merged(request.previousResourceTags, previous.get("Tags")), _desired_tags(request), current
@@ -98,7 +97,7 @@ def delete(session: Session, request: Request, callback_context: Mapping[str, An
         models.delete_model(name)
     except ServiceFailure as failure:
         missing = failure.error_code is HandlerErrorCode.NotFound
-        if not (missing and (attempt.unanswered or failure.resent)):
+        if not (missing and (attempt.unanswered or failure.unanswered)):
             arn = models.arn(request.awsAccountId, name)
             return _unfinished(failure, attempt, translator.to_identifiers(arn, name), None)
     return ProgressEvent(status=OperationStatus.SUCCESS)
@@ -118,28 +117,42 @@ def list_page(session: Session, request: Request, _callback_context: Mapping[str
 def _create_once(
     models: SageMaker, request: Request, desired: Mapping[str, Any], name: str, attempt: Attempt
 ) -> None:
-    """Create the model, unless an earlier delivery of this very request has done so."""
+    """Create the model, unless an earlier delivery or attempt of this very request has done so."""
     try:
         models.create_model(translator.to_create_request(desired, name, _desired_tags(request)))
     except ServiceFailure as refusal:
-        if refusal.error_code is not HandlerErrorCode.AlreadyExists:
-            raise
-        accepted = name == _generated_name(request) or (request.clientRequestToken, name) in _ACCEPTED
-        went_unanswered = attempt.unanswered or refusal.resent
-        if not accepted and not (went_unanswered and _stands_as_asked(models, desired, name, attempt)):
+        exists = refusal.error_code is HandlerErrorCode.AlreadyExists
+        ours = name == _generated_name(request) or (request.clientRequestToken, name) in _ACCEPTED
+        if not (exists if ours else _was_accepted(models, desired, name, attempt, refusal)):
             raise
     _ACCEPTED.append((request.clientRequestToken, name))
 
 
-def _stands_as_asked(models: SageMaker, desired: Mapping[str, Any], name: str, attempt: Attempt) -> bool:
-    """Say whether the model under a name is what this request asked for, and was made since it first did."""
+def _was_accepted(
+    models: SageMaker, desired: Mapping[str, Any], name: str, attempt: Attempt, refusal: ServiceFailure
+) -> bool:
+    """Say whether a model with a name of the user's choice was made by a request that seems to have failed.
+
+    Raises AlreadyExists when somebody else has the name: an answer that asks for another invocation carries the
+    ARN, and CloudFormation deletes what that names when the create fails in the end.
+    """
+    exists = refusal.error_code is HandlerErrorCode.AlreadyExists
+    lost = attempt.unanswered or refusal.unanswered
+    if not lost and (refusal.retry is Retry.NEVER or not attempt.is_first):
+        return False
     try:
         description = models.describe_model(name)
     except ServiceFailure as failure:
-        failure.unanswered = True
-        raise
-    made_since = description["CreationTime"].timestamp() >= attempt.since
-    return made_since and not translator.create_only_changes(desired, None, description)
+        if not exists:
+            return False
+        unseen = errors.not_visible(failure)
+        unseen.unanswered = True
+        raise unseen from None
+    # The service tells milliseconds.
+    made_since = round(description["CreationTime"].timestamp() * 1000) >= int(attempt.since * 1000)
+    if lost and made_since and not translator.create_only_changes(desired, None, description):
+        return True
+    raise errors.taken()
 
 
 def _existing_name(request: Request) -> str:
