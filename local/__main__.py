@@ -38,6 +38,7 @@ _DEPLOYMENT = (
     _TAG,
     _ENDPOINT,
 )
+_OWN_CLOUD = _argument("--own-cloud", action="store_true", help="a cloud that ends with the command")
 _TYPE = (
     _argument("--schema", help="the registry type's schema (default: aws-sagemaker-model.json)"),
     _argument("--code", action="append", metavar="DIR", help="PYTHONPATH of the handlers; repeatable (default: src)"),
@@ -57,8 +58,8 @@ class _Command:
 _COMMANDS = {
     "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_PORT, *_TYPE)),
     "deploy": _Command(commands.deploy, "create or update a stack; without a running cloud, in one of its own",
-                       (*_DEPLOYMENT, *_TYPE)),
-    "change-set": _Command(commands.change_set, "show what a deployment would change", (*_DEPLOYMENT, *_TYPE)),
+                       (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
+    "change-set": _Command(commands.change_set, "show what a deployment would change", (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
     "drift": _Command(commands.drift, "detect drift of a stack", (_STACK, _ENDPOINT)),
     "events": _Command(commands.events, "show the events of a stack", (_STACK, _ENDPOINT)),
     "delete": _Command(commands.delete, "delete a stack", (_STACK, _ENDPOINT)),
@@ -74,6 +75,12 @@ _COMMANDS = {
         _argument("--next-token", help="the page of a LIST"),
         _argument("--log", action="store_true", help="show what the handler logged"),
         _TAG, _ENDPOINT, *_TYPE,
+    )),
+    "contract": _Command(commands.contract, "run AWS's own contract tests (cfn test) on the handlers", (
+        _argument("--schema", help="the registry type's schema (default: aws-sagemaker-model.json)"),
+        _argument("--code", metavar="DIR", help="the directory of the handlers' package (default: src)"),
+        _argument("--inputs", metavar="DIR", help="the directory of inputs_N_*.json (default: inputs)"),
+        _argument("--select", metavar="EXPRESSION", help="only tests of this name, as pytest's -k takes it"),
     )),
     "sagemaker": _Command(commands.sagemaker, "serve the local SageMaker alone",
                           (_argument("--port", type=int, default=0, help="0 takes any free port (default)"),)),

@@ -95,7 +95,7 @@ def _cloudformation(arguments: Namespace) -> Any:
 
 @contextmanager
 def _running_or_own(arguments: Namespace) -> Iterator[str]:
-    url = _endpoint(arguments)
+    url = None if arguments.own_cloud else _endpoint(arguments)
     if url is not None:
         yield url
         return
@@ -200,6 +200,13 @@ def sagemaker(arguments: Namespace) -> int:
 
     serve(arguments.port)
     return 0
+
+
+def contract(arguments: Namespace) -> int:
+    """Run AWS's own contract tests on the handlers."""
+    from local.contract import run
+
+    return run(arguments)
 
 
 def invoke(arguments: Namespace) -> int:

@@ -1,0 +1,165 @@
+"""AWS's own contract tests, unmodified, and the inputs they run with."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, SCHEMA, Invoke, Json
+
+INPUTS = {
+    1: "a single container",
+    2: "a pipeline of containers, under a name of its own",
+    3: "a multi-model container from a private registry, in a VPC",
+    4: "an uncompressed gated model through a hub, with additional data sources",
+    5: "a model package beside an image, invoked directly",
+}
+TESTS = 15
+# The identifier is read-only, so that no request can choose it and none can repeat it.
+SKIPPED = {"contract_create_create", "contract_delete_create"}
+WHY_SKIPPED = "No writable identifiers. Skipping test. The identifier, ModelArn, is read-only"
+
+# What each inputs_N_invalid.json does wrong, by the JSON pointers that the answer must name.
+INVALID = {
+    1: {"/properties/ModelArn", "/properties"},
+    2: {"/properties/Containers/1/ContainerHostname"},
+    3: {
+        "/properties/PrimaryContainer/ModelDataSource",
+        "/properties/PrimaryContainer/ImageConfig/RepositoryAccessMode",
+    },
+    4: {f"/properties/PrimaryContainer/ModelDataSource/S3DataSource/{name}" for name in ("S3Uri", "CompressionType")},
+    5: {"/properties/Containers/0/Image", "/properties/Tags/0/Key", "/properties/Tags/1/Key"},
+}
+
+
+def _contract(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local", "contract", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+
+
+def _outcomes(output: str) -> dict[tuple[int, str], str]:
+    lines = re.findall(r"^(passed|skipped|failed) +inputs_(\d+) +(\w+)", output, re.MULTILINE)
+    return {(int(number), test): outcome for outcome, number, test in lines}
+
+
+def _inputs(number: int, kind: str) -> Json:
+    return json.loads((ROOT / "inputs" / f"inputs_{number}_{kind}.json").read_text())
+
+
+@pytest.mark.slow
+def test_all_contract_tests_that_apply_pass() -> None:
+    before = {path: path.stat().st_mtime_ns for path in ROOT.iterdir() if path.is_file()}
+    run = _contract()
+    outcomes = _outcomes(run.stdout)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert Counter(number for number, _ in outcomes) == dict.fromkeys(INPUTS, TESTS)
+    assert {name for name, outcome in outcomes.items() if outcome == "skipped"} == {
+        (number, test) for number in INPUTS for test in SKIPPED
+    }
+    assert set(outcomes.values()) == {"passed", "skipped"}
+    for test in SKIPPED:
+        assert f"skipped {test} ({len(INPUTS)} times): {WHY_SKIPPED}" in run.stdout
+    passed = len(INPUTS) * (TESTS - len(SKIPPED))
+    last = run.stdout.splitlines()[-1]
+    assert last.startswith(f"contract tests passed: {passed} passed, {len(INPUTS) * len(SKIPPED)} skipped, 0 failed")
+    assert {path: path.stat().st_mtime_ns for path in ROOT.iterdir() if path.is_file()} == before
+
+
+def test_a_handler_that_breaks_the_contract_is_found_out(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    shutil.copytree(ROOT / "src", code)
+    handlers = code / "aws_sagemaker_model" / "handlers.py"
+    sound = handlers.read_text()
+    forgiving = sound.replace("if not (missing and", "if not (missing or")
+    assert forgiving != sound
+    handlers.write_text(forgiving)
+    for path in (ROOT / "inputs").glob("inputs_1_*.json"):
+        (tmp_path / "inputs").mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / "inputs")
+
+    run = _contract(
+        "--code", str(code), "--inputs", str(tmp_path / "inputs"), "--select", "delete_delete or check_asserts_work"
+    )
+
+    assert run.returncode == 1
+    assert _outcomes(run.stdout) == {
+        (1, "contract_delete_delete"): "failed",
+        (1, "contract_check_asserts_work"): "passed",
+    }
+    assert "contract tests FAILED: 1 passed, 0 skipped, 1 failed, 1 set of inputs" in run.stdout
+    assert "status should be FAILED" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--code", "nowhere"), "--code nowhere is no directory"),
+        (("--inputs", "nowhere"), "--inputs nowhere holds no inputs_1_create.json"),
+        (("--schema", "nowhere.json"), "nowhere.json"),
+        (("--select", "nothing_of_that_name"), "contract tests FAILED: 0 passed"),
+    ],
+    ids=["code", "inputs", "schema", "select"],
+)
+def test_a_run_without_tests_is_no_success(arguments: tuple[str, ...], problem: str) -> None:
+    run = _contract(*arguments)
+
+    assert run.returncode == 1
+    assert problem in run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("number", INPUTS, ids=INPUTS.values())
+def test_invalid_inputs_are_refused_with_every_violation(number: int, invoke: Invoke, client: Any) -> None:
+    progress = invoke("CREATE", _inputs(number, "invalid"))
+
+    assert (progress["status"], progress["errorCode"]) == ("FAILED", "InvalidRequest")
+    assert set(re.findall(r"(?:^|; )(/\S*)", progress["message"])) >= INVALID[number]
+    assert client.list_models()["Models"] == []
+
+
+@pytest.mark.parametrize("number", INPUTS, ids=INPUTS.values())
+def test_updates_change_the_tags_alone(number: int) -> None:
+    created, updated = _inputs(number, "create"), _inputs(number, "update")
+
+    assert created.pop("Tags") != updated.pop("Tags")
+    assert created == updated
+
+
+def test_the_inputs_state_every_property_that_can_be_stated() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    read_only = {name.removeprefix("/properties/") for name in schema["readOnlyProperties"]}
+    writable = {name: node for name, node in schema["properties"].items() if name not in read_only}
+    stated = set().union(*(_stated(_inputs(number, "create"), "") for number in INPUTS))
+
+    assert set(_declared(schema, {"properties": writable}, "")) - stated == set()
+
+
+def _declared(schema: Json, node: Json, name: str) -> Iterator[tuple[str, str]]:
+    """Every property with the one that holds it, so that a shape in two places is wanted once."""
+    if "$ref" in node:
+        node = schema["definitions"][node["$ref"].rpartition("/")[2]]
+    for child, below in node.get("properties", {}).items():
+        yield _holder(name), child
+        yield from _declared(schema, below, child)
+    if "items" in node:
+        yield from _declared(schema, node["items"], name)
+
+
+def _stated(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    for child, below in value.items() if isinstance(value, dict) else ():
+        yield _holder(name), child
+        yield from _stated(below, child)
+    for below in value if isinstance(value, list) else ():
+        yield from _stated(below, name)
+
+
+def _holder(name: str) -> str:
+    return "Containers" if name == "PrimaryContainer" else name
