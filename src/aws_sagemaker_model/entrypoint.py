@@ -72,7 +72,7 @@ class ModelType(Resource):  # type: ignore[misc]
         lease = Lease(started + _seconds(action, context))
         progress = self._progress(request, action, lease)
         journal |= {"action": action.name, "model": _model_name(request, progress), "calls": lease.calls}
-        with suppress(Exception), PROVIDER.lent(request.requestData.providerCredentials):
+        with PROVIDER.lent(request.requestData.providerCredentials, Lease(lease.deadline)):
             _deliver(request, action, progress, journal, started, lease)
         return progress._serialize()  # type: ignore[no-any-return]
 
@@ -104,7 +104,7 @@ def silence_libraries() -> None:
 def _parse(event: Any) -> HandlerRequest:
     request = HandlerRequest.deserialize(json.loads(json.dumps(event)))
     for required in (Action[request.action], request.region, request.bearerToken):
-        if not isinstance(required, str):
+        if not isinstance(required, str) or not required:
             raise TypeError
     return request
 
@@ -190,16 +190,35 @@ def _deliver(
     started: float,
     lease: Lease,
 ) -> None:
-    """Write the log line and publish the metrics of an invocation.
+    """Write the log line and publish the metrics of an invocation. Raises nothing.
 
-    Both go to the account of the type's provider, over the network: without them an answer is still an answer,
-    so they get what time is left and their failures stay here.
+    With a log group, both go to the account of the type's provider, over the network: without them an answer is
+    still an answer, so they get what time is left and their failures stay here.
     """
-    log_group = request.requestData.providerLogGroupName
-    if log_group and request.requestData.providerCredentials and lease.deadline - time.monotonic() > MARGIN:
-        _LogDelivery.setup(request, PROVIDER)
+    data = request.requestData
+    in_time = lease.deadline - time.monotonic() > MARGIN
+    if not (data.providerLogGroupName and data.providerCredentials and in_time):
+        _log(journal, progress, started)
+        return
+    # Made for one invocation: the next may have another group, another stack or none.
+    delivery: logging.Handler = logging.NullHandler()
+    with suppress(Exception):
+        delivery = _LogDelivery(data.providerLogGroupName, _log_stream(request), PROVIDER)
+    LOG.addHandler(delivery)
+    try:
+        _log(journal, progress, started)
+    finally:
+        LOG.removeHandler(delivery)
+    with suppress(Exception):
         _publish(MetricsPublisher(PROVIDER, request.resourceType), action, progress, started)
-    _log(journal, progress, started)
+
+
+def _log_stream(request: HandlerRequest) -> str:
+    """Name the log stream of a request, as the library does."""
+    logical_id = request.requestData.logicalResourceId
+    if request.stackId and logical_id:
+        return f"{request.stackId}/{logical_id}"
+    return f"{request.awsAccountId}-{request.region}"
 
 
 def _publish(metrics: MetricsPublisher, action: Action, progress: ProgressEvent, started: float) -> None:

@@ -15,11 +15,14 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,
+    ConnectTimeoutError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    ProxyConnectionError,
     ResponseStreamingError,
 )
 from botocore.parsers import ResponseParserError
@@ -54,6 +57,13 @@ ROLE_ADVICE = (
     "policy allows sts:AssumeRole to sagemaker.amazonaws.com."
 )
 
+_TAKEN = Reading(
+    Code.AlreadyExists,
+    "A model of this name exists already. Leave ModelName out, and CloudFormation generates a name that is "
+    "free; a change that replaces the model then works too.",
+    r"already existing model",
+)
+
 # The first that matches counts.
 READINGS: tuple[Reading, ...] = (
     Reading(
@@ -67,12 +77,7 @@ READINGS: tuple[Reading, ...] = (
         "The model does not exist in this region and account.",
         r"^Could not find model ",
     ),
-    Reading(
-        Code.AlreadyExists,
-        "A model of this name exists already. Leave ModelName out, and CloudFormation generates a name that is "
-        "free; a change that replaces the model then works too.",
-        r"already existing model",
-    ),
+    _TAKEN,
     Reading(
         Code.NotStabilized,
         ROLE_ADVICE,
@@ -92,7 +97,7 @@ READINGS: tuple[Reading, ...] = (
         "SageMaker cannot read the image with the role of /properties/ExecutionRoleArn. Check that the role "
         "allows ecr:BatchGetImage, ecr:BatchCheckLayerAvailability and ecr:GetDownloadUrlForLayer on the "
         "repository, and that the repository's policy allows the role.",
-        r"ecr:BatchGetImage",
+        r"BatchGetImage",
         retry=Retry.IAM_RACE,
     ),
     Reading(
@@ -239,21 +244,22 @@ _FAULTS: tuple[tuple[tuple[type[Exception], ...], Reading], ...] = (
     ((Exception,), Reading(Code.GeneralServiceException, "The call to SageMaker could not be made.")),
 )
 CALL_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
+# The request never left: the service cannot have acted.
+UNSENT = (OutOfTime, EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
 
 
 class ServiceFailure(Exception):
     """A call that failed: what CloudFormation must hear, and what is known of its effect.
 
-    `retry` says whether the same request may succeed later; `unanswered` that the service may have acted
-    although no answer said so; `resent` that an earlier attempt of this very call went without an answer.
+    `retry` says whether the same request may succeed later; `unanswered` that the service may have acted on an
+    attempt of the call, the last or one before, although no answer said so.
     """
 
-    def __init__(self, reading: Reading, message: str, *, unanswered: bool = False, resent: bool = False) -> None:
+    def __init__(self, reading: Reading, message: str, *, unanswered: bool = False) -> None:
         super().__init__(message)
         self.error_code = reading.error_code
         self.retry = reading.retry
         self.unanswered = unanswered
-        self.resent = resent
 
 
 class NoSuchModel(exceptions.NotFound):  # type: ignore[misc]
@@ -267,6 +273,11 @@ class NoSuchModel(exceptions.NotFound):  # type: ignore[misc]
 def not_visible(failure: ServiceFailure) -> ServiceFailure:
     """Return what a failure to describe means once the service has accepted the model."""
     return ServiceFailure(_NOT_VISIBLE, _NOT_VISIBLE.advice) if failure.error_code is Code.NotFound else failure
+
+
+def taken() -> ServiceFailure:
+    """Return what it means that somebody else's model has the name of this one."""
+    return ServiceFailure(_TAKEN, _TAKEN.advice)
 
 
 def unexpected(error: BaseException) -> ServiceFailure:
@@ -285,7 +296,8 @@ def translate(error: Exception, operation: str, values: Iterable[str]) -> Servic
     if not isinstance(error, ClientError):
         reading = next(reading for kinds, reading in _FAULTS if isinstance(error, kinds))
         message = f"{reading.advice} ({operation}, {type(error).__name__})"
-        return ServiceFailure(reading, message, unanswered=reading.retry is Retry.LATER)
+        unanswered: bool = getattr(error, "unanswered", reading.retry is Retry.LATER)
+        return ServiceFailure(reading, message, unanswered=unanswered)
     answer = error.response
     code, text = answer["Error"].get("Code", ""), answer["Error"].get("Message", "")
     metadata = answer.get("ResponseMetadata", {})
@@ -293,7 +305,8 @@ def translate(error: Exception, operation: str, values: Iterable[str]) -> Servic
     parts = [reading.advice]
     if denied := re.search(r"not authorized to perform: ([a-zA-Z0-9-]+:[a-zA-Z]+)", text):
         parts.append(f"Allow {denied[1]} to it.")
-    elif reading.quotes and text:
+    # A code in digits is botocore's own, for an error that it could not read: its text is a torn answer.
+    elif reading.quotes and text and not code.isdigit():
         parts.append(f"SageMaker said: {redacted(text, values)}")
     reference = [
         operation,
@@ -303,8 +316,7 @@ def translate(error: Exception, operation: str, values: Iterable[str]) -> Servic
     return ServiceFailure(
         reading,
         f"{' '.join(parts)} ({', '.join(reference)})",
-        unanswered=metadata.get("HTTPStatusCode", 0) >= 500,
-        resent=metadata.get("RetryAttempts", 0) > 0,
+        unanswered=bool(metadata.get("Unanswered")),
     )
 
 

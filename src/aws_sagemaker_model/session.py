@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.session import Session
 from cloudformation_cli_python_lib.utils import Credentials
 
-from .errors import OutOfTime, Unreadable
+from .errors import UNSENT, OutOfTime, Unreadable
 
 # Seconds. An attempt takes at most their sum; two attempts fit into the 30 s of a read, three into 60 s.
 CONNECT_TIMEOUT = 3
@@ -41,11 +41,11 @@ class Lease:
         self.deadline = deadline
         self.calls: list[str] = []
 
-    def before_send(self, event_name: str, **_: Any) -> None:
-        """Count an attempt, or refuse it when it might outlast the invocation."""
-        if self.deadline - time.monotonic() < CONNECT_TIMEOUT + READ_TIMEOUT + MARGIN:
+    def before_send(self, operation: str, seconds: float) -> None:
+        """Count an attempt, which may take so many seconds, or refuse it when it might outlast the invocation."""
+        if self.deadline - time.monotonic() < seconds + MARGIN:
             raise OutOfTime
-        self.calls.append(event_name.rpartition(".")[2])
+        self.calls.append(operation)
 
 
 class HandlerSession:
@@ -53,6 +53,8 @@ class HandlerSession:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        # botocore makes its options attributes, which its types do not know.
+        self._longest_attempt: float = vars(config)["connect_timeout"] + vars(config)["read_timeout"]
         self._session = Session()
         self._session.set_credentials("", "", "")
         self._credentials: Any = self._session.get_credentials()
@@ -67,6 +69,7 @@ class HandlerSession:
             client.meta.events.register(f"before-send.{service}", self._before_send)
             if service == "sagemaker":
                 client.meta.events.register(f"before-parse.{service}", _require_json)
+                client.meta.events.register(f"response-received.{service}", _mark_unanswered)
             self._clients[key] = client
         return self._clients[key]
 
@@ -86,20 +89,35 @@ class HandlerSession:
         self._credentials.secret_key = credentials.secretAccessKey if credentials else ""
         self._credentials.token = credentials.sessionToken if credentials else ""
 
-    def _before_send(self, **event: Any) -> None:
+    def _before_send(self, event_name: str, **_: Any) -> None:
         if self._lease:
-            self._lease.before_send(**event)
+            self._lease.before_send(event_name.rpartition(".")[2], self._longest_attempt)
 
 
 def _require_json(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
-    """Refuse an answer cut off on its way, which botocore takes for one without members."""
+    """Refuse what botocore misreads: an answer cut off on its way, and JSON that is not an object."""
     succeeded = response_dict["status_code"] < 300
     try:
-        answer = json.loads(response_dict["body"] or b"null")
+        answer = json.loads(response_dict["body"] or b"{}")
     except ValueError:
-        answer = None
-    if not isinstance(answer, dict) and succeeded and operation_model.output_shape:
+        # An error that is no JSON is told by its status, as botocore does.
+        answer = None if succeeded else {}
+    empty = succeeded and operation_model.output_shape and not response_dict["body"]
+    if empty or not isinstance(answer, dict):
         raise Unreadable
+
+
+def _mark_unanswered(
+    context: dict[str, Any], parsed_response: dict[str, Any] | None, exception: Any, **_: Any
+) -> None:
+    """Mark what an attempt came to when it, or one before it in the same call, may have acted without saying so."""
+    metadata = (parsed_response or {}).get("ResponseMetadata", {})
+    lost = not isinstance(exception, UNSENT) if exception else metadata.get("HTTPStatusCode", 0) >= 500
+    context["unanswered"] = lost or context.get("unanswered", False)
+    if exception:
+        exception.unanswered = context["unanswered"]
+    else:
+        metadata["Unanswered"] = context["unanswered"]
 
 
 CALLER = HandlerSession(_MUTATIONS)

@@ -6,14 +6,15 @@ from typing import Any
 
 from .errors import Retry, ServiceFailure
 
-# Seconds from the first failure to the last attempt. IAM propagates within seconds, seldom a minute.
+# Seconds in which attempts are made. IAM propagates within seconds, seldom a minute.
 BOUNDS = {Retry.IAM_RACE: 120.0, Retry.LATER: 300.0, Retry.VISIBLE: 120.0}
 _LONGEST_DELAY = 20.0
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One invocation of a mutation: `number` counts from 0, `since` is when the first began, in epoch seconds.
+    """One invocation of a mutation: `number` counts from 0, `since` is when the first began, or when the service
+    accepted the mutation, in epoch seconds.
 
     `done` says that the service has accepted the mutation; `unanswered` that it may have, because an earlier
     attempt went without an answer.
@@ -38,6 +39,10 @@ class Attempt:
     def is_first(self) -> bool:
         """Whether CloudFormation invokes the handler for the first time."""
         return self.number == 0
+
+    def accepted(self, now: float) -> "Attempt":
+        """Return this attempt once the service has accepted the mutation: the wait for its effect begins now."""
+        return replace(self, since=now, done=True)
 
     def after(self, failure: ServiceFailure) -> "Attempt":
         """Return the attempt that follows a failure."""
