@@ -8,6 +8,7 @@ from typing import Any
 from . import schema, tags
 from .models import ResourceModel
 from .schema import Path
+from .validation import mirrors_model_data_url
 
 Properties = Mapping[str, Any]
 
@@ -72,17 +73,6 @@ def create_only_changes(desired: Properties, previous: Properties | None, descri
         and (previous is None or wanted.get(name) != before.get(name))
         and not (name == "ModelName" and name not in desired)
     ]
-
-
-def mirrors_model_data_url(container: Properties) -> bool:
-    """Say whether a container's ModelDataSource is the one that SageMaker derives from its ModelDataUrl."""
-    return container.get("ModelDataSource") == {
-        "S3DataSource": {
-            "S3Uri": container.get("ModelDataUrl"),
-            "S3DataType": "S3Object",
-            "CompressionType": "Gzip",
-        }
-    }
 
 
 def canonical(properties: Properties) -> dict[str, Any]:

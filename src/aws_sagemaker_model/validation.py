@@ -1,7 +1,8 @@
 """The rules of a model that JSON Schema cannot say; each is documented by SageMaker's API reference.
 
 Properties are the resource model as JSON. A value that is not known yet (an intrinsic function, in a template)
-is `UNKNOWN`: a rule speaks only where it is broken whatever the unknown will be.
+is `UNKNOWN`: a rule speaks only where it is broken whatever the unknown will be. Needs nothing but Python, so that
+a linter of templates can use it.
 """
 
 import unicodedata
@@ -11,7 +12,6 @@ from typing import Any, Final
 
 from . import tags
 from .schema import READ_ONLY, Path, Violation
-from .translator import mirrors_model_data_url
 
 UNKNOWN: Final = object()
 
@@ -49,6 +49,17 @@ def stack_tags(stack: tags.Tags | None, properties: Properties) -> list[Violatio
     if len(keys | set(stack or {})) > MAX_TAGS >= len(_list(properties, "Tags")):
         found.append(Violation(("Tags",), f"and the tags of the stack must be at most {MAX_TAGS} together"))
     return found
+
+
+def mirrors_model_data_url(container: Properties) -> bool:
+    """Say whether a container's ModelDataSource is the one that SageMaker derives from its ModelDataUrl."""
+    return container.get("ModelDataSource") == {
+        "S3DataSource": {
+            "S3Uri": container.get("ModelDataUrl"),
+            "S3DataType": "S3Object",
+            "CompressionType": "Gzip",
+        }
+    }
 
 
 def _containers_or_primary_container(model: Properties) -> Iterator[Violation]:
