@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FUNCTION_NAME = "function"
 _INVOCATIONS = f"/2015-03-31/functions/{FUNCTION_NAME}/invocations"
 _START_SECONDS = 10.0
+_STOP_SECONDS = 2.0
 # The emulator ends a late handler by itself; this only guards against an emulator that hangs.
 _EMULATOR_MARGIN_SECONDS = 15.0
 # Records its process id first: the emulator puts the runtime into a process group of its own.
@@ -137,8 +138,13 @@ class _ExecutionEnvironment:
             self._pool.close()
             self._pool = None
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            # The emulator ends its runtime with it and waits for that; a killed one would leave it behind.
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
         with suppress(OSError, ValueError):
             os.kill(int(self._pid_file.read_text()), signal.SIGKILL)

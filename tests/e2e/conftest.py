@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import subprocess
+import sys
 import time
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +21,26 @@ from local.cloud import Cloud
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 REST_SECONDS = 60
+
+
+def local_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "local", *arguments]
+
+
+@contextmanager
+def started_cloud(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A cloud that is a process of its own: its URL, once it is ready, and the process."""
+    command = local_command("up", "--port", "0", *arguments)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            said = itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout)
+            exports = dict(line.removeprefix("export ").strip().split("=") for line in said if "=" in line)
+            yield exports["AWS_ENDPOINT_URL"], process
+        finally:
+            process.terminate()
 
 
 class Stack:
@@ -94,7 +119,8 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture
 def stack_name(request: pytest.FixtureRequest) -> str:
-    return re.sub("[^a-zA-Z0-9]+", "-", request.node.name.removeprefix("test_"))[:40].strip("-")
+    name = request.node.name
+    return re.sub("[^a-zA-Z0-9]+", "-", f"{name.removeprefix('test_')[:24]}-{zlib.crc32(name.encode()):x}")
 
 
 @pytest.fixture

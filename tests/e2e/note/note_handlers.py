@@ -81,9 +81,6 @@ def create(_session: Any, request: Any, context: Any) -> ProgressEvent:
     note = {**desired, "Id": f"note-{request.clientRequestToken}"}
     note["Labels"] = {**request.desiredResourceTags, **desired.get("Labels", {})}
     notes, behaviour = _kept(), desired.get("Behaviour")
-    twin = [key for key, one in notes.items() if one["Title"] == note["Title"] and key != note["Id"]]
-    if twin:
-        return ProgressEvent.failed(HandlerErrorCode.AlreadyExists, "There is a note of that title.")
     if behaviour == "crash":
         os._exit(3)
     if behaviour == "hang":

@@ -1,0 +1,187 @@
+"""`python -m local`, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local import clients
+from tests.e2e.conftest import ROOT, local_command, started_cloud
+
+if TYPE_CHECKING:
+    from local.cloud import Cloud
+
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
+TEMPLATE = """
+Parameters:
+  Image: {Type: String}
+Resources:
+  Model:
+    Type: AWS::SageMaker::Model
+    Properties:
+      ExecutionRoleArn: arn:aws:iam::123456789012:role/execution
+      PrimaryContainer: {Image: !Ref Image}
+Outputs:
+  Name: {Value: !GetAtt Model.Name}
+"""
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> str:
+    file = tmp_path / "one_model.yaml"
+    file.write_text(TEMPLATE)
+    return str(file)
+
+
+def run(*arguments: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "AWS_ENDPOINT_URL"}
+    if url:
+        environment["AWS_ENDPOINT_URL"] = url
+    return subprocess.run(
+        local_command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process below that one; Linux only, as the runtime emulator is."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        children = {int(child) for child in (task / "children").read_text().split()}
+        found |= children.union(*(descendants(child) for child in children))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_ends_with_all_it_started(number: signal.Signals, tmp_path: Path) -> None:
+    model = {"ExecutionRoleArn": "arn:aws:iam::123456789012:role/r", "PrimaryContainer": {"Image": IMAGE}}
+    body = json.dumps({"Resources": {"Model": {"Type": "AWS::SageMaker::Model", "Properties": model}}})
+    with started_cloud() as (url, process):
+        cloudformation = clients.client("cloudformation", url)
+        cloudformation.create_stack(StackName="one", TemplateBody=body)
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName="one", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        )
+        below = descendants(process.pid)
+        assert below
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def test_up_says_that_the_port_is_taken() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        done = run("up", "--port", str(port))
+    assert done.returncode == 1
+    assert f"Port {port} on 127.0.0.1 cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_deploy_in_a_cloud_of_its_own(template: str, cloud: Cloud) -> None:
+    done = run("deploy", template, "--parameter", f"Image={IMAGE}", "--tag", "team=search", "--own-cloud")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Model +AWS::SageMaker::Model", done.stdout)
+    assert re.search(r"CREATE_COMPLETE +one-model ", done.stdout)
+    assert re.search(r"Name +one-model-Model-", done.stdout)
+    assert "\x1b" not in done.stdout
+
+
+def test_a_stacks_life_in_a_running_cloud(template: str, cloud: Cloud) -> None:
+    def changed(image: str) -> tuple[str, ...]:
+        return (template, "--stack-name", "life", "--parameter", f"Image={image}")
+
+    assert run("deploy", *changed(IMAGE), url=cloud.url).returncode == 0
+    assert "up to date" in run("deploy", *changed(IMAGE), url=cloud.url).stdout
+    shown = run("change-set", *changed(IMAGE + "1"), url=cloud.url).stdout
+    assert re.search(r"Modify +Model +AWS::SageMaker::Model +True +PrimaryContainer", shown)
+    assert re.search(r"IN_SYNC +Model", run("drift", "--stack-name", "life", url=cloud.url).stdout)
+    assert re.search(r"life +CREATE_COMPLETE", run("list", url=cloud.url).stdout)
+    assert "Resource creation Initiated" in run("events", "--stack-name", "life", url=cloud.url).stdout
+    deleted = run("delete", "--stack-name", "life", url=cloud.url)
+    assert deleted.returncode == 0
+    assert re.search(r"DELETE_COMPLETE +life", deleted.stdout)
+
+
+def test_a_failed_deployment_gives_the_whole_reason(template: str, cloud: Cloud) -> None:
+    done = run("deploy", template, "--stack-name", "bad", "--parameter", "Image=not an image", url=cloud.url)
+    assert done.returncode == 1
+    assert "ROLLBACK_COMPLETE" in done.stderr
+    assert "Model: Resource handler returned message" in done.stderr
+    assert "/properties/PrimaryContainer/Image" in done.stderr
+
+
+def test_import(template: str, cloud: Cloud, tmp_path: Path) -> None:
+    sagemaker: Any = clients.client("sagemaker", cloud.url)
+    role = "arn:aws:iam::123456789012:role/execution"
+    container = {"Image": IMAGE}
+    made = sagemaker.create_model(ModelName="adopted", ExecutionRoleArn=role, PrimaryContainer=container)
+    file = tmp_path / "import.yaml"
+    file.write_text(TEMPLATE.partition("Outputs")[0] + "    DeletionPolicy: Retain\n")
+    resources = json.dumps(
+        [
+            {
+                "ResourceType": "AWS::SageMaker::Model",
+                "LogicalResourceId": "Model",
+                "ResourceIdentifier": {"ModelArn": made["ModelArn"]},
+            }
+        ]
+    )
+    options = ("--parameter", f"Image={IMAGE}", "--resources-to-import", resources)
+    done = run("import", str(file), *options, url=cloud.url)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"IMPORT_COMPLETE +Model", done.stdout)
+
+
+def test_invoke_shows_each_progress_event(tmp_path: Path, cloud: Cloud) -> None:
+    file = tmp_path / "model.json"
+    file.write_text(json.dumps({"PrimaryContainer": {"Image": IMAGE}}))
+    cloud.sagemaker.faults.replace([{"operation": "CreateModel", "fault": "iam-race-role", "times": 1}])
+    done = run("invoke", "create", "--model", str(file), url=cloud.url)
+    assert done.returncode == 0, done.stderr
+    progress = [json.loads(one) for one in re.split(r"\n(?=\{)", done.stdout)]
+    assert [one["status"] for one in progress] == ["IN_PROGRESS", "SUCCESS"]
+    assert progress[1]["resourceModel"]["ModelArn"] == progress[0]["resourceModel"]["ModelArn"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "url", "message"),
+    [
+        (("list",), "https://cloudformation.us-east-1.amazonaws.com", "is not an address of this machine"),
+        (("list",), "http://127.0.0.1:9", "Start one: python -m local up"),
+        (("deploy", "nowhere.yaml"), None, "nowhere.yaml cannot be read"),
+        (("events", "--stack-name", "nowhere"), "CLOUD", "does not exist"),
+    ],
+)
+def test_mistakes_are_answered_in_words(
+    arguments: tuple[str, ...], url: str | None, message: str, cloud: Cloud
+) -> None:
+    done = run(*arguments, url=cloud.url if url == "CLOUD" else url)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["drift._DRIFT_READERS", "provisioners._REPLACING_PROPERTIES"])
+def test_a_private_name_of_ministack_that_is_gone(name: str) -> None:
+    module, _, attribute = name.partition(".")
+    program = (
+        f"from ministack.services.cloudformation import {module}, stacks, changesets; del {name}\n"
+        "from local import engine\n"
+        "try: engine.load(0)\n"
+        "except engine.EngineUnavailable as problem: print(problem)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert f"lacks ministack.services.cloudformation.{module}.{attribute}" in done.stdout, done.stderr
