@@ -174,7 +174,7 @@ def _concluded(definition: TypeDefinition, left: int, seconds: str) -> int:
         console.out.print(f"[yellow]skipped[/] {test} ({times} times): {reason}{_why(definition, reason)}")
     counts = Counter(one.outcome for one in _outcomes)
     if left:
-        console.out.print(f"[red]{left} resources were created and not deleted.[/]")
+        console.out.print(f"[red]Created and not deleted: {left}.[/]")
     good = counts["passed"] > 0 and not counts["failed"] and not left
     style, word = ("green", "passed") if good else ("red", "FAILED")
     console.out.print(
