@@ -33,6 +33,7 @@ class When(Enum):
     STALL = "acts, then keeps silent before it answers"
     TRUNCATE = "acts, then closes the connection in the middle of the answer"
     GARBLE = "acts, then answers well-formed HTTP with cut JSON"
+    QUIRK = "acts, then answers in an odd way that the service has been seen to have"
     NOT_YET = "says a model is missing that was just created"
     NO_TAGS_YET = "lists no tags of a model that was just created"
 
@@ -105,6 +106,8 @@ FAULTS: dict[str, Fault] = {
         "Could not assume role {role}. Please ensure that the role exists and allows principal "
         "'sagemaker.amazonaws.com' to assume the role."
     ),
+    "empty-members": Fault(When.QUIRK),
+    "lower-case-arns": Fault(When.QUIRK),
     "read-after-create-delay": Fault(When.NOT_YET),
     "tags-after-create-delay": Fault(When.NO_TAGS_YET),
     # The text is the documentation of this error in botocore's service model.

@@ -192,6 +192,15 @@ def describe_model(place: Place, request: Json) -> Json:
     return place.model(request["ModelName"]).description
 
 
+def with_empty_members(answered: Json) -> Json:
+    """A description with the empty structures that the service sometimes adds where nothing was set."""
+    for container in containers_of(answered):
+        container.setdefault("Environment", {})
+        if "ImageConfig" in container:
+            container["ImageConfig"].setdefault("RepositoryAuthConfig", {})
+    return answered
+
+
 def delete_model(place: Place, request: Json) -> Json:
     """DeleteModel: immediate."""
     place.models.remove(place.model(request["ModelName"]).model_name)
@@ -238,6 +247,13 @@ def _matches(model: StoredModel, request: Json) -> bool:
 
 def _summary(model: StoredModel) -> Json:
     return {"ModelName": model.model_name, "ModelArn": model.arn, "CreationTime": model.creation_time}
+
+
+def with_lower_case_arns(answered: Json) -> Json:
+    """A page of models with ARNs in lower case, as some lists of the service have been seen to return them."""
+    for summary in answered.get("Models", []):
+        summary["ModelArn"] = summary["ModelArn"].lower()
+    return answered
 
 
 def _token(key: Iterable[Any]) -> str:
@@ -304,6 +320,11 @@ def write_system_tags(arn: str, tags: dict[str, str]) -> None:
         model = Place(account, region).model_by_arn(arn)
         model.tags = merged(model.tags, [{"Key": key, "Value": value} for key, value in tags.items()])
 
+
+QUIRKS: dict[str, Callable[[Json], Json]] = {
+    "empty-members": with_empty_members,
+    "lower-case-arns": with_lower_case_arns,
+}
 
 OPERATIONS: dict[str, Callable[[Place, Json], Json]] = {
     "CreateModel": create_model,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 import requests
+from botocore.config import Config
 
 from local.sagemaker import LocalSageMaker, mock
 from tests.local.samples import AS_WRITTEN, IMAGE, KEYS, REGION
@@ -50,7 +51,8 @@ def client(request: pytest.FixtureRequest) -> Iterator[Any]:
         yield request.getfixturevalue("connect")()
     else:
         with mock():
-            yield SESSION.client("sagemaker", region_name=REGION, config=AS_WRITTEN, **KEYS)
+            in_process = AS_WRITTEN.merge(Config(ignore_configured_endpoint_urls=True))
+            yield SESSION.client("sagemaker", region_name=REGION, config=in_process, **KEYS)
 
 
 @pytest.fixture

@@ -119,7 +119,8 @@ BROKEN_ANSWERS = [
 def test_every_fault_is_in_a_table_here() -> None:
     shown = {name for name, *_ in ERRORS} | {name for name, *_ in BROKEN_ANSWERS}
 
-    assert shown | {"garbled", "read-after-create-delay", "tags-after-create-delay"} == set(FAULTS)
+    others = {"garbled", "empty-members", "lower-case-arns", "read-after-create-delay", "tags-after-create-delay"}
+    assert shown | others == set(FAULTS)
 
 
 @pytest.mark.parametrize(("fault", "status", "code", "message"), ERRORS)
@@ -260,6 +261,29 @@ def test_rules_for_other_operations_do_not_count_or_concern(
         client.list_models()
     with pytest.raises(exceptions.ClientError, match="AccessDenied"):
         client.delete_model(ModelName="model")
+
+
+def test_description_with_empty_members(connect: Callable[..., Any], server: LocalSageMaker) -> None:
+    client = connect()
+    private = {"Image": "registry.example.com/i:1", "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
+    vpc = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
+    client.create_model(ModelName="model", PrimaryContainer=private, VpcConfig=vpc)
+    server.faults.inject("DescribeModel", "empty-members", times=1)
+
+    odd = client.describe_model(ModelName="model")["PrimaryContainer"]
+
+    assert (odd["Environment"], odd["ImageConfig"]["RepositoryAuthConfig"]) == ({}, {})
+    plain = client.describe_model(ModelName="model")["PrimaryContainer"]
+    assert plain == private | {"Mode": "SingleModel"}
+
+
+def test_list_with_arns_in_lower_case(connect: Callable[..., Any], server: LocalSageMaker) -> None:
+    client = connect()
+    arn = client.create_model(**MODEL | {"ModelName": "MyModel"})["ModelArn"]
+    server.faults.inject("ListModels", "lower-case-arns", times=1)
+
+    assert [(m["ModelName"], m["ModelArn"]) for m in client.list_models()["Models"]] == [("MyModel", arn.lower())]
+    assert [m["ModelArn"] for m in client.list_models()["Models"]] == [arn]
 
 
 def test_reads_lag_behind_a_create(connect: Callable[..., Any], server: LocalSageMaker) -> None:
