@@ -232,7 +232,7 @@ class Faults:
         """The rule that this call meets, if any; counts it."""
         if not self.rules:
             return None
-        name = request.get("ModelName") or str(request.get("ResourceArn", "")).rpartition("/")[2]
+        name = str(request.get("ModelName") or request.get("ResourceArn")).rpartition("/")[2]
         now = time.monotonic()
         with self._lock:
             created = self.created.get(name)
@@ -241,16 +241,20 @@ class Faults:
 
 def error_message(fault: Fault, operation: str, request: Mapping[str, Any], account: str, region: str) -> str:
     """The text of an error fault, with what it names taken from the request."""
-    containers = [request.get("PrimaryContainer"), *(request.get("Containers") or [])]
-    container: Mapping[str, Any] = next((c for c in containers if isinstance(c, dict)), {})
-    source = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
     arn = f"arn:aws:sagemaker:{region}:{account}:model/{request.get('ModelName', '*')}"
-    return fault.message.format(
-        role=request.get("ExecutionRoleArn", f"arn:aws:iam::{account}:role/execution"),
-        image=container.get("Image", f"{account}.dkr.ecr.{region}.amazonaws.com/image:1"),
-        url=container.get("ModelDataUrl") or source.get("S3Uri", "s3://bucket/model.tar.gz"),
-        action=f"sagemaker:{operation}",
-        resource=request.get("ResourceArn", arn),
-        account=account,
-        region=region,
-    )
+    found = {
+        "role": _first(request, "ExecutionRoleArn") or f"arn:aws:iam::{account}:role/execution",
+        "image": _first(request, "Image") or f"{account}.dkr.ecr.{region}.amazonaws.com/image:1",
+        "url": _first(request, "ModelDataUrl") or _first(request, "S3Uri") or "s3://bucket/model.tar.gz",
+        "resource": request.get("ResourceArn", arn),
+    }
+    return fault.message.format(action=f"sagemaker:{operation}", account=account, region=region, **found)
+
+
+def _first(value: object, name: str) -> object:
+    """The first member of this name, at whatever depth of a request, which may have any form."""
+    if isinstance(value, dict):
+        return value.get(name) or next((found for v in value.values() if (found := _first(v, name))), None)
+    if isinstance(value, list):
+        return next((found for v in value if (found := _first(v, name))), None)
+    return None

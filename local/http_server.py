@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.datastructures import Headers
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
@@ -70,12 +71,18 @@ class _Connection(WSGIRequestHandler):
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         try:
-            status, headers, content = collected(self.server.app, environ)
+            status, named, content = collected(self.server.app, environ)
         except ConnectionDropped:
             self._reset()
             return
+        except Exception as problem:
+            # moto raises for what it does not implement; its name tells more than a connection that breaks.
+            self.server.log("error", "%s: %s", type(problem).__name__, problem)
+            status, named, content = 500, {"Content-Type": "text/plain"}, type(problem).__name__.encode()
+        headers = Headers(named)
+        headers.setdefault("Content-Length", str(len(content)))
         self.send_response(status)
-        for name, value in ({"Content-Length": str(len(content))} | headers).items():
+        for name, value in headers:
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content if self.command != "HEAD" else b"")

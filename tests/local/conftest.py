@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,7 +15,7 @@ from local.sagemaker import LocalSageMaker, mock
 from tests.local.samples import AS_WRITTEN, IMAGE, KEYS, REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 # One session, so that botocore reads its model of SageMaker once.
 SESSION = boto3.Session()
@@ -68,19 +69,33 @@ def create(client: Any) -> Callable[..., str]:
     return _create
 
 
-@pytest.fixture
-def post(client: Any) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """Sends a body as it is to where `client` sends. Returns the status and the JSON of the answer."""
+Post = Callable[..., tuple[int, dict[str, Any]]]
 
+
+def _post_to(url: str) -> Post:
     def _post(operation: str, body: object) -> tuple[int, dict[str, Any]]:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        signature = f"AWS4-HMAC-SHA256 Credential=testing/20260101/{REGION}/sagemaker/aws4_request, Signature=0"
-        headers = {"X-Amz-Target": f"SageMaker.{operation}", "Authorization": signature}
-        headers["Content-Type"] = "application/x-amz-json-1.1"
-        answer = requests.post(client.meta.endpoint_url, content, headers=headers, timeout=10)
+        headers = {
+            "X-Amz-Target": f"SageMaker.{operation}",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential=testing/20260101/{REGION}/sagemaker/aws4_request",
+            "Content-Type": "application/x-amz-json-1.1",
+        }
+        answer = requests.post(url, content, headers=headers, timeout=10)
         return answer.status_code, json.loads(answer.content or b"{}")
 
     return _post
+
+
+@pytest.fixture
+def post(client: Any) -> Post:
+    """Sends a body as it is to where `client` sends. Returns the status and the JSON of the answer."""
+    return _post_to(client.meta.endpoint_url)
+
+
+@pytest.fixture
+def post_to_server(server: LocalSageMaker) -> Post:
+    """Sends a body as it is to the server. Returns the status and the JSON of the answer."""
+    return _post_to(server.url)
 
 
 @pytest.fixture

@@ -183,6 +183,15 @@ def test_connection_stays_open_between_requests(server: LocalSageMaker) -> None:
     assert None not in sockets
 
 
+def test_what_moto_does_not_implement_is_an_answer(connect: Callable[..., Any]) -> None:
+    client = connect()
+
+    with pytest.raises(client.exceptions.ClientError) as unknown:
+        client.list_hubs()
+    assert unknown.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert client.list_models()["Models"] == []
+
+
 def test_closed_server_answers_no_more_and_lets_its_connections_go(connect: Callable[..., Any]) -> None:
     from local.sagemaker import LocalSageMaker
 

@@ -249,6 +249,17 @@ def test_after_lets_calls_pass_first(connect: Callable[..., Any], server: LocalS
     assert outcomes == [[], [], "ThrottlingException", []]
 
 
+@pytest.mark.parametrize("body", [{"ModelName": ["a"]}, {"ModelName": {}, "Containers": 1, "Tags": "x"}])
+def test_faults_meet_requests_of_any_form(
+    post_to_server: Callable[..., Any], server: LocalSageMaker, body: object
+) -> None:
+    server.faults.inject(None, "read-after-create-delay")
+    server.faults.inject("CreateModel", "iam-race-data", times=1)
+
+    assert post_to_server("CreateModel", body)[1]["message"].startswith("Could not access model data at s3://")
+    assert post_to_server("CreateModel", body)[1]["__type"] == "SerializationException"
+
+
 def test_rules_for_other_operations_do_not_count_or_concern(
     connect: Callable[..., Any], server: LocalSageMaker
 ) -> None:
