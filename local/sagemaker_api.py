@@ -49,11 +49,6 @@ class StoredModel:
     tags: list[dict[str, str]]
     sequence: int = field(default_factory=lambda: next(_sequence))
 
-    @property
-    def physical_resource_id(self) -> str:
-        """The ARN; read by moto's own CloudFormation."""
-        return self.arn
-
 
 class ModelStore(dict[str, StoredModel]):
     """Models by name, as moto's backend holds them, with an ordered index for each way to list them."""
@@ -69,11 +64,12 @@ class ModelStore(dict[str, StoredModel]):
         insort(self.by_time, (model.creation_time, model.sequence, model.model_name))
         insort(self.by_name, (model.model_name,))
 
-    def remove(self, name: str) -> None:
-        """Removes a model that is there."""
-        model = self.pop(name)
+    def pop(self, name: str) -> StoredModel:  # type: ignore[override]
+        """Removes a model that is there; called by moto's own CloudFormation as well."""
+        model = super().pop(name)
         del self.by_time[bisect_left(self.by_time, (model.creation_time, model.sequence, name))]
         del self.by_name[bisect_left(self.by_name, (name,))]
+        return model
 
 
 @dataclass(frozen=True)
@@ -203,7 +199,7 @@ def with_empty_members(answered: Json) -> Json:
 
 def delete_model(place: Place, request: Json) -> Json:
     """DeleteModel: immediate."""
-    place.models.remove(place.model(request["ModelName"]).model_name)
+    place.models.pop(place.model(request["ModelName"]).model_name)
     return {}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import get_account_id_from
-from moto.sagemaker.models import SageMakerModelBackend
+from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from local import sagemaker_api
@@ -113,11 +113,11 @@ _MEMBERS = {
 
 
 def _create_model(backend: Any, **members: Any) -> Any:
-    """Stands for moto's, which its own CloudFormation calls."""
+    """Stands for moto's, which its own CloudFormation calls, and which keeps what is answered as its resource."""
     request: Json = {_MEMBERS[name]: value for name, value in members.items() if value}
     place = Place(backend.account_id, backend.region_name)
     sagemaker_api.answer("CreateModel", json.dumps(request).encode(), place)
-    return place.model(request["ModelName"])
+    return Model(place.account, place.region, **members)
 
 
 @contextlib.contextmanager

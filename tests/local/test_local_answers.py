@@ -207,3 +207,19 @@ def test_endpoints_of_moto_find_the_model(client: Any, create: Callable[..., str
     assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
     client.delete_tags(ResourceArn=arn, TagKeys=["a"])
     assert client.list_tags(ResourceArn=arn)["Tags"] == []
+
+
+def test_cloudformation_and_tagging_of_moto_see_the_same_models(connect: Callable[..., Any]) -> None:
+    cloudformation, client, tagging = connect("cloudformation"), connect(), connect("resourcegroupstaggingapi")
+    properties = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": IMAGE}}
+    resources = {"Model": {"Type": "AWS::SageMaker::Model", "Properties": properties}}
+    cloudformation.create_stack(StackName="stack", TemplateBody=json.dumps({"Resources": resources}))
+
+    (listed,) = client.list_models()["Models"]
+    assert client.describe_model(ModelName=listed["ModelName"])["PrimaryContainer"] == SINGLE
+    client.add_tags(ResourceArn=listed["ModelArn"], Tags=[{"Key": "a", "Value": "1"}])
+    tagging.tag_resources(ResourceARNList=[listed["ModelArn"]], Tags={"a": "2"})
+    found = tagging.get_resources(TagFilters=[{"Key": "a", "Values": ["2"]}])["ResourceTagMappingList"]
+    assert [resource["ResourceARN"] for resource in found] == [listed["ModelArn"]]
+    cloudformation.delete_stack(StackName="stack")
+    assert client.list_models()["Models"] == []

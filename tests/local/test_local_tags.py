@@ -46,17 +46,29 @@ def test_tags_are_deleted_and_keys_that_are_not_there_do_no_harm(client: Any, cr
     assert tags_of(client, arn) == {"b": "2"}
 
 
+ELSEWHERE = {
+    "no model of this name": MISSING,
+    "another region": "arn:aws:sagemaker:eu-west-1:123456789012:model/model",
+    "another account": "arn:aws:sagemaker:us-east-1:222222222222:model/model",
+}
+
+
+@pytest.mark.parametrize("arn", ELSEWHERE.values(), ids=ELSEWHERE)
 @pytest.mark.parametrize(
     ("operation", "arguments"),
     [("add_tags", {"Tags": pairs({"a": "1"})}), ("list_tags", {}), ("delete_tags", {"TagKeys": ["a"]})],
 )
-def test_tag_calls_on_a_missing_model(client: Any, operation: str, arguments: dict[str, Any]) -> None:
+def test_tag_calls_on_a_missing_model(
+    client: Any, create: Callable[..., str], operation: str, arguments: dict[str, Any], arn: str
+) -> None:
+    create("model")
+
     with pytest.raises(client.exceptions.ClientError) as refused:
-        getattr(client, operation)(ResourceArn=MISSING, **arguments)
+        getattr(client, operation)(ResourceArn=arn, **arguments)
 
     assert refused.value.response["Error"] == {
         "Code": "ValidationException",
-        "Message": f'Could not find model "{MISSING}".',
+        "Message": f'Could not find model "{arn}".',
     }
 
 
