@@ -51,6 +51,15 @@ def stack_tags(stack: tags.Tags | None, properties: Properties) -> list[Violatio
     return found
 
 
+def containers(model: Properties) -> Iterator[tuple[Path, Properties]]:
+    """Yield each container of a model with its path, whichever property it stands in."""
+    if isinstance(model.get("PrimaryContainer"), Mapping):
+        yield ("PrimaryContainer",), model["PrimaryContainer"]
+    for position, container in enumerate(_list(model, "Containers")):
+        if isinstance(container, Mapping):
+            yield ("Containers", position), container
+
+
 def mirrors_model_data_url(container: Properties) -> bool:
     """Say whether a container's ModelDataSource is the one that SageMaker derives from its ModelDataUrl."""
     return container.get("ModelDataSource") == {
@@ -68,7 +77,7 @@ def _containers_or_primary_container(model: Properties) -> Iterator[Violation]:
         yield Violation((), "has both PrimaryContainer and Containers: give exactly one of the two")
     elif primary is pipeline is True:
         yield Violation((), "has neither PrimaryContainer nor Containers: give exactly one of the two")
-    for path, container in _containers(model):
+    for path, container in containers(model):
         if container == {} and path != ("PrimaryContainer",):
             yield Violation(path, "is empty: give an Image or a ModelPackageName")
 
@@ -76,7 +85,7 @@ def _containers_or_primary_container(model: Properties) -> Iterator[Violation]:
 def _environment_size(model: Properties) -> Iterator[Violation]:
     sizes = [
         len(text.encode()) if isinstance(text, str) else 0
-        for _, container in _containers(model)
+        for _, container in containers(model)
         for pair in _mapping(container, "Environment").items()
         for text in pair
     ]
@@ -88,21 +97,21 @@ def _environment_size(model: Properties) -> Iterator[Violation]:
 
 
 def _one_multi_model_container(model: Properties) -> Iterator[Violation]:
-    multi = [path for path, container in _containers(model) if container.get("Mode") == "MultiModel"]
+    multi = [path for path, container in containers(model) if container.get("Mode") == "MultiModel"]
     for path in multi[1:]:
         yield Violation((*path, "Mode"), "must be SingleModel: only one container of a model may be MultiModel")
 
 
 def _hostnames(model: Properties) -> Iterator[Violation]:
-    containers = list(_containers(model))
+    listed = list(containers(model))
     named = [
         (path, container["ContainerHostname"])
-        for path, container in containers
+        for path, container in listed
         if isinstance(container.get("ContainerHostname"), str)
     ]
-    nameless = [path for path, container in containers if _lacks(container, "ContainerHostname")]
+    nameless = [path for path, container in listed if _lacks(container, "ContainerHostname")]
     direct = _mapping(model, "InferenceExecutionConfig").get("Mode") == "Direct"
-    if direct or (named and len(containers) > 1):
+    if direct or (named and len(listed) > 1):
         because = "InferenceExecutionConfig.Mode is Direct" if direct else "other containers have one"
         for path in nameless:
             yield Violation((*path, "ContainerHostname"), f"must be given, because {because}")
@@ -113,7 +122,7 @@ def _hostnames(model: Properties) -> Iterator[Violation]:
 
 
 def _data_sources(model: Properties) -> Iterator[Violation]:
-    for container_path, container in _containers(model):
+    for container_path, container in containers(model):
         for path, source in _s3_data_sources(container_path, container):
             uri, kind = source.get("S3Uri"), source.get("S3DataType")
             if kind == "S3Prefix" and isinstance(uri, str) and not uri.endswith("/"):
@@ -123,7 +132,7 @@ def _data_sources(model: Properties) -> Iterator[Violation]:
 
 
 def _multi_model_data_source(model: Properties) -> Iterator[Violation]:
-    for path, container in _containers(model):
+    for path, container in containers(model):
         # A read returns a data source that mirrors ModelDataUrl: creating again from a read must work.
         mirrored = mirrors_model_data_url(container) or _unknown_within(container.get("ModelDataUrl"))
         known = _mapping(container, "ModelDataSource") and not _unknown_within(container["ModelDataSource"])
@@ -134,7 +143,7 @@ def _multi_model_data_source(model: Properties) -> Iterator[Violation]:
 
 
 def _private_registry(model: Properties) -> Iterator[Violation]:
-    for path, container in _containers(model):
+    for path, container in containers(model):
         config = _mapping(container, "ImageConfig")
         mode = config.get("RepositoryAccessMode")
         if mode == "Platform" and _has(config, "RepositoryAuthConfig"):
@@ -150,7 +159,7 @@ def _private_registry(model: Properties) -> Iterator[Violation]:
 
 
 def _package_excludes_artifacts(model: Properties) -> Iterator[Violation]:
-    for path, container in _containers(model):
+    for path, container in containers(model):
         if _has(container, "ModelPackageName"):
             for name in ("Image", "ModelDataUrl"):
                 if _has(container, name):
@@ -193,14 +202,6 @@ def _tag_faults(part: str, text: str) -> Iterator[str]:
 
 def _tags(model: Properties) -> list[Properties]:
     return [tag if isinstance(tag, Mapping) else {} for tag in _list(model, "Tags")]
-
-
-def _containers(model: Properties) -> Iterator[tuple[Path, Properties]]:
-    if isinstance(model.get("PrimaryContainer"), Mapping):
-        yield ("PrimaryContainer",), model["PrimaryContainer"]
-    for position, container in enumerate(_list(model, "Containers")):
-        if isinstance(container, Mapping):
-            yield ("Containers", position), container
 
 
 def _s3_data_sources(path: Path, container: Properties) -> Iterator[tuple[Path, Properties]]:
