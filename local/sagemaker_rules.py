@@ -24,6 +24,8 @@ METRIC_FREQUENCIES = (10, 30, 60, 120, 180, 240, 300)
 ECR_IMAGE = re.compile(
     r"\d{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.(aws|amazonwebservices\.com\.cn))/\S+"
 )
+# JSON can spell half of a surrogate pair, which is no text.
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 REGISTRY_HOST = re.compile(r"[^/]*[.:][^/]*/")
 
 
@@ -82,7 +84,7 @@ _JSON_TYPES: dict[str, Callable[[Any], bool]] = {
     "structure": _is_structure,
     "map": _is_structure,
     "list": lambda value: isinstance(value, list),
-    "string": lambda value: isinstance(value, str),
+    "string": lambda value: isinstance(value, str) and not HALF_CHARACTER.search(value),
     "boolean": lambda value: isinstance(value, bool),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "timestamp": lambda value: isinstance(value, int | float | str) and not isinstance(value, bool),

@@ -282,6 +282,7 @@ WRONG_TYPES: dict[str, tuple[str, object]] = {
     "list for a structure": ("CreateModel", {"ModelName": "m", "PrimaryContainer": []}),
     "structure for a list": ("CreateModel", {"ModelName": "m", "Containers": {}}),
     "null in a list": ("CreateModel", {"ModelName": "m", "Containers": [None]}),
+    "half a character": ("CreateModel", with_container(Environment={"A": "\ud800"})),
     "number in a map": ("CreateModel", with_container(Environment={"A": 1})),
     "word for a time": ("ListModels", {"CreationTimeAfter": "yesterday"}),
     "not an object": ("DescribeModel", ["m"]),
