@@ -1,0 +1,235 @@
+"""`python -m tools.package`: build what CloudFormation's RegisterType takes, small and fast, and try it.
+
+The outer zip is what `cfn submit --dry-run` would make, made by the same library; the function's code in it,
+ResourceProvider.zip, holds what is used and nothing else (tools/function_package.py).
+"""
+
+import argparse
+import io
+import json
+import logging
+import shutil
+import stat
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rpdk.core.project import Project
+from rpdk.python.codegen import Python312LanguagePlugin
+
+from local.events import TypeDefinition, follow, production_event
+from local.runtime import LambdaRuntime, RuntimeUnavailable
+from local.sagemaker import LocalSageMaker
+from tools import function_package, type_name
+from tools.function_package import MODULE, BuildFailed, Sources
+from tools.package_trace import TraceFailed, trace
+
+ROOT = Path(__file__).resolve().parents[1]
+FUNCTION_ZIP = "ResourceProvider.zip"
+_SCHEMA = ROOT / "aws-sagemaker-model.json"
+_SOURCE = ROOT / "src" / MODULE
+_MODEL = {
+    "ExecutionRoleArn": "arn:aws:iam::123456789012:role/inference",
+    "PrimaryContainer": {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"},
+}
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+class Package(NamedTuple):
+    """A built package, and the bytes of ResourceProvider.zip: as the stock plugin makes it, and ours."""
+
+    path: Path
+    stock_size: int
+    size: int
+    compiled_for: str | None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build a package as the arguments say: 0 when it is there and works, 1 when not, 2 for unusable arguments."""
+    own = own_type_name()
+    parser = argparse.ArgumentParser(prog="python -m tools.package", description="Build the registrable package.")
+    parser.add_argument("--type-name", default=own, help=f"name to register the type under (default: {own})")
+    parser.add_argument("--output", type=Path, help="zip to write (default: build/NAME.zip)")
+    parser.add_argument("--python", help="interpreter to byte-compile with (default: that of the Lambda runtime)")
+    given = parser.parse_args(arguments)
+    try:
+        if warning := type_name.check(given.type_name, own):
+            _err.print(f"Warning: {warning}")
+        package = build(given.type_name, given.output, given.python)
+        _tell(package)
+        with unpacked(package.path) as folder:
+            _try(folder, definition_in(package.path))
+    except type_name.UnusableTypeName as error:
+        parser.error(str(error))
+    except (BuildFailed, TraceFailed, RuntimeUnavailable) as error:
+        _err.print(str(error), markup=False)
+        return 1
+    _out.print("It created, read, updated, listed and deleted a model in the Lambda runtime.")
+    return 0
+
+
+def own_type_name() -> str:
+    """Return the type name that the source tree carries."""
+    return str(json.loads(_SCHEMA.read_bytes())["typeName"])
+
+
+def build(name: str | None = None, output: Path | None = None, python: str | None = None) -> Package:
+    """Build the package under a type name, byte-compiled by an interpreter: by default that of the Lambda runtime.
+
+    Raises BuildFailed, and TraceFailed when the source does not work.
+    """
+    name = name or own_type_name()
+    config = _renamed_config(name)
+    runtime = str(config["runtime"])
+    python = python or function_package.lambda_python(runtime)
+    output = output or ROOT / "build" / f"{_hyphenated(name)}.zip"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    dependencies = dependencies_folder()
+    with tempfile.TemporaryDirectory(prefix="package-") as directory:
+        work = Path(directory)
+        project = _write_project(work / "project", name, config)
+        sources = Sources(work / "overlay", dependencies)
+        function_package.overlay(sources.overlay, _SOURCE, name)
+        used = trace(sources.search_path, project / f"{_hyphenated(name)}.json", python or sys.executable)
+        function_package.assemble(work / "function", sources, used, python)
+        code = io.BytesIO()
+        function_package.write_zip(code, work / "function")
+        _write_package(output, project, code.getvalue())
+    version = function_package.version(python) if python else None
+    return Package(output, stock_size(dependencies), len(code.getvalue()), version)
+
+
+def dependencies_folder() -> Path:
+    """Return a folder with the pinned dependencies of the function, all of them and whole."""
+    runtime = str(_config()["runtime"])
+    return function_package.install(ROOT / "requirements.txt", runtime, ROOT / "build" / "dependencies")
+
+
+def stock_size(dependencies: Path) -> int:
+    """Return the bytes of the ResourceProvider.zip that `cfn submit` makes, by the plugin's own function."""
+    with tempfile.TemporaryFile() as file:
+        with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+            Python312LanguagePlugin._recursive_relative_write(dependencies, dependencies, archive)
+            Python312LanguagePlugin._recursive_relative_write(_SOURCE, _SOURCE.parent, archive)
+        return file.tell()
+
+
+def definition_in(package: Path) -> TypeDefinition:
+    """Return what a package says of its type."""
+    with zipfile.ZipFile(package) as outer:
+        return TypeDefinition.from_schema(json.loads(outer.read("schema.json")))
+
+
+@contextmanager
+def unpacked(package: Path) -> Iterator[Path]:
+    """Give the function's code as Lambda does: in a folder that cannot be written to."""
+    with tempfile.TemporaryDirectory(prefix="function-") as directory:
+        folder = Path(directory) / "code"
+        with zipfile.ZipFile(package) as outer, zipfile.ZipFile(io.BytesIO(outer.read(FUNCTION_ZIP))) as inner:
+            inner.extractall(folder)
+        folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+        for path in folders:
+            path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+        try:
+            yield folder
+        finally:
+            for path in folders:
+                path.chmod(stat.S_IRWXU)
+
+
+def _config() -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((ROOT / ".rpdk-config").read_bytes())
+    return config
+
+
+def _renamed_config(name: str) -> dict[str, Any]:
+    config = _config()
+    return config | {"typeName": name, "settings": config["settings"] | {"type_name": name}}
+
+
+def _hyphenated(name: str) -> str:
+    return name.replace("::", "-").lower()
+
+
+def _write_project(folder: Path, name: str, config: dict[str, Any]) -> Path:
+    """Write the project that the CloudFormation CLI packages, under a type name."""
+    schema = folder / f"{_hyphenated(name)}.json"
+    function_package.copy_source(folder / "src", _SOURCE, name)
+    shutil.copy(_SCHEMA, schema)
+    function_package.rename(schema, name)
+    (folder / ".rpdk-config").write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
+    if (ROOT / "inputs").is_dir():
+        shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=shutil.ignore_patterns(".*"))
+    return folder
+
+
+class _Project(Project):  # type: ignore[misc]
+    """A project of the CloudFormation CLI that leaves its zip in its own folder."""
+
+    def _get_zip_file_path(self) -> Path:
+        return self.root / "package.zip"  # type: ignore[no-any-return]
+
+
+class _Plugin(Python312LanguagePlugin):  # type: ignore[misc]
+    """The CLI's plugin for Python, with our code of the function in place of what pip would install."""
+
+    def __init__(self, code: bytes) -> None:
+        super().__init__()
+        self._code = code
+
+    def package(self, project: Project, zip_file: zipfile.ZipFile) -> None:
+        """Write the function's code and its source."""
+        zip_file.writestr(FUNCTION_ZIP, self._code)
+        self._recursive_relative_write(project.root / "src", project.root, zip_file)
+
+
+def _write_package(output: Path, folder: Path, code: bytes) -> None:
+    """Let the CloudFormation CLI package a project, then take times and order of files out of its zip."""
+    logging.getLogger("rpdk").setLevel(logging.CRITICAL + 1)
+    project = _Project(root=folder)
+    project.load()
+    project._plugin = _Plugin(code)
+    project.submit(True, None, None, None, None, None, None)
+    with zipfile.ZipFile(folder / "package.zip") as made:
+        made.extractall(folder / "package")
+    function_package.write_zip(output, folder / "package")
+
+
+def _tell(package: Package) -> None:
+    table = Table(title=str(package.path.name), title_justify="left")
+    table.add_column(FUNCTION_ZIP)
+    table.add_column("MB", justify="right")
+    table.add_row("as `cfn submit` makes it", f"{package.stock_size / 1e6:.2f}")
+    table.add_row("as it is here", f"{package.size / 1e6:.2f}")
+    _out.print(table)
+    if package.compiled_for is None:
+        _err.print(
+            f"The Lambda runtime's Python ({_config()['runtime']}) is not here: the package holds source alone, and "
+            "starts slower for it. Install it, or give it by --python.",
+        )
+    else:
+        _out.print(f"Byte-compiled for Python {package.compiled_for}.")
+
+
+def _try(folder: Path, definition: TypeDefinition) -> None:
+    """Lead a model through its life in the Lambda runtime. Raises BuildFailed."""
+    with LocalSageMaker() as server, LambdaRuntime(code=[folder], env={"AWS_ENDPOINT_URL": server.url}) as runtime:
+        model: dict[str, Any] = dict(_MODEL)
+        for action in ("CREATE", "READ", "UPDATE", "LIST", "DELETE"):
+            desired = model | {"Tags": [{"Key": "team", "Value": "risk"}]} if action == "UPDATE" else model
+            event = production_event(definition, action, desired=desired, previous=model)
+            *_, answer = follow(runtime.invoke, event)
+            if answer["status"] != "SUCCESS":
+                raise BuildFailed(f"{action} failed in the package: {answer['errorCode']}: {answer['message']}")
+            model = answer.get("resourceModel") or model
+
+
+if __name__ == "__main__":
+    sys.exit(main())
