@@ -271,7 +271,6 @@ def test_two_runs_at_once_make_one_version(clients: Clients, package: Path) -> N
         (["--region", EAST, "--log-group", "acme"], "give both or neither"),
         (["--region", EAST, "--package", "absent.zip"], "absent.zip is not there"),
         (["--region", EAST, "--package", __file__], "cannot be read as a zip file"),
-        (["--region", EAST, "--type-name", "Acme::Model"], "Acme::Model does not look like"),
         (["--region", EAST, "--type-name", "Other::SageMaker::Model"], "not Other::SageMaker::Model"),
         ([], "no region is set"),
     ],
@@ -283,6 +282,15 @@ def test_arguments_that_make_no_sense(
         register.main(["--bucket", BUCKET, "--package", str(package), *given], clients)
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_reserved_namespace_is_refused_before_anything_is_sent(
+    clients: Clients, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(clients, write_package(tmp_path / "package.zip", "AWS::SageMaker::Model"))
+    assert stopped.value.code == 2
+    assert "the namespace AWS is reserved" in capsys.readouterr().err
 
 
 def test_without_credentials(

@@ -1,0 +1,112 @@
+"""deploy/README.md: every command in it is one that its program takes."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import awscli.clidriver
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from commands import commands_of
+from moto import mock_aws
+from stubbed_registry import Clients, write_package
+
+from tools import register
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = commands_of(ROOT / "deploy" / "README.md")
+BUCKETS = ("acme-types", "acme-types-us-east-1", "acme-types-eu-west-1")
+
+
+def those_of(*words: str) -> list[list[str]]:
+    return [command for command in COMMANDS if tuple(command[: len(words)]) == words]
+
+
+def ids(command: list[str]) -> str:
+    return " ".join(command[1:4])
+
+
+API_CALLS = [one for one in those_of("aws") if one[1] != "s3" and one[2] != "deploy"]
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """An account of moto's, and the folder as it is after `make package`."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    (tmp_path / "build").mkdir()
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    write_package(tmp_path / "build" / "acme-sagemaker-model.zip", "Acme::SageMaker::Model")
+    monkeypatch.chdir(tmp_path)
+    with mock_aws():
+        yield
+
+
+def aws(*arguments: str, sent: list[str] | None = None) -> int:
+    """Run the AWS CLI; with `sent`, requests go there by name once botocore found them valid, and not further."""
+    driver = awscli.clidriver.create_clidriver()
+
+    def keep(model: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        if sent is None:
+            return None
+        sent.append(model.name)
+        return AWSResponse("", 200, {}, None), {}
+
+    driver.session.register("before-call", keep)
+    return int(driver.main(list(arguments)))
+
+
+def test_no_command_goes_untested() -> None:
+    tested = [*those_of("aws"), *those_of("make"), *those_of("python", "-m", "tools.register")]
+    assert sorted(COMMANDS) == sorted(tested)
+    assert len(COMMANDS) > 25
+
+
+@pytest.mark.parametrize("command", API_CALLS, ids=ids)
+def test_the_service_model_takes_the_arguments(
+    account: None, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent: list[str] = []
+    assert (aws(*command[1:], sent=sent), capsys.readouterr().err) == (0, "")
+    assert sent == ["".join(map(str.capitalize, command[2].split("-")))]
+
+
+@pytest.mark.parametrize("command", those_of("aws", "cloudformation", "deploy"), ids=ids)
+def test_the_template_takes_the_parameters(
+    account: None, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = aws(*command[1:], "--no-execute-changeset")
+    assert (status, capsys.readouterr().err) == (0, "")
+
+
+def test_the_package_goes_to_where_the_stack_looks_for_it(account: None) -> None:
+    for command in those_of("aws", "s3", "mb"):
+        assert aws(*command[1:]) == 0
+    for command in those_of("aws", "s3", "cp"):
+        assert aws(*command[1:]) == 0
+    s3 = boto3.client("s3")
+    assert {one["Name"] for one in s3.list_buckets()["Buckets"]} == set(BUCKETS)
+    packages = {one["Key"] for one in s3.list_objects_v2(Bucket="acme-types")["Contents"]}
+    deployed = {
+        word.removeprefix("PackageKey=") for one in COMMANDS for word in one if word.startswith("PackageKey=")
+    }
+    assert packages == deployed
+    for command in those_of("aws", "s3", "rm"):
+        assert aws(*command[1:]) == 0
+    assert s3.list_objects_v2(Bucket="acme-types")["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("command", those_of("python", "-m", "tools.register"), ids=lambda one: f"{len(one)} words")
+def test_the_tool_takes_its_arguments(account: None, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for bucket in BUCKETS:
+        boto3.client("s3").create_bucket(Bucket=bucket)
+    assert register.main([*command[3:], "--dry-run"], Clients()) == 0
+    assert "would register Acme::SageMaker::Model with arn:aws:iam::" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", those_of("make"), ids=ids)
+def test_the_makefile_has_the_target(command: list[str]) -> None:
+    done = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,173 @@
+"""The registration stack: what its roles allow, against what the type needs and what CloudFormation makes itself."""
+
+import ast
+import importlib.resources
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from cfnlint.api import ManualArgs, lint_file
+from cfnlint.decode import cfn_yaml
+from moto import mock_aws
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "deploy" / "registration.yaml"
+REGION, ACCOUNT = "eu-west-1", "123456789012"
+# moto's CloudFormation has no registry.
+REGISTRY = ("TypeVersion", "DefaultVersion")
+SCHEMA = json.loads((ROOT / "aws-sagemaker-model.json").read_bytes())
+
+Json = dict[str, Any]
+
+
+def load(path: Path) -> Json:
+    """The template as JSON: short forms of functions are written out."""
+    return json.loads(json.dumps(cfn_yaml.load(str(path))))  # type: ignore[no-any-return]
+
+
+def needed_by_handlers() -> set[str]:
+    permissions = [one["permissions"] for one in SCHEMA["handlers"].values()]
+    return {action for these in [*permissions, SCHEMA["tagging"]["permissions"]] for action in these}
+
+
+class Deployed:
+    """The stack's roles and log group as IAM and CloudWatch Logs hold them."""
+
+    def __init__(self, template: Json, parameters: dict[str, str]) -> None:
+        self._given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        cloudformation = boto3.client("cloudformation", REGION)
+        cloudformation.create_stack(StackName="type", TemplateBody=json.dumps(template), Parameters=self._given)
+        self._resources = {
+            one["LogicalResourceId"]: one["PhysicalResourceId"]
+            for one in cloudformation.describe_stack_resources(StackName="type")["StackResources"]
+        }
+        self._iam = boto3.client("iam")
+
+    def trust(self, role: str) -> Json:
+        document: Json = self._iam.get_role(RoleName=self._resources[role])["Role"]["AssumeRolePolicyDocument"]
+        return document
+
+    def statements(self, role: str) -> list[Json]:
+        (policy,) = self._iam.list_role_policies(RoleName=self._resources[role])["PolicyNames"]
+        document = self._iam.get_role_policy(RoleName=self._resources[role], PolicyName=policy)["PolicyDocument"]
+        # moto gives back Python's text of a document that CloudFormation brought.
+        parsed: Json = ast.literal_eval(document) if isinstance(document, str) else document
+        return parsed["Statement"]  # type: ignore[no-any-return]
+
+    def log_group(self) -> Json:
+        (group,) = boto3.client("logs", REGION).describe_log_groups()["logGroups"]
+        return group  # type: ignore[no-any-return]
+
+
+def listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.fixture
+def deploy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Deployed]]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    template = load(TEMPLATE)
+    template["Resources"] = {name: one for name, one in template["Resources"].items() if name not in REGISTRY}
+    template["Outputs"].pop("TypeVersionArn")
+    version = load(TEMPLATE)["Resources"]["TypeVersion"]["Properties"]
+    shown = {"Type": "String", "Name": "package", "Value": version["SchemaHandlerPackage"]}
+    template["Resources"]["Package"] = {"Type": "AWS::SSM::Parameter", "Properties": shown}
+    with mock_aws():
+        yield lambda **parameters: Deployed(template, parameters)
+
+
+def test_the_execution_role_allows_what_the_handlers_need_and_nothing_else(deploy: Callable[..., Deployed]) -> None:
+    allowed = [action for one in deploy().statements("ExecutionRole") for action in listed(one["Action"])]
+    assert sorted(allowed) == sorted(needed_by_handlers())
+
+
+def test_the_execution_role_reaches_models_of_its_place_only(deploy: Callable[..., Deployed]) -> None:
+    reached = {
+        action: one["Resource"]
+        for one in deploy().statements("ExecutionRole")
+        for action in listed(one["Action"])
+        if action.startswith("sagemaker:")
+    }
+    assert reached.pop("sagemaker:ListModels") == "*"
+    assert set(reached.values()) == {f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model/*"}
+
+
+def test_roles_are_passed_to_sagemaker_alone(deploy: Callable[..., Deployed]) -> None:
+    statements = deploy(ModelRoleNames="models/*").statements("ExecutionRole")
+    (passing,) = (one for one in statements if "iam:PassRole" in listed(one["Action"]))
+    assert passing["Resource"] == f"arn:aws:iam::{ACCOUNT}:role/models/*"
+    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+
+
+def test_the_trust_is_that_of_the_generated_role_for_the_name_of_the_type(deploy: Callable[..., Deployed]) -> None:
+    generated = load(ROOT / "resource-role.yaml")["Resources"]["ExecutionRole"]["Properties"]
+    own_name = SCHEMA["typeName"].replace("::", "-")
+    text = json.dumps(generated["AssumeRolePolicyDocument"]).replace(own_name, "Acme-SageMaker-Model")
+    for name, value in (("AccountId", ACCOUNT), ("Region", REGION), ("Partition", "aws")):
+        text = text.replace(f"${{AWS::{name}}}", value).replace(json.dumps({"Ref": f"AWS::{name}"}), f'"{value}"')
+    expected = json.loads(text)
+    source = expected["Statement"][0]["Condition"]["StringLike"]
+    source["aws:SourceArn"] = source["aws:SourceArn"]["Fn::Sub"]
+    assert deploy().trust("ExecutionRole") == expected
+    duration = load(TEMPLATE)["Resources"]["ExecutionRole"]["Properties"]["MaxSessionDuration"]
+    assert duration == generated["MaxSessionDuration"]
+
+
+def test_roles_for_every_region(deploy: Callable[..., Deployed]) -> None:
+    deployed = deploy(RegionsOfRoles="all")
+    everything = [deployed.trust("ExecutionRole"), *map(deployed.statements, ("ExecutionRole", "LoggingRole"))]
+    assert REGION not in json.dumps(everything)
+    source = f"arn:aws:cloudformation:*:{ACCOUNT}:type/resource/Acme-SageMaker-Model/*"
+    assert source in json.dumps(everything)
+
+
+def test_the_logging_role_does_what_the_one_of_cfn_submit_does_for_its_own_group(
+    deploy: Callable[..., Deployed],
+) -> None:
+    made_by_cfn = importlib.resources.files("rpdk.core") / "data" / "managed-upload-infrastructure.yaml"
+    role = load(Path(str(made_by_cfn)))["Resources"]["LogAndMetricsDeliveryRole"]["Properties"]
+    expected = [action for one in role["Policies"][0]["PolicyDocument"]["Statement"] for action in one["Action"]]
+    deployed = deploy(TypeName="Other::SageMaker::Model", LogRetentionDays="7")
+    statements = deployed.statements("LoggingRole")
+    assert sorted(action for one in statements for action in listed(one["Action"])) == sorted(expected)
+    group = deployed.log_group()
+    assert (group["logGroupName"], group["retentionInDays"]) == ("Other-SageMaker-Model-logs", 7)
+    (writing,) = (one for one in statements if "logs:PutLogEvents" in one["Action"])
+    name = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:Other-SageMaker-Model-logs"
+    assert writing["Resource"] == [name, f"{name}:*"]
+
+
+def test_metrics_go_to_the_namespace_that_the_handlers_publish_to(deploy: Callable[..., Deployed]) -> None:
+    from cloudformation_cli_python_lib.metrics import MetricsPublisher
+
+    statements = deploy().statements("LoggingRole")
+    (publishing,) = (one for one in statements if "cloudwatch:PutMetricData" in listed(one["Action"]))
+    namespace = MetricsPublisher._make_namespace("Acme::SageMaker::Model")
+    assert publishing["Condition"] == {"StringEquals": {"cloudwatch:namespace": namespace}}
+
+
+@pytest.mark.parametrize(
+    ("for_each_region", "expected"),
+    [("no", "s3://acme-types/model/1.0.0.zip"), ("yes", f"s3://acme-types-{REGION}/model/1.0.0.zip")],
+)
+def test_the_package_comes_from_the_bucket_of_the_region_when_there_is_one(
+    deploy: Callable[..., Deployed], for_each_region: str, expected: str
+) -> None:
+    deploy(PackageBucket="acme-types", PackageKey="model/1.0.0.zip", BucketForEachRegion=for_each_region)
+    assert boto3.client("ssm", REGION).get_parameter(Name="package")["Parameter"]["Value"] == expected
+
+
+def test_the_template_lints_clean() -> None:
+    regions = ["us-east-1", "eu-central-1", "us-gov-west-1"]
+    config = ManualArgs(regions=regions, include_checks=["I"])  # type: ignore[typeddict-item]
+    assert lint_file(TEMPLATE, config=config) == []
+
+
+def test_the_bucket_policy_lets_the_organisation_read_and_nobody_else() -> None:
+    policy = json.loads((ROOT / "deploy" / "bucket-policy.json").read_bytes())
+    (allowing,) = (one for one in policy["Statement"] if one["Effect"] == "Allow")
+    assert allowing["Action"] == "s3:GetObject"
+    assert list(allowing["Condition"]["StringEquals"]) == ["aws:PrincipalOrgID"]
