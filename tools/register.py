@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from functools import partial
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from tools import type_name
 from tools.registration import BadPackage, Connect, Package, Registration, RegistrationFailed, Settings
 
 if TYPE_CHECKING:
@@ -25,10 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 _POLL_SECONDS = 5
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8})
 
-# botocore's service model of cloudformation: RoleARN2, LogGroupName, TypeName.
+# botocore's service model of cloudformation: RoleARN2, LogGroupName.
 _ROLE = r"arn:.+:iam::[0-9]{12}:role/.+"
 _LOG_GROUP = r"[\.\-_/#A-Za-z0-9]{1,512}"
-_TYPE_NAME = r"[A-Za-z0-9]{2,64}(::[A-Za-z0-9]{2,64}){2}"
 _REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]+"
 
 # What a service says, and what the user can do about it.
@@ -64,13 +65,8 @@ def main(
         regions = list(dict.fromkeys(given.region or filter(None, [session.region_name])))
         if not regions:
             parser.error("no region is set: give --region, or set AWS_REGION")
-        package = Package.load(given.package or _default_package(given.type_name))
-        if given.type_name and given.type_name != package.type_name:
-            raise BadPackage(
-                f"{package.path} holds {package.type_name}, not {given.type_name}: "
-                f"make package TYPE_NAME={given.type_name}"
-            )
-    except (BadPackage, BotoCoreError) as error:
+        package = _package(given.type_name, given.package)
+    except (BadPackage, BotoCoreError, type_name.UnusableTypeName) as error:
         parser.error(str(error))
     settings = Settings(given.bucket, given.execution_role, given.log_role, given.log_group, given.set_default)
     connect = connect or partial(_client, session)
@@ -87,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.register", description=__doc__)
     parser.add_argument("--bucket", required=True, help="S3 bucket for the package; {region} in it is replaced")
     parser.add_argument(
-        "--type-name", type=_matching(_TYPE_NAME, "Acme::SageMaker::Model"), help="default: the package's"
+        "--type-name", metavar="NAME", help="what the package must hold (default: the tree's own name)"
     )
     parser.add_argument(
         "--region", action="append", type=_matching(_REGION, "eu-west-1"), help="repeatable; default: your profile's"
@@ -111,10 +107,15 @@ def _matching(pattern: str, example: str) -> Callable[[str], str]:
     return check
 
 
-def _default_package(type_name: str | None) -> Path:
-    schema = ROOT / "aws-sagemaker-model.json"
-    name = type_name.replace("::", "-").lower() if type_name else schema.stem
-    return Path("build") / f"{name}.zip"
+def _package(wanted: str | None, path: Path | None) -> Package:
+    """Return the package of a type name or of a path. Raises BadPackage and UnusableTypeName."""
+    own: str = json.loads((ROOT / "aws-sagemaker-model.json").read_bytes())["typeName"]
+    package = Package.load(path or Path("build") / f"{(wanted or own).replace('::', '-').lower()}.zip")
+    if wanted and wanted != package.type_name:
+        raise BadPackage(f"{package.path} holds {package.type_name}, not {wanted}: make package TYPE_NAME={wanted}")
+    if warning := type_name.check(package.type_name, own=""):
+        _err.print(f"[yellow]warning:[/] {escape(warning)}")
+    return package
 
 
 def _client(session: Any, service: str, region: str) -> Any:
