@@ -6,12 +6,15 @@ put in for one invocation and taken out after it. An execution environment serve
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from botocore.config import Config
+from botocore.credentials import Credentials as Keys
 from botocore.session import Session
 from cloudformation_cli_python_lib.utils import Credentials
 
@@ -55,11 +58,20 @@ class HandlerSession:
         self._config = config
         # botocore makes its options attributes, which its types do not know.
         self._longest_attempt: float = vars(config)["connect_timeout"] + vars(config)["read_timeout"]
-        self._session = Session()
-        self._session.set_credentials("", "", "")
-        self._credentials: Any = self._session.get_credentials()
+        self._credentials = Keys("", "", "")
         self._clients: dict[tuple[str, str | None], Any] = {}
         self._lease: Lease | None = None
+
+    @cached_property
+    def _session(self) -> Session:
+        """botocore's session, made when first needed: it takes as long as a client does."""
+        session = Session()
+        session.register_component("credential_provider", self)
+        return session
+
+    def load_credentials(self) -> Keys:
+        """Return the credentials that are put in and taken out, as botocore asks of a credential provider."""
+        return self._credentials
 
     def client(self, service: str, region_name: str | None = None) -> Any:
         """Return the kept client of a service and region."""
@@ -122,3 +134,7 @@ def _mark_unanswered(
 
 CALLER = HandlerSession(_MUTATIONS)
 PROVIDER = HandlerSession(_TELEMETRY)
+
+# Lambda gives the initialisation a whole core, and a request its share of one.
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    CALLER.client("sagemaker", region_name=os.environ["AWS_REGION"])
