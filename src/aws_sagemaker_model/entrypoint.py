@@ -98,7 +98,13 @@ class ModelType(Resource):  # type: ignore[misc]
 def silence_libraries() -> None:
     """Keep other libraries' loggers from writing requests, whatever the level of the root logger."""
     for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        _set_level(logging.getLogger(name), logging.CRITICAL + 1)
+
+
+def _set_level(logger: logging.Logger, level: int) -> None:
+    """Set a level where it is another: setting one makes every logger forget what is enabled."""
+    if logger.level != level:
+        logger.setLevel(level)
 
 
 def _parse(event: Any) -> HandlerRequest:
@@ -239,7 +245,7 @@ class _LogDelivery(ProviderLogHandler):  # type: ignore[misc]
 
 
 def _log(journal: dict[str, Any], progress: ProgressEvent, started: float) -> None:
-    LOG.setLevel(logging.INFO)
+    _set_level(LOG, logging.INFO)
     outcome = {
         "outcome": progress.status.name,
         "error_code": progress.errorCode.name if progress.errorCode else None,
