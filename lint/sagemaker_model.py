@@ -57,7 +57,7 @@ class ModelRules(cfnlint.rules.CloudFormationLintRule):
 
     def __init__(self) -> None:
         super().__init__()
-        # Type names besides those that end in ::SageMaker::Model.
+        # Type names besides those that end in ::SageMaker::Model; with hyphens where colons cannot be written.
         self.config_definition = {"types": {"default": [], "type": "list", "itemtype": "string"}}
 
     def initialize(self, cfn: Any) -> None:
@@ -80,10 +80,11 @@ class ModelRules(cfnlint.rules.CloudFormationLintRule):
             if not self._is_model(str(resource.get("Type"))):
                 continue
             for outcome in _outcomes(cfn, name, resource):
-                for rule_id, place, message in _findings(cfn, outcome):
+                for rule_id, violation in _findings(cfn, outcome):
+                    place = outcome.place(violation.path)
                     rule = self.child_rules.get(rule_id, self)
-                    match = cfnlint.rules.RuleMatch(_locatable(cfn, place), message, rule=rule)
-                    found[(rule_id, *place, message)] = match
+                    match = cfnlint.rules.RuleMatch(_locatable(cfn, place), str(violation), rule=rule)
+                    found.setdefault((rule_id, *place, violation.message), match)
         return list(found.values())
 
     def _schemas_by_regions(self, type_name: str, regions: list[str]) -> Iterator[tuple[list[str], Any]]:
@@ -97,7 +98,8 @@ class ModelRules(cfnlint.rules.CloudFormationLintRule):
             yield regions, _SCHEMAS.get_resource_schema(regions[0], type_name)
 
     def _is_model(self, type_name: str) -> bool:
-        return re.fullmatch(r"\w+::SageMaker::Model", type_name) is not None or type_name in self.config["types"]
+        names = {type_name, type_name.replace("::", "-")}
+        return type_name.endswith("::SageMaker::Model") or not names.isdisjoint(self.config["types"])
 
 
 class _ModelRule(cfnlint.rules.CloudFormationLintRule):
@@ -152,19 +154,17 @@ def _schema_of(type_name: str) -> dict[str, Any]:
     }
 
 
-def _findings(cfn: Any, outcome: Outcome) -> Iterator[tuple[str, Place, str]]:
+def _findings(cfn: Any, outcome: Outcome) -> Iterator[tuple[str, Violation]]:
     properties, _ = schema.coerce(outcome.properties)
     for violation in (*validation.violations(properties), *validation.read_only(properties)):
-        yield ModelRules.id, outcome.place(violation.path), str(violation)
+        yield ModelRules.id, violation
     for path, container in validation.containers(properties):
         for rule_id, advise in _CONTAINER_ADVICE.items():
-            for violation in advise(path, container):
-                yield rule_id, outcome.place(violation.path), str(violation)
-        for violation in _exposed_secrets(cfn, outcome, path, container):
-            yield PlainSecret.id, outcome.place(violation.path), str(violation)
+            yield from ((rule_id, violation) for violation in advise(path, container))
+        yield from ((PlainSecret.id, violation) for violation in _exposed_secrets(cfn, outcome, path, container))
     name = ("ModelName",)
     if name in outcome.places and _is_fixed(_at(cfn, outcome.places[name])):
-        yield FixedName.id, outcome.places[name], str(Violation(name, _FIXED_NAME))
+        yield FixedName.id, Violation(name, _FIXED_NAME)
 
 
 _FIXED_NAME = (
@@ -202,6 +202,7 @@ _SECRET_NAME = re.compile(
 _SECRET_VALUE = re.compile(r"(AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{30,}|hf_\w{30,}|-----BEGIN [A-Z ]*PRIVATE KEY-----")
 # A secret has none of these values: a place where a secret lies, a switch, or nothing.
 _NO_SECRET = re.compile(r"(arn:|/|s3://|https?://).*|true|false|none|", re.DOTALL | re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")  # of Fn::Sub
 _RESOLVED_SECRET = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
 
 
@@ -229,16 +230,19 @@ def _looks_like_secret(key: str, value: str) -> bool:
 
 def _yields_secret(cfn: Any, function: Any) -> bool:
     """Say whether a string or function of the template becomes a secret's value when the stack is deployed."""
-    if isinstance(function, str):
-        return _RESOLVED_SECRET.search(function) is not None
     if isinstance(function, list):
         return any(_yields_secret(cfn, item) for item in function)
     if isinstance(function, dict):
-        parameter = cfn.get_parameters_valid().get(str(function.get("Ref")), {})
-        return str(parameter.get("NoEcho")).lower() == "true" or any(
-            _yields_secret(cfn, argument) for argument in function.values()
-        )
-    return False
+        return _is_secret(cfn, function.get("Ref")) or _yields_secret(cfn, list(function.values()))
+    return isinstance(function, str) and (
+        _RESOLVED_SECRET.search(function) is not None
+        or any(_is_secret(cfn, variable) for variable in _VARIABLE.findall(function))
+    )
+
+
+def _is_secret(cfn: Any, parameter: Any) -> bool:
+    definition = cfn.get_parameters_valid().get(parameter, {}) if isinstance(parameter, str) else {}
+    return str(definition.get("NoEcho")).lower() == "true"
 
 
 def _is_fixed(name: Any) -> bool:
@@ -249,7 +253,7 @@ def _is_fixed(name: Any) -> bool:
         case {"Ref": str(reference)}:
             return reference.startswith("AWS::")
         case {"Fn::Sub": str(text)}:
-            return all(variable.startswith(("AWS::", "!")) for variable in re.findall(r"\$\{([^}]*)\}", text))
+            return all(variable.startswith(("AWS::", "!")) for variable in _VARIABLE.findall(text))
         case {"Fn::Join": [_, [*parts]]}:
             return all(map(_is_fixed, parts))
     return False

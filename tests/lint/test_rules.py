@@ -1,0 +1,232 @@
+"""cfn-lint with the rules of lint/ over templates: what speaks, and in which line."""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.config import ConfigMixIn
+from cfnlint.decode import decode
+from cfnlint.rules import Rules
+from cfnlint.runner import Runner
+from cfnlint.template import Template
+
+from aws_sagemaker_model import validation
+
+ROOT = Path(__file__).parent.parent.parent
+RULES = ROOT / "lint"
+DATA = ROOT / "tests" / "data" / "lint"
+TEMPLATES = sorted(path.name for path in DATA.glob("*.yaml"))
+
+
+def lint(*templates: Path, options: tuple[str, ...] = ()) -> list[tuple[str, int, str, str]]:
+    """Run cfn-lint as its command line does; return file name, line, rule and message of each finding."""
+    config = ConfigMixIn([*map(str, templates), "--append-rules", str(RULES), *options])
+    return sorted(
+        (Path(match.filename).name, match.linenumber, match.rule.id, match.message) for match in Runner(config).run()
+    )
+
+
+@pytest.fixture(scope="module")
+def findings() -> list[tuple[str, int, str, str]]:
+    return lint(*(DATA / name for name in TEMPLATES))
+
+
+def marked(template: str) -> list[tuple[int, str]]:
+    lines = (DATA / template).read_text().splitlines()
+    return [(number, rule) for number, line in enumerate(lines, 1) for rule in re.findall(r"# ([EW]\d{4})$", line)]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_rules_speak_where_a_template_is_marked_and_nowhere_else(
+    findings: list[tuple[str, int, str, str]], template: str
+) -> None:
+    assert [(line, rule) for name, line, rule, _ in findings if name == template] == marked(template)
+    assert bool(marked(template)) == template.endswith("-bad.yaml")
+
+
+def test_every_rule_of_the_type_has_a_template_that_breaks_it() -> None:
+    resources = decode(str(DATA / "E9360-bad.yaml"))[0]["Resources"].values()
+    broken = {
+        rule
+        for rule in validation.RULES
+        for one in resources
+        for _ in rule(without_functions(one.get("Properties", {})))
+    }
+    assert broken == set(validation.RULES)
+
+
+def without_functions(value: Any) -> Any:
+    """Take the last outcome of each condition, and leave other functions unknown."""
+    if isinstance(value, list):
+        return [without_functions(item) for item in value if item != {"Ref": "AWS::NoValue"}]
+    if isinstance(value, dict):
+        if "Fn::If" in value:
+            return without_functions(value["Fn::If"][2])
+        return validation.UNKNOWN if "Ref" in value else {key: without_functions(item) for key, item in value.items()}
+    return value
+
+
+def test_every_rule_has_a_template_that_breaks_it(findings: list[tuple[str, int, str, str]]) -> None:
+    assert {rule for _, _, rule, _ in findings} >= {rule.id for rule in own_rules()}
+
+
+def test_messages_say_where_and_what_but_no_value(findings: list[tuple[str, int, str, str]]) -> None:
+    own = {rule.id for rule in own_rules()}
+    messages = [message for _, _, rule, message in findings if rule in own]
+    assert [message for message in messages if not re.match(r"/properties[/\w]* [a-z]", message)] == []
+    assert [message for message in messages if re.search("abcdef|0123|AKIA|s3://|fraud|same", message)] == []
+
+
+def test_rules_have_ids_of_their_own_among_those_that_cfn_lint_leaves_to_others() -> None:
+    # Its own documentation: user rules are E9XXX; a file of custom rules numbers them from E9001.
+    ids = [rule.id for rule in own_rules()]
+    assert len(set(ids)) == len(ids)
+    assert [rule for rule in ids if not re.fullmatch(r"[EW]936\d", rule)] == []
+
+
+def test_rules_are_documented_under_their_ids() -> None:
+    readme = (RULES / "README.md").read_text()
+    assert {rule.id for rule in own_rules()} == set(re.findall(r"^\| ([EW]\d{4}) \|", readme, re.MULTILINE))
+
+
+def own_rules() -> list[Any]:
+    return list(Rules.create_from_directory(str(RULES)).values())
+
+
+def properties_at_every_depth(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if place:
+        yield place
+    for step, member in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield from properties_at_every_depth(member, (*place, step))
+
+
+FUNCTIONS = [
+    pytest.param({"Ref": "Something"}, id="Ref"),
+    pytest.param({"Fn::GetAtt": ["Something", "Arn"]}, id="GetAtt"),
+    pytest.param({"Fn::If": ["Undefined", "one", "two"]}, id="If without its condition"),
+    pytest.param({"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://b/k"}}}, id="Transform"),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("template", ["E9360-good.yaml", "schema-good.yaml"])
+def test_a_function_anywhere_is_unknown_and_never_wrong(template: str, function: dict[str, Any]) -> None:
+    original, _ = decode(str(DATA / template))
+    [rule] = [rule for rule in own_rules() if rule.id == "E9360"]
+    rule.configure()
+    tried = 0
+    for name, resource in original["Resources"].items():
+        for place in properties_at_every_depth(resource.get("Properties", {})):
+            if resource["Type"].endswith("::SageMaker::Model") and "Fn::If" not in place:
+                changed = copy.deepcopy(original)
+                target = changed["Resources"][name]["Properties"]
+                for step in place[:-1]:
+                    target = target[step]
+                target[place[-1]] = function
+                matches = rule.match(Template(template, changed, ["us-east-1"]))
+                found = [match.message for match in matches if match.rule.id == "E9360"]
+                assert found == [], place
+                tried += 1
+    assert tried > 20
+
+
+def command_line(*arguments: str, directory: Path) -> str:
+    """Run cfn-lint in a process of its own, away from this repository, and return what it prints."""
+    command = [str(Path(sys.executable).with_name("cfn-lint")), *arguments, "--format", "parseable"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory)}
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False).stdout
+
+
+def test_the_rules_work_in_another_repository(tmp_path: Path) -> None:
+    shutil.copy(DATA / "schema-bad.yaml", tmp_path)
+    output = command_line("schema-bad.yaml", "--append-rules", str(RULES), directory=tmp_path)
+    assert re.findall(r"^schema-bad.yaml:(\d+):.*?:([EW]\d{4}):", output, re.MULTILINE) == [
+        (str(line), rule) for line, rule in marked("schema-bad.yaml")
+    ]
+
+
+def test_without_the_rules_cfn_lint_looks_away(tmp_path: Path) -> None:
+    # The reason for the rules: when this fails, cfn-lint has begun to validate registered types by itself.
+    schema = (ROOT / "aws-sagemaker-model.json").read_text().replace("AWS::SageMaker", "Acme::SageMaker")
+    template = (DATA / "schema-bad.yaml").read_text().replace("AWS::SageMaker", "Acme::SageMaker")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "model.json").write_text(schema)
+    (tmp_path / "template.yaml").write_text(template)
+    assert command_line("template.yaml", "--registry-schemas", "schemas", directory=tmp_path) == ""
+    assert command_line("template.yaml", directory=tmp_path).count("E3006") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "settings"),
+    [
+        pytest.param("Acme::Hosting::Alien", (), "", id="not"),
+        pytest.param("Acme::Hosting::InFile", (), "[Acme::Hosting::InFile]", id="in a file"),
+        # cfn-lint takes no colon within a value on its command line.
+        pytest.param(
+            "Acme::Hosting::Named",
+            ("--configure-rule", "E9360:types=Acme-Hosting-Named"),
+            "",
+            id="on the command line",
+        ),
+    ],
+)
+def test_other_type_names_can_be_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: tuple[str, ...], settings: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if settings:
+        Path(".cfnlintrc").write_text(f"configure_rules: {{E9360: {{types: {settings}}}}}")
+    template = tmp_path / "template.yaml"
+    template.write_text((DATA / "schema-bad.yaml").read_text().replace("Acme::SageMaker::Model", name))
+    rules = {rule for _, _, rule, _ in lint(template, options=options)}
+    assert rules.isdisjoint({"E3006"}) == bool(options or settings)
+    assert rules.isdisjoint({"E3012"}) != bool(options or settings)
+
+
+@pytest.mark.parametrize("ignored", ["E9360", "W9361", "W9362", "W9363", "W9364"])
+def test_each_rule_can_be_ignored_alone(findings: list[tuple[str, int, str, str]], ignored: str) -> None:
+    templates = ("E9360-bad.yaml", "advice-bad.yaml")
+    found = lint(*(DATA / name for name in templates), options=("--ignore-checks", ignored))
+    assert found == [finding for finding in findings if finding[0] in templates and finding[2] != ignored]
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        pytest.param("[]", id="list"),
+        pytest.param("text", id="text"),
+        pytest.param("{PrimaryContainer: [1], Containers: {a: b}, Tags: {Key: a}, ModelName: [x]}", id="wrong types"),
+        pytest.param("{Containers: [1, [2], null], Tags: [1, null, {Key: [a]}, {Key: {a: b}}]}", id="wrong items"),
+        pytest.param(
+            "{PrimaryContainer: {Environment: [a], ModelDataSource: x, ImageConfig: 1}}", id="wrong members"
+        ),
+        pytest.param("{PrimaryContainer: {Image: x, Environment: {1: {a: b}, b: [c]}}}", id="wrong environment"),
+        pytest.param("{PrimaryContainer: {Fn::If: [A]}, Containers: {Fn::If: nothing}}", id="wrong conditions"),
+        pytest.param("{PrimaryContainer: {Fn::If: [[A], b, c]}}", id="condition that is no name"),
+    ],
+)
+def test_a_template_that_is_all_wrong_crashes_no_rule(tmp_path: Path, properties: str) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text(f"Resources:\n  Model:\n    Type: Acme::SageMaker::Model\n    Properties: {properties}\n")
+    assert [message for _, _, rule, message in lint(template) if rule.startswith("E0")] == []
+
+
+def test_many_conditions_make_what_depends_on_them_unknown(tmp_path: Path) -> None:
+    names = [f"C{number}" for number in range(12)]
+    conditions = "\n".join(f"  {name}: !Equals [!Ref P, {name}]" for name in names)
+    containers = "\n".join(f"        - !If [{name}, {{Image: x}}, {{Image: y, Mode: MultiModel}}]" for name in names)
+    template = tmp_path / "template.yaml"
+    template.write_text(
+        f"Parameters:\n  P: {{Type: String}}\nConditions:\n{conditions}\nResources:\n  Model:\n"
+        f"    Type: Acme::SageMaker::Model\n    Properties:\n      Containers:\n{containers}\n"
+    )
+    assert lint(template) == []
