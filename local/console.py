@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
     from local.clients import Operation
 
-# In a pipe nothing is wrapped or cut off, so that a line can be searched for.
-out = Console(highlight=False, soft_wrap=True)
+# In a pipe nothing is wrapped or cut off, so that a line can be searched for: wide enough for every table.
+_PIPE_WIDTH = 2000
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 _STYLES = (("FAILED", "red"), ("ROLLBACK", "red"), ("IN_PROGRESS", "yellow"), ("COMPLETE", "green"))
@@ -57,11 +59,13 @@ def _progress(total: int | None, name: str) -> Iterator[Progress]:
 
 
 def print_rows(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """A table, as wide as its content."""
-    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    """A table, as wide as its content; on a terminal too narrow for it, values go on in the next line."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    out.print(table, crop=False, no_wrap=True, overflow="ignore")
+    out.print(table, soft_wrap=False)
 
 
 def print_outputs(stack: Mapping[str, Any]) -> None:
