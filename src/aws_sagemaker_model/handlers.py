@@ -148,8 +148,8 @@ def _was_accepted(
         unseen = errors.not_visible(failure)
         unseen.unanswered = True
         raise unseen from None
-    # The service tells milliseconds.
-    made_since = round(description["CreationTime"].timestamp() * 1000) >= int(attempt.since * 1000)
+    # The service tells milliseconds: a model of the very same one was there before.
+    made_since = round(description["CreationTime"].timestamp() * 1000) > round(attempt.since * 1000)
     if lost and made_since and not translator.create_only_changes(desired, None, description):
         return True
     raise errors.taken()

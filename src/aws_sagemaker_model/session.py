@@ -112,8 +112,8 @@ def _require_json(operation_model: Any, response_dict: dict[str, Any], **_: Any)
     try:
         answer = json.loads(response_dict["body"] or b"{}")
     except ValueError:
-        # An error that is no JSON is told by its status, as botocore does.
-        answer = None if succeeded else {}
+        # An error that never was JSON (a proxy's page) is told by its status, as botocore does.
+        answer = None if succeeded or response_dict["body"].lstrip().startswith(b"{") else {}
     empty = succeeded and operation_model.output_shape and not response_dict["body"]
     if empty or not isinstance(answer, dict):
         raise Unreadable

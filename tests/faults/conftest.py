@@ -1,0 +1,149 @@
+"""The entry point under faults: without the seconds that botocore waits, and with the table of what happened."""
+
+import logging
+import re
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from botocore.retries.quota import RetryQuota
+from botocore.retries.standard import ExponentialBackoff
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from aws_sagemaker_model import entrypoint, handlers
+from aws_sagemaker_model.handlers import resource
+from local.events import follow
+from local.sagemaker import LocalSageMaker
+from tests.faults.situations import Deliver, Json, Service
+
+
+@pytest.fixture(autouse=True)
+def _no_seconds_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let botocore try again at once and as often as in a fresh execution environment."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
+    monkeypatch.setattr(RetryQuota, "acquire", lambda *_: True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_environment(sagemaker: LocalSageMaker) -> None:
+    """Forget what the execution environment remembers of earlier tests."""
+    handlers._ACCEPTED.clear()
+
+
+@pytest.fixture
+def service(sagemaker: LocalSageMaker) -> Service:
+    """SageMaker itself, behind its door: no fault and no record of calls, for what others do and what there is."""
+    return Service(sagemaker)
+
+
+@pytest.fixture
+def deliver() -> Deliver:
+    """Deliver an event to the Lambda entry point in this process."""
+    return lambda event: resource(event, None)
+
+
+@pytest.fixture
+def finish(deliver: Deliver) -> Callable[[Json], Json]:
+    """Deliver an event and whatever CloudFormation sends after it; return the last answer."""
+
+    def last(event: Json) -> Json:
+        *_, answer = follow(deliver, event, sleep=lambda _: None)
+        return answer
+
+    return last
+
+
+@pytest.fixture
+def operations_of(sagemaker: LocalSageMaker) -> Callable[[], list[str]]:
+    """The operations that the handlers asked for since the last time, tries included."""
+
+    def taken() -> list[str]:
+        made = [call.operation for call in sagemaker.calls if call.access_key == "local-caller"]
+        sagemaker.calls.clear()
+        return made
+
+    return taken
+
+
+class Clock:
+    """The time that the handlers see; `pass_` lets it pass."""
+
+    def __init__(self, real: Any) -> None:
+        self._real, self._passed = real, 0.0
+
+    def time(self) -> float:
+        return self._real.time() + self._passed
+
+    def pass_(self, seconds: float) -> None:
+        self._passed += seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock of the handlers that passes on demand."""
+    made = Clock(handlers.time)
+    monkeypatch.setattr(handlers, "time", made)
+    return made
+
+
+class Context:
+    """A Lambda context with so much time left, in seconds, from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = entrypoint.time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round((self._ends - entrypoint.time.monotonic()) * 1000)
+
+
+@pytest.fixture
+def written(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    """All that any logger of this process wrote since the last time, the root at DEBUG, tracebacks included."""
+    caplog.set_level(logging.DEBUG)
+    form = logging.Formatter("%(name)s %(message)s")
+
+    def text() -> str:
+        made = "\n".join(map(form.format, caplog.records))
+        caplog.clear()
+        return made
+
+    return text
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the matrix of test_fault_matrix.py as its tests reported it, from whatever process they ran in."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    cells = [cell for report in reports for name, cell in getattr(report, "user_properties", ()) if name == "cell"]
+    if not cells:
+        return
+    terminalreporter.section(f"{len(cells)} cells of calls and faults: when it came once/whenever it came")
+    text = StringIO()
+    Console(file=text, width=160).print(_table(cells))
+    terminalreporter.write("\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")
+
+
+def _table(cells: list[Json]) -> Table:
+    """Faults down, calls across; what failed says with which code in the last column."""
+    calls = list(dict.fromkeys((cell["request"], cell["call"]) for cell in cells))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("fault", no_wrap=True, vertical="bottom")
+    for request, call in calls:
+        table.add_column(f"{request}\n{re.sub('(?<=[a-z])(?=[A-Z])', chr(10), call)}", vertical="bottom")
+    table.add_column("fails as", no_wrap=True, vertical="bottom")
+    for fault in dict.fromkeys(cell["fault"] for cell in cells):
+        came: dict[tuple[str, str], list[str]] = {place: [] for place in calls}
+        for cell in (cell for cell in cells if cell["fault"] == fault):
+            came[cell["request"], cell["call"]].append(cell["outcome"])
+        shown = ["/".join(dict.fromkeys(_WORDS.get(one, "fails") for one in here)) for here in came.values()]
+        codes = {outcome for here in came.values() for outcome in here} - _WORDS.keys()
+        table.add_row(fault, *shown, ", ".join(sorted(codes)))
+    return table
+
+
+_WORDS = {"SUCCESS": "ok", "IN_PROGRESS": "waits"}

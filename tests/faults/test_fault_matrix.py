@@ -1,0 +1,192 @@
+"""Every request x every API call that it makes x every fault: the answer, what is left behind, and the way out.
+
+What must happen stands in a table of kinds of faults; the calls are those of a run without faults.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+from botocore.config import Config
+
+from aws_sagemaker_model import entrypoint, session
+from aws_sagemaker_model.session import HandlerSession
+from local.events import reinvocation
+from local.faults import FAULTS, READS_OF_A_MODEL, When
+from tests.faults.situations import ARN, BYSTANDER, CANARY, SITUATIONS, outcome
+
+# Seconds. A silence is longer than the client listens; a busy machine's answer is not, three times in a row.
+LISTENS = 0.25
+SILENCE = 5.0
+WHEN = {"once": 1, "for good": None}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of fault comes to: `code` is what CloudFormation hears when neither trying nor waiting helps.
+
+    `retried`: botocore tries again in the same call. `waits`: a mutation asks to be invoked again, those of
+    `waiting` only. `acts`: the service acts although its answer is lost.
+    """
+
+    code: str
+    retried: bool = False
+    waits: bool = False
+    acts: bool = False
+    waiting: tuple[str, ...] = ("CREATE", "UPDATE", "DELETE")
+
+
+RACE = Kind("NotStabilized", waits=True)
+BROKEN = Kind("ServiceInternalError", retried=True, waits=True)
+MISTAKE = Kind("InvalidRequest")
+HARMLESS = Kind("SUCCESS")
+EXPECTED = {
+    "throttling": Kind("Throttling", retried=True, waits=True),
+    "internal-error": BROKEN,
+    "unavailable": BROKEN,
+    "reset-before": Kind("NetworkFailure", retried=True, waits=True),
+    "reset-after": Kind("NetworkFailure", retried=True, waits=True, acts=True),
+    "stall": Kind("NetworkFailure", retried=True, waits=True, acts=True),
+    "truncated": Kind("NetworkFailure", retried=True, waits=True, acts=True),
+    "garbled": Kind("ServiceInternalError", waits=True, acts=True),
+    "expired-credentials": Kind("InvalidCredentials"),
+    "access-denied": Kind("AccessDenied"),
+    "limit-exceeded": Kind("ServiceLimitExceeded"),
+    "iam-race-role": RACE,
+    "iam-race-role-older": RACE,
+    "iam-race-data": RACE,
+    "iam-race-image": RACE,
+    "iam-race-repository": RACE,
+    "read-after-create-delay": Kind("NotFound", waits=True, waiting=("CREATE",)),
+    "tags-after-create-delay": HARMLESS,
+    "empty-members": HARMLESS,
+    "lower-case-arns": HARMLESS,
+    "artifact-missing": MISTAKE,
+    "image-missing": MISTAKE,
+    "oci-image": MISTAKE,
+    "not-subscribed": Kind("AccessDenied"),
+    "eula": MISTAKE,
+}
+
+
+ODD_ANSWERS_OF = {
+    "tags-after-create-delay": "ListTags",
+    "empty-members": "DescribeModel",
+    "lower-case-arns": "ListModels",
+}
+
+
+def meets(call, fault):
+    """Whether a call can meet a fault: what SageMaker refuses in a model, it refuses when that is created."""
+    kind = FAULTS[fault]
+    if kind.when is When.NOT_YET:
+        return call in READS_OF_A_MODEL
+    if fault in ODD_ANSWERS_OF:
+        return call == ODD_ANSWERS_OF[fault]
+    return kind.code != "ValidationException" or call == "CreateModel"
+
+
+def expected(situation, call, kind, when):
+    """The status or error code of the first answer."""
+    if kind.retried and when == "once":
+        return "SUCCESS"
+    if not (kind.waits and situation.action in kind.waiting):
+        return kind.code
+    # A look at the chosen name tells at once that the model is there.
+    found = kind.acts and call == "CreateModel" and situation.chosen_name
+    return "SUCCESS" if found else "IN_PROGRESS"
+
+
+@pytest.fixture(scope="module")
+def calls():
+    """The operations of each situation, filled by a run without faults."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def impatient():
+    """A caller's session that does not listen long."""
+    patient = session._MUTATIONS
+    return HandlerSession(patient.merge(Config(connect_timeout=LISTENS, read_timeout=LISTENS)))
+
+
+@pytest.fixture
+def calls_of(calls, service, deliver, operations_of):
+    def recorded(name):
+        if name not in calls:
+            SITUATIONS[name].prepare(service)
+            assert outcome(deliver(SITUATIONS[name].event())) == "SUCCESS"
+            calls[name] = list(dict.fromkeys(operations_of()))
+            assert calls[name]
+        return calls[name]
+
+    return recorded
+
+
+def test_the_table_knows_every_fault():
+    assert EXPECTED.keys() == FAULTS.keys()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_cells(name, fault, calls_of, cell, record_property, subtests):
+    for call in filter(lambda call: meets(call, fault), calls_of(name)):
+        for when in WHEN:
+            with subtests.test(call=call, when=when):
+                came = cell(SITUATIONS[name], call, fault, when)
+                record_property("cell", {"fault": fault, "request": name, "call": call, "outcome": came})
+
+
+@pytest.fixture
+def cell(sagemaker, service, deliver, finish, written, impatient, monkeypatch):
+    """One cell: deliver an event into a fault, look at what there is, follow to the end and deliver it again."""
+
+    def run(situation, call, fault, when):
+        kind = EXPECTED[fault]
+        sagemaker.reset()
+        situation.prepare(service)
+        before = service.models()
+        event = situation.event()
+        written()
+        with monkeypatch.context() as patch:
+            if fault == "stall":
+                patch.setattr(entrypoint, "CALLER", impatient)
+            sagemaker.faults.inject(call, fault, times=WHEN[when], seconds=SILENCE if fault == "stall" else None)
+            answer = deliver(event)
+        sagemaker.faults.replace([])
+
+        assert outcome(answer) == expected(situation, call, kind, when), answer
+        present = service.models()
+        assert present.keys() >= BYSTANDER.keys()
+        if situation.action == "CREATE":
+            made = present.keys() - before.keys()
+            assert_identified(answer, made)
+        assert_no_values(answer)
+
+        if answer["status"] == "IN_PROGRESS":
+            last = finish(reinvocation(event, answer))
+            assert last["status"] == "SUCCESS", last
+        else:
+            last = answer
+        again = finish(event)
+        assert outcome(again) == (situation.repeated if last["status"] == "SUCCESS" else "SUCCESS"), again
+        present = service.models()
+        assert present == situation.expected(present)
+        assert CANARY not in written()
+        return outcome(answer)
+
+    return run
+
+
+def assert_identified(answer, made):
+    """What was made can be deleted by what the answer says; what was not made is not claimed."""
+    model = answer.get("resourceModel")
+    if made or answer["status"] != "FAILED":
+        assert model is not None
+        assert made <= {model["ModelArn"].removeprefix(ARN)}
+    else:
+        assert model is None
+
+
+def assert_no_values(answer):
+    assert CANARY not in answer.get("message", "")
+    assert CANARY not in str(answer.get("callbackContext"))

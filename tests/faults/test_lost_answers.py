@@ -1,0 +1,207 @@
+"""Answers that never came and events that come twice: one model, the right one, and nobody else's."""
+
+import pytest
+
+from aws_sagemaker_model import handlers
+from local.events import follow, reinvocation
+from tests.conftest import IMAGE
+from tests.faults.situations import (
+    AFTER,
+    ARN,
+    BEFORE,
+    BYSTANDER,
+    CANARY,
+    MODEL,
+    NAMED,
+    SITUATIONS,
+    THEIRS,
+    Situation,
+    outcome,
+    tag_list,
+)
+
+# The service acts, and its answer is lost: in one call that is sent again, or in all that an invocation sends.
+LOST = {"once": 1, "in every try": 3}
+# Something else in each model than in the one asked for, however small.
+OTHERS = {
+    "other role": {"ExecutionRoleArn": "arn:aws:iam::123456789012:role/other"},
+    "other image": {"PrimaryContainer": {**MODEL["PrimaryContainer"], "Image": f"{IMAGE}-other"}},
+    "isolated": {"EnableNetworkIsolation": True},
+    "one variable more": {
+        "PrimaryContainer": {
+            **MODEL["PrimaryContainer"],
+            "Environment": {**MODEL["PrimaryContainer"]["Environment"], "MORE": "1"},
+        }
+    },
+}
+
+create, named, update, delete = (SITUATIONS[name] for name in ("create", "create named", "update", "delete"))
+
+
+@pytest.fixture
+def new_environment():
+    """Another execution environment: it remembers nothing."""
+    return handlers._ACCEPTED.clear
+
+
+@pytest.mark.parametrize("times", LOST.values(), ids=LOST)
+@pytest.mark.parametrize("situation", [create, named], ids=["name generated", "name chosen"])
+def test_a_create_without_an_answer_is_one_model(situation, times, sagemaker, service, finish, new_environment):
+    sagemaker.faults.inject("CreateModel", "reset-after", times=times)
+    event = situation.event()
+    answer = finish(event)
+    assert answer["status"] == "SUCCESS"
+    assert list(service.models().values()) == [BEFORE]
+    # Delivered again, to where the first delivery is remembered.
+    assert finish(event)["resourceModel"] == answer["resourceModel"]
+    assert list(service.models().values()) == [BEFORE]
+
+
+def test_a_create_delivered_again_elsewhere(service, finish, new_environment):
+    event = create.event()
+    answer = finish(event)
+    new_environment()
+    assert finish(event)["resourceModel"] == answer["resourceModel"]
+    assert list(service.models().values()) == [BEFORE]
+
+
+def test_a_chosen_name_delivered_again_elsewhere_claims_nothing(service, finish, new_environment):
+    """Without a memory, the model could be anybody's: better an error than somebody else's model."""
+    event = named.event()
+    finish(event)
+    new_environment()
+    again = finish(event)
+    assert outcome(again) == "AlreadyExists"
+    assert again.get("resourceModel") is None
+    assert service.models() == {"scorer": BEFORE}
+
+
+def test_another_request_for_the_same_name_is_refused(service, finish):
+    finish(named.event())
+    again = finish(named.event())
+    assert outcome(again) == "AlreadyExists"
+    assert again.get("resourceModel") is None
+
+
+def test_two_requests_without_a_name_make_two_models(service, finish):
+    for _ in range(2):
+        assert finish(create.event())["status"] == "SUCCESS"
+    assert list(service.models().values()) == [BEFORE] * 2
+
+
+# Faults of a create of a name that somebody else has: with each, the service may or may not have acted.
+@pytest.mark.parametrize("times", [0, *LOST.values()], ids=["answered", *LOST])
+@pytest.mark.parametrize("fault", ["reset-before", "reset-after", "internal-error", "throttling", "garbled"])
+def test_somebody_elses_equal_model_stays_theirs(fault, times, sagemaker, service, deliver, finish):
+    service.create("scorer", THEIRS)
+    sagemaker.faults.inject("CreateModel", fault, times=times)
+    event = named.event()
+    answers = list(follow(deliver, event, sleep=lambda _: None))
+    assert outcome(answers[-1]) == "AlreadyExists"
+    # Not even named, or CloudFormation would delete it when the create has failed.
+    assert [answer.get("resourceModel") for answer in answers] == [None]
+    assert outcome(finish(event)) == "AlreadyExists"
+    assert service.models() == {"scorer": THEIRS}
+
+
+@pytest.mark.parametrize("differs", OTHERS.values(), ids=OTHERS)
+def test_a_model_made_meanwhile_that_differs_is_not_taken_over(differs, sagemaker, service, deliver, finish):
+    """Our request was lost before it arrived; then somebody else made a model of that name."""
+    sagemaker.faults.inject("CreateModel", "reset-before", times=3)
+    event = named.event()
+    answer = deliver(event)
+    assert answer["status"] == "IN_PROGRESS"
+    other = Situation("CREATE", {**NAMED, **differs, "Tags": tag_list(THEIRS)}, exists=False, tags=THEIRS)
+    assert finish(other.event())["status"] == "SUCCESS"
+    assert outcome(finish(reinvocation(event, answer))) == "AlreadyExists"
+    assert service.models() == {"scorer": THEIRS}
+
+
+@pytest.mark.parametrize("fault", ["throttling", "iam-race-role"])
+def test_an_equal_model_made_meanwhile_is_not_taken_over_by_a_request_that_was_refused(
+    fault, sagemaker, service, deliver, finish
+):
+    """Every try was answered, so what stands there now cannot be ours."""
+    sagemaker.faults.inject("CreateModel", fault, times=3)
+    event = named.event()
+    answer = deliver(event)
+    assert answer["status"] == "IN_PROGRESS"
+    sagemaker.faults.replace([])
+    service.create("scorer", THEIRS)
+    assert outcome(finish(reinvocation(event, answer))) == "AlreadyExists"
+    assert service.models() == {"scorer": THEIRS}
+
+
+@pytest.mark.parametrize("then", ["throttling", "access-denied", "limit-exceeded", "iam-race-role"])
+@pytest.mark.parametrize("situation", [create, named], ids=["name generated", "name chosen"])
+def test_no_orphan_when_a_lost_create_is_then_refused(situation, then, sagemaker, service, finish):
+    """The first try made the model; its repetition meets something else, and that must not hide the model."""
+    sagemaker.faults.inject("CreateModel", "reset-after", times=1)
+    sagemaker.faults.inject("CreateModel", then, times=2)
+    answer = finish(situation.event())
+    (name,) = service.models()
+    assert answer["resourceModel"]["ModelArn"] == ARN + name
+    assert answer["status"] == "SUCCESS" or situation is create
+
+
+def test_a_lost_create_that_is_slow_to_show(sagemaker, service, finish):
+    """CreateModel says that the model exists, DescribeModel that it does not."""
+    sagemaker.faults.inject("CreateModel", "reset-after", times=1)
+    sagemaker.faults.inject("DescribeModel", "read-after-create-delay", times=2)
+    assert finish(named.event())["status"] == "SUCCESS"
+    assert service.models() == {"scorer": BEFORE}
+
+
+def test_a_delete_repeated(service, finish):
+    delete.prepare(service)
+    event = delete.event()
+    assert [outcome(finish(event)) for _ in range(3)] == ["SUCCESS", "NotFound", "NotFound"]
+    assert service.models() == BYSTANDER
+
+
+@pytest.mark.parametrize("times", LOST.values(), ids=LOST)
+@pytest.mark.parametrize("fault", ["reset-after", "truncated"])
+def test_a_delete_without_an_answer_is_a_success(fault, times, sagemaker, service, finish):
+    delete.prepare(service)
+    sagemaker.faults.inject("DeleteModel", fault, times=times)
+    assert finish(delete.event())["status"] == "SUCCESS"
+    assert service.models() == BYSTANDER
+
+
+@pytest.mark.parametrize("times", [1, 3], ids=["once", "in every try"])
+def test_a_delete_of_nothing_is_not_found_however_often_it_was_refused(times, sagemaker, finish):
+    sagemaker.faults.inject("DeleteModel", "throttling", times=times)
+    assert outcome(finish(delete.event())) == "NotFound"
+
+
+@pytest.mark.parametrize("fault", ["reset-before", "reset-after", "access-denied"])
+@pytest.mark.parametrize("call", ["AddTags", "DeleteTags"])
+def test_an_update_interrupted_is_completed_by_its_repetition(call, fault, sagemaker, service, deliver, finish):
+    update.prepare(service)
+    sagemaker.faults.inject(call, fault)
+    event = update.event()
+    deliver(event)
+    halfway = service.models()["scorer"]
+    # Set before removed: a key of both sets is never missing.
+    assert halfway.keys() >= BEFORE.keys() & AFTER.keys()
+    sagemaker.faults.replace([])
+    assert finish(event)["status"] == "SUCCESS"
+    assert service.models() == {**BYSTANDER, "scorer": AFTER}
+
+
+def test_an_update_interrupted_is_undone_by_the_rollback(sagemaker, service, deliver, finish):
+    update.prepare(service)
+    sagemaker.faults.inject("DeleteTags", "access-denied")
+    assert outcome(deliver(update.event())) == "AccessDenied"
+    sagemaker.faults.replace([])
+    back = Situation("UPDATE", update.previous, exists=True, tags=BEFORE, previous=update.desired)
+    assert finish(back.event())["status"] == "SUCCESS"
+    assert service.models() == {**BYSTANDER, "scorer": BEFORE}
+
+
+def test_no_answer_on_the_way_repeats_a_value(sagemaker, service, deliver):
+    update.prepare(service)
+    for situation in SITUATIONS.values():
+        sagemaker.faults.replace([{"fault": "reset-after", "times": 3}])
+        answer = deliver(situation.event())
+        assert CANARY not in answer.get("message", "") + str(answer.get("callbackContext"))
