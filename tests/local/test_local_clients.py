@@ -183,6 +183,19 @@ def test_connection_stays_open_between_requests(server: LocalSageMaker) -> None:
     assert None not in sockets
 
 
+def test_an_operation_without_an_output_shape_answers_no_body(
+    connect: Callable[..., Any], server: LocalSageMaker
+) -> None:
+    connect().create_model(ModelName="model", PrimaryContainer={"Image": IMAGE})
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+    connection.request("POST", "/", '{"ModelName": "model"}', {"X-Amz-Target": "SageMaker.DeleteModel"})
+    answer = connection.getresponse()
+    status, content = answer.status, answer.read()
+    connection.close()
+
+    assert (status, content) == (200, b"")
+
+
 def test_what_moto_does_not_implement_is_an_answer(connect: Callable[..., Any]) -> None:
     client = connect()
 

@@ -82,18 +82,23 @@ def test_a_page_answers_name_arn_and_time_only(client: Any, create: Callable[...
     assert client.list_models()["Models"] == [{"ModelName": "model", "ModelArn": arn, "CreationTime": created}]
 
 
+@pytest.mark.parametrize("by", ["CreationTime", "Name"])
 def test_models_that_come_and_go_between_pages_disturb_no_other(
-    client: Any, names: list[str], create: Callable[..., str]
+    client: Any, names: list[str], create: Callable[..., str], by: str
 ) -> None:
-    first = client.list_models(MaxResults=5)
+    order = {"SortBy": by, "SortOrder": "Descending", "MaxResults": 5}
+    expected = listed(client, **order)
+    first = client.list_models(**order)
     seen = [model["ModelName"] for model in first["Models"]]
-    client.delete_model(ModelName=seen[-1])
-    client.delete_model(ModelName=names[0])
-    create("newcomer")
+    for name in (seen[-1], expected[-1]):
+        client.delete_model(ModelName=name)
+    # Newest and last in the alphabet: it belongs to the first page in either order.
+    create("zz-newcomer")
 
-    rest = listed(client, MaxResults=5, PaginationConfig={"StartingToken": first["NextToken"]})
+    rest = listed(client, **order, PaginationConfig={"StartingToken": first["NextToken"]})
 
-    assert seen + rest == names[:0:-1]
+    assert len(expected) == len(names)
+    assert seen + rest == expected[:-1]
 
 
 @pytest.mark.parametrize("token", ["no-token", "WzEsMl0=", "e30=", "MQ=="])

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.local.samples import IMAGE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MISSING = "arn:aws:sagemaker:us-east-1:123456789012:model/none"
+MODELS = "arn:aws:sagemaker:us-east-1:123456789012:model/"
+MISSING = f"{MODELS}none"
 
 
 def pairs(tags: dict[str, str]) -> list[dict[str, str]]:
@@ -107,8 +110,7 @@ def test_system_tags_come_back_from_list_tags_in_pages_of_fifty(
 ) -> None:
     client, own = connect(), {f"k{i}": "" for i in range(50)}
     system = {f"aws:cloudformation:{key}": "x" for key in ("stack-id", "stack-name", "logical-id")}
-    model = {"ModelName": "model", "PrimaryContainer": {"Image": "1" * 12 + ".dkr.ecr.r.amazonaws.com/i"}}
-    arn = client.create_model(**model, Tags=pairs(own))["ModelArn"]
+    arn = client.create_model(ModelName="model", PrimaryContainer={"Image": IMAGE}, Tags=pairs(own))["ModelArn"]
 
     assert control("POST", "system-tags", {"arn": arn, "tags": system})[0] == 200
 
@@ -120,20 +122,26 @@ def test_system_tags_come_back_from_list_tags_in_pages_of_fifty(
         client.list_tags(ResourceArn=arn, NextToken="no token of ours")
 
 
-@pytest.mark.parametrize(
-    ("sent", "status"),
-    [
-        ({"arn": MISSING, "tags": {"aws:a": "1"}}, 400),
-        ({"arn": MISSING, "tags": {"a": "1"}}, 400),
-        ({"arn": "model", "tags": {"aws:a": "1"}}, 400),
-        ({"tags": {}}, 400),
-        (None, 400),
-    ],
-)
-def test_control_refuses_system_tags_that_make_no_sense(
-    control: Callable[..., Any], sent: object, status: int
-) -> None:
-    answered, answer = control("POST", "system-tags", sent)
+NO_SYSTEM_TAGS: dict[str, tuple[object, str]] = {
+    "a missing model": ({"arn": MISSING, "tags": {"aws:a": "1"}}, f'Could not find model "{MISSING}".'),
+    "no ARN of a model": ({"arn": "model", "tags": {"aws:a": "1"}}, 'Could not find model "model".'),
+    "a key of the user's own": ({"arn": f"{MODELS}model", "tags": {"b": "2"}}, "not system tags: b"),
+    "no ARN": ({"tags": {}}, "not understood"),
+    "nothing": (None, "not understood"),
+}
 
-    assert answered == status
-    assert answer["message"]
+
+@pytest.mark.parametrize(("sent", "message"), NO_SYSTEM_TAGS.values(), ids=NO_SYSTEM_TAGS)
+def test_control_refuses_system_tags_that_make_no_sense(
+    connect: Callable[..., Any], control: Callable[..., Any], sent: object, message: str
+) -> None:
+    client = connect()
+    arn = client.create_model(ModelName="model", PrimaryContainer={"Image": IMAGE}, Tags=pairs({"a": "1"}))[
+        "ModelArn"
+    ]
+
+    status, answer = control("POST", "system-tags", sent)
+
+    assert status == 400
+    assert message in answer["message"]
+    assert tags_of(client, arn) == {"a": "1"}
