@@ -1,0 +1,233 @@
+"""The story of a model on the laptop cloud: a stack from deployment to deletion, then the handlers' own events.
+
+Each step shows what CloudFormation and SageMaker answered, and the demo fails if that is not what the step says.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.terminal_theme import MONOKAI
+
+from local import clients, console
+from local.events import LocalFailure, follow, production_event
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+    from local.cloud import Cloud
+    from local.events import Action, Json
+
+ROOT = Path(__file__).resolve().parent.parent
+_TEMPLATE = "examples/xgboost.yaml"
+_STACK = "churn"
+# As wide as a README shows a picture with letters that can be read.
+_RECORDED_WIDTH = 118
+_REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference"
+_MODEL = {
+    "ModelName": "by-hand",
+    "ExecutionRoleArn": "arn:aws:iam::123456789012:role/a-second-old",
+    "PrimaryContainer": {"Image": f"{_REPOSITORY}:1"},
+}
+
+
+class DemoFailed(LocalFailure):
+    """A step did not lead where it says; the message names both."""
+
+
+def run(arguments: Namespace) -> int:
+    """Show the story; with `record`, write it as an SVG picture of a terminal instead."""
+    if not arguments.record:
+        _show()
+        return 0
+    # Not a terminal: nothing is animated. The picture takes its colours from what was printed, all the same.
+    console.out = Console(file=io.StringIO(), record=True, highlight=False, width=_RECORDED_WIDTH)
+    _show()
+    picture = Path(arguments.record)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    console.out.save_svg(str(picture), title="make demo", theme=MONOKAI, unique_id="demo")
+    console.err.print(f"{picture} is recorded.")
+    return 0
+
+
+def _show() -> None:
+    watch = console.Stopwatch()
+    _say("1", "A CloudFormation, a Lambda runtime and a SageMaker start on this machine", "python -m local up")
+    # Imported when needed: moto and ministack take most of a second.
+    from local.cloud import Cloud
+
+    with Cloud() as cloud:
+        console.out.print(f"{cloud.definition.type_name} is served at {cloud.url} after {watch}")
+        _tell_of_a_stack(_Stack(cloud))
+        _tell_of_events(cloud)
+    console.out.print(
+        f"\n[bold green]The demo is complete after {watch}:[/] deployed, changed in place, replaced, found drifted, "
+        "deleted; nothing is left."
+    )
+
+
+def _say(number: str, title: str, command: str = "") -> None:
+    console.out.print(f"\n[bold cyan]{number}[/]  [bold]{title}[/]")
+    if command:
+        console.out.print(f"[dim]$ {escape(command)}[/]")
+
+
+def _expect(true: bool, what: str) -> None:
+    if not true:
+        raise DemoFailed(f"The demo stops: it should have come out that {what}, and did not.")
+
+
+class _Stack:
+    """The stack of the story, and clients of the cloud that it stands on."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloudformation = clients.client("cloudformation", cloud.url)
+        self.sagemaker = clients.client("sagemaker", cloud.url)
+
+    def deploy(self, **parameters: str) -> None:
+        """Deploy as the command would, and show what changes and what happens."""
+        body = (ROOT / _TEMPLATE).read_text(encoding="utf-8")
+        made = clients.make_change_set(self.cloudformation, _STACK, body, parameters=parameters)
+        if made is None:
+            raise DemoFailed(f"The demo stops: {_TEMPLATE} changes nothing with {', '.join(parameters)}.")
+        for change in (one["ResourceChange"] for one in made["Changes"]):
+            if change["Action"] == "Modify":
+                console.out.print(f"change set: {change['LogicalResourceId']}, Replacement: {change['Replacement']}")
+        operation = clients.execute(self.cloudformation, _STACK, made)
+        _follow(operation)
+        _expect(operation.succeeded, f"the stack is deployed, not {operation.status}")
+
+    @property
+    def arn(self) -> str:
+        """The model's ARN: what Ref returns."""
+        outputs = clients.find_stack(self.cloudformation, _STACK) or {}
+        return str(next(one["OutputValue"] for one in outputs["Outputs"] if one["OutputKey"] == "ModelArn"))
+
+    def stage(self, arn: str) -> str:
+        """The tag that the story is about, as SageMaker holds it."""
+        tags = self.sagemaker.list_tags(ResourceArn=arn)["Tags"]
+        return str(next(tag["Value"] for tag in tags if tag["Key"] == "Stage"))
+
+    def image(self, arn: str) -> str:
+        """The image of the model as SageMaker holds it."""
+        described = self.sagemaker.describe_model(ModelName=arn.rpartition("/")[2])
+        return str(described["PrimaryContainer"]["Image"].rpartition("/")[2])
+
+    def models(self) -> list[str]:
+        """The ARNs of all models there are."""
+        return [one["ModelArn"] for one in self.sagemaker.list_models()["Models"]]
+
+
+def _follow(operation: clients.Operation) -> None:
+    started = time.monotonic()
+    for event in operation.events():
+        status, logical_id = event["ResourceStatus"], event["LogicalResourceId"]
+        reason = f"  [dim]{escape(event['ResourceStatusReason'])}[/]" if event.get("ResourceStatusReason") else ""
+        at = f"[dim]{time.monotonic() - started:4.1f} s[/]"
+        console.out.print(f"{at}  [{console.style_of(status)}]{status:<35}[/]  {logical_id}{reason}")
+
+
+def _tell_of_a_stack(stack: _Stack) -> None:
+    _say("2", "A model deploys together with its role", f"python -m local deploy {_TEMPLATE} --stack-name {_STACK}")
+    stack.deploy()
+    console.print_outputs(clients.find_stack(stack.cloudformation, _STACK) or {})
+    first = stack.arn
+
+    _say("3", "A tag changes in place", f"{_command()} --parameter Stage=production")
+    stack.deploy(Stage="production")
+    _expect(stack.arn == first and stack.stage(first) == "production", "the tag of the same model changed")
+    console.out.print(f"SageMaker: the same model, Stage is {stack.stage(first)}")
+
+    _say(
+        "4",
+        "Another image: the model is replaced, the new one first",
+        f"{_command()} --parameter XGBoostVersion=1.7-1",
+    )
+    stack.deploy(XGBoostVersion="1.7-1")
+    _expect(stack.arn != first and stack.models() == [stack.arn], "a new model took the place of the first")
+    console.out.print(f"SageMaker: {_name(first)} is gone, {_name(stack.arn)} runs {stack.image(stack.arn)}")
+
+    _say(
+        "5",
+        "Somebody changes a tag behind CloudFormation's back, and drift detection finds it",
+        f"aws sagemaker add-tags --tags Key=Stage,Value=broken …; python -m local drift --stack-name {_STACK}",
+    )
+    stack.sagemaker.add_tags(ResourceArn=stack.arn, Tags=[{"Key": "Stage", "Value": "broken"}])
+    drifts = clients.detect_drift(stack.cloudformation, _STACK)
+    console.print_drift(drifts)
+    found = {one["LogicalResourceId"]: one["StackResourceDriftStatus"] for one in drifts}
+    _expect(found.get("Model") == "MODIFIED", "the changed tag is found")
+
+    _say(
+        "6",
+        "The stack is deleted, and the model and the role with it",
+        f"python -m local delete --stack-name {_STACK}",
+    )
+    described = clients.find_stack(stack.cloudformation, _STACK) or {}
+    operation = clients.Operation(stack.cloudformation, described["StackId"])
+    stack.cloudformation.delete_stack(StackName=_STACK)
+    _follow(operation)
+    _expect(operation.succeeded and not stack.models(), "stack and model are gone")
+
+
+def _command() -> str:
+    return f"python -m local deploy {_TEMPLATE} --stack-name {_STACK}"
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _tell_of_events(cloud: Cloud) -> None:
+    """The same handlers, called as CloudFormation calls them: one production event, and what comes back."""
+    _say(
+        "7",
+        "The handlers alone, in AWS's own Lambda runtime: an event in, progress events out",
+        "python -m local invoke ACTION --model FILE",
+    )
+    tagged = {**_MODEL, "Tags": [{"Key": "Stage", "Value": "staging"}]}
+    # The role is so new that IAM does not know it everywhere.
+    cloud.sagemaker.faults.replace([{"operation": "CreateModel", "fault": "iam-race-role", "times": 1}])
+    made = _invoke(cloud, "CREATE", tagged)["resourceModel"]
+    _invoke(cloud, "READ", made)
+    _invoke(cloud, "LIST", {})
+    changed = {**made, "Tags": [{"Key": "Stage", "Value": "production"}]}
+    _invoke(cloud, "UPDATE", changed, previous=made)
+    replaced = {**changed, "PrimaryContainer": {"Image": f"{_REPOSITORY}:2"}}
+    _invoke(cloud, "UPDATE", replaced, previous=changed, refused="NotUpdatable")
+    _invoke(cloud, "DELETE", made)
+    _invoke(cloud, "READ", made, refused="NotFound")
+
+
+def _invoke(cloud: Cloud, action: Action, desired: Json, *, previous: Json | None = None, refused: str = "") -> Json:
+    progress: Json = {}
+    event = production_event(cloud.definition, action, desired=desired, previous=previous, logical_id="Model")
+    for progress in follow(cloud.runtime.invoke, event):
+        status = progress["status"]
+        console.out.print(
+            f"{action:<7} [{_style(status, refused)}]{status:<12}[/] {escape(_summary(progress))}".rstrip()
+        )
+    _expect(progress.get("errorCode", "") == refused, f"{action} ends with {refused or 'success'}")
+    return progress
+
+
+def _style(status: str, refused: str) -> str:
+    return {"SUCCESS": "green", "IN_PROGRESS": "yellow"}.get(status, "magenta" if refused else "red")
+
+
+def _summary(progress: Mapping[str, Any]) -> str:
+    if progress["status"] == "IN_PROGRESS":
+        return f"again in {progress['callbackDelaySeconds']} s: {progress['message']}"
+    if progress["status"] == "FAILED":
+        return f"{progress['errorCode']}: {progress['message']}"
+    if "resourceModels" in progress and progress["resourceModels"] is not None:
+        return ", ".join(one["ModelArn"] for one in progress["resourceModels"])
+    model = progress.get("resourceModel") or {}
+    tags = ", ".join(f"{tag['Key']}={tag['Value']}" for tag in model.get("Tags", []))
+    return f"{model['ModelArn']}  {tags}" if model else ""
