@@ -25,6 +25,7 @@ def _argument(*names: str, **options: object) -> Argument:
     return names, options
 
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 _PORT = _argument("--port", type=int, default=DEFAULT_PORT, help="0 takes any free port (default: %(default)s)")
 _ENDPOINT = _argument("--endpoint", help="the running cloud (default: AWS_ENDPOINT_URL, else the default port)")
 _TEMPLATE = _argument("template", help="a template file, or - for standard input")
@@ -41,6 +42,12 @@ _DEPLOYMENT = (
 _OWN_CLOUD = _argument("--own-cloud", action="store_true", help="a cloud that ends with the command")
 _TYPE = (
     _argument("--schema", help="the registry type's schema (default: aws-sagemaker-model.json)"),
+    _argument(
+        "--type-name",
+        action="append",
+        metavar="NAME",
+        help="the type's name instead of the schema's; repeatable, for one beside the other",
+    ),
     _argument("--code", action="append", metavar="DIR", help="PYTHONPATH of the handlers; repeatable (default: src)"),
     _argument("--handler", help="the Lambda entry point (default: aws_sagemaker_model.handlers.resource)"),
     _argument("--env", action="append", metavar="K=V", help="an environment variable of the handlers; repeatable"),
@@ -79,10 +86,13 @@ _COMMANDS = {
     )),
     "contract": _Command(commands.contract, "run AWS's own contract tests (cfn test) on the handlers", (
         _argument("--schema", help="the registry type's schema (default: aws-sagemaker-model.json)"),
+        _argument("--type-name", metavar="NAME", help="the type's name instead of the schema's"),
         _argument("--code", metavar="DIR", help="the directory of the handlers' package (default: src)"),
         _argument("--inputs", metavar="DIR", help="the directory of inputs_N_*.json (default: inputs)"),
         _argument("--select", metavar="EXPRESSION", help="only tests of this name, as pytest's -k takes it"),
     )),
+    "demo": _Command(commands.demo, "show a stack from deployment to deletion, and the handlers' own events",
+                     (_argument("--record", metavar="SVG", help="draw it as a picture of a terminal as well"),)),
     "sagemaker": _Command(commands.sagemaker, "serve the local SageMaker alone",
                           (_argument("--port", type=int, default=0, help="0 takes any free port (default)"),)),
 }  # fmt: skip
@@ -99,15 +109,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _stop(number: int, _frame: object) -> None:
+    """End by way of the `with` blocks that stop what was started; a second signal must not interrupt that."""
+    for one in _STOPPING:
+        signal.signal(one, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
 def main() -> int:
     """Run one command: 0 when it did what was asked, 1 when not, 2 for arguments that make no sense."""
     arguments = _parser().parse_args()
-    # So that what a command started is stopped in its `with` blocks.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in _STOPPING:
+        signal.signal(number, _stop)
     try:
         return int(arguments.command.run(arguments))
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     except (BotoCoreError, ClientError, LocalFailure, OSError, ValueError) as error:
         console.err.print(f"[red]error:[/] {escape(str(error))}")
         return 1

@@ -6,10 +6,9 @@ import json
 import os
 import signal
 import sys
-import threading
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +33,12 @@ class BadInput(LocalFailure):
 def up(arguments: Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     watch = console.Stopwatch()
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
         print(_greeting(cloud, watch), flush=True)
-        stopped.wait()
+        with suppress(SystemExit):
+            while True:
+                signal.pause()
     return 0
 
 
@@ -65,6 +63,7 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
     return cloud.Cloud(
         port,
         schema=arguments.schema or cloud.DEFAULT_SCHEMA,
+        type_names=arguments.type_name or (),
         code=arguments.code or cloud.DEFAULT_CODE,
         handler=arguments.handler or cloud.DEFAULT_HANDLER,
         env=_pairs(arguments.env, "--env"),
@@ -209,12 +208,19 @@ def contract(arguments: Namespace) -> int:
     return run(arguments)
 
 
+def demo(arguments: Namespace) -> int:
+    """Show what the type does on a cloud of its own."""
+    from local.demo import run
+
+    return run(arguments)
+
+
 def invoke(arguments: Namespace) -> int:
     """Send one handler event through the runtime emulator and show each progress event."""
     from local import cloud
     from local.runtime import LambdaRuntime
 
-    definition = TypeDefinition.load(arguments.schema or cloud.DEFAULT_SCHEMA)
+    definition = TypeDefinition.load(arguments.schema or cloud.DEFAULT_SCHEMA, *(arguments.type_name or ())[:1])
     event = production_event(
         definition,
         arguments.action,

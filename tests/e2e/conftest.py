@@ -29,6 +29,15 @@ def local_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "local", *arguments]
 
 
+def descendants(pid: int) -> set[int]:
+    """Every process below that one; Linux only, as the runtime emulator is."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        children = {int(child) for child in (task / "children").read_text().split()}
+        found |= children.union(*(descendants(child) for child in children))
+    return found
+
+
 @contextmanager
 def started_cloud(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A cloud that is a process of its own: its URL, once it is ready, and the process."""
@@ -112,8 +121,8 @@ class Stack:
 
 
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[Cloud]:
-    with Cloud() as started:
+def cloud(pytestconfig: pytest.Config) -> Iterator[Cloud]:
+    with Cloud(code=[pytestconfig.getoption("code")]) as started:
         yield started
 
 

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.conftest import Stack, started_cloud
+from local import clients
+from local.events import TypeDefinition, follow, production_event
+from local.runtime import HandlerCrashed, LambdaRuntime
+from tests.e2e.conftest import Stack, descendants, started_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOTE = Path(__file__).parent / "note"
+DEFINITION = TypeDefinition.load(NOTE / "example-notes-note.json")
+
+
+def arguments(notes: Path) -> list[str]:
+    """How `up` is told of the type."""
+    schema = NOTE / "example-notes-note.json"
+    line = f"--schema {schema} --code {NOTE} --handler note_handlers.resource --env NOTES={notes} --timeout 2"
+    return line.split()
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +39,7 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(notes: Path) -> Iterator[str]:
-    schema, code = NOTE / "example-notes-note.json", NOTE
-    arguments = f"--schema {schema} --code {code} --handler note_handlers.resource --env NOTES={notes} --timeout 2"
-    with started_cloud(*arguments.split()) as (started, _):
+    with started_cloud(*arguments(notes)) as (started, _):
         yield started
 
 
@@ -164,3 +178,65 @@ def test_drift_of_a_map_of_tags(stack: Stack, notes: Path) -> None:
     differences = {one["PropertyPath"]: one for one in stack.drift()["Note"]["PropertyDifferences"]}
     assert set(differences) == {"/Text", "/Labels/team"}
     assert differences["/Text"]["ActualValue"] == "overwritten"
+
+
+def test_up_ends_in_the_middle_of_an_operation(tmp_path: Path) -> None:
+    with started_cloud(*arguments(tmp_path)) as (url, process):
+        body = json.dumps(note("hanging", Behaviour="hang"))
+        clients.client("cloudformation", url).create_stack(StackName="hanging", TemplateBody=body)
+        while not (tmp_path / "requests.jsonl").exists():
+            time.sleep(0.05)
+        below = descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+
+
+def runtime(notes: Path, **arguments: Any) -> LambdaRuntime:
+    return LambdaRuntime("note_handlers.resource", [NOTE], env={"NOTES": str(notes)}, **arguments)
+
+
+def event(action: Any, **desired: Any) -> dict[str, Any]:
+    return production_event(DEFINITION, action, desired=desired)
+
+
+def test_following_ends_when_the_schemas_time_is_over(tmp_path: Path) -> None:
+    slept: list[float] = []
+    with runtime(tmp_path) as functions:
+        create = event("CREATE", Title="x", Behaviour="never")
+        limit = DEFINITION.timeout_seconds("CREATE")
+        progress = list(follow(functions.invoke, create, sleep=slept.append, timeout=limit))
+    assert {one["status"] for one in progress[:-1]} == {"IN_PROGRESS"}
+    assert (progress[-1]["status"], progress[-1]["errorCode"]) == ("FAILED", "NotStabilized")
+    assert limit - 10 < sum(slept) <= limit
+
+
+def test_a_runtime_starts_again_after_its_emulator_died(tmp_path: Path) -> None:
+    with runtime(tmp_path) as functions:
+        assert functions.invoke(event("READ", Id="nowhere"))["errorCode"] == "NotFound"
+        endpoint = functions.endpoint
+        for pid in descendants(os.getpid()):
+            if endpoint.removeprefix("http://") in Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(pid, signal.SIGKILL)
+        answers = []
+        for _ in range(2):
+            with contextlib.suppress(HandlerCrashed):
+                answers.append(functions.invoke(event("READ", Id="nowhere"))["errorCode"])
+        assert answers
+        assert functions.endpoint == endpoint
+
+
+def test_invocations_side_by_side(tmp_path: Path) -> None:
+    events = [event("READ", Id=str(number)) for number in range(12)]
+    with runtime(tmp_path, concurrency=3) as functions, ThreadPoolExecutor(12) as threads:
+        answers = list(threads.map(functions.invoke, events))
+    assert [answer["errorCode"] for answer in answers] == ["NotFound"] * 12
+    arrived = [json.loads(line)["desired"]["Id"] for line in (tmp_path / "requests.jsonl").read_text().splitlines()]
+    assert sorted(arrived, key=int) == [str(number) for number in range(12)]
+
+
+def test_a_handler_that_cannot_be_imported(tmp_path: Path) -> None:
+    expected = pytest.raises(HandlerCrashed, match="Unable to import module 'nowhere'")
+    with LambdaRuntime("nowhere.resource", [tmp_path]) as functions, expected:
+        functions.invoke({})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local import clients
-from tests.e2e.conftest import ROOT, local_command, started_cloud
+from tests.e2e.conftest import ROOT, descendants, local_command, started_cloud
 
 if TYPE_CHECKING:
     from local.cloud import Cloud
@@ -49,15 +49,6 @@ def run(*arguments: str, url: str | None = None) -> subprocess.CompletedProcess[
     return subprocess.run(
         local_command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-
-
-def descendants(pid: int) -> set[int]:
-    """Every process below that one; Linux only, as the runtime emulator is."""
-    found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        children = {int(child) for child in (task / "children").read_text().split()}
-        found |= children.union(*(descendants(child) for child in children))
-    return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

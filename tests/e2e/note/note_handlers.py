@@ -85,6 +85,8 @@ def create(_session: Any, request: Any, context: Any) -> ProgressEvent:
         os._exit(3)
     if behaviour == "hang":
         time.sleep(60)
+    if behaviour == "never":
+        return _in_progress(note["Id"], {}, Behaviour=behaviour)
     if behaviour == "wait" and not context:
         return _in_progress(note["Id"], {"step": 1})
     if behaviour == "fail-late" and context:
