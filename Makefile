@@ -45,6 +45,16 @@ demo: setup ## Show the type at work on the laptop cloud
 generate: setup ## Write what the schema is the source of: models, docs, role
 	@$(BIN)/python -m tools.generate
 
+package: setup ## Build the registrable package in build/ and try it (TYPE_NAME=Acme::SageMaker::Model)
+	@$(BIN)/python -m tools.package $(if $(TYPE_NAME),--type-name $(TYPE_NAME))
+
+test-package: package ## Run the contract and end-to-end tests on the package instead of the source
+	@$(BIN)/python -m local contract --code build/aws-sagemaker-model/function
+	@$(BIN)/python -m pytest --quiet tests/e2e --code build/aws-sagemaker-model/function
+
+bench: setup ## Measure against the floor; writes bench/results.json and bench/latency.svg
+	@$(BIN)/python -m bench
+
 lock: setup ## Resolve requirements*.in into requirements*.txt, with hashes (UPGRADE=1: to the newest versions)
 	@for name in requirements requirements-dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -58,4 +68,4 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
-.PHONY: help setup test test-all lint demo generate lock audit
+.PHONY: help setup test test-all lint demo generate package test-package bench lock audit

@@ -23,6 +23,11 @@ Json = dict[str, Any]
 Invoke = Callable[..., Json]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    help_text = "folder of the handlers that the end-to-end tests deploy (default: src)"
+    parser.addoption("--code", type=Path, default=ROOT / "src", help=help_text)
+
+
 @pytest.fixture(scope="session")
 def _server() -> Iterator[LocalSageMaker]:
     with LocalSageMaker(port=0) as server:

@@ -20,7 +20,6 @@ from typing import IO, Any
 from tools import botocore_trim
 from tools.package_trace import Usage
 
-MODULE = "aws_sagemaker_model"
 _WITHOUT_CACHES = shutil.ignore_patterns("__pycache__")
 _STAND_INS = Path(__file__).with_name("stand_ins")
 
@@ -106,25 +105,10 @@ def install(requirements: Path, runtime: str, cache: Path) -> Path:
     return folder
 
 
-def overlay(folder: Path, source: Path, type_name: str) -> None:
-    """Write what goes before the dependencies, all of it: the type's code, under a type name, and the stand-ins."""
+def overlay(folder: Path, source: Path) -> None:
+    """Write what goes before the dependencies, all of it: the type's code and the stand-ins."""
     shutil.copytree(_STAND_INS, folder, ignore=_WITHOUT_CACHES)
-    copy_source(folder, source, type_name)
-
-
-def copy_source(folder: Path, source: Path, type_name: str) -> None:
-    """Write the type's code, under a type name."""
-    shutil.copytree(source, folder / MODULE, ignore=_WITHOUT_CACHES)
-    rename(folder / MODULE / "schema.json", type_name)
-
-
-def rename(schema: Path, type_name: str) -> None:
-    """Put a type name into a schema file; nothing else in it changes, nor its layout."""
-    text = schema.read_text(encoding="utf-8")
-    named = re.sub(r'("typeName"\s*:\s*)"[^"]*"', rf'\g<1>"{type_name}"', text, count=1)
-    if json.loads(named)["typeName"] != type_name:
-        raise BuildFailed(f'{schema.name}: the first "typeName" in it is not that of the type')
-    schema.write_text(named, encoding="utf-8")
+    shutil.copytree(source, folder / source.name, ignore=_WITHOUT_CACHES)
 
 
 def assemble(folder: Path, sources: Sources, used: Usage, python: str | None) -> None:

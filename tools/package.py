@@ -26,14 +26,15 @@ from rpdk.python.codegen import Python312LanguagePlugin
 from local.events import TypeDefinition, follow, production_event
 from local.runtime import LambdaRuntime, RuntimeUnavailable
 from local.sagemaker import LocalSageMaker
-from tools import function_package, type_name
-from tools.function_package import MODULE, BuildFailed, Sources
+from tools import function_package, generate, type_name
+from tools.function_package import BuildFailed, Sources
 from tools.package_trace import TraceFailed, trace
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNCTION_ZIP = "ResourceProvider.zip"
+_FUNCTION = "function"
 _SCHEMA = ROOT / "aws-sagemaker-model.json"
-_SOURCE = ROOT / "src" / MODULE
+_SOURCE = Path(generate.PACKAGE)
 _MODEL = {
     "ExecutionRoleArn": "arn:aws:iam::123456789012:role/inference",
     "PrimaryContainer": {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"},
@@ -83,25 +84,32 @@ def own_type_name() -> str:
 def build(name: str | None = None, output: Path | None = None, python: str | None = None) -> Package:
     """Build the package under a type name, byte-compiled by an interpreter: by default that of the Lambda runtime.
 
-    Raises BuildFailed, and TraceFailed when the source does not work.
+    A folder beside the zip, of its name, holds what is not for CloudFormation: the schema, docs and role under the
+    type name, and the function's code. Raises BuildFailed, and TraceFailed when the source does not work.
     """
     name = name or own_type_name()
-    config = _renamed_config(name)
-    runtime = str(config["runtime"])
+    runtime = str(_config()["runtime"])
     python = python or function_package.lambda_python(runtime)
     output = output or ROOT / "build" / f"{_hyphenated(name)}.zip"
+    beside = output.with_suffix("")
+    if beside.exists() and not (beside / _FUNCTION).exists():
+        raise BuildFailed(f"{beside} is in the way, and was not made here: move it, or choose another --output")
     output.parent.mkdir(parents=True, exist_ok=True)
     dependencies = dependencies_folder()
-    with tempfile.TemporaryDirectory(prefix="package-") as directory:
-        work = Path(directory)
-        project = _write_project(work / "project", name, config)
-        sources = Sources(work / "overlay", dependencies)
-        function_package.overlay(sources.overlay, _SOURCE, name)
+    # Beside its place, so that it comes there whole or not at all.
+    with tempfile.TemporaryDirectory(prefix=".package-", dir=output.parent) as directory:
+        project = _write_project(Path(directory) / "project", name)
+        function = project / _FUNCTION
+        sources = Sources(Path(directory) / "overlay", dependencies)
+        function_package.overlay(sources.overlay, project / _SOURCE)
         used = trace(sources.search_path, project / f"{_hyphenated(name)}.json", python or sys.executable)
-        function_package.assemble(work / "function", sources, used, python)
+        function_package.assemble(function, sources, used, python)
         code = io.BytesIO()
-        function_package.write_zip(code, work / "function")
-        _write_package(output, project, code.getvalue())
+        function_package.write_zip(code, function)
+        _write_package(Path(directory) / "whole.zip", project, code.getvalue())
+        shutil.rmtree(beside, ignore_errors=True)
+        project.rename(beside)
+        (Path(directory) / "whole.zip").replace(output)
     version = function_package.version(python) if python else None
     return Package(output, stock_size(dependencies), len(code.getvalue()), version)
 
@@ -117,7 +125,7 @@ def stock_size(dependencies: Path) -> int:
     with tempfile.TemporaryFile() as file:
         with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
             Python312LanguagePlugin._recursive_relative_write(dependencies, dependencies, archive)
-            Python312LanguagePlugin._recursive_relative_write(_SOURCE, _SOURCE.parent, archive)
+            Python312LanguagePlugin._recursive_relative_write(ROOT / _SOURCE, ROOT / _SOURCE.parent, archive)
         return file.tell()
 
 
@@ -149,29 +157,30 @@ def _config() -> dict[str, Any]:
     return config
 
 
-def _renamed_config(name: str) -> dict[str, Any]:
-    config = _config()
-    return config | {"typeName": name, "settings": config["settings"] | {"type_name": name}}
-
-
 def _hyphenated(name: str) -> str:
     return name.replace("::", "-").lower()
 
 
-def _write_project(folder: Path, name: str, config: dict[str, Any]) -> Path:
-    """Write the project that the CloudFormation CLI packages, under a type name."""
-    schema = folder / f"{_hyphenated(name)}.json"
-    function_package.copy_source(folder / "src", _SOURCE, name)
-    shutil.copy(_SCHEMA, schema)
-    function_package.rename(schema, name)
-    (folder / ".rpdk-config").write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
-    if (ROOT / "inputs").is_dir():
-        shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=shutil.ignore_patterns(".*"))
+def _write_project(folder: Path, name: str) -> Path:
+    """Write the project that the CloudFormation CLI packages, with everything generated under a type name."""
+    schema = _SCHEMA.read_text(encoding="utf-8").replace(own_type_name(), name)
+    config = _config()
+    config |= {"typeName": name, "settings": config["settings"] | {"type_name": name}}
+    try:
+        generated = generate.generated(json.loads(schema), config)
+    except generate.SchemaRefused as refused:
+        raise BuildFailed(f"{_SCHEMA.name}: {refused}") from None
+    shutil.copytree(ROOT / _SOURCE, folder / _SOURCE, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=shutil.ignore_patterns("*.md"))
+    written = {f"{_hyphenated(name)}.json": schema, ".rpdk-config": json.dumps(config, indent=4) + "\n", **generated}
+    for path, text in written.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
     return folder
 
 
 class _Project(Project):  # type: ignore[misc]
-    """A project of the CloudFormation CLI that leaves its zip in its own folder."""
+    """A project of the CloudFormation CLI that writes its zip into its own folder."""
 
     def _get_zip_file_path(self) -> Path:
         return self.root / "package.zip"  # type: ignore[no-any-return]
@@ -187,7 +196,7 @@ class _Plugin(Python312LanguagePlugin):  # type: ignore[misc]
     def package(self, project: Project, zip_file: zipfile.ZipFile) -> None:
         """Write the function's code and its source."""
         zip_file.writestr(FUNCTION_ZIP, self._code)
-        self._recursive_relative_write(project.root / "src", project.root, zip_file)
+        self._recursive_relative_write(project.root / _SOURCE, project.root, zip_file)
 
 
 def _write_package(output: Path, folder: Path, code: bytes) -> None:
@@ -197,9 +206,11 @@ def _write_package(output: Path, folder: Path, code: bytes) -> None:
     project.load()
     project._plugin = _Plugin(code)
     project.submit(True, None, None, None, None, None, None)
-    with zipfile.ZipFile(folder / "package.zip") as made:
-        made.extractall(folder / "package")
-    function_package.write_zip(output, folder / "package")
+    with tempfile.TemporaryDirectory(prefix="package-") as directory:
+        with zipfile.ZipFile(folder / "package.zip") as made:
+            made.extractall(directory)
+        function_package.write_zip(output, Path(directory))
+    (folder / "package.zip").unlink()
 
 
 def _tell(package: Package) -> None:
