@@ -44,6 +44,7 @@ class Cloud:
     """Serves CloudFormation with the type, SageMaker and ministack's services on 127.0.0.1 until closed.
 
     `port` 0 takes any free one. `schema` and `code` (PYTHONPATH of the handlers) may be any Python registry type's.
+    With `type_names` the type is registered under each of them, beside one another, and not under the schema's.
     """
 
     def __init__(
@@ -51,13 +52,15 @@ class Cloud:
         port: int = 0,
         *,
         schema: str | Path = DEFAULT_SCHEMA,
+        type_names: Sequence[str] = (),
         code: Sequence[str | Path] = DEFAULT_CODE,
         handler: str = DEFAULT_HANDLER,
         env: Mapping[str, str] | None = None,
         timeout: int = 60,
         concurrency: int = 2,
     ) -> None:
-        self.definition = TypeDefinition.load(schema)
+        definitions = [TypeDefinition.load(schema, name) for name in type_names or (None,)]
+        self.definition = definitions[0]
         self._closing = contextlib.ExitStack()
         listener = self._closing.enter_context(_listener(port))
         self.port: int = listener.getsockname()[1]
@@ -74,8 +77,8 @@ class Cloud:
                     concurrency=concurrency,
                 )
             )
-            engine = Engine(self.definition, self.runtime.invoke, self.port, self._write_system_tags)
-            self._serve(_Gateway(engine, self.sagemaker.app, self._about()), listener)
+            engines = [Engine(one, self.runtime.invoke, self.port, self._write_system_tags) for one in definitions]
+            self._serve(_Gateway(engines[0], self.sagemaker.app, self._about()), listener)
         except BaseException:
             self.close()
             raise

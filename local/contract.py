@@ -85,7 +85,7 @@ def _print(outcome: Outcome) -> None:
 def run(arguments: Namespace) -> int:
     """Run the suite once for each set of inputs; 0 when everything that applies has passed."""
     watch = console.Stopwatch()
-    definition = TypeDefinition.load(arguments.schema or ROOT / "aws-sagemaker-model.json")
+    definition = TypeDefinition.load(arguments.schema or ROOT / "aws-sagemaker-model.json", arguments.type_name)
     code = _code(arguments.code or str(ROOT / "src"))
     console.out.print(
         f"[bold]AWS's contract tests[/] of {definition.type_name}: cfn test (cloudformation-cli "

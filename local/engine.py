@@ -96,7 +96,7 @@ def load(port: int) -> dict[str, Any]:
 
 
 class Engine:
-    """CloudFormation with the type's handlers behind it. One for each process: ministack keeps state in modules.
+    """CloudFormation with a type's handlers behind it. One for each type in a process: ministack's state is global.
 
     `invoke` takes an event to the handler. `on_tagged` is told identifier and system tags of each resource that
     CloudFormation itself writes its `aws:cloudformation:` tags onto.
@@ -146,11 +146,13 @@ class Engine:
             resource_type == name or original(resource_type)))  # fmt: skip
         self._wrap("_with_stack_tags", (stacks, provisioners), self._tags_apart)
 
-    @staticmethod
-    def _wrap(name: str, modules: tuple[Any, ...], wrapper: Callable[[Any], Any]) -> None:
-        original = getattr(getattr(modules[0], name), "__wrapped__", getattr(modules[0], name))
+    def _wrap(self, name: str, modules: tuple[Any, ...], wrapper: Callable[[Any], Any]) -> None:
+        original = getattr(modules[0], name)
+        # An engine takes the place of an earlier one of the same type, and stands beside those of others.
+        if getattr(original, "type_name", None) == self._definition.type_name:
+            original = original.__wrapped__
         wrapped = wrapper(original)
-        wrapped.__wrapped__ = original
+        wrapped.__wrapped__, wrapped.type_name = original, self._definition.type_name
         for module in modules:
             setattr(module, name, wrapped)
 

@@ -55,11 +55,12 @@ class TypeDefinition:
     schema: Mapping[str, Any]
 
     @classmethod
-    def load(cls, schema_path: str | Path) -> TypeDefinition:
-        """The definition in a schema file; OSError and ValueError name the file."""
+    def load(cls, schema_path: str | Path, type_name: str | None = None) -> TypeDefinition:
+        """The definition in a schema file, under a given name or its own; OSError and ValueError name the file."""
         try:
-            return cls.from_schema(json.loads(Path(schema_path).read_text(encoding="utf-8")))
-        except (ValueError, KeyError) as error:
+            schema = json.loads(Path(schema_path).read_text(encoding="utf-8"))
+            return cls.from_schema({**schema, "typeName": type_name} if type_name else schema)
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{schema_path} is not a registry schema: {error}") from None
 
     @classmethod

@@ -1,0 +1,100 @@
+"""The walk-through of deploy/migration.md, command by command, with both types on the laptop cloud."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import ManualArgs, lint_file
+
+from local import clients
+from local.cloud import Cloud
+
+ROOT = Path(__file__).resolve().parents[2]
+OLD, NEW = "AWS::SageMaker::Model", "Acme::SageMaker::Model"
+TEMPLATES = sorted((ROOT / "deploy" / "migration").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    with Cloud(type_names=(OLD, NEW)) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def walked(cloud: Cloud) -> str:
+    """What the commands print, run in one shell in their order; the first that fails ends it."""
+    text = (ROOT / "deploy" / "migration.md").read_text(encoding="utf-8")
+    script = "".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    tools = Path(sys.executable).parent
+    environment = {
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": cloud.url,
+        "AWS_DEFAULT_REGION": clients.REGION,
+        **clients.CREDENTIALS,
+    }
+    bash = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(bash, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def cloudformation(cloud: Cloud, walked: str) -> Any:
+    return clients.client("cloudformation", cloud.url)
+
+
+@pytest.mark.slow
+def test_the_model_is_created_once_and_never_deleted(cloud: Cloud, walked: str) -> None:
+    made = Counter(call.operation for call in cloud.sagemaker.calls)
+    assert (made["CreateModel"], made["DeleteModel"]) == (1, 0)
+
+
+@pytest.mark.slow
+def test_the_model_is_the_new_types_under_the_same_identifier(cloud: Cloud, cloudformation: Any) -> None:
+    resource = cloudformation.describe_stack_resource(StackName="search", LogicalResourceId="Model")
+    (model,) = clients.client("sagemaker", cloud.url).list_models()["Models"]
+    detail = resource["StackResourceDetail"]
+    assert (detail["ResourceType"], detail["PhysicalResourceId"]) == (NEW, model["ModelArn"])
+
+
+@pytest.mark.slow
+def test_the_old_type_lets_go_before_the_new_one_imports(cloudformation: Any) -> None:
+    events = cloudformation.describe_stack_events(StackName="search")["StackEvents"][::-1]
+    states = [(one["ResourceType"], one["ResourceStatus"]) for one in events if one["LogicalResourceId"] == "Model"]
+    assert states.index((OLD, "DELETE_SKIPPED")) < states.index((NEW, "IMPORT_COMPLETE"))
+
+
+@pytest.mark.slow
+def test_what_refers_to_the_model_never_holds_another_name(cloud: Cloud, walked: str) -> None:
+    (model,) = clients.client("sagemaker", cloud.url).list_models()["Models"]
+    history = clients.client("ssm", cloud.url).get_parameter_history(Name="/search/model")["Parameters"]
+    assert {one["Value"] for one in history} == {model["ModelName"]}
+
+
+@pytest.mark.slow
+def test_nothing_has_drifted(walked: str) -> None:
+    assert '"DetectionStatus": "DETECTION_COMPLETE"' in walked
+    assert set(re.findall(r'"StackResourceDriftStatus": "(\w+)"', walked)) == {"IN_SYNC"}
+
+
+@pytest.mark.slow
+def test_the_new_type_manages_the_model(cloud: Cloud, walked: str) -> None:
+    sagemaker = clients.client("sagemaker", cloud.url)
+    (model,) = sagemaker.list_models()["Models"]
+    tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=model["ModelArn"])["Tags"]}
+    assert {"team": "search", "managed-by": NEW}.items() <= tags.items()
+
+
+def test_the_templates_lint_clean_once_the_type_is_known(tmp_path: Path) -> None:
+    schema = json.loads((ROOT / "aws-sagemaker-model.json").read_bytes())
+    (tmp_path / "schema.json").write_text(json.dumps({**schema, "typeName": NEW}))
+    config = ManualArgs(regions=["us-east-1"], include_checks=["I"], registry_schemas=[str(tmp_path)])  # type: ignore[typeddict-item]
+    assert [match for template in TEMPLATES for match in lint_file(template, config=config)] == []
+    assert len(TEMPLATES) == 5
