@@ -6,6 +6,7 @@ from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
+import boto3
 import pytest
 from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
@@ -40,9 +41,31 @@ def service(sagemaker: LocalSageMaker) -> Service:
 
 
 @pytest.fixture
+def logs(sagemaker: LocalSageMaker) -> Any:
+    """A boto3 client of the provider's logs."""
+    return _client("logs", sagemaker)
+
+
+@pytest.fixture
+def cloudwatch(sagemaker: LocalSageMaker) -> Any:
+    """A boto3 client of the provider's metrics."""
+    return _client("cloudwatch", sagemaker)
+
+
+def _client(service: str, server: LocalSageMaker) -> Any:
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    return boto3.client(service, endpoint_url=server.url, region_name="us-east-1", **keys)
+
+
+@pytest.fixture
 def deliver() -> Deliver:
-    """Deliver an event to the Lambda entry point in this process."""
-    return lambda event: resource(event, None)
+    """Deliver an event to the Lambda entry point in this process, by default without a Lambda context."""
+
+    def send(event: Json, context: Any = None) -> Json:
+        answer: Json = resource(event, context)
+        return answer
+
+    return send
 
 
 @pytest.fixture

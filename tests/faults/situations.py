@@ -116,4 +116,4 @@ def outcome(answer: Json) -> str:
     return answer.get("errorCode") or answer["status"]
 
 
-Deliver = Callable[[Json], Json]
+Deliver = Callable[..., Json]

@@ -1,0 +1,121 @@
+"""Whatever fails once the service has accepted a model, CloudFormation learns its identifier."""
+
+import json
+import logging
+
+import pytest
+from botocore.config import Config
+
+from aws_sagemaker_model import entrypoint, session
+from aws_sagemaker_model.session import HandlerSession
+from local.events import follow
+from tests.faults.conftest import Context
+from tests.faults.situations import ARN, BEFORE, BYSTANDER, SITUATIONS, Situation, outcome
+
+LOG_GROUP = "aws-sagemaker-model-logs"
+# What makes a describe fail for good, and what CloudFormation hears then.
+FAILURES = {
+    "access-denied": "AccessDenied",
+    "expired-credentials": "InvalidCredentials",
+    "limit-exceeded": "ServiceLimitExceeded",
+    "throttling": "Throttling",
+    "internal-error": "ServiceInternalError",
+    "reset-after": "NetworkFailure",
+    "garbled": "ServiceInternalError",
+    "read-after-create-delay": "NotStabilized",
+}
+SPOILT = ("access-denied", "throttling", "internal-error", "reset-before", "reset-after", "garbled", "stall")
+TELEMETRY = ("PutLogEvents", "CreateLogStream", "CreateLogGroup", "PutMetricData", None)
+
+
+@pytest.mark.parametrize("fault", FAILURES)
+@pytest.mark.parametrize("name", ["create", "create named"])
+def test_a_create_that_cannot_be_read_back(name, fault, sagemaker, service, deliver, finish, clock):
+    SITUATIONS[name].prepare(service)
+    sagemaker.faults.inject("DescribeModel", fault)
+    *waits, last = follow(deliver, SITUATIONS[name].event(), sleep=clock.pass_)
+    made = service.models().keys() - BYSTANDER.keys()
+    assert outcome(last) == FAILURES[fault]
+    assert {answer["resourceModel"]["ModelArn"].removeprefix(ARN) for answer in [*waits, last]} == made
+    # What CloudFormation does then.
+    sagemaker.faults.replace([])
+    undo = Situation("DELETE", last["resourceModel"], exists=True, tags=None)
+    assert finish(undo.event())["status"] == "SUCCESS"
+    assert service.models() == BYSTANDER
+
+
+def test_what_was_never_made_is_not_named(sagemaker, deliver, clock):
+    sagemaker.faults.inject("CreateModel", "throttling")
+    *waits, last = follow(deliver, SITUATIONS["create"].event(), sleep=clock.pass_)
+    assert waits
+    assert outcome(last) == "Throttling"
+    assert last.get("resourceModel") is None
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """A provider's session that does not listen long."""
+    return HandlerSession(session._TELEMETRY.merge(Config(read_timeout=0.2)))
+
+
+@pytest.fixture
+def impatient(quick, monkeypatch):
+    monkeypatch.setattr(entrypoint, "PROVIDER", quick)
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+@pytest.mark.parametrize("operation", TELEMETRY)
+def test_logs_and_metrics_that_fail_do_not_spoil_a_create(
+    operation, fault, sagemaker, service, deliver, impatient, written
+):
+    sagemaker.faults.replace(
+        [
+            {"operation": one, "fault": fault, "seconds": 5}
+            for one in ([operation] if operation else ["PutLogEvents", "PutMetricData"])
+        ]
+    )
+    written()
+    answer = deliver(SITUATIONS["create"].event(log_group=LOG_GROUP))
+    assert answer["status"] == "SUCCESS"
+    assert list(service.models().values()) == [BEFORE]
+    assert answer["resourceModel"]["ModelArn"] == ARN + next(iter(service.models()))
+    assert any(rule.met for rule in sagemaker.faults.rules)
+    # Where the provider's account does not take the line, the function's own log has it.
+    assert '"outcome": "SUCCESS"' in written()
+
+
+def provider_calls(sagemaker):
+    return [call.operation for call in sagemaker.calls if call.access_key == "local-provider"]
+
+
+def test_logs_and_metrics_arrive(sagemaker, deliver, logs, cloudwatch):
+    deliver(SITUATIONS["create"].event(log_group=LOG_GROUP))
+    (stream,) = logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"]
+    events = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream["logStreamName"])["events"]
+    (line,) = (json.loads(event["message"]) for event in events)
+    assert (line["action"], line["outcome"]) == ("CREATE", "SUCCESS")
+    metrics = cloudwatch.list_metrics()["Metrics"]
+    assert {metric["MetricName"] for metric in metrics} == {"HandlerInvocationCount", "HandlerInvocationDuration"}
+
+
+def test_one_stacks_lines_do_not_go_to_another(sagemaker, deliver, logs):
+    for number in range(2):
+        deliver(SITUATIONS["list"].event(log_group=LOG_GROUP, logical_id=f"Model{number}"))
+    streams = [one["logStreamName"] for one in logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"]]
+    assert [name.rpartition("/")[2] for name in streams] == ["Model0", "Model1"]
+
+
+def test_without_a_log_group_nothing_is_sent(sagemaker, deliver):
+    deliver(SITUATIONS["list"].event(log_group=LOG_GROUP))
+    assert provider_calls(sagemaker)
+    sagemaker.calls.clear()
+    deliver(SITUATIONS["list"].event())
+    assert provider_calls(sagemaker) == []
+    assert not logging.getLogger("aws_sagemaker_model").handlers
+
+
+def test_without_time_nothing_is_sent(sagemaker, deliver):
+    """Logs and metrics get what is left: with too little for a call of theirs, there is none."""
+    event = SITUATIONS["create"].event(log_group=LOG_GROUP)
+    assert deliver(event, Context(session.MARGIN + 2))["status"] == "IN_PROGRESS"
+    assert provider_calls(sagemaker) == []
