@@ -42,8 +42,14 @@ lint: setup ## Check style, types and the generated files
 demo: setup ## Show the type at work on the laptop cloud
 	@$(BIN)/python -m local demo
 
+demo-svg: setup ## Record the demo as the picture in the README
+	@$(BIN)/python -m local demo --record assets/demo.svg
+
 generate: setup ## Write what the schema is the source of: models, docs, role
 	@$(BIN)/python -m tools.generate
+
+editor-schema: setup ## Write a JSON Schema for editors to build/editor/ (TYPE_NAME=Acme::SageMaker::Model)
+	@$(BIN)/python -m tools.editor_schema $(if $(TYPE_NAME),--type-name $(TYPE_NAME))
 
 package: setup ## Build the registrable package in build/ and try it (TYPE_NAME=Acme::SageMaker::Model)
 	@$(BIN)/python -m tools.package $(if $(TYPE_NAME),--type-name $(TYPE_NAME))
@@ -68,4 +74,4 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
-.PHONY: help setup test test-all lint demo generate package test-package bench lock audit
+.PHONY: help setup test test-all lint demo demo-svg generate package test-package bench lock audit

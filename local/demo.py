@@ -6,6 +6,7 @@ Each step shows what CloudFormation and SageMaker answered, and the demo fails i
 from __future__ import annotations
 
 import io
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,9 +52,16 @@ def run(arguments: Namespace) -> int:
     _show()
     picture = Path(arguments.record)
     picture.parent.mkdir(parents=True, exist_ok=True)
-    console.out.save_svg(str(picture), title="make demo", theme=MONOKAI, unique_id="demo")
+    picture.write_text(_drawn(console.out), encoding="utf-8")
     console.err.print(f"{picture} is recorded.")
     return 0
+
+
+def _drawn(recorded: Console) -> str:
+    """The picture, with fonts of the reader's own machine where rich would have them fetched."""
+    drawn = recorded.export_svg(title="make demo", theme=MONOKAI, unique_id="demo")
+    drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+    return re.sub(r"font-family: [^;]*;", "font-family: Menlo, Consolas, 'DejaVu Sans Mono', monospace;", drawn)
 
 
 def _show() -> None:
