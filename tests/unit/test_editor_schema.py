@@ -1,0 +1,122 @@
+"""The JSON Schema for editors, over the templates that the lint rules are tried with."""
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode import decode
+from jsonschema import Draft7Validator
+
+from tools import editor_schema, generate
+
+DATA = Path(__file__).parent.parent / "data" / "lint"
+REGISTRY_SCHEMA = json.loads((generate.ROOT / generate.SCHEMA).read_bytes())
+SCHEMA = editor_schema.editor_schema(REGISTRY_SCHEMA, "AWS::SageMaker::Model")
+VALIDATOR = Draft7Validator(SCHEMA)
+
+
+def template(name: str) -> Any:
+    """Return a template with its functions written out, as an editor sees them in JSON."""
+    return json.loads(json.dumps(decode(str(DATA / name))[0]))
+
+
+def faulty(document: Any) -> set[str]:
+    """Return where a document breaks the schema: the deepest place of each error."""
+    return {place for error in VALIDATOR.iter_errors(document) for place in deepest(error)}
+
+
+def deepest(error: Any) -> Iterator[str]:
+    for alternative in error.context or [error]:
+        if alternative is error:
+            yield "/".join(map(str, error.absolute_path))
+        elif alternative.schema_path[0] == 0:  # what the property must be; the other alternative is a function
+            yield from deepest(alternative)
+
+
+def test_it_is_a_json_schema() -> None:
+    Draft7Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.glob("*-good.yaml")))
+def test_good_templates_pass(name: str) -> None:
+    assert faulty(template(name)) == set()
+
+
+def test_bad_properties_are_found_where_they_stand() -> None:
+    container, vpc = "Resources/Model/Properties/PrimaryContainer", "Resources/Model/Properties/VpcConfig"
+    assert faulty(template("schema-bad.yaml")) == {
+        "Resources/Model/Properties/ExecutionRoleArn",
+        container,  # the misspelt property
+        f"{container}/ImageConfig",
+        f"{container}/ContainerMetricsConfig/MetricsEndpoints",
+        f"{container}/ContainerMetricsConfig/MetricsEndpoints/0/MetricPublishFrequencyInSeconds",
+        f"{container}/ModelDataSource/S3DataSource/S3Uri",
+        vpc,
+        "Resources/Model/Properties/EnableNetworkIsolation",
+        "Resources/Model/Properties/Tags/0/Key",
+        "Resources/Full/Properties/PrimaryContainer/AdditionalModelDataSources/0/ChannelName",
+    }
+
+
+def test_read_only_and_missing_properties_are_found() -> None:
+    assert faulty(template("E9360-bad.yaml")) >= {
+        "Resources/ReadOnly/Properties",
+        "Resources/Nothing",
+        "Resources/Neither/Properties",
+    }
+
+
+def test_resources_of_other_types_are_left_alone() -> None:
+    assert faulty({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"Nonsense": [1]}}}}) == set()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [{"Ref": "A"}, {"Fn::If": ["A", {"b": 1}, []]}, {"Fn::Transform": {"Name": "AWS::Include"}}, {"Fn::Sub": "x"}],
+    ids=lambda function: next(iter(function)),
+)
+def test_a_function_may_stand_for_every_value(function: dict[str, Any]) -> None:
+    resources = {**template("E9360-good.yaml")["Resources"], **template("schema-good.yaml")["Resources"]}
+    for resource in resources.values():
+        for place in places(resource.get("Properties", {})):
+            changed = copy.deepcopy(resource)
+            target = changed["Properties"]
+            for step in place[:-1]:
+                target = target[step]
+            target[place[-1]] = function
+            assert VALIDATOR.is_valid({"Resources": {"Changed": changed}}), (resource, place)
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of every value within a value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, member in pairs:
+        yield (*place, step)
+        yield from places(member, (*place, step))
+
+
+def test_every_property_that_a_template_can_set_is_offered_with_its_description() -> None:
+    read_only = {pointer.rsplit("/", 1)[1] for pointer in REGISTRY_SCHEMA["readOnlyProperties"]}
+    offered = SCHEMA["definitions"]["Resource"]["then"]["properties"]["Properties"]["properties"]
+    settable = {name: stated for name, stated in REGISTRY_SCHEMA["properties"].items() if name not in read_only}
+    assert {name: stated["description"] for name, stated in offered.items()} == {
+        name: stated["description"] for name, stated in settable.items()
+    }
+    for name, definition in REGISTRY_SCHEMA["definitions"].items():
+        assert list(SCHEMA["definitions"][name]["properties"]) == list(definition["properties"])
+
+
+def test_the_command_writes_it_under_a_name_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "new" / "model.json"
+    arguments = ["--type-name", "Acme::Hosting::Net", "--output", str(output)]
+
+    assert editor_schema.main(arguments) == 0
+
+    assert str(output) in capsys.readouterr().out
+    document = {"Resources": {"Model": {"Type": "Acme::Hosting::Net", "Properties": {}}}}
+    assert not Draft7Validator(json.loads(output.read_text())).is_valid(document)
+    assert VALIDATOR.is_valid(document)
