@@ -28,7 +28,7 @@ DEFINITION = TypeDefinition.load(NOTE / "example-notes-note.json")
 def arguments(notes: Path) -> list[str]:
     """How `up` is told of the type."""
     schema = NOTE / "example-notes-note.json"
-    line = f"--schema {schema} --code {NOTE} --handler note_handlers.resource --env NOTES={notes} --timeout 2"
+    line = f"--schema {schema} --code {NOTE} --handler note_handlers.resource --env NOTES={notes} --timeout 6"
     return line.split()
 
 
@@ -145,7 +145,7 @@ def test_a_dead_handler_gets_the_same_event_again(stack: Stack, requests: Any, n
     ("behaviour", "reason"),
     [
         ("crash", "Runtime exited with error: exit status 3"),
-        ("hang", "The handler gave no answer within 2 s."),
+        ("hang", "The handler gave no answer within 6 s."),
         ("not-json", "The handler's answer cannot be written as JSON."),
         ("not-a-progress-event", "The handler's answer is not a progress event"),
         ("fail-late", "The ink did not dry."),
