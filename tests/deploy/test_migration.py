@@ -1,10 +1,12 @@
 """The walk-through of deploy/migration.md, command by command, with both types on the laptop cloud."""
 
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,30 +14,38 @@ from typing import Any
 
 import pytest
 from cfnlint.api import ManualArgs, lint_file
+from commands import blocks_of, commands_of
 
 from local import clients
-from local.cloud import Cloud
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "deploy" / "migration.md"
 OLD, NEW = "AWS::SageMaker::Model", "Acme::SageMaker::Model"
 TEMPLATES = sorted((ROOT / "deploy" / "migration").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with Cloud(type_names=(OLD, NEW)) as cloud:
-        yield cloud
+def url() -> Iterator[str]:
+    """Where the cloud listens that the document has one start."""
+    ((_, *up),) = commands_of(DOCUMENT, fenced=False)
+    command = [sys.executable, *up, "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            said = itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout)
+            exports = dict(line.removeprefix("export ").strip().split("=") for line in said if "=" in line)
+            yield exports["AWS_ENDPOINT_URL"]
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
-def walked(cloud: Cloud) -> str:
+def walked(url: str) -> str:
     """What the commands print, run in one shell in their order; the first that fails ends it."""
-    text = (ROOT / "deploy" / "migration.md").read_text(encoding="utf-8")
-    script = "".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
-    tools = Path(sys.executable).parent
+    script = "\n".join(blocks_of(DOCUMENT))
     environment = {
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-        "AWS_ENDPOINT_URL": cloud.url,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": url,
         "AWS_DEFAULT_REGION": clients.REGION,
         **clients.CREDENTIALS,
     }
@@ -46,20 +56,26 @@ def walked(cloud: Cloud) -> str:
 
 
 @pytest.fixture
-def cloudformation(cloud: Cloud, walked: str) -> Any:
-    return clients.client("cloudformation", cloud.url)
+def cloudformation(url: str, walked: str) -> Any:
+    return clients.client("cloudformation", url)
+
+
+@pytest.fixture
+def sagemaker(url: str, walked: str) -> Any:
+    return clients.client("sagemaker", url)
 
 
 @pytest.mark.slow
-def test_the_model_is_created_once_and_never_deleted(cloud: Cloud, walked: str) -> None:
-    made = Counter(call.operation for call in cloud.sagemaker.calls)
+def test_the_model_is_created_once_and_never_deleted(url: str, walked: str) -> None:
+    with urllib.request.urlopen(f"{url}/_local/calls", timeout=10) as answer:  # noqa: S310 - loopback
+        made = Counter(call["operation"] for call in json.load(answer))
     assert (made["CreateModel"], made["DeleteModel"]) == (1, 0)
 
 
 @pytest.mark.slow
-def test_the_model_is_the_new_types_under_the_same_identifier(cloud: Cloud, cloudformation: Any) -> None:
+def test_the_model_is_the_new_types_under_the_same_identifier(sagemaker: Any, cloudformation: Any) -> None:
     resource = cloudformation.describe_stack_resource(StackName="search", LogicalResourceId="Model")
-    (model,) = clients.client("sagemaker", cloud.url).list_models()["Models"]
+    (model,) = sagemaker.list_models()["Models"]
     detail = resource["StackResourceDetail"]
     assert (detail["ResourceType"], detail["PhysicalResourceId"]) == (NEW, model["ModelArn"])
 
@@ -72,9 +88,9 @@ def test_the_old_type_lets_go_before_the_new_one_imports(cloudformation: Any) ->
 
 
 @pytest.mark.slow
-def test_what_refers_to_the_model_never_holds_another_name(cloud: Cloud, walked: str) -> None:
-    (model,) = clients.client("sagemaker", cloud.url).list_models()["Models"]
-    history = clients.client("ssm", cloud.url).get_parameter_history(Name="/search/model")["Parameters"]
+def test_what_refers_to_the_model_never_holds_another_name(url: str, sagemaker: Any) -> None:
+    (model,) = sagemaker.list_models()["Models"]
+    history = clients.client("ssm", url).get_parameter_history(Name="/search/model")["Parameters"]
     assert {one["Value"] for one in history} == {model["ModelName"]}
 
 
@@ -85,8 +101,7 @@ def test_nothing_has_drifted(walked: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_new_type_manages_the_model(cloud: Cloud, walked: str) -> None:
-    sagemaker = clients.client("sagemaker", cloud.url)
+def test_the_new_type_manages_the_model(sagemaker: Any) -> None:
     (model,) = sagemaker.list_models()["Models"]
     tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=model["ModelArn"])["Tags"]}
     assert {"team": "search", "managed-by": NEW}.items() <= tags.items()
