@@ -76,11 +76,7 @@ def update(session: Session, request: Request, callback_context: Mapping[str, An
         change = tags.changes(
             tags.merged(request.previousResourceTags, previous.get("Tags")), _desired_tags(request), current
         )
-        # Set first: a tag whose key only changes its case, or that policies look for, is never missing.
-        if change.set:
-            models.add_tags(description["ModelArn"], change.set)
-        if change.remove:
-            models.delete_tags(description["ModelArn"], change.remove)
+        _change_tags(models, description["ModelArn"], change, current)
         return _success(translator.to_model(description, tags.applied(current, change)))
     except ServiceFailure as failure:
         arn = models.arn(request.awsAccountId, name)
@@ -153,6 +149,18 @@ def _was_accepted(
     if lost and made_since and not translator.create_only_changes(desired, None, description):
         return True
     raise errors.taken()
+
+
+def _change_tags(models: SageMaker, model_arn: str, change: tags.Changes, current: tags.Tags) -> None:
+    # Set first: a tag whose key only changes its case, or that policies look for, is never missing. But where
+    # there is no room for the new beside the old, the old must go first.
+    crowded = len(current.keys() | change.set.keys()) > validation.MAX_TAGS
+    if change.remove and crowded:
+        models.delete_tags(model_arn, change.remove)
+    if change.set:
+        models.add_tags(model_arn, change.set)
+    if change.remove and not crowded:
+        models.delete_tags(model_arn, change.remove)
 
 
 def _existing_name(request: Request) -> str:

@@ -1,0 +1,93 @@
+"""Any model that SageMaker takes: created, read, tagged, listed, deleted, and created again from what was read."""
+
+import json
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tests.property.strategies import (
+    CREATE_ONLY,
+    READ_ONLY,
+    TAG_SETS,
+    as_strings,
+    is_within,
+    models,
+    places,
+    replaced,
+    tag_list,
+    unordered,
+    values,
+    without_empty,
+)
+
+
+@pytest.fixture
+def succeed(invoke):
+    """Send an event that must succeed, and return the model of the answer, if it has one."""
+
+    def send(action, desired, **event):
+        answer = invoke(action, desired, **event)
+        assert answer["status"] == "SUCCESS", answer
+        return answer.get("resourceModel")
+
+    return send
+
+
+@given(asked=models(), wanted=TAG_SETS, shuffled=st.randoms(use_true_random=False))
+def test_what_is_asked_for_is_what_is_there(sagemaker, invoke, succeed, asked, wanted, shuffled):
+    sagemaker.reset()
+    created = succeed("CREATE", as_strings(asked), logical_id="Scorer")
+    identifier = {"ModelArn": created["ModelArn"]}
+    read = succeed("READ", identifier)
+    assert unordered(read) == unordered(created)
+    assert is_within(unordered(without_empty(asked)), unordered(read))
+    assert created["ModelArn"].endswith(f":model/{created['ModelName']}")
+
+    shuffle(asked, shuffled)
+    tagged = {**asked, "Tags": tag_list(wanted)}
+    succeed("UPDATE", as_strings({**tagged, **identifier}), previous=asked)
+    assert unordered(succeed("READ", identifier)) == unordered(without_empty({**read, "Tags": tag_list(wanted)}))
+    # A state that was read is as good a state to go back to as a template.
+    succeed("UPDATE", {**written(read), **identifier}, previous=tagged)
+    assert unordered(succeed("READ", identifier)) == unordered(read)
+
+    listed = invoke("LIST")["resourceModels"]
+    assert listed == [{**identifier, "ModelName": created["ModelName"]}]
+    succeed("DELETE", identifier)
+    assert invoke("READ", identifier)["errorCode"] == "NotFound"
+    assert invoke("DELETE", identifier)["errorCode"] == "NotFound"
+    assert invoke("LIST")["resourceModels"] == []
+
+    again = succeed("CREATE", written(read))
+    assert unordered(again | {"CreationTime": ""}) == unordered(read | {"CreationTime": ""})
+
+
+@given(asked=models(), data=st.data())
+def test_nothing_but_tags_changes_in_place(sagemaker, invoke, succeed, asked, data):
+    sagemaker.reset()
+    created = succeed("CREATE", asked)
+    leaves = [
+        place for place in places(asked) if not isinstance(place.value, dict | list) and place.path[0] in CREATE_ONLY
+    ]
+    assume(leaves)
+    place = data.draw(st.sampled_from(leaves))
+    other = data.draw(values(place.schema).filter(lambda value: value != place.value))
+    desired = {**replaced(asked, place.path, other), "ModelArn": created["ModelArn"]}
+    answer = invoke("UPDATE", desired, previous=asked)
+    assert answer["errorCode"] == "NotUpdatable", answer
+    assert f"/properties/{place.path[0]}" in answer["message"]
+    assert unordered(succeed("READ", {"ModelArn": created["ModelArn"]})) == unordered(created)
+
+
+def written(read):
+    """What a template would say of a model that was read."""
+    return {name: value for name, value in read.items() if name not in READ_ONLY}
+
+
+def shuffle(model, random):
+    """Bring the lists without an order into another one."""
+    for _, schema, value in places(model):
+        if isinstance(value, list) and not schema["insertionOrder"]:
+            random.shuffle(value)
+    assert json.dumps(model)
