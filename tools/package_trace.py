@@ -10,6 +10,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ _DRIVER = Path(__file__).with_name("traced_handler.py")
 _ROLE = "arn:aws:iam::123456789012:role/inference"
 _IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 _MODEL = {"ExecutionRoleArn": _ROLE, "PrimaryContainer": {"Image": _IMAGE}}
-_LOG_GROUP = "aws-sagemaker-model-logs"
+_PASSING_FAULTS = ("internal-error", "reset-before", "truncated")
 _STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/traced/11111111-2222-3333-4444-555555555555"
 
 
@@ -161,6 +162,8 @@ class _Scenario:
 
     def __init__(self, handler: TracedHandler, definition: TypeDefinition, server: LocalSageMaker) -> None:
         self._handler, self._definition, self._server = handler, definition, server
+        # The local SageMaker keeps its state as long as this process lives.
+        self._own = f"traced-{uuid.uuid4().hex[:8]}"
 
     def run(self) -> None:
         """Lead a model through its life, and through everything that can go wrong in it."""
@@ -169,45 +172,46 @@ class _Scenario:
         self._meet_faults()
         self._go_abroad()
         self._come_by_sam()
+        self._clean_up()
 
     def meet_no_service(self) -> None:
         """Find no service at all, and no log group of the provider."""
-        self._expect("NetworkFailure", "READ", {"ModelName": "traced"}, log_group=_LOG_GROUP)
+        self._expect("NetworkFailure", "READ", {"ModelName": self._own}, log_group=self._own)
 
     def _live(self) -> None:
         tags = [{"Key": "stage", "Value": "test"}]
         made = self._expect(
-            "SUCCESS", "CREATE", {**_MODEL, "Tags": tags}, stack_tags={"team": "risk"}, log_group=_LOG_GROUP,
+            "SUCCESS", "CREATE", {**_MODEL, "Tags": tags}, stack_tags={"team": "risk"}, log_group=self._own,
             stack_id=_STACK, logical_id="Model",
         )  # fmt: skip
         model = made["resourceModel"]
-        self._expect("SUCCESS", "READ", model, log_group=_LOG_GROUP)
+        self._expect("SUCCESS", "READ", model, log_group=self._own)
         self._expect("SUCCESS", "READ", {"ModelName": model["ModelName"]})
         self._expect("SUCCESS", "UPDATE", {**model, "Tags": [{"Key": "new", "Value": "1"}]}, previous=model)
         self._expect("SUCCESS", "LIST", {})
         self._expect("NotUpdatable", "UPDATE", {**model, "EnableNetworkIsolation": True}, previous=model)
-        self._expect("SUCCESS", "DELETE", model, log_group=_LOG_GROUP)
-        self._expect("NotFound", "READ", model, log_group=_LOG_GROUP)
+        self._expect("SUCCESS", "DELETE", model, log_group=self._own)
+        self._expect("NotFound", "READ", model, log_group=self._own)
         self._expect("NotFound", "DELETE", model)
 
     def _refuse(self) -> None:
         self._expect("InvalidRequest", "CREATE", {**_MODEL, "Containers": [{"Image": ""}], "Unknown": 1})
-        self._expect("SUCCESS", "CREATE", {**_MODEL, "ModelName": "taken"})
-        self._expect("AlreadyExists", "CREATE", {**_MODEL, "ModelName": "taken"})
+        self._expect("SUCCESS", "CREATE", {**_MODEL, "ModelName": self._own})
+        self._expect("AlreadyExists", "CREATE", {**_MODEL, "ModelName": self._own})
         answer = self._handler.invoke({"action": "CREATE"})
         _require("InvalidRequest", answer, "an event that is none")
 
     def _meet_faults(self) -> None:
         for fault in ("iam-race-role", "throttling"):
             self._server.faults.replace([{"operation": "CreateModel", "fault": fault}])
-            self._expect("IN_PROGRESS", "CREATE", {**_MODEL, "ModelName": f"met-{fault}"})
+            self._expect("IN_PROGRESS", "CREATE", {**_MODEL, "ModelName": f"{self._own}-{fault}"})
         # Once each: botocore sends the request again.
-        for fault in ("internal-error", "reset-before", "truncated"):
+        for fault in _PASSING_FAULTS:
             self._server.faults.replace([{"operation": "CreateModel", "fault": fault, "times": 1}])
-            self._expect("SUCCESS", "CREATE", {**_MODEL, "ModelName": f"met-{fault}"})
+            self._expect("SUCCESS", "CREATE", {**_MODEL, "ModelName": f"{self._own}-{fault}"})
         for fault, code in (("access-denied", "AccessDenied"), ("expired-credentials", "InvalidCredentials")):
             self._server.faults.replace([{"operation": "DescribeModel", "fault": fault}])
-            self._expect(code, "READ", {"ModelName": "taken"})
+            self._expect(code, "READ", {"ModelName": self._own})
         self._server.faults.replace([])
 
     def _go_abroad(self) -> None:
@@ -216,9 +220,13 @@ class _Scenario:
 
     def _come_by_sam(self) -> None:
         credentials = {"accessKeyId": "a", "secretAccessKey": "b", "sessionToken": "c"}
-        request = {"desiredResourceState": {"ModelName": "taken"}, "clientRequestToken": "token"}
+        request = {"desiredResourceState": {"ModelName": self._own}, "clientRequestToken": "token"}
         event = {"credentials": credentials, "action": "READ", "request": request, "region": "us-east-1"}
         _require("SUCCESS", self._handler.invoke(event), "an event of SAM's")
+
+    def _clean_up(self) -> None:
+        for name in (self._own, *(f"{self._own}-{fault}" for fault in _PASSING_FAULTS)):
+            self._expect("SUCCESS", "DELETE", {"ModelName": name})
 
     def _expect(self, outcome: str, action: Action, desired: Json, **event: Any) -> Json:
         answer = self._handler.invoke(production_event(self._definition, action, desired=desired, **event))

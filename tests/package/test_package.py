@@ -1,0 +1,303 @@
+"""The package: small, the same every time, complete under any name, and working where nothing else is installed."""
+
+import gzip
+import json
+import shutil
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.model import ListShape, MapShape, ServiceModel, StructureShape
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from werkzeug.serving import make_server
+
+from local.cloud import Cloud
+from local.events import TypeDefinition, production_event
+from local.sagemaker import create_app
+from tests.conftest import MODEL, ROOT, SCHEMA
+from tests.e2e.conftest import Stack
+from tests.package.conftest import NAME
+from tools import function_package, package
+from tools.function_package import BuildFailed, Sources
+from tools.package import Package
+from tools.package_trace import TracedHandler, TraceFailed, Usage, trace
+from tools.registration import Package as RegistrablePackage
+
+MODEL_FILE = "botocore/data/sagemaker/2017-07-24/service-2.json"
+
+
+def test_is_at_most_three_megabytes(built: Package) -> None:
+    assert built.size <= 3_000_000 < built.stock_size
+
+
+def test_is_the_same_every_time(built: Package, tmp_path: Path) -> None:
+    again = package.build(NAME, tmp_path / "elsewhere" / "again.zip", built.compiled_for and _python(built))
+    assert again.path.read_bytes() == built.path.read_bytes()
+
+
+def test_holds_what_the_cli_submits(outer: zipfile.ZipFile) -> None:
+    names = set(outer.namelist())
+    assert {"schema.json", ".rpdk-config", ".cfn_metadata.json", "ResourceProvider.zip"} < names
+    assert {f"inputs/{path.name}" for path in (ROOT / "inputs").glob("*.json")} < names
+    assert {
+        f"src/aws_sagemaker_model/{path.name}" for path in (ROOT / "src/aws_sagemaker_model").glob("*.py")
+    } < names
+    assert {name.split("/")[0] for name in names if "/" in name} == {"inputs", "src"}
+    assert set(json.loads(outer.read(".cfn_metadata.json"))) == {"cli-version", "plugin-name", "plugin-tool-version"}
+
+
+def test_registers_under_its_name(built: Package) -> None:
+    assert RegistrablePackage.load(built.path).type_name == NAME
+
+
+def test_a_name_is_data(outer: zipfile.ZipFile, inner: zipfile.ZipFile, built: Package) -> None:
+    config = json.loads(outer.read(".rpdk-config"))
+    own = json.loads((ROOT / ".rpdk-config").read_text())
+    assert (config["typeName"], config["settings"]["type_name"]) == (NAME, NAME)
+    assert (config["entrypoint"], config["testEntrypoint"]) == (own["entrypoint"], own["testEntrypoint"])
+
+    named = json.loads(SCHEMA.read_text().replace("AWS::SageMaker::Model", NAME))
+    assert json.loads(outer.read("schema.json")) == named
+    assert json.loads(inner.read("aws_sagemaker_model/schema.json"))["typeName"] == NAME
+    assert (built.path.with_suffix("") / "docs" / "README.md").read_text().startswith(f"# {NAME}\n")
+
+    for path in (ROOT / "src" / "aws_sagemaker_model").glob("*.py"):
+        assert inner.read(f"aws_sagemaker_model/{path.name}") == path.read_bytes()
+        assert outer.read(f"src/aws_sagemaker_model/{path.name}") == path.read_bytes()
+
+
+def test_is_compiled_for_lambda_once_and_for_all(built: Package, inner: zipfile.ZipFile) -> None:
+    assert built.compiled_for
+    tag = "cpython-" + built.compiled_for.replace(".", "")
+    modules = [Path(name) for name in inner.namelist() if name.endswith(".py")]
+    assert modules
+    for module in modules:
+        code = inner.read(str(module.parent / "__pycache__" / f"{module.stem}.{tag}.pyc"))
+        # PEP 552: the flags say that a hash stands for the source, and that nobody checks it.
+        assert struct.unpack("<I", code[4:8]) == (0b01,)
+        assert f"/var/task/{module}".encode() in code
+
+
+def test_runs_anywhere_in_lambda(inner: zipfile.ZipFile) -> None:
+    assert not [name for name in inner.namelist() if name.endswith((".so", ".pyd", ".exe"))]
+
+
+def test_tells_the_licences_of_what_it_holds(inner: zipfile.ZipFile) -> None:
+    licences = {name.split("-")[0] for name in inner.namelist() if ".dist-info/" in name and "LICENSE" in name}
+    assert licences == {"botocore", "cloudformation_cli_python_lib", "jmespath", "python_dateutil", "six", "urllib3"}
+
+
+@pytest.fixture(scope="module")
+def whole() -> Any:
+    """SageMaker's service model as botocore ships it, but for the documentation."""
+    folder = package.dependencies_folder()
+    return json.loads(gzip.decompress((folder / f"{MODEL_FILE}.gz").read_bytes()), object_hook=_undocumented)
+
+
+@pytest.fixture(scope="module")
+def cut(inner: zipfile.ZipFile) -> Any:
+    """SageMaker's service model in the package."""
+    return json.loads(inner.read(MODEL_FILE))
+
+
+class TestServiceModel:
+    """SageMaker's service model, cut."""
+
+    def test_has_the_operations_that_the_role_allows(self, cut: Any) -> None:
+        schema = json.loads(SCHEMA.read_text())
+        allowed = {action for handler in schema["handlers"].values() for action in handler["permissions"]}
+        assert {f"sagemaker:{name}" for name in cut["operations"]} == allowed - {"iam:PassRole"}
+        assert len(cut["operations"]) == 7
+
+    def test_has_exactly_the_shapes_that_they_reach(self, cut: Any, whole: Any) -> None:
+        model = ServiceModel(whole, "sagemaker")
+        reached: set[str] = set()
+        for name in cut["operations"]:
+            operation = model.operation_model(name)
+            for shape in (operation.input_shape, operation.output_shape, *operation.error_shapes):
+                _walk(shape, reached)
+        assert set(cut["shapes"]) == reached
+
+    def test_changes_none_of_them(self, cut: Any, whole: Any) -> None:
+        assert cut["shapes"] == {name: whole["shapes"][name] for name in cut["shapes"]}
+        assert cut["operations"] == {name: whole["operations"][name] for name in cut["operations"]}
+        assert cut["metadata"] == whole["metadata"]
+
+
+class TestAlone:
+    """The function in an interpreter that has nothing else, as Lambda unpacks it."""
+
+    def test_does_all_that_cloudformation_asks(self, built: Package, function: Path, schema: Path) -> None:
+        before = _stand(function)
+        used = trace(str(function), schema, _python(built))
+        assert _stand(function) == before
+        assert set(used.operations) == {"sagemaker", "logs", "cloudwatch"}
+
+    def test_a_module_that_is_missing_is_noticed(self, function: Path, schema: Path, tmp_path: Path) -> None:
+        copy = _copy(function, tmp_path)
+        (copy / "botocore" / "retries" / "standard.py").unlink()
+        shutil.rmtree(copy / "botocore" / "retries" / "__pycache__")
+        with pytest.raises(TraceFailed, match="retries"):
+            trace(str(copy), schema)
+
+    def test_trusts_the_authorities_that_botocore_brings(
+        self, built: Package, function: Path, tmp_path: Path
+    ) -> None:
+        with _tls_server(tmp_path) as (url, authority):
+            distrusted = _list_models(built, function, {"AWS_ENDPOINT_URL": url})
+            chosen = _list_models(built, function, {"AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(authority)})
+            copy = _copy(function, tmp_path)
+            with (copy / "botocore" / "cacert.pem").open("a") as bundle:
+                bundle.write(authority.read_text())
+            trusted = _list_models(built, copy, {"AWS_ENDPOINT_URL": url})
+        assert (distrusted["errorCode"], chosen["status"], trusted["status"]) == (
+            "NetworkFailure", "SUCCESS", "SUCCESS",
+        )  # fmt: skip
+        assert "SSLError" in distrusted["message"]
+
+    @pytest.mark.parametrize("stand_in", ["boto3.session", "requests"])
+    def test_a_stand_in_refuses_to_work(self, built: Package, function: Path, stand_in: str) -> None:
+        code = f"import sys; sys.path[0] = {str(function)!r}; import {stand_in}; {stand_in}.Session()"
+        ran = subprocess.run([_python(built), "-S", "-B", "-c", code], capture_output=True, text=True, check=False)
+        assert f"{stand_in.split('.')[0]} is not in this package" in ran.stderr
+
+
+class TestInTheCloud:
+    """The function under a user's name, in the Lambda runtime."""
+
+    def test_a_stack_deploys(self, function: Path, schema: Path) -> None:
+        template = {"Resources": {"Model": {"Type": NAME, "Properties": MODEL}}}
+        with Cloud(schema=schema, code=[function]) as cloud:
+            stack = Stack(cloud.url, "own-name")
+            assert stack.create(template, tags={"team": "risk"})["StackStatus"] == "CREATE_COMPLETE"
+            assert stack.delete()["StackStatus"] == "DELETE_COMPLETE"
+            assert cloud.sagemaker.calls[0].operation == "CreateModel"
+
+    @pytest.mark.slow
+    def test_the_contract_holds(self, function: Path, schema: Path, tmp_path: Path) -> None:
+        for path in (ROOT / "inputs").glob("inputs_1_*.json"):
+            shutil.copy(path, tmp_path)
+        command = ["contract", "--code", str(function), "--schema", str(schema), "--inputs", str(tmp_path)]
+        ran = subprocess.run(
+            [sys.executable, "-m", "local", *command], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert "contract tests passed: 13 passed, 2 skipped, 0 failed" in ran.stdout
+
+
+class TestRefusals:
+    """What ends a build, in words."""
+
+    def test_a_module_that_may_be_needed_but_never_was(self, tmp_path: Path) -> None:
+        sources = Sources(tmp_path / "overlay", tmp_path / "dependencies")
+        sources.overlay.mkdir()
+        sources.dependencies.mkdir()
+        (sources.dependencies / "used.py").write_text("def seldom():\n    import rare\n")
+        (sources.dependencies / "rare.py").write_text("")
+        used = Usage(frozenset({"used.py"}), frozenset(), {})
+        with pytest.raises(BuildFailed, match=r"rare, for used\.py"):
+            function_package.assemble(tmp_path / "function", sources, used, None)
+
+    def test_a_name_that_cloudformation_would_refuse(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as exit_:
+            package.main(["--type-name", "Acme::Model"])
+        assert exit_.value.code == 2
+        assert '"Acme::Model" is not a type name' in capsys.readouterr().err
+
+    def test_a_folder_of_the_users_stays(self, tmp_path: Path) -> None:
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "thesis").write_text("")
+        with pytest.raises(BuildFailed, match="in the way"):
+            package.build(NAME, tmp_path / "mine.zip")
+        assert (tmp_path / "mine" / "thesis").exists()
+
+
+def _python(built: Package) -> str:
+    """The interpreter that the package is compiled for."""
+    return function_package.lambda_python(f"python{built.compiled_for}") or sys.executable
+
+
+def _undocumented(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if name != "documentation" or not isinstance(value, str)}
+
+
+def _walk(shape: Any, reached: set[str]) -> None:
+    if shape is None or shape.name in reached:
+        return
+    reached.add(shape.name)
+    if isinstance(shape, StructureShape):
+        parts = list(shape.members.values())
+    elif isinstance(shape, MapShape):
+        parts = [shape.key, shape.value]
+    else:
+        parts = [shape.member] if isinstance(shape, ListShape) else []
+    for part in parts:
+        _walk(part, reached)
+
+
+def _stand(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def _copy(function: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "copy"
+    shutil.copytree(function, copy, copy_function=shutil.copyfile)
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(0o755)
+    return copy
+
+
+def _list_models(built: Package, function: Path, environ: dict[str, str]) -> Any:
+    event = production_event(TypeDefinition.load(SCHEMA), "LIST")
+    with closing(TracedHandler(str(function), _python(built), environ)) as handler:
+        return handler.invoke(event)
+
+
+@contextmanager
+def _tls_server(folder: Path) -> Iterator[tuple[str, Path]]:
+    """A SageMaker that speaks TLS, and the certificate of its authority."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    _write_certificate(certificate, key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = make_server("127.0.0.1", 0, create_app(), threaded=True, ssl_context=context)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.port}", certificate
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _write_certificate(certificate: Path, key: Path) -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
