@@ -10,6 +10,7 @@ from aws_sagemaker_model.schema import READ_ONLY, SCHEMA
 Json = dict[str, Any]
 
 MARK = "canary"
+VARIABLE = "TOKEN"
 # What a marked value may have to begin with to match a pattern of the schema.
 _BEGINNINGS = ("", "/", "s3://bucket/", "arn:aws:iam::123456789012:role/")
 # Of an enumeration the first value, where the others of the model allow it; these are chosen to go together.
@@ -48,7 +49,7 @@ def pointers(value: Any, pointer: str = "") -> Iterator[str]:
     """The places of a value's leaves, list positions and names of a user's choice as `*`."""
     if isinstance(value, dict):
         for name, member in value.items():
-            yield from pointers(member, f"{pointer}/{'*' if MARK in name.lower() else name}")
+            yield from pointers(member, f"{pointer}/{'*' if name == VARIABLE else name}")
     elif isinstance(value, list):
         for item in value:
             yield from pointers(item, f"{pointer}/*")
@@ -85,7 +86,7 @@ def _filled(schema: Json, name: str, numbers: Iterator[int]) -> Any:
     if schema["type"] == "object":
         members = {member: _filled(of, member, numbers) for member, of in schema.get("properties", {}).items()}
         for of in schema.get("patternProperties", {}).values():
-            members[f"{MARK.upper()}{next(numbers)}"] = _filled(of, "", numbers)
+            members[VARIABLE] = _filled(of, "", numbers)
         return members
     if schema["type"] == "array":
         return [_filled(schema["items"], name, numbers)]
