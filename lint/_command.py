@@ -1,0 +1,15 @@
+"""`lint-sagemaker-model`: cfn-lint with the rules beside this file."""
+
+import sys
+from pathlib import Path
+
+import cfnlint.runner
+
+
+def main() -> None:
+    """Run cfn-lint with the arguments of the command line, and exit as it does.
+
+    The name of this file keeps cfn-lint from loading it as rules.
+    """
+    sys.argv += ["--append-rules", str(Path(__file__).resolve().parent)]
+    cfnlint.runner.main()
