@@ -32,6 +32,7 @@ LOG = logging.getLogger(__package__)
 TIME_LIMITS = {Action.READ: 30.0, Action.LIST: 30.0}
 _MUTATION_TIME_LIMIT = 60.0
 _STATES_ITS_PROPERTIES = (Action.CREATE, Action.UPDATE)
+_NOT_A_REQUEST = (KeyError, TypeError, AttributeError, ValueError, RecursionError)
 _IDENTIFIERS = ("ModelArn", "ModelName")
 
 # At DEBUG these write whole requests with their property values and credentials.
@@ -61,7 +62,7 @@ class ModelType(Resource):  # type: ignore[misc]
         silence_libraries()
         try:
             request = _parse(event)
-        except (KeyError, TypeError, AttributeError, ValueError):
+        except _NOT_A_REQUEST:
             progress = exceptions.InvalidRequest(
                 "The event is not a request of CloudFormation to a resource type: action, region, bearerToken "
                 "and requestData must be there."
@@ -108,10 +109,20 @@ def _set_level(logger: logging.Logger, level: int) -> None:
 
 
 def _parse(event: Any) -> HandlerRequest:
-    request = HandlerRequest.deserialize(json.loads(json.dumps(event)))
-    for required in (Action[request.action], request.region, request.bearerToken):
-        if not isinstance(required, str) or not required:
-            raise TypeError
+    """Return the request that an event is. Raises _NOT_A_REQUEST where a part lacks or is of another type."""
+    event = {"awsAccountId": None, **json.loads(json.dumps(event))}
+    event["requestData"] = {"resourceProperties": None, **event["requestData"]}
+    request = HandlerRequest.deserialize(event)
+    data = request.requestData
+    credentials = [vars(given) for given in (data.callerCredentials, data.providerCredentials) if given]
+    tags = [data.stackTags, data.previousStackTags, data.systemTags, data.previousSystemTags]
+    members = [text for mapping in (*credentials, *tags) for pair in (mapping or {}).items() for text in pair]
+    required = [Action[request.action], request.region, request.bearerToken, *members]
+    optional = [request.awsAccountId, request.stackId, request.nextToken, data.logicalResourceId]
+    for text in [*required, *filter(None, optional)]:
+        text.encode()
+    if not (request.region and request.bearerToken and isinstance(request.callbackContext or {}, dict)):
+        raise ValueError
     return request
 
 

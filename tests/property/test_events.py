@@ -1,0 +1,92 @@
+"""Whatever arrives at the Lambda entry point, it answers, and makes nothing of what is no request."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.events import ACTIONS, TypeDefinition, production_event
+from tests.conftest import IMAGE, MODEL
+from tests.property.strategies import TYPE, replaced
+
+NAMES = st.sampled_from(sorted({name for one in [TYPE, *TYPE["definitions"].values()] for name in one["properties"]}))
+ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.sampled_from(
+    ["s3://b/", "true", "10", "\ud800", "aws:", "x" * 5000, IMAGE, "arn:aws:sagemaker:us-east-1:123456789012:model/a"]
+)
+# All that Python takes for JSON, and more.
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.just(10**4000),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | ANY_TEXT, inner, max_size=6),
+    max_leaves=20,
+)
+DEFINITION = TypeDefinition.from_schema(TYPE)
+RIGHT_CODES = {"InvalidRequest", "InvalidCredentials", "NotFound", "NotUpdatable"}
+DEEP = 100_000
+
+
+def answered(sagemaker, event):
+    """The answer to an event, which is JSON that Lambda can carry; what is not there is not made."""
+    from aws_sagemaker_model.handlers import resource, test_entrypoint
+
+    for entry_point in (test_entrypoint, resource):
+        sagemaker.reset()
+        answer = entry_point(event, None)
+        json.dumps(answer, ensure_ascii=False, allow_nan=False).encode()
+        assert answer["status"] == "SUCCESS" or answer["errorCode"] in RIGHT_CODES, answer
+    made = [call for call in sagemaker.calls if call.operation == "CreateModel" and call.status == 200]
+    assert bool(made) == (answer["status"] == "SUCCESS" and event["action"] == "CREATE")
+    return answer
+
+
+def whole(action):
+    """An event with all that CloudFormation may send."""
+    return production_event(
+        DEFINITION,
+        action,
+        desired=MODEL,
+        previous=MODEL,
+        stack_tags={"a": "b"},
+        previous_stack_tags={"a": "b"},
+        system_tags={"aws:cloudformation:stack-name": "s"},
+        previous_system_tags={"aws:cloudformation:stack-name": "s"},
+        logical_id="Scorer",
+        stack_id="arn:aws:cloudformation:us-east-1:123456789012:stack/s/1",
+        context={"attempt": 1, "since": 0.0},
+        next_token="t",
+    )
+
+
+def paths(value, path=()):
+    """Every place in an event, but for the inside of the callback context, which is the type's own."""
+    yield path
+    if isinstance(value, dict) and path != ("callbackContext",):
+        for name, member in value.items():
+            yield from paths(member, (*path, name))
+
+
+@given(event=ANYTHING)
+def test_an_event_that_is_anything_is_refused(sagemaker, event):
+    assert answered(sagemaker, event)["status"] == "FAILED"
+
+
+@given(action=st.sampled_from(ACTIONS), properties=ANYTHING, previous=ANYTHING)
+def test_properties_that_are_anything_are_answered(sagemaker, action, properties, previous):
+    event = whole(action)
+    event["requestData"] |= {"resourceProperties": properties, "previousResourceProperties": previous}
+    answered(sagemaker, event)
+
+
+@given(action=st.sampled_from(ACTIONS), data=st.data(), anything=ANYTHING)
+def test_an_event_with_anything_in_a_place_is_answered(sagemaker, action, data, anything):
+    event = whole(action)
+    path = data.draw(st.sampled_from(list(paths(event))))
+    answered(sagemaker, replaced(event, path, anything))
+
+
+def test_an_event_deeper_than_python_reads_is_refused(sagemaker):
+    nested = value = {}
+    for _ in range(DEEP):
+        value["a"] = value = {}
+    event = whole("CREATE")
+    event["requestData"]["resourceProperties"] = nested
+    assert answered(sagemaker, event)["errorCode"] == "InvalidRequest"
