@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -116,9 +117,19 @@ def _stop(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
 
 
+def _stay_on_this_machine() -> None:
+    """Leave the user's AWS profiles aside, whole or broken, and let no proxy stand before this machine."""
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        os.environ.pop(name, None)
+    os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost")))
+
+
 def main() -> int:
     """Run one command: 0 when it did what was asked, 1 when not, 2 for arguments that make no sense."""
     arguments = _parser().parse_args()
+    _stay_on_this_machine()
     for number in _STOPPING:
         signal.signal(number, _stop)
     try:

@@ -128,10 +128,8 @@ def _suite(project: Path, code: Path, select: str | None) -> tuple[int, str, int
     from local.runtime import FUNCTION_NAME, LambdaRuntime
     from local.sagemaker import LocalSageMaker
 
-    # Nothing of the user's: no profile, no endpoint and no proxy between here and the Lambda runtime.
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
-        os.environ.pop(name, None)
-    os.environ.update(AWS_CONFIG_FILE=os.devnull, NO_PROXY="127.0.0.1")
+    # A running cloud that the user works with is not the one to test on.
+    os.environ.pop("AWS_ENDPOINT_URL", None)
     passthrough = {"core": {"passthrough": {"urls": [r"^http://127\.0\.0\.1"]}}}
     with (
         moto.mock_aws(config=passthrough),
