@@ -10,7 +10,7 @@ import io
 import json
 import re
 import signal
-import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -262,10 +262,9 @@ def create_app() -> SageMakerApp:
 
 
 def serve(port: int) -> None:
-    """Serves until SIGINT or SIGTERM; prints the URL first."""
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    """Serves until a signal's handler raises SystemExit; prints the URL first."""
     with LocalSageMaker(port) as local_sagemaker:
         print(f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True)
-        stopped.wait()
+        with suppress(SystemExit):
+            while True:
+                signal.pause()
