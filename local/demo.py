@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 from rich.terminal_theme import MONOKAI
 
 from local import clients, console
@@ -61,7 +62,7 @@ def _drawn(recorded: Console) -> str:
     """The picture, with fonts of the reader's own machine where rich would have them fetched."""
     drawn = recorded.export_svg(title="make demo", theme=MONOKAI, unique_id="demo")
     drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
-    return re.sub(r"font-family: [^;]*;", "font-family: Menlo, Consolas, 'DejaVu Sans Mono', monospace;", drawn)
+    return re.sub(r"font-family: [^;]*;", "font-family: monospace;", drawn)
 
 
 def _show() -> None:
@@ -84,6 +85,15 @@ def _say(number: str, title: str, command: str = "") -> None:
     console.out.print(f"\n[bold cyan]{number}[/]  [bold]{title}[/]")
     if command:
         console.out.print(f"[dim]$ {escape(command)}[/]")
+
+
+def _print_row(*columns: tuple[int, str], text: str) -> None:
+    """Cells of given widths, and a text behind them that goes on below itself where the line is full."""
+    grid = Table.grid(padding=(0, 2))
+    for width, _ in columns:
+        grid.add_column(width=width, no_wrap=True)
+    grid.add_row(*(cell for _, cell in columns), text)
+    console.out.print(grid, soft_wrap=False)
 
 
 def _expect(true: bool, what: str) -> None:
@@ -138,7 +148,7 @@ def _follow(operation: clients.Operation) -> None:
         status, logical_id = event["ResourceStatus"], event["LogicalResourceId"]
         reason = f"  [dim]{escape(event['ResourceStatusReason'])}[/]" if event.get("ResourceStatusReason") else ""
         at = f"[dim]{time.monotonic() - started:4.1f} s[/]"
-        console.out.print(f"{at}  [{console.style_of(status)}]{status:<35}[/]  {logical_id}{reason}")
+        _print_row((6, at), (35, f"[{console.style_of(status)}]{status}[/]"), text=logical_id + reason)
 
 
 def _tell_of_a_stack(stack: _Stack) -> None:
@@ -218,9 +228,7 @@ def _invoke(cloud: Cloud, action: Action, desired: Json, *, previous: Json | Non
     event = production_event(cloud.definition, action, desired=desired, previous=previous, logical_id="Model")
     for progress in follow(cloud.runtime.invoke, event):
         status = progress["status"]
-        console.out.print(
-            f"{action:<7} [{_style(status, refused)}]{status:<12}[/] {escape(_summary(progress))}".rstrip()
-        )
+        _print_row((6, action), (11, f"[{_style(status, refused)}]{status}[/]"), text=escape(_summary(progress)))
     _expect(progress.get("errorCode", "") == refused, f"{action} ends with {refused or 'success'}")
     return progress
 
