@@ -13,12 +13,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import clients
+from tests.e2e.conftest import ROOT, Stack, started_cloud
 
 if TYPE_CHECKING:
     from local.cloud import Cloud
-    from tests.e2e.conftest import Stack
 
-ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 
@@ -158,6 +157,22 @@ def test_every_example_is_deployed_here_and_told_of_in_its_readme() -> None:
 
     assert files == {case.example for case in CASES} | {"fifty-models"}
     assert files == set(re.findall(r"\| \[`([\w-]+)\.yaml`\]\(\1\.yaml\)", (EXAMPLES / "README.md").read_text()))
+
+
+def test_the_examples_deploy_under_a_name_of_ones_own() -> None:
+    own, parameters = "Acme::SageMaker::Model", {case.example: case.parameters for case in CASES}
+    with started_cloud("--type-name", own) as (url, _):
+        for example in sorted(set(parameters) - {"private-registry-vpc"}):
+            stack = Stack(url, example)
+            body = _body(example).replace("Type: AWS::SageMaker::Model\n", f"Type: {own}\n")
+
+            made = stack.create(body, Parameters=_parameters(parameters[example]))
+
+            assert made["StackStatus"] == "CREATE_COMPLETE", stack.events()
+            resources = stack.cloudformation.describe_stack_resources(StackName=example)["StackResources"]
+            assert own in {one["ResourceType"] for one in resources}
+            # A type outside AWS's namespace has its read-only properties as attributes, and no others.
+            assert stack.outputs()["ModelArn"].endswith(f":model/{stack.outputs()['ModelName']}")
 
 
 def test_fifty_models_come_and_one_more_for_a_longer_list(stack: Stack, sagemaker: Any) -> None:
