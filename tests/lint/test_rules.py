@@ -220,13 +220,17 @@ def test_a_template_that_is_all_wrong_crashes_no_rule(tmp_path: Path, properties
     assert [message for _, _, rule, message in lint(template) if rule.startswith("E0")] == []
 
 
-def test_many_conditions_make_what_depends_on_them_unknown(tmp_path: Path) -> None:
-    names = [f"C{number}" for number in range(12)]
-    conditions = "\n".join(f"  {name}: !Equals [!Ref P, {name}]" for name in names)
-    containers = "\n".join(f"        - !If [{name}, {{Image: x}}, {{Image: y, Mode: MultiModel}}]" for name in names)
+@pytest.mark.parametrize(("number", "found"), [(6, ["E9360"] * 5), (7, [])])
+def test_more_conditions_than_can_be_tried_make_what_depends_on_them_unknown(
+    tmp_path: Path, number: int, found: list[str]
+) -> None:
+    names = [f"C{position}" for position in range(number)]
+    parameters = "\n".join(f"  P{name}: {{Type: String}}" for name in names)
+    conditions = "\n".join(f"  {name}: !Equals [!Ref P{name}, 'yes']" for name in names)
+    containers = "\n".join(f"        - !If [{name}, {{Image: x, Mode: MultiModel}}, {{Image: y}}]" for name in names)
     template = tmp_path / "template.yaml"
     template.write_text(
-        f"Parameters:\n  P: {{Type: String}}\nConditions:\n{conditions}\nResources:\n  Model:\n"
+        f"Parameters:\n{parameters}\nConditions:\n{conditions}\nResources:\n  Model:\n"
         f"    Type: Acme::SageMaker::Model\n    Properties:\n      Containers:\n{containers}\n"
     )
-    assert lint(template) == []
+    assert [rule for _, _, rule, _ in lint(template)] == found
