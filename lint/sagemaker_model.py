@@ -83,7 +83,7 @@ class ModelRules(cfnlint.rules.CloudFormationLintRule):
                 for rule_id, violation in _findings(cfn, outcome):
                     place = outcome.place(violation.path)
                     rule = self.child_rules.get(rule_id, self)
-                    match = cfnlint.rules.RuleMatch(_locatable(cfn, place), str(violation), rule=rule)
+                    match = cfnlint.rules.RuleMatch(place, str(violation), rule=rule)
                     found.setdefault((rule_id, *place, violation.message), match)
         return list(found.values())
 
@@ -145,6 +145,12 @@ class SpecificationWithoutPackage(_ModelRule):
     description = "InferenceSpecificationName chooses among the specifications of a model package"
 
 
+_FIXED_NAME = (
+    "is fixed, so every change but one of tags fails: it replaces the model, and the new one cannot have the name "
+    "of the old one. Leave it out, or let it come from a parameter that you change as well"
+)
+
+
 def _schema_of(type_name: str) -> dict[str, Any]:
     return {
         **schema.SCHEMA,
@@ -165,12 +171,6 @@ def _findings(cfn: Any, outcome: Outcome) -> Iterator[tuple[str, Violation]]:
     name = ("ModelName",)
     if name in outcome.places and _is_fixed(_at(cfn, outcome.places[name])):
         yield FixedName.id, Violation(name, _FIXED_NAME)
-
-
-_FIXED_NAME = (
-    "is fixed, so every change but one of tags fails: it replaces the model, and the new one cannot have the name "
-    "of the old one. Leave it out, or let it come from a parameter that you change as well"
-)
 
 
 def _archive_suffix(path: Path, container: Properties) -> Iterator[Violation]:
@@ -248,8 +248,8 @@ def _is_secret(cfn: Any, parameter: Any) -> bool:
 def _is_fixed(name: Any) -> bool:
     """Say whether a name stays the same for as long as a stack lives: it depends on pseudo parameters at most."""
     match name:
-        case str():
-            return True
+        case str() | int():
+            return "{{resolve:" not in str(name)
         case {"Ref": str(reference)}:
             return reference.startswith("AWS::")
         case {"Fn::Sub": str(text)}:
@@ -263,12 +263,12 @@ def _outcomes(cfn: Any, name: str, resource: Properties) -> Iterator[Outcome]:
     """Yield the properties of a resource in each outcome of the conditions that they depend on."""
     stated = resource.get("Properties")
     properties = stated if isinstance(stated, dict) else {}
-    known = cfn.template.get("Conditions", {})
+    known = set(cfn.template.get("Conditions") or ())
     conditions = {condition: {True, False} for condition in _conditions(properties) if condition in known}
     if len(conditions) > _MAX_CONDITIONS:
         conditions = {}
-    if conditions and resource.get("Condition") in known:
-        conditions[resource["Condition"]] = {True}
+    if conditions and str(resource.get("Condition")) in known:
+        conditions[str(resource["Condition"])] = {True}
     for scenario in cfn.conditions.build_scenarios(conditions) if conditions else [{}]:
         places: dict[Path, Place] = {}
         yield Outcome(_resolved(properties, (), ["Resources", name, "Properties"], scenario, places), places)
@@ -324,10 +324,3 @@ def _at(cfn: Any, place: Place) -> Any:
     for step in place:
         value = value[step]
     return value
-
-
-def _locatable(cfn: Any, place: Place) -> Place:
-    """Cut a place to the part whose line cfn-lint can tell: numbers in a list have none."""
-    while len(place) > 1 and not cfn.get_location_yaml(cfn.template, place):
-        place = place[:-1]
-    return place

@@ -214,10 +214,30 @@ def test_each_rule_can_be_ignored_alone(findings: list[tuple[str, int, str, str]
         pytest.param("{PrimaryContainer: {Fn::If: [[A], b, c]}}", id="condition that is no name"),
     ],
 )
-def test_a_template_that_is_all_wrong_crashes_no_rule(tmp_path: Path, properties: str) -> None:
+def test_properties_that_are_all_wrong_crash_no_rule(tmp_path: Path, properties: str) -> None:
     template = tmp_path / "template.yaml"
     template.write_text(f"Resources:\n  Model:\n    Type: Acme::SageMaker::Model\n    Properties: {properties}\n")
-    assert [message for _, _, rule, message in lint(template) if rule.startswith("E0")] == []
+    assert [message for _, _, rule, message in lint(template) if rule == "E0002"] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(
+            "Conditions: null\nResources: {M: {Type: Acme::SageMaker::Model, Condition: [A]}}", id="condition"
+        ),
+        pytest.param(
+            "Conditions: [A]\nResources: {M: {Type: Acme::SageMaker::Model, Condition: A}}", id="conditions"
+        ),
+        pytest.param("Parameters: [A]\nResources: {M: {Type: Acme::SageMaker::Model}}", id="parameters"),
+        pytest.param("Resources: {M: {Type: [Acme::SageMaker::Model]}, N: 1}", id="type"),
+    ],
+)
+def test_a_template_that_is_all_wrong_crashes_no_rule(tmp_path: Path, wrong: str) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text(wrong)
+    own = [message for _, _, rule, message in lint(template) if rule == "E0002" and "936" in message]
+    assert own == []
 
 
 @pytest.mark.parametrize(("number", "found"), [(6, ["E9360"] * 5), (7, [])])
