@@ -167,9 +167,20 @@ def _broken(value: Any, schema: dict[str, Any]) -> Iterator[str]:
         if keyword in schema and not holds(value, schema[keyword]):
             limit = schema[keyword]
             yield words.format(", ".join(map(str, limit)) if isinstance(limit, list) else limit)
+    if isinstance(value, str) and not _is_text(value):
+        yield "must be whole text: it has half of a character outside Unicode's first plane"
     for name in schema.get("required", []):
         if name not in value:
             yield f"lacks {name}, which it must have"
+
+
+def _is_text(value: str) -> bool:
+    """Say whether a string can be sent: JSON's \\ud800 alone is read, and cannot be written as UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @cache

@@ -84,7 +84,7 @@ def _containers_or_primary_container(model: Properties) -> Iterator[Violation]:
 
 def _environment_size(model: Properties) -> Iterator[Violation]:
     sizes = [
-        len(text.encode()) if isinstance(text, str) else 0
+        len(text.encode(errors="surrogatepass")) if isinstance(text, str) else 0
         for _, container in containers(model)
         for pair in _mapping(container, "Environment").items()
         for text in pair
