@@ -58,6 +58,9 @@ test-package: package ## Run the contract and end-to-end tests on the package in
 	@$(BIN)/python -m local contract --code build/aws-sagemaker-model/function
 	@$(BIN)/python -m pytest --quiet tests/e2e --code build/aws-sagemaker-model/function
 
+sam-local: setup ## Send the events of sam-tests/ to the function in SAM's container (needs a Docker engine)
+	@$(BIN)/python -m tools.sam_local
+
 bench: setup ## Measure against the floor; writes bench/results.json and bench/latency.svg
 	@$(BIN)/python -m bench
 
@@ -74,4 +77,4 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
-.PHONY: help setup test test-all lint demo demo-svg generate package test-package bench lock audit
+.PHONY: help setup test test-all lint demo demo-svg generate package test-package sam-local bench lock audit
