@@ -68,6 +68,7 @@ def editor_schema(schema: Schema, type_name: str) -> Schema:
                 },
             },
             "Function": _FUNCTION,
+            "DynamicReference": {"type": "string", "pattern": r"\{\{resolve:.+\}\}"},
             **{name: _strict(definition) for name, definition in schema["definitions"].items()},
         },
     }
@@ -90,7 +91,9 @@ def _or_function(schema: Schema) -> Schema:
     """Return the schema of a place in a template that a schema of the type describes."""
     described = {"description": schema["description"]} if "description" in schema else {}
     stated = {"$ref": schema["$ref"]} if "$ref" in schema else _strict(schema)
-    return {**described, "anyOf": [stated, {"$ref": "#/definitions/Function"}]}
+    is_scalar = schema.get("type") in ("string", "boolean", "integer")
+    others = ["Function", *(["DynamicReference"] if is_scalar else [])]
+    return {**described, "anyOf": [stated, *({"$ref": f"#/definitions/{other}"} for other in others)]}
 
 
 def _strict(schema: Schema) -> Schema:

@@ -32,7 +32,7 @@ def deepest(error: Any) -> Iterator[str]:
     for alternative in error.context or [error]:
         if alternative is error:
             yield "/".join(map(str, error.absolute_path))
-        elif alternative.schema_path[0] == 0:  # what the property must be; the other alternative is a function
+        elif alternative.schema_path[0] == 0:  # what the property must be; the other alternatives are functions
             yield from deepest(alternative)
 
 
