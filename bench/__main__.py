@@ -29,8 +29,8 @@ def main() -> int:
         if built.compiled_for is None:
             built = package.build(python=sys.executable)
     python = processes.interpreter(built)
-    versions = f"Python {function_package.version(python)} alone, {platform.python_version()} else"
-    machine = f"{_processor()}, {os.cpu_count()} cores; {versions}"
+    versions = f"Python {platform.python_version()}, for cold starts and memory {function_package.version(python)}"
+    machine = f"{_processor()}, {os.cpu_count()} cores"
     with package.unpacked(built.path) as function:
         with _console.status("warm requests"):
             seconds, calls = warm.measure(function)
@@ -42,8 +42,11 @@ def main() -> int:
             rows += lists.rows(function, python)
         with _console.status(f"stacks of {stack.MODELS} models"):
             rows += stack.rows(function)
-    _console.print(_table(rows, machine))
-    _RESULTS.write_text(json.dumps({"machine": machine, "rows": [_to_json(row) for row in rows]}, indent=2) + "\n")
+    _console.print(_table(rows, f"{machine}; {versions}"))
+    _RESULTS.write_text(
+        json.dumps({"machine": machine, "versions": versions, "rows": [_to_json(row) for row in rows]}, indent=2)
+        + "\n"
+    )
     _PLOT.write_text(plot.latency(seconds, machine), encoding="utf-8")
     _console.print(f"Written: {_RESULTS.relative_to(ROOT)}, {_PLOT.relative_to(ROOT)}")
     return 0

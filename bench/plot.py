@@ -1,8 +1,9 @@
 """The latency of each action against its floor, as SVG."""
 
 from collections.abc import Mapping, Sequence
+from xml.sax.saxutils import escape
 
-_TITLE = "Warm latency of each action, beside the same API calls on a kept boto3 client"
+_TITLE = "Warm latency of each action, beside the same API calls by boto3"
 _COLOURS = ("#8a8f98", "#2f7ed8", "#0b3d91")
 _BAR, _GAP, _LEFT, _WIDTH, _TOP = 18, 22, 80, 760, 84
 _FONT = "font-family='system-ui, sans-serif' font-size='13'"
@@ -41,7 +42,7 @@ def _bar(y: int, colour: str, quartiles: tuple[float, float, float], floor: floa
     label = f"{middle:.1f} ms" + (f" ({middle / floor:.2f}x)" if middle != floor else "")
     return [
         f"<rect x='{_LEFT}' y='{y}' width='{middle * scale:.1f}' height='{_BAR - 3}' fill='{colour}'/>",
-        f"<path d='M{_LEFT + low * scale:.1f} {centre}H{right:.1f}' stroke='#d9822b' stroke-width='2'/>",
+        f"<path d='M{_LEFT + low * scale:.1f} {centre}H{right:.1f}' stroke='#e8912d' stroke-width='1.5'/>",
         f"<text x='{right + 8:.1f}' y='{centre + 4.5}' font-size='12'>{label}</text>",
     ]
 
@@ -59,6 +60,6 @@ def _head(height: int, contenders: Sequence[str], machine: str) -> list[str]:
         f"<rect width='{_WIDTH}' height='{height}' fill='#ffffff'/>",
         f"<g {_FONT} fill='#24292f'>",
         f"<text x='{_LEFT}' y='24' font-size='16' font-weight='600'>{_TITLE}</text>",
-        f"<text x='{_LEFT}' y='42' font-size='12' fill='#57606a'>median and quartiles; {machine}</text>",
+        f"<text x='{_LEFT}' y='42' font-size='12' fill='#57606a'>median and quartiles; {escape(machine)}</text>",
         *legend,
     ]
