@@ -2,12 +2,14 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.decode import decode
+from cfnlint.helpers import FUNCTIONS
 from jsonschema import Draft7Validator
 
 from tools import editor_schema, generate
@@ -120,3 +122,14 @@ def test_the_command_writes_it_under_a_name_of_ones_own(tmp_path: Path, capsys: 
     document = {"Resources": {"Model": {"Type": "Acme::Hosting::Net", "Properties": {}}}}
     assert not Draft7Validator(json.loads(output.read_text())).is_valid(document)
     assert VALIDATOR.is_valid(document)
+
+
+def test_the_settings_that_are_documented_name_every_short_form_as_a_function() -> None:
+    readme = (generate.ROOT / "lint" / "README.md").read_text()
+    [settings] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", readme, re.DOTALL)]
+    tags = settings["yaml.customTags"]
+    assert [tag for tag in tags if not re.fullmatch(r"!\w+ (scalar|sequence|mapping):object", tag)] == []
+    without_short_form = {"Fn::Contains", "Fn::GetStackOutput", "Fn::Length", "Fn::ToJsonString"}
+    functions = {name for name in FUNCTIONS - without_short_form if "ForEach" not in name}
+    assert {"!" + name.removeprefix("Fn::") for name in functions} <= {tag.split()[0] for tag in tags}
+    assert next(iter(settings["yaml.schemas"])).endswith(str(editor_schema.OUTPUT))
