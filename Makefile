@@ -64,6 +64,12 @@ sam-local: setup ## Send the events of sam-tests/ to the function in SAM's conta
 bench: setup ## Measure against the floor; writes bench/results.json and bench/latency.svg
 	@$(BIN)/python -m bench
 
+fuzz: setup ## Try 5,000 examples of each property, new ones every time
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --quiet --numprocesses auto tests/property
+
+soak: setup ## Run 2,000 lifecycles through one handler process: it must keep its size
+	@$(BIN)/python -m tests.soak
+
 lock: setup ## Resolve requirements*.in into requirements*.txt, with hashes (UPGRADE=1: to the newest versions)
 	@for name in requirements requirements-dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -77,4 +83,4 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
-.PHONY: help setup test test-all lint demo demo-svg generate package test-package sam-local bench lock audit
+.PHONY: help setup test test-all lint demo demo-svg generate package test-package sam-local bench lock audit fuzz soak

@@ -133,6 +133,12 @@ class _ExecutionEnvironment:
             self.stop()
             raise HandlerCrashed("The Lambda runtime emulator ended during the invocation.") from None
 
+    @property
+    def process_id(self) -> int | None:
+        with suppress(OSError, ValueError):
+            return int(self._pid_file.read_text())
+        return None
+
     def stop(self) -> None:
         if self._pool is not None:
             self._pool.close()
@@ -214,6 +220,11 @@ class LambdaRuntime:
     def endpoint(self) -> str:
         """The Lambda endpoint URL of the first environment (function name `function`), for `cfn test`."""
         return f"http://127.0.0.1:{self._environments[0].port}"
+
+    @property
+    def process_ids(self) -> list[int]:
+        """The handler processes that run now, one for each environment that was needed."""
+        return [one.process_id for one in self._environments if one.process_id is not None]
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
         """The handler's JSON answer; HandlerCrashed, HandlerTimedOut or NotJson when there is none."""
