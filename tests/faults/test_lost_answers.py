@@ -1,6 +1,7 @@
 """Answers that never came and events that come twice: one model, the right one, and nobody else's."""
 
 import pytest
+from botocore.retries.quota import RetryQuota
 
 from aws_sagemaker_model import handlers
 from local.events import follow, reinvocation
@@ -189,6 +190,27 @@ def test_an_update_interrupted_is_completed_by_its_repetition(call, fault, sagem
     assert service.models() == {**BYSTANDER, "scorer": AFTER}
 
 
+@pytest.mark.parametrize("call", ["AddTags", "DeleteTags"])
+def test_an_update_interrupted_where_there_is_no_room_for_more_tags(call, sagemaker, service, deliver, finish):
+    """A model has at most 50 tags, so that the old go before the new."""
+    before, after = ({f"{age}{number}": CANARY for number in range(50)} for age in ("old", "new"))
+    service.create("scorer", before)
+    there = {**NAMED, "ModelArn": f"{ARN}scorer"}
+    full = Situation(
+        "UPDATE",
+        {**there, "Tags": tag_list(after)},
+        exists=True,
+        tags=after,
+        previous={**there, "Tags": tag_list(before)},
+    )
+    sagemaker.faults.inject(call, "access-denied")
+    event = full.event()
+    assert outcome(deliver(event)) == "AccessDenied"
+    sagemaker.faults.replace([])
+    assert finish(event)["status"] == "SUCCESS"
+    assert service.models() == {"scorer": after}
+
+
 def test_an_update_interrupted_is_undone_by_the_rollback(sagemaker, service, deliver, finish):
     update.prepare(service)
     sagemaker.faults.inject("DeleteTags", "access-denied")
@@ -205,3 +227,22 @@ def test_no_answer_on_the_way_repeats_a_value(sagemaker, service, deliver):
         sagemaker.faults.replace([{"fault": "reset-after", "times": 3}])
         answer = deliver(situation.event())
         assert CANARY not in answer.get("message", "") + str(answer.get("callbackContext"))
+
+
+@pytest.mark.parametrize(
+    "situation", [create, named, update, delete], ids=["create", "create named", "update", "delete"]
+)
+@pytest.mark.parametrize("fault", ["reset-after", "reset-before", "internal-error"])
+def test_after_an_outage_that_used_up_botocores_retries(
+    situation, fault, sagemaker, service, deliver, finish, monkeypatch
+):
+    """botocore stops trying again once an execution environment has seen too many failures; CloudFormation does not."""
+    monkeypatch.setattr(RetryQuota, "acquire", lambda *_: False)
+    situation.prepare(service)
+    sagemaker.faults.inject(None, fault, times=1)
+    event = situation.event()
+    answer = deliver(event)
+    if answer["status"] == "IN_PROGRESS":
+        answer = finish(reinvocation(event, answer))
+    assert answer["status"] == "SUCCESS"
+    assert service.models() == situation.expected(service.models())

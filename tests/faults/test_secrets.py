@@ -5,8 +5,11 @@ import logging
 
 import pytest
 
+from aws_sagemaker_model import entrypoint, session
+from aws_sagemaker_model.session import HandlerSession
 from local.events import new_token, production_event
 from local.faults import FAULTS, Fault, When
+from local.http_server import HttpServer
 from local.runtime import LambdaRuntime
 from tests.conftest import ROOT
 from tests.faults.canaries import MARK, models, pointers, settable
@@ -125,6 +128,22 @@ def test_what_a_service_repeats(echo, code, sagemaker, deliver, written, nothing
         assert answer["status"] == "FAILED"
         assert MARK not in said(answer).lower()
         nothing_told()
+
+
+def test_what_a_proxy_says_of_a_request(sagemaker, deliver, monkeypatch):
+    """An error that is no JSON, with a page for its text."""
+
+    def page(_environ, start_response):
+        start_response("403 Forbidden", [("Content-Type", "text/html")])
+        return [f"<h1>Not here: {MARK} of my page</h1>".encode()]
+
+    proxy = HttpServer(page)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+    monkeypatch.setattr(entrypoint, "CALLER", HandlerSession(session._MUTATIONS))
+    answer = deliver(event("CREATE", MODELS["an image"]))
+    proxy.close()
+    assert outcome(answer) == "GeneralServiceException"
+    assert MARK not in said(answer)
 
 
 def tag_values(model):
