@@ -135,7 +135,7 @@ def test_what_a_proxy_says_of_a_request(sagemaker, deliver, monkeypatch):
 
     def page(_environ, start_response):
         start_response("403 Forbidden", [("Content-Type", "text/html")])
-        return [f"<h1>Not here: {MARK} of my page</h1>".encode()]
+        return [f"<h1>Not here: {MARK}s of this page</h1>".encode()]
 
     proxy = HttpServer(page)
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
