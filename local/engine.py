@@ -212,6 +212,9 @@ class Engine:
     def _update(
         self, physical_id: str, old: Json, new: Json, stack_name: str, logical_id: str | None = None
     ) -> tuple[str, Json]:
+        if old == new and physical_id in self._known:
+            # CloudFormation leaves alone what does not change; ministack sends everything through an update.
+            return physical_id, self._attributes(physical_id)
         previous, previous_tags = _parted(old)
         desired, tags = _parted(new)
         if any(_differs(previous, desired, name) for name in self._definition.create_only):
@@ -249,13 +252,13 @@ class Engine:
         return stack
 
     def _import(self, identifier: Mapping[str, str]) -> tuple[str, Json]:
-        return self._adopted(self._read(dict(identifier)), {}, {}, {})
+        return self._adopted(self._run("READ", {}, desired=dict(identifier)), {}, {}, {})
 
     def _import_problem(self, *identifier: str) -> str | None:
         """Why a resource cannot be imported, or None; the message that ministack gives for its own types."""
         changesets = self._modules["ministack.services.cloudformation.changesets"]
         try:
-            self._read(self._definition.identifier_model("|".join(identifier)))
+            self._run("READ", {}, desired=self._definition.identifier_model("|".join(identifier)))
         except ResourceFailed as failure:
             if failure.code != "NotFound":
                 return str(failure)
@@ -265,7 +268,7 @@ class Engine:
 
     def _read_for_drift(self, physical_id: str, props: Json) -> Json | None:
         try:
-            model = self._read(self._definition.identifier_model(physical_id))
+            model = self._run("READ", {}, desired=self._definition.identifier_model(physical_id))
         except ResourceFailed as failure:
             if failure.code == "NotFound":
                 return None
@@ -276,9 +279,6 @@ class Engine:
             compared[tag_property] = model[tag_property]
         return compared
 
-    def _read(self, identifier: Json) -> Json:
-        return self._run("READ", {}, desired=identifier)
-
     def _adopted(self, model: Json, properties: Json, tags: Json, place: Json) -> tuple[str, Json]:
         """Remember a resource that now exists: its physical id and the attributes of Fn::GetAtt."""
         try:
@@ -287,23 +287,24 @@ class Engine:
             raise ResourceFailed(
                 f"The handler's answer lacks the primary identifier {missing}.", "InternalFailure"
             ) from None
-        attributes = self._attributes({**properties, **model})
-        self._known[identifier] = {"attributes": self._definition.read_only_part(model), "place": place, "tags": tags}
+        self._known[identifier] = {"model": {**properties, **model}, "place": place, "tags": tags}
         if tags:
             self._on_tagged(identifier, tags["system"])
-        return identifier, attributes
+        return identifier, self._attributes(identifier)
 
-    def _attributes(self, model: Json) -> Json:
+    def _attributes(self, physical_id: str) -> Json:
         """Read-only properties; for a type in AWS's namespace the identifiers as well, which a third party lacks."""
         names = set(self._definition.read_only)
         if self._definition.type_name.startswith("AWS::"):
             names.update(*self._definition.additional_identifiers, self._definition.primary_identifier)
+        model = self._known[physical_id]["model"]
         return {name: value_at(model, name) for name in names if has(model, name)}
 
     def _kept(self, physical_id: str) -> Json:
         """Identifier and known read-only properties, which CloudFormation adds to the template's."""
         kept = self._definition.identifier_model(physical_id)
-        for name, value in self._known.get(physical_id, {}).get("attributes", {}).items():
+        model = self._known.get(physical_id, {}).get("model", {})
+        for name, value in self._definition.read_only_part(model).items():
             put_at(kept, name, value)
         return kept
 

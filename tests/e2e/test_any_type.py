@@ -211,6 +211,10 @@ def test_following_ends_when_the_schemas_time_is_over(tmp_path: Path) -> None:
     assert limit - 10 < sum(slept) <= limit
 
 
+def _is_zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
 def test_a_runtime_starts_again_after_its_emulator_died(tmp_path: Path) -> None:
     with runtime(tmp_path) as functions:
         assert functions.invoke(event("READ", Id="nowhere"))["errorCode"] == "NotFound"
@@ -218,7 +222,8 @@ def test_a_runtime_starts_again_after_its_emulator_died(tmp_path: Path) -> None:
         address = endpoint.removeprefix("http://")
         (emulator,) = [pid for pid in descendants(os.getpid()) if address in Path(f"/proc/{pid}/cmdline").read_text()]
         os.kill(emulator, signal.SIGKILL)
-        while Path(f"/proc/{emulator}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        # Dead, and its last thread gone: until then its parent cannot know.
+        while not _is_zombie(emulator) or len(list(Path(f"/proc/{emulator}/task").iterdir())) > 1:
             time.sleep(0.01)
         assert functions.invoke(event("READ", Id="nowhere"))["errorCode"] == "NotFound"
         assert functions.endpoint == endpoint

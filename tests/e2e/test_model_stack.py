@@ -101,6 +101,18 @@ def test_stack_tags_change_in_place(stack: Stack, sagemaker: Any) -> None:
     assert set(tags_of(sagemaker, arn)) >= SYSTEM_TAGS
 
 
+def test_what_does_not_change_is_left_alone(stack: Stack, cloud: Cloud) -> None:
+    body = template(Model=model(Tags=tags(stage="dev")), Other=model())
+    body["Outputs"] = {"Other": {"Value": {"Fn::GetAtt": ["Other", "Name"]}}}
+    stack.create(body)
+    other = stack.outputs()["Other"]
+    body["Resources"]["Model"]["Properties"]["Tags"] = tags(stage="prod")
+    cloud.sagemaker.calls.clear()
+    assert stack.update(body)["StackStatus"] == "UPDATE_COMPLETE"
+    assert [call.operation for call in cloud.sagemaker.calls] == ["DescribeModel", "ListTags", "AddTags"]
+    assert stack.outputs()["Other"] == other
+
+
 def test_replacement_makes_the_new_model_first(stack: Stack, sagemaker: Any, cloud: Cloud) -> None:
     parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Ref": "Model"}}}
     body = template(Model=model(), Dependent=parameter)
