@@ -72,11 +72,15 @@ def main(
     connect = connect or partial(_client, session)
     registrations = [Registration(package, settings, region, connect) for region in regions]
     run = _plan if given.dry_run else partial(_register, poll_seconds=poll_seconds)
+    problems: list[str] = []
     try:
-        return 0 if run(registrations) else 1
+        run(registrations, problems)
     except KeyboardInterrupt:
-        _say("Interrupted. Registrations that began go on; run the same command again to wait for them.")
-        return 130
+        problems.append("Interrupted. Registrations that began go on; run the same command again to wait for them.")
+    # After the display of progress, which a line on another stream would tear.
+    for problem in problems:
+        _err.print(f"[red]error:[/] {escape(problem)}")
+    return 1 if problems else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,9 +126,10 @@ def _client(session: Any, service: str, region: str) -> Any:
     return session.client(service, region_name=region, config=_CONFIG)
 
 
-def _plan(registrations: Sequence[Registration]) -> bool:
+def _plan(registrations: Sequence[Registration], problems: list[str]) -> None:
     """Say what a registration would do. Only reads."""
-    return None not in [_attempt(one, partial(_planned, one)) for one in registrations]
+    for one in registrations:
+        _attempt(one, partial(_planned, one), problems)
 
 
 def _planned(registration: Registration) -> str:
@@ -144,19 +149,15 @@ def _planned(registration: Registration) -> str:
     return version or ""
 
 
-def _register(registrations: Sequence[Registration], poll_seconds: int) -> bool:
+def _register(registrations: Sequence[Registration], problems: list[str], poll_seconds: int) -> None:
     """Start in every region, then wait for each: CloudFormation works on all of them at once."""
     columns = (SpinnerColumn(), TextColumn("{task.description} {task.fields[stage]}"), TimeElapsedColumn())
-    versions: list[str | None] = []
     with Progress(*columns, console=_out, transient=True, disable=not _out.is_terminal) as progress:
-        stages = [_stage(progress, one) for one in registrations]
-        started = [
-            _attempt(one, partial(_started, one, stage)) for one, stage in zip(registrations, stages, strict=True)
-        ]
-        for one, stage, version in zip(registrations, stages, started, strict=True):
-            finish = partial(_finished, one, version or "", stage, poll_seconds)
-            versions.append(None if version is None else _attempt(one, finish))
-    return None not in versions
+        shown = [(one, _stage(progress, one)) for one in registrations]
+        started = [_attempt(one, partial(_started, one, stage), problems) for one, stage in shown]
+        for (one, stage), version in zip(shown, started, strict=True):
+            if version is not None:
+                _attempt(one, partial(_finished, one, version, stage, poll_seconds), problems)
 
 
 def _stage(progress: Progress, registration: Registration) -> Callable[[str], None]:
@@ -199,12 +200,12 @@ def _finished(registration: Registration, version: str, stage: Callable[[str], N
     return version
 
 
-def _attempt(registration: Registration, act: Callable[[], str]) -> str | None:
-    """Return what was done, or None after saying what went wrong: the other regions go on."""
+def _attempt(registration: Registration, act: Callable[[], str], problems: list[str]) -> str | None:
+    """Return what was done, or None after noting what went wrong: the other regions go on."""
     try:
         return act()
     except _EXPECTED as error:
-        _err.print(f"[red]error:[/] {registration.region}: {escape(_words(error))}")
+        problems.append(f"{registration.region}: {_words(error)}")
         return None
 
 

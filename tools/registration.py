@@ -193,11 +193,9 @@ class Registration:
 
     def _request_token(self) -> str:
         """The idempotency key of this registration: the recorded one of a run that was cut off, or a new one."""
-        record = self._record()
-        if "versionArn" in record:
+        if "versionArn" in self._record():
+            # That version was deregistered.
             self._s3.delete_object(Bucket=self.bucket, Key=self._record_key)
-        elif record:
-            return str(record["requestToken"])
         token = str(uuid.uuid4())
         body = json.dumps({"requestToken": token}).encode()
         try:
@@ -209,7 +207,8 @@ class Registration:
         return token
 
     def _record(self) -> dict[str, Any]:
-        with suppress(self._s3.exceptions.NoSuchKey):
+        # A record that cannot be read is as good as none: it will be written anew.
+        with suppress(self._s3.exceptions.NoSuchKey, ValueError):
             record = json.loads(self._s3.get_object(Bucket=self.bucket, Key=self._record_key)["Body"].read())
             return record if isinstance(record, dict) else {}
         return {}

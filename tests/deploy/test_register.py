@@ -193,6 +193,20 @@ def request_tokens(clients: Clients) -> list[str]:
     return tokens
 
 
+def test_a_record_that_cannot_be_read_is_written_anew(clients: Clients, package: Path) -> None:
+    expect_registration(clients, package, 1)
+    expect_description(clients, 1)
+    assert run(clients, package) == 0
+    (record,) = (one for one in stored(clients) if one.endswith(".json"))
+    clients("s3", EAST).put_object(Bucket=BUCKET, Key=record, Body=b"{")
+    expect_registration(clients, package, 2)
+    expect_description(clients, 2)
+    assert run(clients, package) == 0
+    expect_description(clients, 2)
+    expect_description(clients, 2)
+    assert run(clients, package) == 0
+
+
 def test_many_regions_each_with_a_bucket_of_its_own(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,6 +275,14 @@ def test_two_runs_at_once_make_one_version(clients: Clients, package: Path) -> N
     expect_description(clients, 1)
     assert run(clients, package) == 0
     assert tokens == ["of-the-other-run"]
+
+
+def test_an_interruption_ends_in_words(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_service: str, _region: str) -> Any:
+        raise KeyboardInterrupt
+
+    assert register.main(["--bucket", BUCKET, "--package", str(package), "--region", EAST], interrupted) == 1
+    assert "run the same command again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
