@@ -155,6 +155,9 @@ class TestAlone:
     def test_trusts_the_authorities_that_botocore_brings(
         self, built: Package, function: Path, tmp_path: Path
     ) -> None:
+        # Mozilla's list, which botocore repeats, has some 150.
+        public = ssl.create_default_context(cafile=function / "botocore" / "cacert.pem")
+        assert public.cert_store_stats()["x509_ca"] > 100
         with _tls_server(tmp_path) as (url, authority):
             distrusted = _list_models(built, function, {"AWS_ENDPOINT_URL": url})
             chosen = _list_models(built, function, {"AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(authority)})
