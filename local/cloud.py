@@ -61,6 +61,7 @@ class Cloud:
     ) -> None:
         definitions = [TypeDefinition.load(schema, name) for name in type_names or (None,)]
         self.definition = definitions[0]
+        self.type_names = [one.type_name for one in definitions]
         self._closing = contextlib.ExitStack()
         listener = self._closing.enter_context(_listener(port))
         self.port: int = listener.getsockname()[1]

@@ -47,8 +47,8 @@ def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
     lines = [f"export {name}={value}" for name, value in {**exports, "AWS_REGION": clients.REGION}.items()]
     return "\n".join(
         [
-            f"# The laptop cloud is ready after {watch}: CloudFormation with {cloud.definition.type_name} by its own "
-            "handlers, a local SageMaker, and ministack's other services.",
+            f"# The laptop cloud is ready after {watch}: CloudFormation with {' and '.join(cloud.type_names)} "
+            "by its own handlers, a local SageMaker, and ministack's other services.",
             "# boto3, the AWS CLI, CDK and Terraform talk to it with:",
             *lines,
             "# Ctrl-C stops it; nothing is kept.",

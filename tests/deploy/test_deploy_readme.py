@@ -1,5 +1,6 @@
 """deploy/README.md: every command in it is one that its program takes."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import awscli.clidriver
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from cfnlint.decode import cfn_yaml
 from commands import commands_of
 from moto import mock_aws
 from stubbed_registry import Clients, write_package
@@ -79,6 +81,17 @@ def test_the_template_takes_the_parameters(
 ) -> None:
     status = aws(*command[1:], "--no-execute-changeset")
     assert (status, capsys.readouterr().err) == (0, "")
+
+
+def test_every_parameter_is_one_of_the_template() -> None:
+    declared = set(cfn_yaml.load(str(ROOT / "deploy" / "registration.yaml"))["Parameters"])
+    # Of a stack: Name=value; of a stack set: ParameterKey=Name,... ; the AWS CLI drops a name that it does not know.
+    words = {word for command in API_CALLS for word in command if word.startswith("ParameterKey=")}
+    given = {re.split("[=,]", word)[1] for word in words}
+    for command in those_of("aws", "cloudformation", "deploy"):
+        given |= {word.split("=")[0] for word in command[command.index("--parameter-overrides") + 1 :]}
+    assert given <= declared
+    assert "PackageKey" in given
 
 
 def test_the_package_goes_to_where_the_stack_looks_for_it(account: None) -> None:
