@@ -2,15 +2,14 @@
 
 import random
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from cloudformation_cli_python_lib import Action, HandlerErrorCode, OperationStatus, ProgressEvent, exceptions
 
-from . import errors, names, tags, translator, validation
+from . import creation, errors, names, tags, translator, validation
 from .entrypoint import ModelType, Request
-from .errors import Retry, ServiceFailure
+from .errors import ServiceFailure
 from .models import ResourceModel
 from .sagemaker import SageMaker, Session
 from .schema import TYPE_NAME, Violation
@@ -18,9 +17,6 @@ from .stabilisation import Attempt
 
 resource = ModelType(TYPE_NAME, ResourceModel)
 test_entrypoint = resource.test_entrypoint
-
-# Creates that this execution environment saw accepted, as request token and name: delivered again, they are ours.
-_ACCEPTED: deque[tuple[str, str]] = deque(maxlen=256)
 
 
 @resource.handler(Action.CREATE)
@@ -30,18 +26,20 @@ def create(session: Session, request: Request, callback_context: Mapping[str, An
     desired = translator.to_json(request.desiredResourceState)
     # A later invocation gets the model of an answer, with its read-only properties.
     _refuse([*(validation.read_only(request.properties) if attempt.is_first else []), *_violations(request)])
-    name = desired.get("ModelName") or _generated_name(request)
+    generated = names.generate(request.stackId, request.logicalResourceIdentifier, request.clientRequestToken)
+    name = desired.get("ModelName") or generated
+    desired_tags = _desired_tags(request)
     models = SageMaker(session, request.region)
     arn = models.arn(request.awsAccountId, name)
     try:
         if not attempt.done:
-            _create_once(models, request, desired, name, attempt)
+            wanted = translator.to_create_request(desired, name, desired_tags)
+            creation.create_once(models, wanted, request.clientRequestToken, attempt, is_ours=name == generated)
             attempt = attempt.accepted(time.time())
-        description = models.describe_model(name)
-        return _success(translator.to_model(description, _desired_tags(request)))
+        return _success(translator.to_model(models.describe_model(name), desired_tags))
     except ServiceFailure as failure:
         seen = errors.not_visible(failure) if attempt.done else failure
-        made = attempt.done or (name == _generated_name(request) and attempt.after(failure).unanswered)
+        made = attempt.done or (name == generated and attempt.after(failure).unanswered)
         return _unfinished(seen, attempt, translator.with_arn(desired, arn), arn if made else None)
     except Exception as error:
         return _unfinished(errors.unexpected(error), attempt, None, arn if attempt.done else None)
@@ -110,47 +108,6 @@ def list_page(session: Session, request: Request, _callback_context: Mapping[str
     return ProgressEvent(status=OperationStatus.SUCCESS, resourceModels=models, nextToken=next_token)
 
 
-def _create_once(
-    models: SageMaker, request: Request, desired: Mapping[str, Any], name: str, attempt: Attempt
-) -> None:
-    """Create the model, unless an earlier delivery or attempt of this very request has done so."""
-    try:
-        models.create_model(translator.to_create_request(desired, name, _desired_tags(request)))
-    except ServiceFailure as refusal:
-        exists = refusal.error_code is HandlerErrorCode.AlreadyExists
-        ours = name == _generated_name(request) or (request.clientRequestToken, name) in _ACCEPTED
-        if not (exists if ours else _was_accepted(models, desired, name, attempt, refusal)):
-            raise
-    _ACCEPTED.append((request.clientRequestToken, name))
-
-
-def _was_accepted(
-    models: SageMaker, desired: Mapping[str, Any], name: str, attempt: Attempt, refusal: ServiceFailure
-) -> bool:
-    """Say whether a model with a name of the user's choice was made by a request that seems to have failed.
-
-    Raises AlreadyExists when somebody else has the name: an answer that asks for another invocation carries the
-    ARN, and CloudFormation deletes what that names when the create fails in the end.
-    """
-    exists = refusal.error_code is HandlerErrorCode.AlreadyExists
-    lost = attempt.unanswered or refusal.unanswered
-    if not lost and (refusal.retry is Retry.NEVER or not attempt.is_first):
-        return False
-    try:
-        description = models.describe_model(name)
-    except ServiceFailure as failure:
-        if not exists:
-            return False
-        unseen = errors.not_visible(failure)
-        unseen.unanswered = True
-        raise unseen from None
-    # The service tells milliseconds: a model of the very same one was there before.
-    made_since = round(description["CreationTime"].timestamp() * 1000) > round(attempt.since * 1000)
-    if lost and made_since and not translator.create_only_changes(desired, None, description):
-        return True
-    raise errors.taken()
-
-
 def _change_tags(models: SageMaker, model_arn: str, change: tags.Changes, current: tags.Tags) -> None:
     # Set first: a tag whose key only changes its case, or that policies look for, is never missing. But where
     # there is no room for the new beside the old, the old must go first.
@@ -172,10 +129,6 @@ def _existing_name(request: Request) -> str:
     if name is None:
         raise errors.NoSuchModel
     return name
-
-
-def _generated_name(request: Request) -> str:
-    return names.generate(request.stackId, request.logicalResourceIdentifier, request.clientRequestToken)
 
 
 def _desired_tags(request: Request) -> dict[str, str]:
@@ -222,7 +175,7 @@ def _unfinished(
         return progress
     return ProgressEvent(
         status=OperationStatus.IN_PROGRESS,
-        message=str(failure),
+        message=f"Trying again: {failure}",
         resourceModel=model,
         callbackContext=attempt.after(failure).to_context(),
         callbackDelaySeconds=delay,
