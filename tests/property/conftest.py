@@ -14,3 +14,8 @@ EVERYWHERE = {
 settings.register_profile("test", max_examples=500, derandomize=True, database=None, **EVERYWHERE)
 settings.register_profile("fuzz", max_examples=5000, print_blob=True, **EVERYWHERE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
+
+
+def share(parts: int) -> int:
+    """The number of examples of a property that is tried with a part of them."""
+    return settings.default.max_examples // parts

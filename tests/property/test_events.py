@@ -2,11 +2,12 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.events import ACTIONS, TypeDefinition, production_event
 from tests.conftest import IMAGE, MODEL
+from tests.property.conftest import share
 from tests.property.strategies import TYPE, replaced
 
 NAMES = st.sampled_from(sorted({name for one in [TYPE, *TYPE["definitions"].values()] for name in one["properties"]}))
@@ -64,6 +65,7 @@ def paths(value, path=()):
             yield from paths(member, (*path, name))
 
 
+@settings(max_examples=share(2))
 @given(event=ANYTHING)
 def test_an_event_that_is_anything_is_refused(sagemaker, event):
     assert answered(sagemaker, event)["status"] == "FAILED"

@@ -5,10 +5,11 @@ import logging
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import IMAGE, MODEL
+from tests.property.conftest import share
 from tests.property.strategies import matching, models, places, replaced
 
 # What no message and no log line may repeat.
@@ -187,6 +188,7 @@ def test_a_mistake_is_told_and_nothing_is_made(sagemaker, invoke, client, logged
     assert client.list_models()["Models"] == []
 
 
+@settings(max_examples=share(5))
 @given(broken=broken_by_schema() | broken_by_rule())
 def test_a_mistake_in_an_update_changes_nothing(sagemaker, invoke, logged, broken):
     sagemaker.reset()

@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 
 from local.events import production_event
 from tests.conftest import MODEL
+from tests.property.conftest import share
 from tests.property.strategies import TAG_KEYS, TAG_VALUES, tag_list
 
 # Few, so that the same key is met as a tag of the stack, of the model and of somebody else, and in both its cases.
@@ -149,5 +150,5 @@ def test_tags_follow_the_stack_and_leave_those_of_others(sagemaker, client, defi
     fixtures = {"sagemaker": sagemaker, "client": client, "definition": definition}
     run_state_machine_as_test(
         type("TagHistory", (TagHistory,), fixtures),
-        settings=settings(max_examples=settings.default.max_examples // 10, stateful_step_count=20),
+        settings=settings(max_examples=share(10), stateful_step_count=10),
     )
