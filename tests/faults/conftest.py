@@ -14,7 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from aws_sagemaker_model import entrypoint, handlers
+from aws_sagemaker_model import creation, entrypoint, handlers
 from aws_sagemaker_model.handlers import resource
 from local.events import follow
 from local.sagemaker import LocalSageMaker
@@ -31,7 +31,7 @@ def _no_seconds_lost(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _fresh_environment(sagemaker: LocalSageMaker) -> None:
     """Forget what the execution environment remembers of earlier tests."""
-    handlers._ACCEPTED.clear()
+    creation._ACCEPTED.clear()
 
 
 @pytest.fixture

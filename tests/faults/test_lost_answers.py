@@ -3,7 +3,7 @@
 import pytest
 from botocore.retries.quota import RetryQuota
 
-from aws_sagemaker_model import handlers
+from aws_sagemaker_model import creation
 from local.events import follow, reinvocation
 from tests.conftest import IMAGE
 from tests.faults.situations import (
@@ -42,7 +42,7 @@ create, named, update, delete = (SITUATIONS[name] for name in ("create", "create
 @pytest.fixture
 def new_environment():
     """Another execution environment: it remembers nothing."""
-    return handlers._ACCEPTED.clear
+    return creation._ACCEPTED.clear
 
 
 @pytest.mark.parametrize("times", LOST.values(), ids=LOST)
