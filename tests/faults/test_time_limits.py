@@ -49,13 +49,16 @@ def test_enough_time_is_enough(name, service, deliver):
     assert answer["status"] == "SUCCESS"
 
 
-@pytest.fixture(scope="module")
-def impatient():
+@pytest.fixture
+def impatient(sagemaker):
     """A caller's session that does not listen long, and tries often."""
     quick = Config(
         connect_timeout=LISTENS, read_timeout=LISTENS, retries={"mode": "standard", "total_max_attempts": 50}
     )
-    return HandlerSession(session._MUTATIONS.merge(quick))
+    made = HandlerSession(session._MUTATIONS.merge(quick))
+    # Made as Lambda's initialisation makes it: that takes time which is no invocation's.
+    made.client("sagemaker", region_name="us-east-1")
+    return made
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
@@ -64,11 +67,11 @@ def test_no_try_outlasts_the_invocation(name, impatient, sagemaker, service, del
     SITUATIONS[name].prepare(service)
     monkeypatch.setattr(entrypoint, "CALLER", impatient)
     sagemaker.faults.inject(None, "stall", seconds=10)
-    context = Context(MARGIN + 5 * LISTENS)
+    context = Context(MARGIN + 10 * LISTENS)
     answer = deliver(SITUATIONS[name].event(), context)
     assert context.get_remaining_time_in_millis() > 0.5 * MARGIN * 1000
     assert outcome(answer) == ("IN_PROGRESS" if SITUATIONS[name].mutates else "NetworkFailure")
-    assert 1 <= sum(rule.met for rule in sagemaker.faults.rules) <= 5
+    assert 1 <= sum(rule.met for rule in sagemaker.faults.rules) <= 10
 
 
 @pytest.mark.parametrize(
