@@ -54,7 +54,8 @@ editor-schema: setup ## Write a JSON Schema for editors to build/editor/ (TYPE_N
 package: setup ## Build the registrable package in build/ and try it (TYPE_NAME=Acme::SageMaker::Model)
 	@$(BIN)/python -m tools.package $(if $(TYPE_NAME),--type-name $(TYPE_NAME))
 
-test-package: package ## Run the contract and end-to-end tests on the package instead of the source
+test-package: setup ## Run the contract and end-to-end tests on the package instead of the source
+	@$(MAKE) --no-print-directory package TYPE_NAME=
 	@$(BIN)/python -m local contract --code build/aws-sagemaker-model/function
 	@$(BIN)/python -m pytest --quiet tests/e2e --code build/aws-sagemaker-model/function
 

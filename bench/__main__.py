@@ -28,7 +28,7 @@ def main() -> int:
         built = package.build()
         if built.compiled_for is None:
             built = package.build(python=sys.executable)
-    python = processes.interpreter(built)
+    python = built.python or sys.executable
     versions = f"Python {platform.python_version()}, for cold starts and memory {function_package.version(python)}"
     machine = f"{_processor()}, {os.cpu_count()} cores"
     with package.unpacked(built.path) as function:

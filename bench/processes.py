@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +14,7 @@ from typing import Any
 from bench.measure import MODEL, ROOT, Row, in_turns, median, served
 from bench.warm import DEFINITION
 from local.events import production_event
-from tools import function_package, package
+from tools import package
 
 _STARTS, _WARM_UP = 10, 1
 _RUNS = 3
@@ -88,9 +87,3 @@ def run(python: str, folder: Path, url: str, events: list[dict[str, Any]]) -> in
     if ran.returncode or failed or len(answers) != len(events):
         raise RuntimeError(f"{folder}: {(failed or [ran.stderr])[0]}")
     return int(peak)
-
-
-def interpreter(built: package.Package) -> str:
-    """The interpreter that the package is compiled for, or this one where that of the Lambda runtime is missing."""
-    found = function_package.lambda_python(f"python{built.compiled_for}") if built.compiled_for else None
-    return found or sys.executable

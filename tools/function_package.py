@@ -82,7 +82,10 @@ def lambda_python(runtime: str) -> str | None:
 def version(python: str) -> str | None:
     """Return the version of an interpreter as "3.12", or None where it does not run."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    asked = subprocess.run([python, "-S", "-c", code], capture_output=True, text=True, check=False)
+    try:
+        asked = subprocess.run([python, "-S", "-c", code], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
     return asked.stdout.strip() if asked.returncode == 0 else None
 
 

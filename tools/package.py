@@ -44,12 +44,23 @@ _err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 class Package(NamedTuple):
-    """A built package, and the bytes of ResourceProvider.zip: as the stock plugin makes it, and ours."""
+    """A built package.
+
+    `stock_size` and `size` are bytes of ResourceProvider.zip, as the stock plugin makes it and as ours; `python` is
+    the interpreter that compiled it to byte code and `compiled_for` the version of that, None where none did.
+    """
 
     path: Path
+    type_name: str
     stock_size: int
     size: int
+    python: str | None
     compiled_for: str | None
+
+    @property
+    def schema(self) -> Path:
+        """The schema of the type, in the folder beside the zip."""
+        return self.path.with_suffix("") / f"{_hyphenated(self.type_name)}.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,13 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = build(given.type_name, given.output, given.python)
         _tell(package)
         with unpacked(package.path) as folder:
-            _try(folder, definition_in(package.path))
+            # Where nothing else is installed; then in Lambda's runtime, beside all that is installed here.
+            trace(str(folder), package.schema, package.python or sys.executable)
+            _try(folder, TypeDefinition.load(package.schema))
+        _out.print("It created, read, updated, listed and deleted a model in the Lambda runtime.")
+    except RuntimeUnavailable as error:
+        _out.print(f"It works alone, but could not be tried in the Lambda runtime: {error}", markup=False)
     except type_name.UnusableTypeName as error:
         parser.error(str(error))
-    except (BuildFailed, TraceFailed, RuntimeUnavailable) as error:
+    except (BuildFailed, TraceFailed) as error:
         _err.print(str(error), markup=False)
         return 1
-    _out.print("It created, read, updated, listed and deleted a model in the Lambda runtime.")
     return 0
 
 
@@ -90,6 +105,9 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
     name = name or own_type_name()
     runtime = str(_config()["runtime"])
     python = python or function_package.lambda_python(runtime)
+    version = function_package.version(python) if python else None
+    if python and version is None:
+        raise BuildFailed(f"{python} does not run as Python: give --python an interpreter, or leave it out")
     output = output or ROOT / "build" / f"{_hyphenated(name)}.zip"
     beside = output.with_suffix("")
     if beside.exists() and not (beside / _FUNCTION).exists():
@@ -110,8 +128,7 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
         shutil.rmtree(beside, ignore_errors=True)
         project.rename(beside)
         (Path(directory) / "whole.zip").replace(output)
-    version = function_package.version(python) if python else None
-    return Package(output, stock_size(dependencies), len(code.getvalue()), version)
+    return Package(output, name, stock_size(dependencies), len(code.getvalue()), python, version)
 
 
 def dependencies_folder() -> Path:
@@ -127,12 +144,6 @@ def stock_size(dependencies: Path) -> int:
             Python312LanguagePlugin._recursive_relative_write(dependencies, dependencies, archive)
             Python312LanguagePlugin._recursive_relative_write(ROOT / _SOURCE, ROOT / _SOURCE.parent, archive)
         return file.tell()
-
-
-def definition_in(package: Path) -> TypeDefinition:
-    """Return what a package says of its type."""
-    with zipfile.ZipFile(package) as outer:
-        return TypeDefinition.from_schema(json.loads(outer.read("schema.json")))
 
 
 @contextmanager
@@ -220,10 +231,16 @@ def _tell(package: Package) -> None:
     table.add_row("as `cfn submit` makes it", f"{package.stock_size / 1e6:.2f}")
     table.add_row("as it is here", f"{package.size / 1e6:.2f}")
     _out.print(table)
+    runtime = str(_config()["runtime"])
     if package.compiled_for is None:
         _err.print(
-            f"The Lambda runtime's Python ({_config()['runtime']}) is not here: the package holds source alone, and "
-            "starts slower for it. Install it, or give it by --python.",
+            f"The Lambda runtime's Python ({runtime}) is not here: the package holds source alone, and starts slower "
+            "for it. Install it, or give it by --python."
+        )
+    elif runtime != f"python{package.compiled_for}":
+        _err.print(
+            f"Byte-compiled for Python {package.compiled_for}, which is of no use to the Lambda runtime ({runtime}): "
+            "it compiles the source at every start. Leave out --python, or give it that version."
         )
     else:
         _out.print(f"Byte-compiled for Python {package.compiled_for}.")

@@ -28,7 +28,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Package:
             package.build(NAME, path, python)
     with zipfile.ZipFile(path) as archive:
         size = archive.getinfo(package.FUNCTION_ZIP).file_size
-    return Package(path, package.stock_size(package.dependencies_folder()), size, function_package.version(python))
+    stock_size = package.stock_size(package.dependencies_folder())
+    return Package(path, NAME, stock_size, size, python, function_package.version(python))
 
 
 @pytest.fixture(scope="session")
@@ -55,4 +56,4 @@ def function(built: Package) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def schema(built: Package) -> Path:
     """The schema of the type under the user's name."""
-    return built.path.with_suffix("") / "acme-sagemaker-model.json"
+    return built.schema

@@ -43,7 +43,7 @@ def test_is_at_most_three_megabytes(built: Package) -> None:
 
 
 def test_is_the_same_every_time(built: Package, tmp_path: Path) -> None:
-    again = package.build(NAME, tmp_path / "elsewhere" / "again.zip", built.compiled_for and _python(built))
+    again = package.build(NAME, tmp_path / "elsewhere" / "again.zip", built.python)
     assert again.path.read_bytes() == built.path.read_bytes()
 
 
@@ -141,7 +141,7 @@ class TestAlone:
 
     def test_does_all_that_cloudformation_asks(self, built: Package, function: Path, schema: Path) -> None:
         before = _stand(function)
-        used = trace(str(function), schema, _python(built))
+        used = trace(str(function), schema, str(built.python))
         assert _stand(function) == before
         assert set(used.operations) == {"sagemaker", "logs", "cloudwatch"}
 
@@ -173,7 +173,7 @@ class TestAlone:
     @pytest.mark.parametrize("stand_in", ["boto3.session", "requests"])
     def test_a_stand_in_refuses_to_work(self, built: Package, function: Path, stand_in: str) -> None:
         code = f"import sys; sys.path[0] = {str(function)!r}; import {stand_in}; {stand_in}.Session()"
-        ran = subprocess.run([_python(built), "-S", "-B", "-c", code], capture_output=True, text=True, check=False)
+        ran = subprocess.run([str(built.python), "-S", "-B", "-c", code], capture_output=True, text=True, check=False)
         assert f"{stand_in.split('.')[0]} is not in this package" in ran.stderr
 
 
@@ -219,17 +219,16 @@ class TestRefusals:
         assert exit_.value.code == 2
         assert '"Acme::Model" is not a type name' in capsys.readouterr().err
 
+    def test_an_interpreter_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert package.main(["--python", "/nowhere/python3.12"]) == 1
+        assert "/nowhere/python3.12 does not run as Python" in capsys.readouterr().err
+
     def test_a_folder_of_the_users_stays(self, tmp_path: Path) -> None:
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "thesis").write_text("")
         with pytest.raises(BuildFailed, match="in the way"):
             package.build(NAME, tmp_path / "mine.zip")
         assert (tmp_path / "mine" / "thesis").exists()
-
-
-def _python(built: Package) -> str:
-    """The interpreter that the package is compiled for."""
-    return function_package.lambda_python(f"python{built.compiled_for}") or sys.executable
 
 
 def _undocumented(members: dict[str, Any]) -> dict[str, Any]:
@@ -264,7 +263,7 @@ def _copy(function: Path, tmp_path: Path) -> Path:
 
 def _list_models(built: Package, function: Path, environ: dict[str, str]) -> Any:
     event = production_event(TypeDefinition.load(SCHEMA), "LIST")
-    with closing(TracedHandler(str(function), _python(built), environ)) as handler:
+    with closing(TracedHandler(str(function), str(built.python), environ)) as handler:
         return handler.invoke(event)
 
 
