@@ -53,7 +53,7 @@ def rows(built: package.Package, function: Path, python: str) -> Iterator[Row]:
         for _ in range(_RUNS):
             for name, folder in folders.items():
                 peaks[name].append(run(python, folder, url, list(_mixed())))
-        yield Row("peak memory after 100 mixed invocations", "the stock package", median(peaks["stock"]) / 1e6,
+        yield Row("peak memory, 100 mixed invocations", "the stock package", median(peaks["stock"]) / 1e6,
                   median(peaks["ours"]) / 1e6, "MB", MEMORY_LIMIT)  # fmt: skip
 
 

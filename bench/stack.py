@@ -24,12 +24,12 @@ def rows(function: Path) -> Iterator[Row]:
             _WARM_UP,
         )
     floor, ours = median(taken["loop"]), median(taken["stack"])
-    yield Row(f"stack of {MODELS} models", "the same by a loop of boto3", floor, ours, "s", LIMIT)
+    yield Row(f"stack of {MODELS} models", "the same models, boto3 loop", floor, ours, "s", LIMIT)
     # Every stack makes the same invocations.
     handlers = sum(json.loads(said[0])) / 1e3 / (_ROUNDS + _WARM_UP)
     yield Row(
-        f"stack of {MODELS} models: the part in our handlers",
-        "the same by a loop of boto3",
+        f"stack of {MODELS} models: in our handlers",
+        "the same models, boto3 loop",
         floor,
         handlers,
         "s",

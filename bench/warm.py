@@ -17,7 +17,7 @@ FLOOR, IN_PROCESS, RUNTIME = "kept boto3 client", "in process", "Lambda runtime"
 # A delete is one call, beside which what the runtime itself takes weighs most: it is shown without a target.
 LIMITS = {IN_PROCESS: 1.3, RUNTIME: 2.0}
 _WITHOUT_TARGET = "delete"
-_ROUNDS, _WARM_UP = 60, 10
+_ROUNDS, _WARM_UP = 100, 20
 _TAGS = [[{"Key": "team", "Value": "risk"}], [{"Key": "stage", "Value": "live"}]]
 # Calls to the API that an action may make.
 CALLS = {"create": 2, "read": 2, "update": 4, "list": 1, "delete": 1}
@@ -54,13 +54,13 @@ def rows(seconds: Mapping[str, Mapping[str, list[float]]]) -> Iterator[Row]:
         for action, taken in seconds.items():
             floor, ours = median(taken[FLOOR]) * 1e3, median(taken[name]) * 1e3
             target = None if action == _WITHOUT_TARGET else limit
-            yield Row(f"warm {action}, {name}", "the same calls on a kept boto3 client", floor, ours, "ms", target)
+            yield Row(f"warm {action}, {name}", "same calls, kept boto3 client", floor, ours, "ms", target)
 
 
 def call_rows(calls: Mapping[str, int]) -> Iterator[Row]:
     """Compare the numbers of calls with what they may be."""
     for action, made in calls.items():
-        yield Row(f"API calls of a {action}", "what it may take", CALLS[action], made, "", 1.0)
+        yield Row(f"API calls, {action}", "what it may take", CALLS[action], made, "", 1.0)
 
 
 def _floor(sagemaker: Any) -> dict[str, Contender]:

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.model import ListShape, MapShape, ServiceModel, StructureShape
 from cryptography import x509
@@ -36,6 +37,15 @@ from tools.package_trace import TracedHandler, TraceFailed, Usage, trace
 from tools.registration import Package as RegistrablePackage
 
 MODEL_FILE = "botocore/data/sagemaker/2017-07-24/service-2.json"
+
+
+_TELL_ENDPOINTS = """
+import json, sys
+sys.path[0] = sys.argv[1]
+from aws_sagemaker_model.session import CALLER
+metas = [CALLER.client(service, region).meta for service, region in json.load(sys.stdin)]
+print(json.dumps([[meta.endpoint_url, meta.partition] for meta in metas]))
+"""
 
 
 def test_is_at_most_three_megabytes(built: Package) -> None:
@@ -169,6 +179,23 @@ class TestAlone:
             "NetworkFailure", "SUCCESS", "SUCCESS",
         )  # fmt: skip
         assert "SSLError" in distrusted["message"]
+
+    def test_finds_the_services_of_every_region(self, built: Package, function: Path) -> None:
+        session = botocore.session.Session()
+        partitions = session.get_available_partitions()
+        regions = [r for partition in partitions for r in session.get_available_regions("sagemaker", partition)]
+        clients = [
+            session.create_client(service, region_name=region, aws_access_key_id="a", aws_secret_access_key="b").meta
+            for service in ("sagemaker", "logs", "cloudwatch")
+            for region in [*regions, "us-newest-9"]
+        ]
+        ran = subprocess.run(
+            [str(built.python), "-S", "-B", "-c", _TELL_ENDPOINTS, str(function)],
+            input=json.dumps([(meta.service_model.service_name, meta.region_name) for meta in clients]),
+            env={}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert len(regions) > 30
+        assert json.loads(ran.stdout) == [[meta.endpoint_url, meta.partition] for meta in clients]
 
     @pytest.mark.parametrize("stand_in", ["boto3.session", "requests"])
     def test_a_stand_in_refuses_to_work(self, built: Package, function: Path, stand_in: str) -> None:
