@@ -239,7 +239,7 @@ def _style(status: str, refused: str) -> str:
 
 def _summary(progress: Mapping[str, Any]) -> str:
     if progress["status"] == "IN_PROGRESS":
-        return f"again in {progress['callbackDelaySeconds']} s: {progress['message']}"
+        return str(progress["message"])
     if progress["status"] == "FAILED":
         return f"{progress['errorCode']}: {progress['message']}"
     if "resourceModels" in progress and progress["resourceModels"] is not None:

@@ -94,6 +94,8 @@ def soak(
     Raises WrongAnswer, also when the process did not live through it.
     """
     with LocalSageMaker(port=0) as sagemaker:
+        # Models belong to the process: another server's may be there.
+        sagemaker.reset()
         environment = {"AWS_ENDPOINT_URL": sagemaker.url}
         with (
             LambdaRuntime(handler, code=[ROOT / "src", *code], env=environment) as runtime,

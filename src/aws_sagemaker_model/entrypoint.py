@@ -21,7 +21,7 @@ from cloudformation_cli_python_lib.log_delivery import ProviderLogHandler
 from cloudformation_cli_python_lib.metrics import MetricsPublisher
 from cloudformation_cli_python_lib.utils import HandlerRequest
 
-from . import errors, names, schema
+from . import errors, names, schema, translator
 from .models import ResourceModel
 from .schema import Violation
 from .session import CALLER, MARGIN, PROVIDER, Lease
@@ -82,12 +82,13 @@ class ModelType(Resource):  # type: ignore[misc]
         return self(_to_production(event), context)
 
     def _progress(self, request: HandlerRequest, action: Action, lease: Lease) -> ProgressEvent:
-        if not request.requestData.callerCredentials:
+        credentials = request.requestData.callerCredentials
+        if not (credentials and credentials.accessKeyId and credentials.secretAccessKey):
             return exceptions.InvalidCredentials(
                 "The request carries no credentials. Give the type an execution role when registering it."
             ).to_progress_event()
         try:
-            with CALLER.lent(request.requestData.callerCredentials, lease) as session:
+            with CALLER.lent(credentials, lease) as session:
                 return self._invoke_handler(session, _typed(request, action), action, request.callbackContext or {})
         except exceptions._HandlerError as error:
             return error.to_progress_event()
@@ -171,7 +172,8 @@ def _identifiers(properties: Any) -> Any:
 def _sound(properties: dict[str, Any], violations: list[Violation]) -> ResourceModel | None:
     """Return the resource model of the properties that do not break the schema."""
     broken = {violation.path[0] for violation in violations if violation.path}
-    return ResourceModel._deserialize(schema.known({n: v for n, v in properties.items() if n not in broken}))
+    sound = schema.known({name: value for name, value in properties.items() if name not in broken})
+    return translator.from_json(sound) if sound else None
 
 
 def _to_production(event: Any) -> Any:

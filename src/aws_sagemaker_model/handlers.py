@@ -175,7 +175,7 @@ def _unfinished(
         return progress
     return ProgressEvent(
         status=OperationStatus.IN_PROGRESS,
-        message=f"Trying again: {failure}",
+        message=f"Trying again in {delay} s: {failure}",
         resourceModel=model,
         callbackContext=attempt.after(failure).to_context(),
         callbackDelaySeconds=delay,

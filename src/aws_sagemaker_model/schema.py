@@ -185,7 +185,8 @@ def _is_text(value: str) -> bool:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+    # As in ECMAScript and Java: \d is 0 to 9, not every digit of Unicode.
+    return re.compile(pattern, re.ASCII)
 
 
 _KEYWORDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {

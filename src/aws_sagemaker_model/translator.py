@@ -33,7 +33,7 @@ def to_create_request(properties: Properties, model_name: str, model_tags: tags.
 def to_model(description: Properties, model_tags: tags.Tags) -> ResourceModel:
     """Return the resource model for a DescribeModel answer and the tags of the model."""
     created = description.get("CreationTime")
-    return _model(
+    return from_json(
         {
             **schema.known(description),
             "Name": description["ModelName"],
@@ -48,9 +48,16 @@ def to_identifiers(model_arn: str, model_name: str) -> ResourceModel:
 
     SageMaker has been seen to list ARNs in lower case.
     """
-    arn = model_arn.rpartition("/")[0] + "/" + model_name
-    # For each of a page's hundred models; the library's way takes longer than the service.
-    return ResourceModel(**{**_NO_PROPERTIES, "ModelArn": arn, "ModelName": model_name})
+    return from_json({"ModelArn": model_arn.rpartition("/")[0] + "/" + model_name, "ModelName": model_name})
+
+
+def from_json(properties: Properties) -> ResourceModel:
+    """Return the resource model for properties that fit the schema; what is nested in it stays JSON.
+
+    `ResourceModel._deserialize` would look for the types of all of it, every time: for a page of a list that takes
+    longer than the service.
+    """
+    return ResourceModel(**{**_NO_PROPERTIES, **properties})
 
 
 def to_json(model: ResourceModel | None) -> dict[str, Any]:
@@ -60,7 +67,7 @@ def to_json(model: ResourceModel | None) -> dict[str, Any]:
 
 def with_arn(properties: Properties, model_arn: str) -> ResourceModel:
     """Return the resource model for properties whose model has, or will have, an ARN."""
-    return _model({**json.loads(json.dumps(properties)), "ModelArn": model_arn})
+    return from_json({**properties, "ModelArn": model_arn})
 
 
 def create_only_changes(desired: Properties, previous: Properties | None, description: Properties) -> list[str]:
@@ -85,12 +92,6 @@ def canonical(properties: Properties) -> dict[str, Any]:
     defaults = {**_MODEL_DEFAULTS, **(_PIPELINE_DEFAULTS if "Containers" in kept else {})}
     bare = _each_container(_without(kept, defaults), _without_container_defaults)
     return {name: _sorted(value, (name,)) for name, value in bare.items()}
-
-
-def _model(properties: dict[str, Any]) -> ResourceModel:
-    model = ResourceModel._deserialize(properties)
-    assert isinstance(model, ResourceModel)  # noqa: S101 - None only for nothing, and an identifier is there
-    return model
 
 
 def _each_container(properties: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:

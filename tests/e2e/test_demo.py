@@ -36,7 +36,7 @@ STORY = (
     r"/Tags/0/Value: NOT_EQUAL: expected production, is broken",
     r"DELETE_COMPLETE +ExecutionRole",
     r"DELETE_COMPLETE +churn",
-    r"CREATE +IN_PROGRESS +again in \d+ s: SageMaker cannot assume the role",
+    r"CREATE +IN_PROGRESS +Trying again in \d+ s: SageMaker cannot assume the role",
     r"CREATE +SUCCESS +arn:\S+:model/by-hand  Stage=staging",
     r"READ +SUCCESS +arn:\S+:model/by-hand  Stage=staging",
     r"LIST +SUCCESS +arn:\S+:model/by-hand\n",
