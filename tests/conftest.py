@@ -11,6 +11,9 @@ import pytest
 from local.events import Action, TypeDefinition, production_event
 from local.sagemaker import LocalSageMaker
 
+# A hook of the whole run: the process that ends it does not read the conftest.py of a part.
+from tests.faults.matrix_report import pytest_terminal_summary  # noqa: F401
+
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "aws-sagemaker-model.json"
 
