@@ -180,7 +180,10 @@ class TestAlone:
         )  # fmt: skip
         assert "SSLError" in distrusted["message"]
 
-    def test_finds_the_services_of_every_region(self, built: Package, function: Path) -> None:
+    def test_finds_the_services_of_every_region(
+        self, built: Package, function: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
         session = botocore.session.Session()
         partitions = session.get_available_partitions()
         regions = [r for partition in partitions for r in session.get_available_regions("sagemaker", partition)]
