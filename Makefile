@@ -62,7 +62,7 @@ test-package: setup ## Run the contract and end-to-end tests on the package inst
 sam-local: setup ## Send the events of sam-tests/ to the function in SAM's container (needs a Docker engine)
 	@$(BIN)/python -m tools.sam_local
 
-bench: setup ## Measure against the floor; writes bench/results.json and bench/latency.svg
+bench: setup ## Measure against the floor; writes bench/ and the README's table
 	@$(BIN)/python -m bench
 
 fuzz: setup ## Try 5,000 examples of each property, new ones every time

@@ -1,4 +1,4 @@
-"""`make bench`: measure everything side by side, show it, and write bench/results.json and bench/latency.svg."""
+"""`make bench`: measure everything side by side, show it, and write it down for the README."""
 
 import json
 import os
@@ -11,12 +11,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import lists, plot, processes, stack, warm
+from bench import lists, plot, processes, readme, stack, warm
 from bench.measure import ROOT, Row
 from tools import function_package, package
 
 _RESULTS = ROOT / "bench" / "results.json"
 _PLOT = ROOT / "bench" / "latency.svg"
+_README = ROOT / "README.md"
 _console = Console(highlight=False)
 if not _console.is_terminal:
     _console = Console(highlight=False, width=130)
@@ -43,12 +44,11 @@ def main() -> int:
         with _console.status(f"stacks of {stack.MODELS} models"):
             rows += stack.rows(function)
     _console.print(_table(rows, f"{machine}; {versions}"))
-    _RESULTS.write_text(
-        json.dumps({"machine": machine, "versions": versions, "rows": [_to_json(row) for row in rows]}, indent=2)
-        + "\n"
-    )
+    results = {"machine": machine, "versions": versions, "rows": [_to_json(row) for row in rows]}
+    _RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    _README.write_text(readme.with_table(_README.read_text(encoding="utf-8"), results), encoding="utf-8")
     _PLOT.write_text(plot.latency(seconds, machine), encoding="utf-8")
-    _console.print(f"Written: {_RESULTS.relative_to(ROOT)}, {_PLOT.relative_to(ROOT)}")
+    _console.print(f"Written: {', '.join(str(file.relative_to(ROOT)) for file in (_RESULTS, _PLOT, _README))}")
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bench import readme
 from tests.e2e.conftest import ROOT, started_cloud
 
 if TYPE_CHECKING:
@@ -79,7 +80,12 @@ def test_every_other_command_is_run_somewhere() -> None:
         assert start[-1].rpartition(".")[2] in (ROOT / ELSEWHERE[start]).read_text(encoding="utf-8"), command
 
 
+def test_the_table_is_what_was_measured() -> None:
+    results = json.loads((ROOT / "bench" / "results.json").read_text(encoding="utf-8"))
+    assert readme.with_table(README, results) == README
+
+
 def test_every_link_leads_somewhere() -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("https://")]
-    assert len(links) > 10
+    assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
