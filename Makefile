@@ -23,7 +23,7 @@ $(VENV)/.complete: requirements-dev.txt
 	@touch $@
 
 test: setup lint ## Check and test everything (slow tests included)
-	@$(BIN)/python -m pytest --quiet --numprocesses auto
+	@$(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 	@echo "Everything is tested."
 
 test-all: ## Run the tests on Python 3.11, 3.12 and 3.13, those that are here
