@@ -144,11 +144,14 @@ def _warnings() -> Iterator[list[str]]:
     logger, collector = logging.getLogger("rpdk"), Collector(logging.WARNING)
     logger.addHandler(collector)
     propagates, logger.propagate = logger.propagate, False
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     try:
         yield collected
     finally:
         logger.removeHandler(collector)
         logger.propagate = propagates
+        logger.setLevel(level)
 
 
 def _undescribed(value: Any) -> Any:

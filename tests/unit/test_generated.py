@@ -1,6 +1,7 @@
 """The files that the schema is the source of, and what the schema must say for them to be good."""
 
 import json
+import logging
 import re
 import shutil
 from collections.abc import Iterator
@@ -76,14 +77,19 @@ def test_generate_writes_only_what_is_stale(tree: Path, capsys: pytest.CaptureFi
     ],
 )
 def test_a_schema_that_does_not_validate_is_reported_in_one_line(
-    tree: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], words: str
+    tree: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+    words: str,
 ) -> None:
     (tree / generate.SCHEMA).write_text(json.dumps(SCHEMA | change))
+    # As `make package` leaves it: it has seen the warnings by then.
+    monkeypatch.setattr(logging.getLogger("rpdk"), "level", logging.CRITICAL)
 
     assert generate.main(["--check"], tree) == 1
 
-    # Servers of other tests write to the same stream from their threads.
-    [line] = [line for line in capsys.readouterr().err.splitlines() if generate.SCHEMA in line]
+    [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{generate.SCHEMA}: ")
     assert words in line
 
