@@ -337,4 +337,5 @@ def redacted(text: str, values: Iterable[str]) -> str:
 
 def _hidden(found: re.Match[str]) -> str:
     # A member's path, as in «at 'primaryContainer.image' failed to satisfy constraint», is no value.
-    return found[0] if re.fullmatch(r"'[a-z]\w*(\.(\w+|\d+))+(\.member)?'", found[0]) else "[...]"
+    names_a_member = re.fullmatch(r"'[a-z]\w*(\.\w+)*'", found[0]) and found.string.endswith(" at ", 0, found.start())
+    return found[0] if names_a_member else "[...]"

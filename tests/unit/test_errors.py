@@ -158,6 +158,7 @@ def test_an_answer_that_cannot_be_read_is_tried_again(invoke, sagemaker_says, st
     ("text", "shown"),
     [
         ("Value 'hidden' at 'primaryContainer.image' failed to satisfy constraint", "at 'primaryContainer.image'"),
+        ("Value 'hidden.part' at 'modelName' failed to satisfy", "Value [...] at 'modelName' failed"),
         ("1 validation error detected: Value 'hidden' at 'tags.1.member.key'", "at 'tags.1.member.key'"),
         ("role arn:aws:iam::123456789012:role/hidden is bad", "role [...] is bad"),
         ("at s3://hidden/key is missing", "at [...] is missing"),
