@@ -13,13 +13,14 @@ help: ## Say what can be made
 setup: $(VENV)/.complete ## Set up the virtual environment, once
 
 # uv is the installer: it reads the same pinned requirements as pip, with hashes, in a tenth of the time.
-$(VENV)/.complete: requirements-dev.txt
+$(VENV)/.complete: requirements-dev.txt laptop/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@echo "Setting up $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
 	@$(BIN)/uv pip sync --quiet --system-certs --require-hashes --compile-bytecode --python $(BIN)/python requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable ./laptop
 	@touch $@
 
 test: setup lint ## Check and test everything (slow tests included)
@@ -40,10 +41,10 @@ lint: setup ## Check style, types and the generated files
 	@echo "Style, types and generated files are in order."
 
 demo: setup ## Show the type at work on the laptop cloud
-	@$(BIN)/python -m local demo
+	@$(BIN)/python -m laptop demo
 
 demo-svg: setup ## Record the demo as the picture in the README
-	@$(BIN)/python -m local demo --record assets/demo.svg
+	@$(BIN)/python -m laptop demo --record assets/demo.svg
 
 generate: setup ## Write what the schema is the source of: models, docs, role
 	@$(BIN)/python -m tools.generate
@@ -56,7 +57,7 @@ package: setup ## Build the registrable package in build/ and try it (TYPE_NAME=
 
 test-package: setup ## Run the contract and end-to-end tests on the package instead of the source
 	@$(MAKE) --no-print-directory package TYPE_NAME=
-	@$(BIN)/python -m local contract --code build/aws-sagemaker-model/function
+	@$(BIN)/python -m laptop contract --code build/aws-sagemaker-model/function
 	@$(BIN)/python -m pytest --quiet tests/e2e --code build/aws-sagemaker-model/function
 
 sam-local: setup ## Send the events of sam-tests/ to the function in SAM's container (needs a Docker engine)

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.measure import MODEL
-from local.cloud import Cloud
-from local.events import DEFAULT_ACCOUNT
-from local.sagemaker import LocalSageMaker
-from local.sagemaker_api import Place, answer
+from laptop.cloud import Cloud
+from laptop.events import DEFAULT_ACCOUNT
+from laptop.sagemaker.api import Place, answer
+from laptop.sagemaker.server import LocalSageMaker
 
 REGION = "us-east-1"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.measure import MODEL, Row, in_turns, median, served
 from bench.warm import DEFINITION, client
-from local import clients
+from laptop import clients
 
 MODELS = 50
 LIMIT = 3.0

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import MODEL, ROOT, Row, in_turns, median, served
-from local import clients
-from local.events import Action, TypeDefinition, production_event
-from local.runtime import LambdaRuntime
+from laptop import clients
+from laptop.events import Action, TypeDefinition, production_event
+from laptop.runtime import LambdaRuntime
 
 DEFINITION = TypeDefinition.load(ROOT / "aws-sagemaker-model.json")
 FLOOR, IN_PROCESS, RUNTIME = "kept boto3 client", "in process", "Lambda runtime"

@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from local.events import Action, TypeDefinition, production_event
-from local.sagemaker import LocalSageMaker
+from laptop.events import Action, TypeDefinition, production_event
+from laptop.sagemaker.server import LocalSageMaker
 
 # A hook of the whole run: the process that ends it does not read the conftest.py of a part.
 from tests.faults.matrix_report import pytest_terminal_summary  # noqa: F401

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from rich.progress import Progress
 from rich.table import Table
 
-from local.console import out
-from local.events import Action, TypeDefinition, production_event
-from local.runtime import LambdaRuntime
-from local.sagemaker import LocalSageMaker
+from laptop.console import out
+from laptop.events import Action, TypeDefinition, production_event
+from laptop.runtime import LambdaRuntime
+from laptop.sagemaker.server import LocalSageMaker
 from tests.conftest import IMAGE, MODEL, ROOT, SCHEMA, Json
 
 # A leak of one object for each lifecycle would show as far more than this, noise of the allocator as less.

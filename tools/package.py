@@ -23,9 +23,9 @@ from rich.table import Table
 from rpdk.core.project import Project
 from rpdk.python.codegen import Python312LanguagePlugin
 
-from local.events import TypeDefinition, follow, production_event
-from local.runtime import LambdaRuntime, RuntimeUnavailable
-from local.sagemaker import LocalSageMaker
+from laptop.events import TypeDefinition, follow, production_event
+from laptop.runtime import LambdaRuntime, RuntimeUnavailable
+from laptop.sagemaker.server import LocalSageMaker
 from tools import function_package, generate, type_name
 from tools.function_package import BuildFailed, Sources
 from tools.package_trace import TraceFailed, trace

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from local.events import Action, TypeDefinition, production_event
-from local.runtime import free_ports
-from local.sagemaker import LocalSageMaker
+from laptop.events import Action, TypeDefinition, production_event
+from laptop.runtime import free_ports
+from laptop.sagemaker.server import LocalSageMaker
 
 Json = dict[str, Any]
 

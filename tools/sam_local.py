@@ -22,7 +22,7 @@ from docker.errors import DockerException  # type: ignore[import-untyped]
 from rich.console import Console
 from werkzeug.serving import make_server
 
-from local.sagemaker import LocalSageMaker, create_app
+from laptop.sagemaker.server import LocalSageMaker, create_app
 from tools.function_package import lambda_python
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -46,7 +46,7 @@ def forgetful_delete(_session, _request, _context):
 
 
 def _contract(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "local", "contract", *arguments]
+    command = [sys.executable, "-m", "laptop", "contract", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from moto import mock_aws
-from stubbed_registry import BUCKET, Clients, write_package
+
+from tests.deploy.stubbed_registry import BUCKET, Clients, write_package
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from cfnlint.decode import cfn_yaml
-from commands import commands_of
 from moto import mock_aws
-from stubbed_registry import Clients, write_package
 
+from tests.deploy.commands import commands_of
+from tests.deploy.stubbed_registry import Clients, write_package
 from tools import register
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from cfnlint.api import ManualArgs, lint_file
-from commands import blocks_of, commands_of
 
-from local import clients
+from laptop import clients
+from tests.deploy.commands import blocks_of, commands_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "deploy" / "migration.md"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.stub import ANY
-from stubbed_registry import ACCOUNT, BUCKET, Clients, write_package
 
+from tests.deploy.stubbed_registry import ACCOUNT, BUCKET, Clients, write_package
 from tools import register
 
 EAST, WEST = "us-east-1", "eu-west-1"

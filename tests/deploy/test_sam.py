@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml
 
-from local.runtime import LambdaRuntime
-from local.sagemaker import LocalSageMaker
+from laptop.runtime import LambdaRuntime
+from laptop.sagemaker.server import LocalSageMaker
 from tools.function_package import lambda_python
 from tools.sam_local import ACTIONS, EVENTS, NO_DOCKER
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import clients
-from local.cloud import Cloud
+from laptop import clients
+from laptop.cloud import Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ REST_SECONDS = 60
 
 
 def local_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "local", *arguments]
+    return [sys.executable, "-m", "laptop", *arguments]
 
 
 def descendants(pid: int) -> set[int]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import clients
-from local.events import TypeDefinition, follow, production_event
-from local.runtime import HandlerCrashed, LambdaRuntime
+from laptop import clients
+from laptop.events import TypeDefinition, follow, production_event
+from laptop.runtime import HandlerCrashed, LambdaRuntime
 from tests.e2e.conftest import Stack, descendants, started_cloud
 
 if TYPE_CHECKING:

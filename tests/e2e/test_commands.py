@@ -1,4 +1,4 @@
-"""`python -m local`, as a user runs it."""
+"""`python -m laptop`, as a user runs it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import clients
+from laptop import clients
 from tests.e2e.conftest import ROOT, descendants, local_command, started_cloud
 
 if TYPE_CHECKING:
-    from local.cloud import Cloud
+    from laptop.cloud import Cloud
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 TEMPLATE = """
@@ -151,7 +151,7 @@ def test_invoke_shows_each_progress_event(tmp_path: Path, cloud: Cloud) -> None:
     ("arguments", "url", "message"),
     [
         (("list",), "https://cloudformation.us-east-1.amazonaws.com", "is not an address of this machine"),
-        (("list",), "http://127.0.0.1:9", "Start one: python -m local up"),
+        (("list",), "http://127.0.0.1:9", "Start one: python -m laptop up"),
         (("deploy", "nowhere.yaml"), None, "nowhere.yaml cannot be read"),
         (("events", "--stack-name", "nowhere"), "CLOUD", "does not exist"),
     ],
@@ -170,7 +170,7 @@ def test_a_private_name_of_ministack_that_is_gone(name: str) -> None:
     module, _, attribute = name.partition(".")
     program = (
         f"from ministack.services.cloudformation import {module}, stacks, changesets; del {name}\n"
-        "from local import engine\n"
+        "from laptop import engine\n"
         "try: engine.load(0)\n"
         "except engine.EngineUnavailable as problem: print(problem)"
     )

@@ -95,7 +95,7 @@ def _lasting(text: str) -> str:
 
 
 def test_a_step_that_goes_wrong_stops_the_demo(tmp_path: Path) -> None:
-    for name in ("local", "src", "examples"):
+    for name in ("laptop", "src", "examples"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "aws-sagemaker-model.json", tmp_path)
     with (tmp_path / "src" / "aws_sagemaker_model" / "handlers.py").open("a") as handlers:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local import clients
+from laptop import clients
 from tests.e2e.conftest import ROOT, Stack, started_cloud
 
 if TYPE_CHECKING:
-    from local.cloud import Cloud
+    from laptop.cloud import Cloud
 
 EXAMPLES = ROOT / "examples"
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local import clients
+from laptop import clients
 
 if TYPE_CHECKING:
-    from local.cloud import Cloud
+    from laptop.cloud import Cloud
     from tests.e2e.conftest import Stack
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"

@@ -32,12 +32,12 @@ ELSEWHERE = {
     ("make", "demo"): "tests/e2e/test_demo.py",
     ("make", "package"): "tests/package/test_package.py",
     ("python", "-m", "tools.register"): "tests/deploy/test_register.py",
-    ("python", "-m", "local", "contract"): "tests/contract/test_contract.py",
+    ("python", "-m", "laptop", "contract"): "tests/contract/test_contract.py",
 }
 LOCAL = [
     command
     for command in COMMANDS
-    if command[:3] == ["python", "-m", "local"] and tuple(command[:4]) not in ELSEWHERE and command[3] != "up"
+    if command[:3] == ["python", "-m", "laptop"] and tuple(command[:4]) not in ELSEWHERE and command[3] != "up"
 ]
 
 
@@ -56,7 +56,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """`python -m local up`, as the README starts it, ended as its reader does."""
+    """`python -m laptop up`, as the README starts it, ended as its reader does."""
     with started_cloud() as (url, process):
         yield url
         process.send_signal(signal.SIGINT)

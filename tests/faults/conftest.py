@@ -11,8 +11,8 @@ from botocore.retries.standard import ExponentialBackoff
 
 from aws_sagemaker_model import creation, entrypoint, handlers
 from aws_sagemaker_model.handlers import resource
-from local.events import follow
-from local.sagemaker import LocalSageMaker
+from laptop.events import follow
+from laptop.sagemaker.server import LocalSageMaker
 from tests.faults.situations import Deliver, Json, Service
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local.events import Action, TypeDefinition, new_token, production_event
-from local.sagemaker import LocalSageMaker
-from local.sagemaker_api import OPERATIONS, Place
+from laptop.events import Action, TypeDefinition, new_token, production_event
+from laptop.sagemaker.api import OPERATIONS, Place
+from laptop.sagemaker.server import LocalSageMaker
 from tests.conftest import ARTIFACTS, IMAGE, ROLE, SCHEMA
 
 Json = dict[str, Any]

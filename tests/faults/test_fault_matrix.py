@@ -10,8 +10,8 @@ from botocore.config import Config
 
 from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import HandlerSession
-from local.events import reinvocation
-from local.faults import FAULTS, READS_OF_A_MODEL, When
+from laptop.events import reinvocation
+from laptop.sagemaker.faults import FAULTS, READS_OF_A_MODEL, When
 from tests.faults.situations import ARN, BYSTANDER, CANARY, SITUATIONS, outcome
 
 # Seconds. A silence is longer than the client listens; a busy machine's answer is not, three times in a row.

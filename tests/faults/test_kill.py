@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from local.events import InvocationFailed
-from local.http_server import ConnectionDropped, HttpServer
-from local.runtime import LambdaRuntime
+from laptop.events import InvocationFailed
+from laptop.http_server import ConnectionDropped, HttpServer
+from laptop.runtime import LambdaRuntime
 from tests.conftest import ROOT
 from tests.faults.situations import BYSTANDER, SITUATIONS, outcome
 

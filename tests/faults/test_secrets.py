@@ -7,10 +7,10 @@ import pytest
 
 from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import HandlerSession
-from local.events import new_token, production_event
-from local.faults import FAULTS, Fault, When
-from local.http_server import HttpServer
-from local.runtime import LambdaRuntime
+from laptop.events import new_token, production_event
+from laptop.http_server import HttpServer
+from laptop.runtime import LambdaRuntime
+from laptop.sagemaker.faults import FAULTS, Fault, When
 from tests.conftest import ROOT
 from tests.faults.canaries import MARK, models, pointers, settable
 from tests.faults.situations import ARN, DEFINITION, SITUATIONS, STACK, outcome, tag_list

@@ -8,7 +8,7 @@ from botocore.config import Config
 
 from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import CONNECT_TIMEOUT, MARGIN, READ_TIMEOUT, HandlerSession
-from local.events import reinvocation
+from laptop.events import reinvocation
 from tests.faults.conftest import Context
 from tests.faults.situations import ARN, SITUATIONS, outcome
 

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from werkzeug.serving import make_server
 
-from local.cloud import Cloud
-from local.events import TypeDefinition, production_event
-from local.sagemaker import create_app
+from laptop.cloud import Cloud
+from laptop.events import TypeDefinition, production_event
+from laptop.sagemaker.server import create_app
 from tests.conftest import MODEL, ROOT, SCHEMA
 from tests.e2e.conftest import Stack
 from tests.package.conftest import NAME
@@ -224,7 +224,7 @@ class TestInTheCloud:
             shutil.copy(path, tmp_path)
         command = ["contract", "--code", str(function), "--schema", str(schema), "--inputs", str(tmp_path)]
         ran = subprocess.run(
-            [sys.executable, "-m", "local", *command], cwd=ROOT, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "laptop", *command], cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert "contract tests passed: 13 passed, 2 skipped, 0 failed" in ran.stdout

@@ -5,7 +5,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.events import ACTIONS, TypeDefinition, production_event
+from laptop.events import ACTIONS, TypeDefinition, production_event
 from tests.conftest import IMAGE, MODEL
 from tests.property.conftest import share
 from tests.property.strategies import TYPE, replaced

@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from local.events import production_event
+from laptop.events import production_event
 from tests.conftest import MODEL
 from tests.property.conftest import share
 from tests.property.strategies import TAG_KEYS, TAG_VALUES, tag_list

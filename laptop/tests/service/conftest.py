@@ -11,8 +11,8 @@ import pytest
 import requests
 from botocore.config import Config
 
-from local.sagemaker import LocalSageMaker, mock
-from tests.local.samples import AS_WRITTEN, IMAGE, KEYS, REGION
+from laptop.sagemaker.server import LocalSageMaker, mock
+from laptop.tests.service.samples import AS_WRITTEN, IMAGE, KEYS, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

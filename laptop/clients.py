@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.events import Json, LocalFailure
+from laptop.events import Json, LocalFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

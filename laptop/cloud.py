@@ -16,11 +16,11 @@ import hypercorn.asyncio
 import hypercorn.config
 from hypercorn.middleware import AsyncioWSGIMiddleware
 
-from local.clients import ABOUT_PATH
-from local.engine import DEFAULT_REGION, Engine
-from local.events import LocalFailure, TypeDefinition
-from local.runtime import LambdaRuntime
-from local.sagemaker import LocalSageMaker
+from laptop.clients import ABOUT_PATH
+from laptop.engine import DEFAULT_REGION, Engine
+from laptop.events import LocalFailure, TypeDefinition
+from laptop.runtime import LambdaRuntime
+from laptop.sagemaker.server import LocalSageMaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -16,15 +16,15 @@ from rich.markup import escape
 from rich.table import Table
 from rich.terminal_theme import MONOKAI
 
-from local import clients, console
-from local.events import LocalFailure, follow, production_event
+from laptop import clients, console
+from laptop.events import LocalFailure, follow, production_event
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Mapping
 
-    from local.cloud import Cloud
-    from local.events import Action, Json
+    from laptop.cloud import Cloud
+    from laptop.events import Action, Json
 
 ROOT = Path(__file__).resolve().parent.parent
 _TEMPLATE = "examples/xgboost.yaml"
@@ -67,9 +67,9 @@ def _drawn(recorded: Console) -> str:
 
 def _show() -> None:
     watch = console.Stopwatch()
-    _say("1", "A CloudFormation, a Lambda runtime and a SageMaker start on this machine", "python -m local up")
+    _say("1", "A CloudFormation, a Lambda runtime and a SageMaker start on this machine", "python -m laptop up")
     # Imported when needed: moto and ministack take most of a second.
-    from local.cloud import Cloud
+    from laptop.cloud import Cloud
 
     with Cloud() as cloud:
         console.out.print(f"{cloud.definition.type_name} is served at {cloud.url} after {watch}")
@@ -152,7 +152,7 @@ def _follow(operation: clients.Operation) -> None:
 
 
 def _tell_of_a_stack(stack: _Stack) -> None:
-    _say("2", "A model deploys together with its role", f"python -m local deploy {_TEMPLATE} --stack-name {_STACK}")
+    _say("2", "A model deploys together with its role", f"python -m laptop deploy {_TEMPLATE} --stack-name {_STACK}")
     stack.deploy()
     console.print_outputs(clients.find_stack(stack.cloudformation, _STACK) or {})
     first = stack.arn
@@ -174,7 +174,7 @@ def _tell_of_a_stack(stack: _Stack) -> None:
     _say(
         "5",
         "Somebody changes a tag behind CloudFormation's back, and drift detection finds it",
-        f"aws sagemaker add-tags --tags Key=Stage,Value=broken …; python -m local drift --stack-name {_STACK}",
+        f"aws sagemaker add-tags --tags Key=Stage,Value=broken …; python -m laptop drift --stack-name {_STACK}",
     )
     stack.sagemaker.add_tags(ResourceArn=stack.arn, Tags=[{"Key": "Stage", "Value": "broken"}])
     drifts = clients.detect_drift(stack.cloudformation, _STACK)
@@ -185,7 +185,7 @@ def _tell_of_a_stack(stack: _Stack) -> None:
     _say(
         "6",
         "The stack is deleted, and the model and the role with it",
-        f"python -m local delete --stack-name {_STACK}",
+        f"python -m laptop delete --stack-name {_STACK}",
     )
     described = clients.find_stack(stack.cloudformation, _STACK) or {}
     operation = clients.Operation(stack.cloudformation, described["StackId"])
@@ -195,7 +195,7 @@ def _tell_of_a_stack(stack: _Stack) -> None:
 
 
 def _command() -> str:
-    return f"python -m local deploy {_TEMPLATE} --stack-name {_STACK}"
+    return f"python -m laptop deploy {_TEMPLATE} --stack-name {_STACK}"
 
 
 def _name(arn: str) -> str:
@@ -207,7 +207,7 @@ def _tell_of_events(cloud: Cloud) -> None:
     _say(
         "7",
         "The handlers alone, in AWS's own Lambda runtime: an event in, progress events out",
-        "python -m local invoke ACTION --model FILE",
+        "python -m laptop invoke ACTION --model FILE",
     )
     tagged = {**_MODEL, "Tags": [{"Key": "Stage", "Value": "staging"}]}
     # The role is so new that IAM does not know it everywhere.

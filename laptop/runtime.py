@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from local.events import InvocationFailed, LocalFailure
+from laptop.events import InvocationFailed, LocalFailure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.samples import IMAGE
+from laptop.tests.service.samples import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ import pytest
 from botocore import exceptions
 from botocore.config import Config
 
-from local.faults import FAULTS, When
-from tests.local.samples import AS_WRITTEN, IMAGE
+from laptop.sagemaker.faults import FAULTS, When
+from laptop.tests.service.samples import AS_WRITTEN, IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local.sagemaker import LocalSageMaker
+    from laptop.sagemaker.server import LocalSageMaker
 
 ROLE = "arn:aws:iam::123456789012:role/execution"
 MODEL = {

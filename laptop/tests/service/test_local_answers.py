@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.samples import IMAGE
+from laptop.tests.service.samples import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local.sagemaker import LocalSageMaker
+    from laptop.sagemaker.server import LocalSageMaker
 
-RECORDED = Path(__file__).parents[1] / "data" / "recorded"
+RECORDED = Path(__file__).parents[3] / "tests" / "data" / "recorded"
 ROLE = "arn:aws:iam::123456789012:role/execution"
 
 

@@ -16,14 +16,14 @@ from moto.iam.models import get_account_id_from
 from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from local import sagemaker_api
-from local.sagemaker_api import OPERATIONS, Place
-from local.sagemaker_rules import Json, Refused
+from laptop.sagemaker import api as sagemaker_api
+from laptop.sagemaker.api import OPERATIONS, Place
+from laptop.sagemaker.rules import Json, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from local.http_server import Answer
+    from laptop.http_server import Answer
 
 TARGET = "SageMaker."
 CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")

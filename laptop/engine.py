@@ -12,7 +12,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from local.events import (
+from laptop.events import (
     DEFAULT_ACCOUNT,
     Action,
     InvocationFailed,
@@ -27,7 +27,7 @@ from local.events import (
     put_at,
     value_at,
 )
-from local.runtime import HandlerCrashed
+from laptop.runtime import HandlerCrashed
 
 MINISTACK_VERSION = "1.5.33"
 DEFAULT_REGION = "us-east-1"

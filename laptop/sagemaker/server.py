@@ -20,11 +20,11 @@ from xml.sax.saxutils import escape
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from local import sagemaker_api
-from local.faults import BadRule, Faults, Rule, When, error_message
-from local.http_server import Answer, ConnectionDropped, HttpServer, collected, keep_silent
-from local.sagemaker_moto import answer, install, json_answer, mock, place_of, refusal, signer
-from local.sagemaker_rules import Json, Refused
+from laptop.http_server import Answer, ConnectionDropped, HttpServer, collected, keep_silent
+from laptop.sagemaker import api as sagemaker_api
+from laptop.sagemaker.corrections import answer, install, json_answer, mock, place_of, refusal, signer
+from laptop.sagemaker.faults import BadRule, Faults, Rule, When, error_message
+from laptop.sagemaker.rules import Json, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.utils import arn_formatter
 
-from local.sagemaker_rules import (
+from laptop.sagemaker.rules import (
     TAGS_PER_RESOURCE,
     Json,
     Refused,

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.samples import IMAGE, KEYS, REGION
+from laptop.tests.service.samples import IMAGE, KEYS, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local.sagemaker import LocalSageMaker
+    from laptop.sagemaker.server import LocalSageMaker
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MODEL_OF_MANY = {
     "ModelName": "cli",
     "Containers": [{"Image": IMAGE, "ContainerHostname": "b"}, {"Image": IMAGE, "ContainerHostname": "a"}],
@@ -149,7 +149,7 @@ def test_terraform(
 
 def test_server_as_a_process(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "local", "sagemaker", "--port", "0"]
+    command = [sys.executable, "-m", "laptop", "sagemaker", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split("http://")[1].split()[0].rstrip(")")
@@ -206,7 +206,7 @@ def test_what_moto_does_not_implement_is_an_answer(connect: Callable[..., Any]) 
 
 
 def test_closed_server_answers_no_more_and_lets_its_connections_go(connect: Callable[..., Any]) -> None:
-    from local.sagemaker import LocalSageMaker
+    from laptop.sagemaker.server import LocalSageMaker
 
     with LocalSageMaker() as short_lived:
         address = short_lived.url.removeprefix("http://")

@@ -1,4 +1,4 @@
-"""`python -m local`: a CloudFormation on this machine, with the resource type's own handlers behind it."""
+"""`python -m laptop`: a CloudFormation on this machine, with the resource type's own handlers behind it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from local import commands, console
-from local.clients import DEFAULT_PORT
-from local.events import ACTIONS, LocalFailure
+from laptop import commands, console
+from laptop.clients import DEFAULT_PORT
+from laptop.events import ACTIONS, LocalFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,7 @@ _COMMANDS = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m laptop", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():
         subparser = subparsers.add_parser(name, help=command.help, description=command.help)

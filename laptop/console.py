@@ -15,7 +15,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from local.clients import Operation
+    from laptop.clients import Operation
 
 # In a pipe nothing is wrapped or cut off, so that a line can be searched for: wide enough for every table.
 _PIPE_WIDTH = 2000

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from local import console
-from local.events import LocalFailure, TypeDefinition
+from laptop import console
+from laptop.events import LocalFailure, TypeDefinition
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -125,8 +125,8 @@ def _suite(project: Path, code: Path, select: str | None) -> tuple[int, str, int
     import moto
     from rpdk.core import cli
 
-    from local.runtime import FUNCTION_NAME, LambdaRuntime
-    from local.sagemaker import LocalSageMaker
+    from laptop.runtime import FUNCTION_NAME, LambdaRuntime
+    from laptop.sagemaker.server import LocalSageMaker
 
     # A running cloud that the user works with is not the one to test on.
     os.environ.pop("AWS_ENDPOINT_URL", None)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore import exceptions
 
-from local.faults import BadRule
-from tests.local.samples import IMAGE
+from laptop.sagemaker.faults import BadRule
+from laptop.tests.service.samples import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local.sagemaker import LocalSageMaker
+    from laptop.sagemaker.server import LocalSageMaker
 
 MODEL = {"ModelName": "model", "PrimaryContainer": {"Image": IMAGE}}
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/model"

@@ -1,4 +1,4 @@
-"""The commands of `python -m local`: each takes its arguments and returns the exit status."""
+"""The commands of `python -m laptop`: each takes its arguments and returns the exit status."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local import clients, console
-from local.events import LocalFailure, TypeDefinition, follow, production_event
+from laptop import clients, console
+from laptop.events import LocalFailure, TypeDefinition, follow, production_event
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from local.cloud import Cloud
+    from laptop.cloud import Cloud
 
 
 class NoCloud(LocalFailure):
@@ -58,7 +58,7 @@ def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
 
 def _new_cloud(arguments: Namespace, port: int) -> Cloud:
     # Imported when needed: moto and ministack take most of a second.
-    from local import cloud
+    from laptop import cloud
 
     return cloud.Cloud(
         port,
@@ -80,7 +80,7 @@ def _endpoint(arguments: Namespace) -> str | None:
             json.load(answer)
     except (urllib.error.URLError, ValueError, OSError):
         if named:
-            raise NoCloud(f"No laptop cloud answers at {url}. Start one: python -m local up") from None
+            raise NoCloud(f"No laptop cloud answers at {url}. Start one: python -m laptop up") from None
         return None
     return url
 
@@ -88,7 +88,7 @@ def _endpoint(arguments: Namespace) -> str | None:
 def _cloudformation(arguments: Namespace) -> Any:
     url = _endpoint(arguments)
     if url is None:
-        raise NoCloud(f"No laptop cloud runs on port {clients.DEFAULT_PORT}. Start one: python -m local up")
+        raise NoCloud(f"No laptop cloud runs on port {clients.DEFAULT_PORT}. Start one: python -m laptop up")
     return clients.client("cloudformation", url)
 
 
@@ -100,7 +100,7 @@ def _running_or_own(arguments: Namespace) -> Iterator[str]:
         return
     with _new_cloud(arguments, 0) as cloud:
         yield cloud.url
-        console.err.print("[dim]This cloud ends with the command. To keep stacks: python -m local up[/]")
+        console.err.print("[dim]This cloud ends with the command. To keep stacks: python -m laptop up[/]")
 
 
 def deploy(arguments: Namespace) -> int:
@@ -195,7 +195,7 @@ def list_(arguments: Namespace) -> int:
 
 def sagemaker(arguments: Namespace) -> int:
     """Serve the local SageMaker alone."""
-    from local.sagemaker import serve
+    from laptop.sagemaker.server import serve
 
     serve(arguments.port)
     return 0
@@ -203,22 +203,22 @@ def sagemaker(arguments: Namespace) -> int:
 
 def contract(arguments: Namespace) -> int:
     """Run AWS's own contract tests on the handlers."""
-    from local.contract import run
+    from laptop.contract import run
 
     return run(arguments)
 
 
 def demo(arguments: Namespace) -> int:
     """Show what the type does on a cloud of its own."""
-    from local.demo import run
+    from laptop.demo import run
 
     return run(arguments)
 
 
 def invoke(arguments: Namespace) -> int:
     """Send one handler event through the runtime emulator and show each progress event."""
-    from local import cloud
-    from local.runtime import LambdaRuntime
+    from laptop import cloud
+    from laptop.runtime import LambdaRuntime
 
     definition = TypeDefinition.load(arguments.schema or cloud.DEFAULT_SCHEMA, *(arguments.type_name or ())[:1])
     event = production_event(
@@ -249,7 +249,7 @@ def _service(arguments: Namespace) -> Iterator[str]:
     if url is not None:
         yield url
         return
-    from local.sagemaker import LocalSageMaker
+    from laptop.sagemaker.server import LocalSageMaker
 
     with LocalSageMaker() as local_sagemaker:
         yield local_sagemaker.url

@@ -1,0 +1,1 @@
+"""SageMaker on this machine: what moto has, corrected to what the service does."""
