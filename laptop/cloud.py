@@ -17,8 +17,9 @@ import hypercorn.config
 from hypercorn.middleware import AsyncioWSGIMiddleware
 
 from laptop.clients import ABOUT_PATH
+from laptop.definition import TypeDefinition
 from laptop.engine import DEFAULT_REGION, Engine
-from laptop.events import LocalFailure, TypeDefinition
+from laptop.events import LocalFailure
 from laptop.runtime import LambdaRuntime
 from laptop.sagemaker.server import LocalSageMaker
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from laptop import clients, console
-from laptop.events import LocalFailure, TypeDefinition, follow, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import LocalFailure, follow, production_event
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -10,7 +10,7 @@ import importlib.metadata
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from laptop.events import (
     DEFAULT_ACCOUNT,
@@ -19,15 +19,15 @@ from laptop.events import (
     Invoke,
     Json,
     LocalFailure,
-    TypeDefinition,
     follow,
-    has,
     new_token,
     production_event,
-    put_at,
-    value_at,
 )
+from laptop.paths import has, put_at, value_at
 from laptop.runtime import HandlerCrashed
+
+if TYPE_CHECKING:
+    from laptop.definition import TypeDefinition
 
 MINISTACK_VERSION = "1.5.33"
 DEFAULT_REGION = "us-east-1"

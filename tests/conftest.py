@@ -8,7 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from laptop.events import Action, TypeDefinition, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import Action, production_event
 from laptop.sagemaker.server import LocalSageMaker
 
 # A hook of the whole run: the process that ends it does not read the conftest.py of a part.

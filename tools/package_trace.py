@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from laptop.events import Action, TypeDefinition, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import Action, production_event
 from laptop.runtime import free_ports
 from laptop.sagemaker.server import LocalSageMaker
 

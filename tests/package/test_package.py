@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from werkzeug.serving import make_server
 
 from laptop.cloud import Cloud
-from laptop.events import TypeDefinition, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import production_event
 from laptop.sagemaker.server import create_app
 from tests.conftest import MODEL, ROOT, SCHEMA
 from tests.e2e.conftest import Stack
