@@ -12,10 +12,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from laptop.events import Json, LocalFailure
+from laptop.events import LocalFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from laptop.paths import Json
 
 DEFAULT_PORT = 4566
 # Answers what the cloud serves; tells a laptop cloud from anything else on the port.

@@ -17,13 +17,12 @@ from laptop.events import (
     Action,
     InvocationFailed,
     Invoke,
-    Json,
     LocalFailure,
     follow,
     new_token,
     production_event,
 )
-from laptop.paths import has, put_at, value_at
+from laptop.paths import Json, has, put_at, value_at
 from laptop.runtime import HandlerCrashed
 
 if TYPE_CHECKING:
