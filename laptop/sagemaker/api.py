@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.utils import arn_formatter
 
+from laptop.refusal import Refused
 from laptop.sagemaker.rules import (
     TAGS_PER_RESOURCE,
-    Json,
-    Refused,
     check_model,
     check_shape,
     check_tag_keys,
@@ -29,6 +28,8 @@ from laptop.sagemaker.rules import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from laptop.paths import Json
 
 # ListModels documents no default; ListEndpoints and most other lists of SageMaker document 10.
 MODELS_PER_PAGE = 10

@@ -16,14 +16,15 @@ from moto.iam.models import get_account_id_from
 from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
+from laptop.refusal import Refused
 from laptop.sagemaker import api as sagemaker_api
 from laptop.sagemaker.api import OPERATIONS, Place
-from laptop.sagemaker.rules import Json, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from laptop.http_server import Answer
+    from laptop.paths import Json
 
 TARGET = "SageMaker."
 CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")

@@ -21,15 +21,17 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from laptop.http_server import Answer, ConnectionDropped, HttpServer, collected, keep_silent
+from laptop.refusal import Refused
 from laptop.sagemaker import api as sagemaker_api
 from laptop.sagemaker.corrections import answer, install, json_answer, mock, place_of, refusal, signer
 from laptop.sagemaker.faults import BadRule, Faults, Rule, When, error_message
-from laptop.sagemaker.rules import Json, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from laptop.paths import Json
 
 __all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock", "serve"]
 
