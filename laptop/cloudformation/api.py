@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import describe, drift, policy, template
+from laptop.cloudformation import describe, drift, plan, policy
 from laptop.cloudformation.changesets import ChangeSets
 from laptop.cloudformation.deployments import Deployments, listed_tags
 from laptop.cloudformation.operation import Carrier, Operations
-from laptop.cloudformation.paging import page, page_backwards
-from laptop.cloudformation.plan import plan
+from laptop.cloudformation.paging import page
+from laptop.cloudformation.parameters import as_text
 from laptop.refusal import Refused
 
 if TYPE_CHECKING:
-    from laptop.cloudformation.stacks import Deployment, Stack, Stacks
+    from laptop.cloudformation.stacks import Deployment, Stack
     from laptop.paths import Json
     from laptop.providers.protocol import Place, Request
 
@@ -318,9 +318,7 @@ class CloudFormation:
 def nested_request(parent: Stack, properties: Json, request: Request) -> Json:
     """The properties of a nested stack as the request that creates or updates it."""
     given = properties.get("Parameters", {})
-    parameters = [
-        {"ParameterKey": key, "ParameterValue": template.parameter_text(value)} for key, value in given.items()
-    ]
+    parameters = [{"ParameterKey": key, "ParameterValue": as_text(value)} for key, value in given.items()]
     tags = {**request.stack_tags, **{tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}}
     options = {key: properties[key] for key in ("NotificationARNs", "TimeoutInMinutes") if key in properties}
     inherited = parent.deployment.options if parent.deployment else {}
@@ -329,6 +327,3 @@ def nested_request(parent: Stack, properties: Json, request: Request) -> Json:
         "TemplateURL": properties["TemplateURL"], "Parameters": parameters, "Tags": listed_tags(tags),
         **options, **capabilities,
     }  # fmt: skip
-
-
-__all__ = ["CloudFormation", "page_backwards"]

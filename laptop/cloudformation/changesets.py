@@ -117,7 +117,7 @@ class ChangeSets:
 
     def execute(self, place: Place, request: Json) -> None:
         """Carry a change set out; every other change set of its stack is gone then."""
-        stack, change_set = self._found(place, request)
+        stack, change_set = find_change_set(self._stacks, place, request)
         with self._stacks.changed:
             if change_set.execution_status != "AVAILABLE" or change_set.goal is None:
                 raise Refused("InvalidChangeSetStatus", f"ChangeSet [{change_set.id}] cannot be executed in its current "
@@ -147,14 +147,9 @@ class ChangeSets:
             disabled = options.get("DisableRollback", not rolled_back)
             self._cloudformation.start_update(stack, change_set.goal, options | {"DisableRollback": disabled})
 
-    def _found(self, place: Place, request: Json) -> tuple[Stack, ChangeSet]:
-        stack, change_set = find_change_set(self._stacks, place, request)
-        assert isinstance(change_set, ChangeSet)
-        return stack, change_set
-
     def describe(self, place: Place, request: Json) -> Json:
         """DescribeChangeSet; with IncludePropertyValues also the properties before and after."""
-        stack, change_set = self._found(place, request)
+        stack, change_set = find_change_set(self._stacks, place, request)
         values = bool(request.get("IncludePropertyValues"))
         goal = change_set.goal
         told = _summary(stack, change_set) | {
@@ -169,7 +164,7 @@ class ChangeSets:
 
     def delete(self, place: Place, request: Json) -> None:
         """Delete a change set; the stack that only it was for stays in review, as at AWS."""
-        stack, change_set = self._found(place, request)
+        stack, change_set = find_change_set(self._stacks, place, request)
         with self._stacks.changed:
             stack.change_sets.pop(change_set.id, None)
 

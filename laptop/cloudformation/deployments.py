@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation import checks, functions, template
-from laptop.cloudformation.functions import DynamicReferences, Scope
+from laptop.cloudformation import capabilities, checks, template, transforms
+from laptop.cloudformation.conditions import check_rules
+from laptop.cloudformation.conditions import conditions as conditions_of
+from laptop.cloudformation.parameters import parameters as parameters_of
+from laptop.cloudformation.scope import Scope
 from laptop.cloudformation.stacks import STACK_TYPE, Deployment, Stack, Stacks
 from laptop.providers.protocol import Place, Provider, Providers, ResourceFailed, Served
 from laptop.refusal import Refused
@@ -14,6 +17,7 @@ from laptop.refusal import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.definition import TypeDefinition
     from laptop.paths import Json
 
@@ -64,17 +68,21 @@ class Deployments:
         former = stack.deployment if stack is not None else None
         body = self.template_body(place, request, stack)
         document = template.parse(body)
-        parameters = template.parameters(
-            document, request.get("Parameters", []), former.parameters if former else {}, self.dynamic(place).parameter
+        parameters = parameters_of(
+            document,
+            request.get("Parameters", []),
+            former.parameters if former else {},
+            self.dynamic(place).parameter,
         )
         options = {key: request[key] for key in _OPTIONS if key in request}
-        checks.require_capabilities(document, options.get("Capabilities", []))
-        processed = template.transform(document, parameters, place)
-        checks.require_capabilities(processed, options.get("Capabilities", []))
+        capabilities.require(document, options.get("Capabilities", []))
+        processed = transforms.transform(document, parameters, place)
+        capabilities.require(processed, options.get("Capabilities", []))
         tags = _tags(request["Tags"]) if "Tags" in request else dict(former.tags) if former else {}
         draft = Deployment(body, document, processed, parameters, {}, tags, options)
         scope = self._scope(draft, place, name, stack_id, stack)
-        conditions = functions.conditions(processed, scope)
+        check_rules(processed, scope)
+        conditions = conditions_of(processed, scope)
         checks.check(processed, parameters, conditions, lambda kind: self.definition(kind, place))
         return Deployment(body, document, processed, parameters, conditions, tags, options)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from laptop.cloudformation import functions
-from laptop.cloudformation.plan import graph_of
+from laptop.cloudformation.references import dependencies
 from laptop.cloudformation.stacks import StackResource
 from laptop.providers.protocol import Request, ResourceFailed
 from laptop.refusal import Refused
@@ -65,7 +65,7 @@ def adopt(carrier: Carrier, stack: Stack, run: Run, identifiers: dict[str, str])
     """Read each resource and make it the stack's; why that failed, or nothing."""
     assert stack.deployment is not None
     resources, failed = stack.deployment.resources, list[str]()
-    graph = graph_of(resources, stack.deployment.conditions)
+    graph = dependencies(resources, stack.deployment.conditions)
 
     def act(name: str) -> bool:
         if name not in identifiers:

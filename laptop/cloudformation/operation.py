@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from laptop.cloudformation import functions, importing, outputs
-from laptop.cloudformation.plan import graph_of
+from laptop.cloudformation.references import dependencies
 from laptop.cloudformation.resources import ResourceOperations
 from laptop.cloudformation.run import Run
 from laptop.cloudformation.stacks import Leftover, Stack, StackResource
@@ -26,7 +26,7 @@ from laptop.providers.protocol import Place, ResourceFailed, Served
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from laptop.cloudformation.functions import Scope
+    from laptop.cloudformation.scope import Scope
     from laptop.cloudformation.stacks import Stacks
 
 _KEPT = ("Retain", "RetainExceptOnCreate")
@@ -174,14 +174,15 @@ class _Operation:
         """Bring every resource back to what it was, then delete what the failed operations made."""
         self._run.resume()
         stable = self._stack.stable_resources
+        with self._stacks.changed:
+            self._stack.deployment = self._stack.stable or self._stack.deployment
         for logical_id in skipped & stable.keys():
             self._stacks.put(self._stack, replace(stable[logical_id], status="UPDATE_COMPLETE"), event=False)
         graph = {
             name: set(one.depends_on) & stable.keys() - skipped for name, one in stable.items() if name not in skipped
         }
-        failed: list[str] = []
-        self._run.walk(graph, lambda name: self._resources.revert(name) or failed.append(name) is not None,
-                       halt=lambda: self._run.superseded)  # fmt: skip
+        self._run.walk(graph, self._resources.revert, halt=lambda: self._run.superseded)
+        failed = self._resources.failed["update"]
         if self._run.superseded:
             return
         if failed:
@@ -210,9 +211,9 @@ class _Operation:
             stack = self._stack
             if stack.stable is not None:
                 stack.deployment = stack.stable
-                stack.resources = {
-                    name: stack.resources.get(name, one) for name, one in stack.stable_resources.items()
-                }
+                stack.resources = {name: stack.resources.get(name, one) for name, one in stack.stable_resources.items()}
+                stack.stable_resources = dict(stack.resources)
+                stack.gone.clear()
 
     def delete(self, retained: frozenset[str], *, force: bool = False) -> None:
         """Delete everything, what depends first; what is retained is left alone."""
@@ -241,7 +242,7 @@ class _Operation:
         deployment = self._stack.deployment
         assert deployment is not None
         wanted = deployment.resources
-        graph = graph_of(wanted, deployment.conditions)
+        graph = dependencies(wanted, deployment.conditions)
         self._run.walk(graph, lambda name: self._resources.deploy(name, wanted[name], frozenset(graph[name])))
         if self._run.stopped:
             return self._why()
@@ -307,6 +308,7 @@ class _Operation:
             stack = self._stack
             stack.before, stack.stable = stack.stable, stack.deployment
             stack.stable_resources = dict(stack.resources)
+            stack.gone.clear()
             self._status(status)
 
     def _status(self, status: str, reason: Any = "") -> None:

@@ -10,7 +10,7 @@ from laptop.providers.protocol import ResourceFailed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from laptop.cloudformation.functions import Scope
+    from laptop.cloudformation.scope import Scope
     from laptop.cloudformation.stacks import Deployment, Stack, Stacks
     from laptop.paths import Json
 

@@ -15,7 +15,8 @@ from laptop.refusal import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from laptop.cloudformation.template import Parameter
+    from laptop.cloudformation.parameters import Parameter
+    from laptop.cloudformation.plan import Change
     from laptop.paths import Json
     from laptop.providers.protocol import Place, Resource
 
@@ -79,7 +80,7 @@ class Leftover:
 
 @dataclass
 class ChangeSet:
-    """A change set: `goal` is what executing it deploys; `summary` all that DescribeChangeSet answers but names."""
+    """A change set: `goal` is what executing it deploys, None when it FAILED; `request` what asked for it."""
 
     id: str
     name: str
@@ -89,13 +90,16 @@ class ChangeSet:
     reason: str
     execution_status: str
     created: datetime
-    changes: list[Json]
+    changes: list[Change]
     request: Json
 
 
 @dataclass
 class Stack:
-    """One stack. `deployment` is the goal of the operation under way or of the last one; `stable` what to go back to."""
+    """One stack. `deployment` is the goal of the operation under way or of the last one; `stable` what to go back to.
+
+    `before` is what was stable before that; `gone` are the physical ids that were deleted since it was complete.
+    """
 
     id: str
     name: str
@@ -110,6 +114,7 @@ class Stack:
     leftovers: list[Leftover] = field(default_factory=list)
     stable: Deployment | None = None
     stable_resources: dict[str, StackResource] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
     before: Deployment | None = None
     outputs: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
