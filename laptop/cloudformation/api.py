@@ -320,7 +320,7 @@ def nested_request(parent: Stack, properties: Json, request: Request) -> Json:
     given = properties.get("Parameters", {})
     parameters = [{"ParameterKey": key, "ParameterValue": as_text(value)} for key, value in given.items()]
     tags = {**request.stack_tags, **{tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}}
-    options = {key: properties[key] for key in ("NotificationARNs", "TimeoutInMinutes") if key in properties}
+    options: Json = {key: properties[key] for key in ("NotificationARNs", "TimeoutInMinutes") if key in properties}
     inherited = parent.deployment.options if parent.deployment else {}
     capabilities = {"Capabilities": inherited["Capabilities"]} if "Capabilities" in inherited else {}
     return {

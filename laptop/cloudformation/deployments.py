@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation import capabilities, checks, template, transforms
+from laptop.cloudformation import checks, pending, template
 from laptop.cloudformation.conditions import check_rules
 from laptop.cloudformation.conditions import conditions as conditions_of
 from laptop.cloudformation.parameters import parameters as parameters_of
@@ -75,9 +75,9 @@ class Deployments:
             self.dynamic(place).parameter,
         )
         options = {key: request[key] for key in _OPTIONS if key in request}
-        capabilities.require(document, options.get("Capabilities", []))
-        processed = transforms.transform(document, parameters, place)
-        capabilities.require(processed, options.get("Capabilities", []))
+        pending.require(document, options.get("Capabilities", []))
+        processed = pending.transform(document, parameters, place)
+        pending.require(processed, options.get("Capabilities", []))
         tags = _tags(request["Tags"]) if "Tags" in request else dict(former.tags) if former else {}
         draft = Deployment(body, document, processed, parameters, {}, tags, options)
         scope = self._scope(draft, place, name, stack_id, stack)

@@ -211,7 +211,9 @@ class _Operation:
             stack = self._stack
             if stack.stable is not None:
                 stack.deployment = stack.stable
-                stack.resources = {name: stack.resources.get(name, one) for name, one in stack.stable_resources.items()}
+                stack.resources = {
+                    name: stack.resources.get(name, one) for name, one in stack.stable_resources.items()
+                }
                 stack.stable_resources = dict(stack.resources)
                 stack.gone.clear()
 

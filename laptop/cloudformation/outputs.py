@@ -35,7 +35,7 @@ def described(deployment: Deployment, scope: Scope) -> list[Json]:
 
 
 def _output(key: str, definition: Json, scope: Scope) -> Json:
-    output = {"OutputKey": key, "OutputValue": _text(functions.resolve(definition.get("Value"), scope))}
+    output: Json = {"OutputKey": key, "OutputValue": _text(functions.resolve(definition.get("Value"), scope))}
     if "Description" in definition:
         output["Description"] = definition["Description"]
     name = functions.resolve(definition.get("Export", {}).get("Name"), scope)

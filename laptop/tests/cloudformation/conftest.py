@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -21,6 +20,9 @@ from laptop.providers.protocol import Place, Providers
 from laptop.refusal import Refused
 from laptop.tests.cloudformation.store import StoreProvider
 from laptop.wire import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REGION = "us-east-1"
 

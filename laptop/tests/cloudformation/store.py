@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from laptop.definition import TypeDefinition
-from laptop.paths import Json
 from laptop.providers.protocol import Place, Progress, Request, Resource, ResourceFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from laptop.paths import Json
 
 TYPES = {
     "Acme::Store::Thing": {

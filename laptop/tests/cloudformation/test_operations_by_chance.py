@@ -199,7 +199,7 @@ class StackOperations(RuleBasedStateMachine):
             assert not left
 
     def left_behind(self) -> set[str]:
-        """What a clean-up could not delete and said so: the last word on it is DELETE_FAILED, and it is no longer used."""
+        """What a clean-up could not delete and said so: its last event is DELETE_FAILED, and no stack uses it."""
         last = {}
         for event in self.stack.events:
             last[event["PhysicalResourceId"]] = event["ResourceStatus"]
@@ -229,7 +229,9 @@ class StackOperations(RuleBasedStateMachine):
             found = self.things.things[one.physical_id]
             for key in ("Name", "Frozen"):
                 assert found[key] == definition["Properties"][key]
-            for needed, identifier in zip(definition["Properties"].get("Needs", []), found.get("Needs", []), strict=True):
+            for needed, identifier in zip(
+                definition["Properties"].get("Needs", []), found.get("Needs", []), strict=True
+            ):
                 assert identifier == self.stack.resources[needed["Ref"]].physical_id
 
     def teardown(self) -> None:
