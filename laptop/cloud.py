@@ -1,4 +1,4 @@
-"""The laptop cloud in one process: control plane, registry types, SageMaker and AWS's other services at one address."""
+"""The laptop cloud in one process: CloudFormation, its types, SageMaker and the other services at one address."""
 
 from __future__ import annotations
 

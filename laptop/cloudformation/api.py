@@ -137,7 +137,7 @@ class CloudFormation:
                          lambda kind: self.deployments.find(kind, place).definition)  # fmt: skip
 
     def start_update(self, stack: Stack, goal: Deployment, request: Json) -> None:
-        """Begin to bring the stack to the goal, with the options of the request; Refused when it is busy meanwhile."""
+        """Begin to bring the stack to the goal, with the options of the request; Refused when it is busy."""
         with self.stacks.changed:
             self.require_updatable(stack)
             stack.deployment = goal
@@ -159,8 +159,10 @@ class CloudFormation:
             )
         retained = request.get("RetainResources", [])
         if retained and stack.status != "DELETE_FAILED":
-            raise Refused("ValidationError", f"Stack [{stack.name}] is not in DELETE_FAILED state; RetainResources can "
-                                             "only be specified for a stack in DELETE_FAILED state.")  # fmt: skip
+            raise Refused(
+                "ValidationError",
+                f"Stack [{stack.name}] is not in DELETE_FAILED state; RetainResources can only be specified for one that is.",
+            )
         unknown = sorted(set(retained) - stack.resources.keys())
         if unknown:
             raise Refused(
@@ -197,8 +199,10 @@ class CloudFormation:
             failed = {name for name, one in stack.resources.items() if one.status == "UPDATE_FAILED"}
             unknown = sorted(set(skipped) - failed)
             if unknown:
-                raise Refused("ValidationError", f"Resource(s) [{', '.join(unknown)}] cannot be skipped: only resources "
-                                                 "in UPDATE_FAILED state can be.")  # fmt: skip
+                listed = ", ".join(unknown)
+                raise Refused(
+                    "ValidationError", f"Resource(s) [{listed}] cannot be skipped: none is in UPDATE_FAILED."
+                )
             stack.token = request.get("ClientRequestToken")
             self.running.roll_back(stack, skipped)
 
@@ -274,11 +278,10 @@ class CloudFormation:
         ]
         return page(checked, request, "StackResourceDrifts")
 
-    def create_nested(self, parent: Stack, request: Request, properties: Json) -> str:
+    def create_nested(self, parent: Stack, logical_id: str, request: Request, properties: Json) -> str:
         """Begin to create a nested stack; its id."""
-        assert request.owner is not None
         asked = nested_request(parent, properties, request)
-        name = f"{parent.name}-{request.owner.logical_id}-{request.token[:12].replace('-', '').upper()}"
+        name = f"{parent.name}-{logical_id}-{request.token.replace('-', '')[:12].upper()}"
         stack = self.stacks.new(parent.place, name[-128:])
         stack.parent_id, stack.root_id = parent.id, parent.root_id or parent.id
         stack.deployment = self.deployments.build(parent.place, asked, None, stack.name, stack.id)

@@ -10,7 +10,7 @@ from laptop.cloudformation.conditions import check_rules
 from laptop.cloudformation.conditions import conditions as conditions_of
 from laptop.cloudformation.parameters import parameters as parameters_of
 from laptop.cloudformation.scope import Scope
-from laptop.cloudformation.stacks import STACK_TYPE, Deployment, Stack, Stacks
+from laptop.cloudformation.stacks import Deployment, Stack, Stacks
 from laptop.providers.protocol import Place, Provider, Providers, ResourceFailed, Served
 from laptop.refusal import Refused
 
@@ -37,11 +37,8 @@ class Deployments:
 
     def find(self, type_name: str, place: Place) -> Served:
         """Who serves a type; ResourceFailed when nobody does."""
-        if type_name == STACK_TYPE:
-            definition = self.nested.definition(type_name, place)
-            assert definition is not None
-            return Served(self.nested, definition)
-        served = self.providers.find(type_name, place)
+        nested = self.nested.definition(type_name, place)
+        served = self.providers.find(type_name, place) if nested is None else Served(self.nested, nested)
         if served is None:
             raise ResourceFailed(f"Template format error: Unrecognized resource types: [{type_name}]", "TypeNotFound")
         return served
@@ -88,8 +85,7 @@ class Deployments:
 
     def scope(self, stack: Stack) -> Scope:
         """What the functions of a stack's deployment resolve to now."""
-        assert stack.deployment is not None
-        return self._scope(stack.deployment, stack.place, stack.name, stack.id, stack)
+        return self._scope(stack.goal, stack.place, stack.name, stack.id, stack)
 
     def scope_of(self, goal: Deployment, stack: Stack) -> Scope:
         """What the functions of a deployment would resolve to in a stack as it is now."""

@@ -161,7 +161,6 @@ class _Operation:
             self.roll_back(word)
 
     def adopt(self, identifiers: dict[str, str]) -> None:
-        assert self._stack.deployment is not None
         failure = importing.adopt(self._carrier, self._stack, self._run, identifiers)
         if failure:
             self._status("IMPORT_ROLLBACK_IN_PROGRESS", failure)
@@ -241,8 +240,7 @@ class _Operation:
 
     def _deploy(self) -> str:
         """Create, update and replace in the order of dependencies; why that failed, or nothing."""
-        deployment = self._stack.deployment
-        assert deployment is not None
+        deployment = self._stack.goal
         wanted = deployment.resources
         graph = dependencies(wanted, deployment.conditions)
         self._run.walk(graph, lambda name: self._resources.deploy(name, wanted[name], frozenset(graph[name])))
@@ -267,8 +265,7 @@ class _Operation:
         """What the new template no longer has is left over; its DeletionPolicy says whether it is kept."""
         with self._stacks.changed:
             stack = self._stack
-            assert stack.deployment is not None
-            for name in stack.resources.keys() - stack.deployment.resources.keys():
+            for name in stack.resources.keys() - stack.goal.resources.keys():
                 removed = stack.resources.pop(name)
                 if removed.exists is not None:
                     stack.leftovers.append(Leftover(removed, removed.definition.get("DeletionPolicy") in _KEPT))

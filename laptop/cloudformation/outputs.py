@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 def resolve(stacks: Stacks, stack: Stack, scope: Scope) -> None:
     """Give the stack the outputs of its deployment; raises ResourceFailed, and changes nothing, when it cannot be."""
-    assert stack.deployment is not None
-    made = described(stack.deployment, scope)
+    made = described(stack.goal, scope)
     with stacks.changed:
         _check_exports(stacks, stack, made)
         stack.outputs = made
-        stack.imports = frozenset(_imported(stack.deployment.processed, scope))
+        stack.imports = frozenset(_imported(stack.goal.processed, scope))
 
 
 def described(deployment: Deployment, scope: Scope) -> list[Json]:

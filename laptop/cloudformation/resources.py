@@ -74,7 +74,7 @@ class ResourceOperations:
 
     @property
     def _tags(self) -> Mapping[str, str]:
-        return self._stack.deployment.tags if self._stack.deployment else {}
+        return self._stack.goal.tags
 
     def _create(self, served: Served, had: StackResource | None, wanted: StackResource) -> bool:
         """Create what the stack does not have; what an earlier operation left unfinished is cleaned up later."""
@@ -115,7 +115,6 @@ class ResourceOperations:
     def _change(
         self, served: Served, had: StackResource, wanted: StackResource, step: str, *, conditional: bool
     ) -> bool:
-        assert had.exists is not None
         reason = _REPLACING if step == "replace" else (served.provider.notice or "")
         working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason)
         self._stacks.put(self._stack, working, sent=wanted.properties)
@@ -137,10 +136,9 @@ class ResourceOperations:
         self._update(served, adopted, replace(adopted, stack_tags=tags, reason=""))
 
     def _update(self, served: Served, had: StackResource, wanted: StackResource) -> None:
-        assert had.exists is not None
         request = self._request(wanted, previous=had)
         resource = served.provider.update(
-            served.definition, request, had.exists, had.properties, wanted.properties, _Progress(self._run, _ignore)
+            served.definition, request, had.identity, had.properties, wanted.properties, _Progress(self._run, _ignore)
         )
         if resource.physical_id != had.physical_id:
             # A custom resource that answers another physical id has replaced itself.
@@ -225,13 +223,12 @@ class ResourceOperations:
             self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))
 
     def _send_back(self, was: StackResource, now: StackResource) -> None:
-        assert was.exists is not None
         self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
         served = self._find(was.type_name)
         tried = now.properties if now.attempted is None else now.attempted
         request = replace(self._request(was, previous=now), reverting=True)
         resource = served.provider.update(
-            served.definition, request, was.exists, tried, was.properties, _Progress(self._run, _ignore)
+            served.definition, request, was.identity, tried, was.properties, _Progress(self._run, _ignore)
         )
         self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))
 
@@ -268,11 +265,10 @@ class ResourceOperations:
         self._stacks.tell(self._stack, resource, status, reason)
 
     def _remove(self, served: Served, resource: StackResource) -> None:
-        assert resource.exists is not None
         request = self._request(resource)
         try:
             served.provider.delete(
-                served.definition, request, resource.exists, resource.properties, _Progress(self._run, _ignore)
+                served.definition, request, resource.identity, resource.properties, _Progress(self._run, _ignore)
             )
         except ResourceFailed as failure:
             if failure.code != "NotFound":

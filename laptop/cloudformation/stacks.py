@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Refused
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class StackResource:
     attempted: Json | None = None
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
     drift: Json = field(default_factory=lambda: {"StackResourceDriftStatus": "NOT_CHECKED"})
+
+    @property
+    def identity(self) -> Resource:
+        """What the provider knows of it; ResourceFailed when it does not exist."""
+        if self.exists is None:
+            raise ResourceFailed(f"{self.logical_id} does not exist, so there is nothing to change.", "NotFound")
+        return self.exists
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,13 @@ class Stack:
     token: str | None = None
     drift: Json = field(default_factory=lambda: {"StackDriftStatus": "NOT_CHECKED"})
     imports: frozenset[str] = frozenset()
+
+    @property
+    def goal(self) -> Deployment:
+        """The deployment; Refused for a stack that is only in review and has none yet."""
+        if self.deployment is None:
+            raise Refused("ValidationError", f"Stack [{self.name}] has no template yet")
+        return self.deployment
 
     @property
     def at_rest(self) -> bool:
