@@ -51,6 +51,26 @@ def run(*arguments: str, url: str | None = None) -> subprocess.CompletedProcess[
     )
 
 
+def test_the_command_works_from_any_folder(tmp_path: Path) -> None:
+    environment = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    for command in ([sys.executable, "-m", "laptop"], [str(Path(sys.executable).with_name("laptop"))]):
+        done = subprocess.run(
+            [*command, "list"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "No laptop cloud answers at http://127.0.0.1:9" in done.stderr
+
+
+def test_without_its_environment_one_line_says_what_to_do() -> None:
+    # -S: Python without the packages of its environment.
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "laptop", "up"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "Run `make setup`" in line
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_up_ends_with_all_it_started(number: signal.Signals, tmp_path: Path) -> None:
     model = {"ExecutionRoleArn": "arn:aws:iam::123456789012:role/r", "PrimaryContainer": {"Image": IMAGE}}
