@@ -40,6 +40,9 @@ lint: setup ## Check style, types and the generated files
 	@$(BIN)/python -m tools.generate --check
 	@echo "Style, types and generated files are in order."
 
+fault-matrix: setup ## Try every fault in every call, and print what CloudFormation hears of each
+	@$(BIN)/python -m pytest --quiet --numprocesses auto --fault-matrix tests/faults/test_fault_matrix.py
+
 demo: setup ## Show the type at work on the laptop cloud
 	@$(BIN)/python -m laptop demo
 
@@ -85,4 +88,5 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
-.PHONY: help setup test test-all lint demo demo-svg generate package test-package sam-local bench lock audit fuzz soak
+.PHONY: help setup test test-all lint fault-matrix demo demo-svg generate editor-schema package test-package sam-local \
+	bench fuzz soak lock audit

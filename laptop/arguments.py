@@ -125,7 +125,8 @@ def _stay_on_this_machine() -> None:
         os.environ.pop(name, None)
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
     for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost")))
+        names = filter(None, os.environ.get(name, "").split(","))
+        os.environ[name] = ",".join(dict.fromkeys([*names, "127.0.0.1", "localhost"]))
 
 
 def run(given: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ from laptop.clients import ABOUT_PATH
 from laptop.definition import TypeDefinition
 from laptop.engine import DEFAULT_REGION, Engine
 from laptop.events import LocalFailure
-from laptop.runtime import LambdaRuntime
+from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime
 from laptop.sagemaker.server import LocalSageMaker
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Cloud:
                 )
             )
             engines = [Engine(one, self.runtime.invoke, self.port, self._write_system_tags) for one in definitions]
-            self._serve(_Gateway(engines[0], self.sagemaker.app, self._about()), listener)
+            self._serve(_Gateway(engines[0], self.sagemaker.app, self.runtime.serve_lambda, self._about()), listener)
         except BaseException:
             self.close()
             raise
@@ -129,10 +129,11 @@ class Cloud:
 class _Gateway:
     """SageMaker's requests to the local SageMaker, everything else to ministack, on one address."""
 
-    def __init__(self, engine: Engine, sagemaker: Any, about: bytes) -> None:
+    def __init__(self, engine: Engine, sagemaker: Any, type_function: Any, about: bytes) -> None:
         self._engine, self._about = engine, about
         middleware: Any = AsyncioWSGIMiddleware
         self._sagemaker = middleware(sagemaker, _MOST_BODY_BYTES)
+        self._type_function = middleware(type_function, _MOST_BODY_BYTES)
         self.on_startup: Callable[[], object] = lambda: None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -142,6 +143,8 @@ class _Gateway:
         elif scope["type"] == "http" and scope["path"] == ABOUT_PATH:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": self._about})
+        elif scope["type"] == "http" and scope["path"] == TYPE_FUNCTION_PATH:
+            await self._type_function(scope, receive, send)
         elif scope["type"] == "http" and _is_for_sagemaker(scope):
             await self._sagemaker(scope, receive, send)
         else:

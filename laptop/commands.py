@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import urllib.error
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from laptop import clients, console
 from laptop.definition import TypeDefinition
 from laptop.events import LocalFailure, follow, production_event
+from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -44,14 +46,17 @@ def up(arguments: Namespace) -> int:
 
 
 def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
-    exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, "AWS_DEFAULT_REGION": clients.REGION}
-    lines = [f"export {name}={value}" for name, value in {**exports, "AWS_REGION": clients.REGION}.items()]
+    proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
+    region = {"AWS_DEFAULT_REGION": clients.REGION, "AWS_REGION": clients.REGION}
+    exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
     return "\n".join(
         [
             f"# The laptop cloud is ready after {watch}: CloudFormation with {' and '.join(cloud.type_names)} "
             "by its own handlers, a local SageMaker, and ministack's other services.",
             "# boto3, the AWS CLI, CDK and Terraform talk to it with:",
-            *lines,
+            *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
+            "# AWS's contract tests, in a terminal with your own credentials: "
+            f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}",
             "# Ctrl-C stops it; nothing is kept.",
         ]
     )

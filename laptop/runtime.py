@@ -19,15 +19,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+from werkzeug.wrappers import Request, Response
 
 from laptop.events import InvocationFailed, LocalFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 FUNCTION_NAME = "function"
 _INVOCATIONS = f"/2015-03-31/functions/{FUNCTION_NAME}/invocations"
+# The name that template.yml gives the handlers' function, and that `cfn test` and `cfn invoke` ask for by default.
+TYPE_FUNCTION = "TypeFunction"
+TYPE_FUNCTION_PATH = f"/2015-03-31/functions/{TYPE_FUNCTION}/invocations"
 _START_SECONDS = 10.0
 _STOP_SECONDS = 2.0
 # The emulator ends a late handler by itself; this only guards against an emulator that hangs.
@@ -235,6 +241,20 @@ class LambdaRuntime:
             self._idle.put(environment)
         return self._decoded(answer)
 
+    def serve_lambda(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """WSGI application: Lambda's Invoke operation, with an error of the function as Lambda reports it."""
+        try:
+            event = json.loads(Request(environ).get_data())
+            answer, headers = self.invoke(_with_local_credentials(event)), {}
+        except ValueError:
+            message = {"Type": "User", "Message": "Could not parse request body into json"}
+            return Response(json.dumps(message), 400, mimetype="application/json")(environ, start_response)
+        except LocalFailure as failure:
+            answer = {"errorType": type(failure).__name__, "errorMessage": str(failure)}
+            headers = {"X-Amz-Function-Error": "Unhandled"}
+        response = Response(json.dumps(answer), headers=headers, mimetype="application/json")
+        return response(environ, start_response)
+
     def logs(self) -> str:
         """All that the handlers and the emulators wrote so far."""
         return "".join(one.log.read_text(errors="replace") for one in self._environments)
@@ -265,6 +285,18 @@ class LambdaRuntime:
         if isinstance(decoded, dict) and "errorType" in decoded and "status" not in decoded:
             _raise_function_error(decoded)
         return decoded
+
+
+def _with_local_credentials(event: Any) -> Any:
+    """The event without the sender's credentials: all that the handler reaches is on this machine.
+
+    The access key is the event's account, which the services here take for the account that it belongs to.
+    """
+    match event:
+        case {"awsAccountId": str(account), "requestData": {"callerCredentials": dict()} as data}:
+            local = {"accessKeyId": account, "secretAccessKey": "local", "sessionToken": "local"}
+            return {**event, "requestData": {**data, "callerCredentials": local}}
+    return event
 
 
 def _raise_function_error(error: Mapping[str, Any]) -> None:
