@@ -75,6 +75,9 @@ fuzz: setup ## Try 5,000 examples of each property, new ones every time
 soak: setup ## Run 2,000 lifecycles through one handler process: it must keep its size
 	@$(BIN)/python -m tests.soak
 
+endings: setup ## End every command by every signal, fifty times each on a busy machine: nothing may be left
+	@$(BIN)/python -m tests.endings
+
 lock: setup ## Resolve requirements*.in into requirements*.txt, with hashes (UPGRADE=1: to the newest versions)
 	@for name in requirements requirements-dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -89,4 +92,4 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
 .PHONY: help setup test test-all lint fault-matrix demo demo-svg generate editor-schema package test-package sam-local \
-	bench fuzz soak lock audit
+	bench fuzz soak endings lock audit

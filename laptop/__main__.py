@@ -1,21 +1,39 @@
 """`laptop` or `python -m laptop`: the command line; without its environment it says in one line how to make one."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from laptop.ending import Ending
 
 
 def main() -> int:
-    """Run one command and return its exit status: 1 when a package that the cloud needs is not installed."""
+    """Run one command. The process ends here, with the command's status; 1 when a package is missing."""
+    try:
+        from laptop import ending
+    except ModuleNotFoundError as missing:
+        return _lacks(missing)
+    return ending.run(_command)
+
+
+def _command(ending: Ending) -> int:
     try:
         from laptop.arguments import run
 
-        return run(sys.argv[1:])
+        return run(sys.argv[1:], ending)
     except ModuleNotFoundError as missing:
-        print(
-            f"error: {sys.executable} has no package {missing.name}, which the laptop cloud needs. "
-            "Run `make setup` and then `source .venv/bin/activate` in the project's folder.",
-            file=sys.stderr,
-        )
-        return 1
+        return _lacks(missing)
+
+
+def _lacks(missing: ModuleNotFoundError) -> int:
+    print(
+        f"error: {sys.executable} has no package {missing.name}, which the laptop cloud needs. "
+        "Run `make setup` and then `source .venv/bin/activate` in the project's folder.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":

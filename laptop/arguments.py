@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,8 @@ from laptop.events import ACTIONS, LocalFailure
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from laptop.ending import Ending
+
 Argument = tuple[tuple[str, ...], dict[str, object]]
 
 
@@ -25,7 +26,6 @@ def _argument(*names: str, **options: object) -> Argument:
     return names, options
 
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
 _PORT = _argument("--port", type=int, default=DEFAULT_PORT, help="0 takes any free port (default: %(default)s)")
 _ENDPOINT = _argument("--endpoint", help="the running cloud (default: AWS_ENDPOINT_URL, else the default port)")
 _TEMPLATE = _argument("template", help="a template file, or - for standard input")
@@ -112,13 +112,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _stop(number: int, _frame: object) -> None:
-    """End by way of the `with` blocks that stop what was started; a second signal must not interrupt that."""
-    for one in _STOPPING:
-        signal.signal(one, signal.SIG_IGN)
-    raise SystemExit(128 + number)
-
-
 def _stay_on_this_machine() -> None:
     """Leave the user's AWS profiles aside, whole or broken, and let no proxy stand before this machine."""
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
@@ -129,12 +122,13 @@ def _stay_on_this_machine() -> None:
         os.environ[name] = ",".join(dict.fromkeys([*names, "127.0.0.1", "localhost"]))
 
 
-def run(given: Sequence[str]) -> int:
+def run(given: Sequence[str], ending: Ending) -> int:
     """Run one command: 0 when it did what was asked, 1 when not, 2 for arguments that make no sense."""
     arguments = _parser().parse_args(given)
+    if arguments.command.run in (commands.up, commands.sagemaker):
+        # To end on a signal is what they are asked for.
+        ending.status = 0
     _stay_on_this_machine()
-    for number in _STOPPING:
-        signal.signal(number, _stop)
     try:
         return int(arguments.command.run(arguments))
     except (BotoCoreError, ClientError, LocalFailure, OSError, ValueError) as error:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from laptop import clients, console
+from laptop import clients, console, ending
 from laptop.definition import TypeDefinition
 from laptop.events import LocalFailure, follow, production_event
 from laptop.runtime import TYPE_FUNCTION
@@ -34,14 +33,12 @@ class BadInput(LocalFailure):
 
 
 def up(arguments: Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve until a signal ends the process."""
     watch = console.Stopwatch()
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
         print(_greeting(cloud, watch), flush=True)
-        with suppress(SystemExit):
-            while True:
-                signal.pause()
+        ending.wait_for_signal()
     return 0
 
 
@@ -201,9 +198,11 @@ def list_(arguments: Namespace) -> int:
 
 def sagemaker(arguments: Namespace) -> int:
     """Serve the local SageMaker alone."""
-    from laptop.sagemaker.server import serve
+    from laptop.sagemaker.server import LocalSageMaker
 
-    serve(arguments.port)
+    with LocalSageMaker(arguments.port) as local_sagemaker:
+        print(f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True)
+        ending.wait_for_signal()
     return 0
 
 

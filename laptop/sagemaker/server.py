@@ -1,7 +1,7 @@
 """A SageMaker on this machine: moto's, corrected to what the service does with models.
 
-`mock()` for clients in this process; `LocalSageMaker` for a server in threads of this process; `serve` for a
-server that is a process of its own; `create_app` for the bare application.
+`mock()` for clients in this process; `LocalSageMaker` for a server in threads of this process; `create_app` for the
+bare application.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import signal
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
     from laptop.paths import Json
 
-__all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock", "serve"]
+__all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock"]
 
 
 @dataclass(frozen=True)
@@ -265,12 +263,3 @@ class LocalSageMaker:
 def create_app() -> SageMakerApp:
     """The WSGI application, to be mounted elsewhere; faults that break connections need LocalSageMaker."""
     return SageMakerApp()
-
-
-def serve(port: int) -> None:
-    """Serves until a signal's handler raises SystemExit; prints the URL first."""
-    with LocalSageMaker(port) as local_sagemaker:
-        print(f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True)
-        with suppress(SystemExit):
-            while True:
-                signal.pause()
