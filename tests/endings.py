@@ -31,6 +31,7 @@ from rich.table import Table
 
 from laptop import clients
 from laptop.console import out
+from laptop.ending import Ending, run
 from tests.conftest import MODEL, ROOT
 from tests.docker_engine import docker_engine
 
@@ -238,7 +239,7 @@ def _busy(cores: int) -> Iterator[None]:
             process.wait()
 
 
-def main() -> int:
+def main(_ending: Ending) -> int:
     """End every kind as often as asked for, and print a table: 0 when nothing was left and none took too long."""
     parser = argparse.ArgumentParser(prog="python -m tests.endings", description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=50, help="endings of each kind (default: %(default)s)")
@@ -261,4 +262,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)
