@@ -82,7 +82,8 @@ def test_a_name_is_data(outer: zipfile.ZipFile, inner: zipfile.ZipFile, built: P
     named = json.loads(SCHEMA.read_text().replace("AWS::SageMaker::Model", NAME))
     assert json.loads(outer.read("schema.json")) == named
     assert json.loads(inner.read("aws_sagemaker_model/schema.json"))["typeName"] == NAME
-    assert (built.path.with_suffix("") / "docs" / "README.md").read_text().startswith(f"# {NAME}\n")
+    for pages in ("docs", "reference"):
+        assert (built.path.with_suffix("") / pages / "README.md").read_text().startswith(f"# {NAME}\n")
 
     for path in (ROOT / "src" / "aws_sagemaker_model").glob("*.py"):
         assert inner.read(f"aws_sagemaker_model/{path.name}") == path.read_bytes()
