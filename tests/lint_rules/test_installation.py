@@ -13,6 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data" / "lint"
+TEMPLATES = ("advice-bad.yaml", "endpoints-bad.yaml", "schema-bad.yaml")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -31,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_installed_command_applies_the_rules(site: Path, tmp_path: Path) -> None:
-    for name in ("schema-bad.yaml", "advice-bad.yaml"):
+    for name in TEMPLATES:
         shutil.copy(DATA / name, tmp_path)
     process = subprocess.run(
         [sys.executable, str(site / "bin" / "lint-sagemaker-model"), "*.yaml", "--format", "parseable"],
@@ -43,9 +44,9 @@ def test_the_installed_command_applies_the_rules(site: Path, tmp_path: Path) -> 
     )
     expected = [
         (name, str(number), rule)
-        for name in ("advice-bad.yaml", "schema-bad.yaml")
+        for name in TEMPLATES
         for number, line in enumerate((DATA / name).read_text().splitlines(), 1)
-        for rule in re.findall(r"# ([EW]\d{4})$", line)
+        for rule in re.findall(r"(?<=[# ])[EW]\d{4}(?= |$)", line)
     ]
     found = re.findall(r"^([\w-]+\.yaml):(\d+):.*?:([EW]\d{4}):", process.stdout, re.MULTILINE)
     assert sorted(found) == sorted(expected)
