@@ -33,7 +33,7 @@ from laptop.sagemaker.corrections import (
     signer,
 )
 from laptop.sagemaker.faults import BadRule, Faults, Rule, When, error_message
-from laptop.sagemaker.service import forget_everything, write_system_tags
+from laptop.sagemaker.service import fail_later, forget_everything, write_system_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -210,6 +210,8 @@ def _spoiled(made: Answer, request: _Arrived, rule: Rule) -> Answer:
     match rule.kind.when:
         case When.DROP_AFTER:
             raise ConnectionDropped
+        case When.FAIL_LATER:
+            fail_later(request.operation, request.members, place_of(request.headers, ""), rule.kind.message)
         case When.STALL:
             keep_silent(rule.seconds or 0, request.environ)
         case When.TRUNCATE:

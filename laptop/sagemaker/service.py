@@ -59,6 +59,14 @@ def _path(arn: str) -> str:
     return parts[5].partition("/")[0] if len(parts) == 6 else ""
 
 
+def fail_later(operation: str, request: Json, place: Place, reason: str) -> None:
+    """Lets what a Create, Update or Delete has just begun end in failure, for this FailureReason."""
+    for kind in _KINDS:
+        if operation in kind.operations and isinstance(name := request.get(kind.name_member), str):
+            with _lock:
+                place.resources.fail_later(kind.path, name, reason)
+
+
 def write_system_tags(arn: str, tags: dict[str, str]) -> None:
     """Writes `aws:` tags on a resource, as CloudFormation itself does and no caller of AddTags can.
 

@@ -92,6 +92,12 @@ class Resources:
             kept[name].settle()
         return kept.get(name)
 
+    def fail_later(self, path: str, name: str, reason: str) -> None:
+        """Lets what is under way with a resource end in failure."""
+        resource = self._kept.get(path, {}).get(name)
+        if resource is not None and resource.change is not None:
+            resource.change.failure = reason
+
     def all(self, path: str) -> list[Stored]:
         """The resources of one kind as they are now, oldest first."""
         for one in list(self._kept.get(path, {}).values()):

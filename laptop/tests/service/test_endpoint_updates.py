@@ -18,6 +18,7 @@ from laptop.tests.service.endpoint_samples import (
     described,
     refused,
 )
+from laptop.tests.service.samples import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,3 +194,65 @@ def test_serverless_and_shadow_variants_are_shown(client: Any, endpoint: Callabl
     assert serverless["CurrentInstanceCount"] == 0
     shadows = described(client)["ShadowProductionVariants"]
     assert [(one["VariantName"], one["CurrentInstanceCount"]) for one in shadows] == [("Shadow", 1)]
+
+
+REASON = (
+    "The primary container for production variant AllTraffic did not pass the ping health check. Please check "
+    "CloudWatch logs for this endpoint."
+)
+
+
+@pytest.fixture
+def fails(control: Callable[..., Any]) -> Callable[[str], object]:
+    """Lets what the next call of an operation begins end in failure."""
+    return lambda operation: control(
+        "POST", "faults", [{"operation": operation, "fault": "deployment-fails", "times": 1}]
+    )
+
+
+@pytest.fixture
+def served(connect: Callable[..., Any], settling: Settling) -> Any:
+    """A client of the server, where a model and the configuration `config` are."""
+    client = connect()
+    settling.ends()
+    client.create_model(ModelName="model", PrimaryContainer={"Image": IMAGE})
+    client.create_endpoint_config(EndpointConfigName="config", ProductionVariants=[VARIANT])
+    return client
+
+
+def test_a_creation_that_fails_leaves_an_endpoint_that_can_only_be_deleted(
+    served: Any, fails: Callable[[str], object], settling: Settling
+) -> None:
+    settling.goes_on()
+    fails("CreateEndpoint")
+    served.create_endpoint(EndpointName="endpoint", EndpointConfigName="config")
+    assert described(served)["EndpointStatus"] == "Creating"
+
+    settling.ends()
+    assert (described(served)["EndpointStatus"], described(served)["FailureReason"]) == ("Failed", REASON)
+    assert refused(served.update_endpoint, EndpointName="endpoint", EndpointConfigName="config")[1] == (
+        f'Cannot update failed endpoint "{ARN}endpoint/endpoint". It can only be deleted.'
+    )
+    served.delete_endpoint(EndpointName="endpoint")
+    assert served.list_endpoints()["Endpoints"] == []
+
+
+def test_an_update_that_fails_leaves_the_old_configuration_in_service(
+    served: Any, fails: Callable[[str], object], settling: Settling
+) -> None:
+    served.create_endpoint(EndpointName="endpoint", EndpointConfigName="config")
+    served.create_endpoint_config(EndpointConfigName="next", ProductionVariants=[VARIANT])
+    update = {"EndpointName": "endpoint", "EndpointConfigName": "next"}
+    settling.goes_on()
+    fails("UpdateEndpoint")
+    served.update_endpoint(**update)
+    settling.ends()
+
+    after = described(served)
+    assert (after["EndpointStatus"], after["EndpointConfigName"]) == ("InService", "config")
+    assert after["FailureReason"] == REASON
+    assert "PendingDeploymentSummary" not in after
+
+    served.update_endpoint(**update)
+    after = described(served)
+    assert (after["EndpointConfigName"], after.get("FailureReason")) == ("next", None)
