@@ -144,8 +144,8 @@ def _pending(config: Stored, members: Json) -> Json:
 def _shown_endpoint(place: Place, endpoint: Stored) -> Json:
     """While an endpoint is created, what it will run is pending; while it is updated, beside what it runs."""
     if endpoint.change is None:
-        endpoint.members.pop("PendingDeploymentSummary", None)
-    elif endpoint.status == "Creating":
+        return {"PendingDeploymentSummary": None}
+    if endpoint.status == "Creating":
         config = place.resources.find(CONFIGURATION.path, endpoint.members["EndpointConfigName"])
         pending = _pending(config, endpoint.members) if config else None
         hidden = dict.fromkeys(("ProductionVariants", "ShadowProductionVariants"))
