@@ -135,7 +135,7 @@ class Cloud:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application behind the one address: each request to the service that it is for."""
         service = _service_of(environ)
-        if service in _MOTO_SERVICES or environ["PATH_INFO"].startswith("/_local/") and environ["PATH_INFO"] != ABOUT_PATH:
+        if service in _MOTO_SERVICES or (environ["PATH_INFO"].startswith("/_local/") and environ["PATH_INFO"] != ABOUT_PATH):
             return self.sagemaker(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)

@@ -14,7 +14,7 @@ from laptop.cloudformation.plan import plan
 from laptop.refusal import Refused
 
 if TYPE_CHECKING:
-    from laptop.cloudformation.stacks import Deployment, Stack, Stacks
+    from laptop.cloudformation.stacks import Deployment, Stack
     from laptop.paths import Json
     from laptop.providers.protocol import Place, Request
 

@@ -68,7 +68,7 @@ class ResourceOperations:
                 policy.require(self._stack, logical_id, wanted.type_name, f"Update:{_POLICY_ACTIONS[step]}")
                 return self._change(served, had, wanted, step, conditional=replacement == "Conditional")
             return self._create(served, had, wanted)
-        except Exception as problem:  # noqa: BLE001 - whatever a provider raises fails its resource, and nothing else
+        except Exception as problem:
             self._fail(had, wanted, step, _failure(problem, wanted.type_name))
             return False
 
@@ -180,7 +180,7 @@ class ResourceOperations:
                 self._stacks.put(self._stack, was, event=False)
             else:
                 self._send_back(was, now)
-        except Exception as problem:  # noqa: BLE001 - as in deploy
+        except Exception as problem:
             self._fail(was, was, "update", _failure(problem, was.type_name))
             return False
         return True
@@ -221,7 +221,7 @@ class ResourceOperations:
         tell(resource, "DELETE_IN_PROGRESS")
         try:
             self._remove(self._find(resource.type_name), resource)
-        except Exception as problem:  # noqa: BLE001 - as in deploy
+        except Exception as problem:
             failure = _failure(problem, resource.type_name)
             if isinstance(failure, Cancelled) and self._run.superseded:
                 return False
