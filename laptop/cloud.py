@@ -1,4 +1,4 @@
-"""The laptop cloud in one process: control plane, registry types, SageMaker and AWS's other services at one address."""
+"""The laptop cloud in one process: CloudFormation, its types, SageMaker and the other services at one address."""
 
 from __future__ import annotations
 
@@ -135,7 +135,13 @@ class Cloud:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application behind the one address: each request to the service that it is for."""
         service = _service_of(environ)
+<<<<<<< HEAD
         if service in _MOTO_SERVICES or (environ["PATH_INFO"].startswith("/_local/") and environ["PATH_INFO"] != ABOUT_PATH):
+=======
+        if service in _MOTO_SERVICES or (
+            environ["PATH_INFO"].startswith("/_local/") and environ["PATH_INFO"] != ABOUT_PATH
+        ):
+>>>>>>> main
             return self.sagemaker(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)

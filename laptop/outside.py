@@ -14,12 +14,14 @@ from laptop import clients
 from laptop.refusal import Refused
 
 if TYPE_CHECKING:
-    from laptop.cloudformation.functions import DynamicReferences
+    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.providers.protocol import Place
 
 _MOST_BYTES = 1 << 20
-# The two styles of an S3 URL, regional, dual-stack and old ones included (S3 user guide, "Methods for accessing a bucket").
-_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?|(?P<old>.+)\.s3\.amazonaws\.com")
+# Both styles of an S3 URL, regional and old ones included (S3 user guide, "Methods for accessing a bucket").
+_HOST = re.compile(
+    r"(?:(?P<bucket>.+)\.)?s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?|(?P<old>.+)\.s3\.amazonaws\.com"
+)
 
 
 @dataclass(frozen=True)
