@@ -119,7 +119,7 @@ class Cloud:
         stacks = Stacks()
         nested = NestedStacks(stacks)
         nested.operations = self.cloudformation = CloudFormation(
-            Deployments(stacks, providers, nested, outside.template, outside.references)
+            Deployments(stacks, providers, nested, outside.template, outside.included, outside.references)
         )
         self._closing.callback(self.cloudformation.running.close)
         control = CloudControl(providers)

@@ -172,6 +172,8 @@ class _Operation:
     def roll_back(self, word: str, skipped: frozenset[str] = frozenset()) -> None:
         """Bring every resource back to what it was, then delete what the failed operations made."""
         self._run.resume()
+        # What failed before is why there is a rollback; from here on failures are the rollback's.
+        self._resources = self._carrier.resources_of(self._stack, self._run)
         stable = self._stack.stable_resources
         with self._stacks.changed:
             self._stack.deployment = self._stack.stable or self._stack.deployment
@@ -281,10 +283,13 @@ class _Operation:
             if not leftovers or self._run.superseded:
                 return []
             graph = _deletion_graph({number: one.resource for number, one in leftovers.items()})
-            self._run.walk(graph, lambda number: self._clear(leftovers[number]), halt=lambda: self._run.superseded)
+            self._run.walk(graph, self._clear_of(leftovers), halt=lambda: self._run.superseded)
         with self._stacks.changed:
             left_behind, self._stack.leftovers = [one.resource for one in self._stack.leftovers], []
         return left_behind
+
+    def _clear_of(self, leftovers: dict[str, Leftover]) -> Callable[[str], bool]:
+        return lambda number: self._clear(leftovers[number])
 
     def _clear(self, leftover: Leftover) -> bool:
         done = self._resources.delete(leftover.resource, retained=leftover.retained, current=False)

@@ -116,7 +116,8 @@ class ResourceOperations:
         self, served: Served, had: StackResource, wanted: StackResource, step: str, *, conditional: bool
     ) -> bool:
         reason = _REPLACING if step == "replace" else (served.provider.notice or "")
-        working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason)
+        attempted = wanted.properties if step == "update" else None
+        working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason, attempted=attempted)
         self._stacks.put(self._stack, working, sent=wanted.properties)
         if step == "update":
             self._check(served, wanted)
@@ -125,7 +126,8 @@ class ResourceOperations:
             except ResourceFailed as failure:
                 if not (conditional and failure.code == "NotUpdatable"):
                     raise
-                self._stacks.put(self._stack, replace(working, reason=_REPLACING), sent=wanted.properties)
+                replacing = replace(working, reason=_REPLACING, attempted=None)
+                self._stacks.put(self._stack, replacing, sent=wanted.properties)
             else:
                 return True
         self._replace(served, had, wanted)
@@ -174,9 +176,11 @@ class ResourceOperations:
                 return True
             if now is not None and now.exists is not None and now.physical_id != was.physical_id:
                 self._take_back(now, was)
-            elif now is None or (now.status, now.properties, now.stack_tags) == (
-                was.status, was.properties, was.stack_tags):  # fmt: skip
+            elif now is None or self._is_untouched(was, now):
                 self._stacks.put(self._stack, was, event=False)
+            elif now.status == "UPDATE_FAILED" and now.attempted is None:
+                # Its provider was never asked: it was refused before, or what was to replace it was never made.
+                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))
             else:
                 self._send_back(was, now)
             self._follow(was)
@@ -184,6 +188,9 @@ class ResourceOperations:
             self._fail(was, was, "update", _failure(problem, was.type_name))
             return False
         return True
+
+    def _is_untouched(self, was: StackResource, now: StackResource) -> bool:
+        return (now.status, now.properties, now.stack_tags) == (was.status, was.properties, was.stack_tags)
 
     def _following(self, was: StackResource) -> StackResource:
         """The resource as it was, but for the identities of others that had to be made once more."""
@@ -314,8 +321,7 @@ class ResourceOperations:
         self._run.stop("")
         # Before the failure the resource may have got an identity: that one must not be lost.
         kept = now if now is not None and now.exists is not None else (had or wanted)
-        failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason,
-                         attempted=wanted.properties if word == "update" else None)  # fmt: skip
+        failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason)
         self._stacks.put(self._stack, failed, sent=wanted.properties)
 
 
