@@ -39,12 +39,18 @@ class AsgiService:
             nonlocal status, headers
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in message.get("headers", [])}
+                headers = {
+                    key.decode("latin-1"): value.decode("latin-1") for key, value in message.get("headers", [])
+                }
             elif message["type"] == "http.response.body":
                 content.append(message.get("body", b""))
 
         await self._application(scope, receive, send)
-        return status, {key: value for key, value in headers.items() if key.lower() != "content-length"}, b"".join(content)
+        return (
+            status,
+            {key: value for key, value in headers.items() if key.lower() != "content-length"},
+            b"".join(content),
+        )
 
     def close(self) -> None:
         """End the loop and every task on it."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import describe, drift, policy, template
+from laptop.cloudformation import describe, drift, plan, policy
 from laptop.cloudformation.changesets import ChangeSets
 from laptop.cloudformation.deployments import Deployments, listed_tags
 from laptop.cloudformation.operation import Carrier, Operations
-from laptop.cloudformation.paging import page, page_backwards
-from laptop.cloudformation.plan import plan
+from laptop.cloudformation.paging import page
+from laptop.cloudformation.parameters import as_text
 from laptop.refusal import Refused
 
 if TYPE_CHECKING:
-    from laptop.cloudformation.stacks import Deployment, Stack, Stacks
+    from laptop.cloudformation.stacks import Deployment, Stack
     from laptop.paths import Json
     from laptop.providers.protocol import Place, Request
 
@@ -137,7 +137,7 @@ class CloudFormation:
                          lambda kind: self.deployments.find(kind, place).definition)  # fmt: skip
 
     def start_update(self, stack: Stack, goal: Deployment, request: Json) -> None:
-        """Begin to bring the stack to the goal, with the options of the request; Refused when it is busy meanwhile."""
+        """Begin to bring the stack to the goal, with the options of the request; Refused when it is busy."""
         with self.stacks.changed:
             self.require_updatable(stack)
             stack.deployment = goal
@@ -159,8 +159,11 @@ class CloudFormation:
             )
         retained = request.get("RetainResources", [])
         if retained and stack.status != "DELETE_FAILED":
-            raise Refused("ValidationError", f"Stack [{stack.name}] is not in DELETE_FAILED state; RetainResources can "
-                                             "only be specified for a stack in DELETE_FAILED state.")  # fmt: skip
+            raise Refused(
+                "ValidationError",
+                f"Stack [{stack.name}] is not in DELETE_FAILED state; RetainResources can only be specified for "
+                "a stack in DELETE_FAILED state.",
+            )
         unknown = sorted(set(retained) - stack.resources.keys())
         if unknown:
             raise Refused(
@@ -197,8 +200,10 @@ class CloudFormation:
             failed = {name for name, one in stack.resources.items() if one.status == "UPDATE_FAILED"}
             unknown = sorted(set(skipped) - failed)
             if unknown:
-                raise Refused("ValidationError", f"Resource(s) [{', '.join(unknown)}] cannot be skipped: only resources "
-                                                 "in UPDATE_FAILED state can be.")  # fmt: skip
+                listed = ", ".join(unknown)
+                raise Refused(
+                    "ValidationError", f"Resource(s) [{listed}] cannot be skipped: none is in UPDATE_FAILED."
+                )
             stack.token = request.get("ClientRequestToken")
             self.running.roll_back(stack, skipped)
 
@@ -274,11 +279,10 @@ class CloudFormation:
         ]
         return page(checked, request, "StackResourceDrifts")
 
-    def create_nested(self, parent: Stack, request: Request, properties: Json) -> str:
+    def create_nested(self, parent: Stack, logical_id: str, request: Request, properties: Json) -> str:
         """Begin to create a nested stack; its id."""
-        assert request.owner is not None
         asked = nested_request(parent, properties, request)
-        name = f"{parent.name}-{request.owner.logical_id}-{request.token[:12].replace('-', '').upper()}"
+        name = f"{parent.name}-{logical_id}-{request.token.replace('-', '')[:12].upper()}"
         stack = self.stacks.new(parent.place, name[-128:])
         stack.parent_id, stack.root_id = parent.id, parent.root_id or parent.id
         stack.deployment = self.deployments.build(parent.place, asked, None, stack.name, stack.id)
@@ -318,17 +322,12 @@ class CloudFormation:
 def nested_request(parent: Stack, properties: Json, request: Request) -> Json:
     """The properties of a nested stack as the request that creates or updates it."""
     given = properties.get("Parameters", {})
-    parameters = [
-        {"ParameterKey": key, "ParameterValue": template.parameter_text(value)} for key, value in given.items()
-    ]
+    parameters = [{"ParameterKey": key, "ParameterValue": as_text(value)} for key, value in given.items()]
     tags = {**request.stack_tags, **{tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}}
-    options = {key: properties[key] for key in ("NotificationARNs", "TimeoutInMinutes") if key in properties}
+    options: Json = {key: properties[key] for key in ("NotificationARNs", "TimeoutInMinutes") if key in properties}
     inherited = parent.deployment.options if parent.deployment else {}
     capabilities = {"Capabilities": inherited["Capabilities"]} if "Capabilities" in inherited else {}
     return {
         "TemplateURL": properties["TemplateURL"], "Parameters": parameters, "Tags": listed_tags(tags),
         **options, **capabilities,
     }  # fmt: skip
-
-
-__all__ = ["CloudFormation", "page_backwards"]

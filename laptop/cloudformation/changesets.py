@@ -70,8 +70,8 @@ class ChangeSets:
                 raise Refused("ValidationError", f"Stack [{request['StackName']}] does not exist")
             return self._stacks.new(place, request["StackName"]), True
         if kind == "CREATE" and stack.status != "REVIEW_IN_PROGRESS":
-            raise Refused("ValidationError", f"Stack [{stack.name}] already exists and cannot be created again with the "
-                                             f"changeSet [{request['ChangeSetName']}].")  # fmt: skip
+            again = f"cannot be created again with the changeSet [{request['ChangeSetName']}]."
+            raise Refused("ValidationError", f"Stack [{stack.name}] already exists and {again}")
         if stack.status != "REVIEW_IN_PROGRESS":
             self._cloudformation.require_updatable(stack)
         elif kind == "UPDATE":
@@ -117,11 +117,12 @@ class ChangeSets:
 
     def execute(self, place: Place, request: Json) -> None:
         """Carry a change set out; every other change set of its stack is gone then."""
-        stack, change_set = self._found(place, request)
+        stack, change_set = find_change_set(self._stacks, place, request)
         with self._stacks.changed:
-            if change_set.execution_status != "AVAILABLE" or change_set.goal is None:
-                raise Refused("InvalidChangeSetStatus", f"ChangeSet [{change_set.id}] cannot be executed in its current "
-                                                        f"execution status of [{change_set.execution_status}]")  # fmt: skip
+            if change_set.execution_status != "AVAILABLE":
+                state = f"execution status of [{change_set.execution_status}]"
+                text = f"ChangeSet [{change_set.id}] cannot be executed in its current {state}"
+                raise Refused("InvalidChangeSetStatus", text)
             if stack.status != "REVIEW_IN_PROGRESS":
                 self._cloudformation.require_updatable(stack)
             self._begin(stack, change_set, request)
@@ -129,32 +130,29 @@ class ChangeSets:
             stack.options["ChangeSetId"] = change_set.id
 
     def _begin(self, stack: Stack, change_set: ChangeSet, request: Json) -> None:
-        assert change_set.goal is not None
+        goal = change_set.goal
+        if goal is None:
+            raise Refused("InvalidChangeSetStatus", f"ChangeSet [{change_set.id}] has nothing to execute.")
         options = {key: value for key, value in request.items() if key in ("ClientRequestToken", "DisableRollback")}
         if change_set.kind == "IMPORT":
             deployments, place = self._cloudformation.deployments, stack.place
-            identifiers = importing.identifiers(change_set.goal, stack, change_set.request["ResourcesToImport"],
+            identifiers = importing.identifiers(goal, stack, change_set.request["ResourcesToImport"],
                                                 lambda kind: deployments.find(kind, place).definition)  # fmt: skip
             # An import brings no tags of its own to a stack that is there.
-            stack.deployment = change_set.goal
+            stack.deployment = goal
             self._cloudformation.running.import_resources(stack, identifiers)
         elif stack.status == "REVIEW_IN_PROGRESS":
-            stack.deployment = change_set.goal
+            stack.deployment = goal
             on_failure = change_set.request.get("OnStackFailure")
             self._cloudformation.start_creation(stack, options | ({"OnFailure": on_failure} if on_failure else {}))
         else:
             rolled_back = change_set.request.get("OnStackFailure", "ROLLBACK") != "DO_NOTHING"
             disabled = options.get("DisableRollback", not rolled_back)
-            self._cloudformation.start_update(stack, change_set.goal, options | {"DisableRollback": disabled})
-
-    def _found(self, place: Place, request: Json) -> tuple[Stack, ChangeSet]:
-        stack, change_set = find_change_set(self._stacks, place, request)
-        assert isinstance(change_set, ChangeSet)
-        return stack, change_set
+            self._cloudformation.start_update(stack, goal, options | {"DisableRollback": disabled})
 
     def describe(self, place: Place, request: Json) -> Json:
         """DescribeChangeSet; with IncludePropertyValues also the properties before and after."""
-        stack, change_set = self._found(place, request)
+        stack, change_set = find_change_set(self._stacks, place, request)
         values = bool(request.get("IncludePropertyValues"))
         goal = change_set.goal
         told = _summary(stack, change_set) | {
@@ -169,7 +167,7 @@ class ChangeSets:
 
     def delete(self, place: Place, request: Json) -> None:
         """Delete a change set; the stack that only it was for stays in review, as at AWS."""
-        stack, change_set = self._found(place, request)
+        stack, change_set = find_change_set(self._stacks, place, request)
         with self._stacks.changed:
             stack.change_sets.pop(change_set.id, None)
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation import checks, functions, template
-from laptop.cloudformation.functions import DynamicReferences, Scope
-from laptop.cloudformation.stacks import STACK_TYPE, Deployment, Stack, Stacks
+from laptop.cloudformation import checks, pending, template
+from laptop.cloudformation.conditions import check_rules
+from laptop.cloudformation.conditions import conditions as conditions_of
+from laptop.cloudformation.parameters import parameters as parameters_of
+from laptop.cloudformation.scope import Scope
+from laptop.cloudformation.stacks import Deployment, Stack, Stacks
 from laptop.providers.protocol import Place, Provider, Providers, ResourceFailed, Served
 from laptop.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.definition import TypeDefinition
     from laptop.paths import Json
 
@@ -33,11 +37,8 @@ class Deployments:
 
     def find(self, type_name: str, place: Place) -> Served:
         """Who serves a type; ResourceFailed when nobody does."""
-        if type_name == STACK_TYPE:
-            definition = self.nested.definition(type_name, place)
-            assert definition is not None
-            return Served(self.nested, definition)
-        served = self.providers.find(type_name, place)
+        nested = self.nested.definition(type_name, place)
+        served = self.providers.find(type_name, place) if nested is None else Served(self.nested, nested)
         if served is None:
             raise ResourceFailed(f"Template format error: Unrecognized resource types: [{type_name}]", "TypeNotFound")
         return served
@@ -64,24 +65,27 @@ class Deployments:
         former = stack.deployment if stack is not None else None
         body = self.template_body(place, request, stack)
         document = template.parse(body)
-        parameters = template.parameters(
-            document, request.get("Parameters", []), former.parameters if former else {}, self.dynamic(place).parameter
+        parameters = parameters_of(
+            document,
+            request.get("Parameters", []),
+            former.parameters if former else {},
+            self.dynamic(place).parameter,
         )
         options = {key: request[key] for key in _OPTIONS if key in request}
-        checks.require_capabilities(document, options.get("Capabilities", []))
-        processed = template.transform(document, parameters, place)
-        checks.require_capabilities(processed, options.get("Capabilities", []))
+        pending.require(document, options.get("Capabilities", []))
+        processed = pending.transform(document, parameters, place)
+        pending.require(processed, options.get("Capabilities", []))
         tags = _tags(request["Tags"]) if "Tags" in request else dict(former.tags) if former else {}
         draft = Deployment(body, document, processed, parameters, {}, tags, options)
         scope = self._scope(draft, place, name, stack_id, stack)
-        conditions = functions.conditions(processed, scope)
+        check_rules(processed, scope)
+        conditions = conditions_of(processed, scope)
         checks.check(processed, parameters, conditions, lambda kind: self.definition(kind, place))
         return Deployment(body, document, processed, parameters, conditions, tags, options)
 
     def scope(self, stack: Stack) -> Scope:
         """What the functions of a stack's deployment resolve to now."""
-        assert stack.deployment is not None
-        return self._scope(stack.deployment, stack.place, stack.name, stack.id, stack)
+        return self._scope(stack.goal, stack.place, stack.name, stack.id, stack)
 
     def scope_of(self, goal: Deployment, stack: Stack) -> Scope:
         """What the functions of a deployment would resolve to in a stack as it is now."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import checks, drift, outputs, template
+from laptop.cloudformation import drift, outputs, template
 from laptop.cloudformation.deployments import Deployments, listed_parameters, listed_tags
 from laptop.cloudformation.functions import UNKNOWN
 from laptop.cloudformation.paging import page, page_backwards
+from laptop.cloudformation.pending import summary
 from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Refused
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from laptop.cloudformation.api import Handler
-    from laptop.cloudformation.functions import Scope
     from laptop.cloudformation.operation import Carrier
-    from laptop.cloudformation.stacks import Deployment, Stack, StackResource, Stacks
+    from laptop.cloudformation.scope import Scope
+    from laptop.cloudformation.stacks import ChangeSet, Deployment, Stack, StackResource, Stacks
     from laptop.paths import Json
     from laptop.providers.protocol import Place
 
@@ -123,12 +124,11 @@ class _Told:
 
     def summary(self, place: Place, request: Json) -> Json:
         document = self._document(place, request)
-        return template.summary(document, lambda kind: self._deployments.definition(kind, place))
+        return summary(document, lambda kind: self._deployments.definition(kind, place))
 
     def validate(self, place: Place, request: Json) -> Json:
         document = template.parse(self._deployments.template_body(place, request))
-        checks.check_references(document)
-        told = template.summary(document, lambda kind: self._deployments.definition(kind, place))
+        told = summary(document, lambda kind: self._deployments.definition(kind, place))
         parameters = [
             {
                 key: value
@@ -223,8 +223,8 @@ def require_drift_state(stack: Stack) -> None:
     allowed = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED",
                "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")  # fmt: skip
     if stack.status not in allowed:
-        raise Refused("ValidationError", f"Stack [{stack.name}] is in {stack.status} state; drift detection is possible "
-                                         f"in the states {', '.join(allowed)}.")  # fmt: skip
+        possible = f"drift detection is possible in the states {', '.join(allowed)}."
+        raise Refused("ValidationError", f"Stack [{stack.name}] is in {stack.status} state; {possible}")
 
 
 def detected(carrier: Carrier, stack: Stack, resource: StackResource) -> Json:
@@ -241,7 +241,7 @@ def planned_outputs(goal: Deployment, scope: Scope) -> list[Json] | None:
     return None if UNKNOWN in json.dumps(told) else told
 
 
-def find_change_set(stacks: Stacks, place: Place, request: Json) -> tuple[Stack, object]:
+def find_change_set(stacks: Stacks, place: Place, request: Json) -> tuple[Stack, ChangeSet]:
     """The stack and change set that a request names, by id or by both names; Refused when there is none."""
     name = request["ChangeSetName"]
     if name.startswith("arn:"):

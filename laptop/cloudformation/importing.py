@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from laptop.cloudformation import functions
-from laptop.cloudformation.plan import graph_of
+from laptop.cloudformation.references import dependencies
 from laptop.cloudformation.stacks import StackResource
 from laptop.providers.protocol import Request, ResourceFailed
 from laptop.refusal import Refused
@@ -63,9 +63,8 @@ def _identifier(asked: Json, find: Find) -> str:
 
 def adopt(carrier: Carrier, stack: Stack, run: Run, identifiers: dict[str, str]) -> str:
     """Read each resource and make it the stack's; why that failed, or nothing."""
-    assert stack.deployment is not None
-    resources, failed = stack.deployment.resources, list[str]()
-    graph = graph_of(resources, stack.deployment.conditions)
+    resources, failed = stack.goal.resources, list[str]()
+    graph = dependencies(resources, stack.goal.conditions)
 
     def act(name: str) -> bool:
         if name not in identifiers:
@@ -91,7 +90,7 @@ def _adopt_one(carrier: Carrier, stack: Stack, run: Run, wanted: StackResource, 
     adopted = replace(wanted, status="IMPORT_COMPLETE", reason="Resource import completed.", properties=desired,
                       exists=exists, physical_id=exists.physical_id, created=True)  # fmt: skip
     carrier.stacks.put(stack, adopted, sent=desired)
-    tags = stack.deployment.tags if stack.deployment else {}
+    tags = stack.goal.tags
     if served.definition.tag_property is not None and served.definition.updatable and tags:
         carrier.stacks.put(stack, replace(adopted, status="UPDATE_IN_PROGRESS", reason=_TAGS_REASON))
         carrier.resources_of(stack, run).retag(served, adopted, tags)

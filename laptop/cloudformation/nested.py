@@ -53,9 +53,11 @@ class NestedStacks:
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         """Create the stack, named after its parent and logical id, and wait until it is complete."""
-        assert request.owner is not None
-        parent = self._stacks.require(request.place, request.owner.stack_id)
-        stack_id = self._call(lambda: self.operations.create_nested(parent, request, desired))
+        owner = request.owner
+        if owner is None:
+            raise ResourceFailed("A nested stack belongs to a stack; make others by CreateStack.", "InvalidRequest")
+        parent = self._stacks.require(request.place, owner.stack_id)
+        stack_id = self._call(lambda: self.operations.create_nested(parent, owner.logical_id, request, desired))
         progress.identified(self._resource(request.place, stack_id))
         self._wait(request, stack_id, progress, "CREATE_COMPLETE")
         return self._resource(request.place, stack_id)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from laptop.cloudformation import functions, importing, outputs
-from laptop.cloudformation.plan import graph_of
+from laptop.cloudformation.references import dependencies
 from laptop.cloudformation.resources import ResourceOperations
 from laptop.cloudformation.run import Run
 from laptop.cloudformation.stacks import Leftover, Stack, StackResource
@@ -26,7 +26,7 @@ from laptop.providers.protocol import Place, ResourceFailed, Served
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from laptop.cloudformation.functions import Scope
+    from laptop.cloudformation.scope import Scope
     from laptop.cloudformation.stacks import Stacks
 
 _KEPT = ("Retain", "RetainExceptOnCreate")
@@ -161,7 +161,6 @@ class _Operation:
             self.roll_back(word)
 
     def adopt(self, identifiers: dict[str, str]) -> None:
-        assert self._stack.deployment is not None
         failure = importing.adopt(self._carrier, self._stack, self._run, identifiers)
         if failure:
             self._status("IMPORT_ROLLBACK_IN_PROGRESS", failure)
@@ -174,14 +173,15 @@ class _Operation:
         """Bring every resource back to what it was, then delete what the failed operations made."""
         self._run.resume()
         stable = self._stack.stable_resources
+        with self._stacks.changed:
+            self._stack.deployment = self._stack.stable or self._stack.deployment
         for logical_id in skipped & stable.keys():
             self._stacks.put(self._stack, replace(stable[logical_id], status="UPDATE_COMPLETE"), event=False)
         graph = {
             name: set(one.depends_on) & stable.keys() - skipped for name, one in stable.items() if name not in skipped
         }
-        failed: list[str] = []
-        self._run.walk(graph, lambda name: self._resources.revert(name) or failed.append(name) is not None,
-                       halt=lambda: self._run.superseded)  # fmt: skip
+        self._run.walk(graph, self._resources.revert, halt=lambda: self._run.superseded)
+        failed = self._resources.failed["update"]
         if self._run.superseded:
             return
         if failed:
@@ -213,6 +213,8 @@ class _Operation:
                 stack.resources = {
                     name: stack.resources.get(name, one) for name, one in stack.stable_resources.items()
                 }
+                stack.stable_resources = dict(stack.resources)
+                stack.gone.clear()
 
     def delete(self, retained: frozenset[str], *, force: bool = False) -> None:
         """Delete everything, what depends first; what is retained is left alone."""
@@ -238,10 +240,9 @@ class _Operation:
 
     def _deploy(self) -> str:
         """Create, update and replace in the order of dependencies; why that failed, or nothing."""
-        deployment = self._stack.deployment
-        assert deployment is not None
+        deployment = self._stack.goal
         wanted = deployment.resources
-        graph = graph_of(wanted, deployment.conditions)
+        graph = dependencies(wanted, deployment.conditions)
         self._run.walk(graph, lambda name: self._resources.deploy(name, wanted[name], frozenset(graph[name])))
         if self._run.stopped:
             return self._why()
@@ -264,8 +265,7 @@ class _Operation:
         """What the new template no longer has is left over; its DeletionPolicy says whether it is kept."""
         with self._stacks.changed:
             stack = self._stack
-            assert stack.deployment is not None
-            for name in stack.resources.keys() - stack.deployment.resources.keys():
+            for name in stack.resources.keys() - stack.goal.resources.keys():
                 removed = stack.resources.pop(name)
                 if removed.exists is not None:
                     stack.leftovers.append(Leftover(removed, removed.definition.get("DeletionPolicy") in _KEPT))
@@ -307,6 +307,7 @@ class _Operation:
             stack = self._stack
             stack.before, stack.stable = stack.stable, stack.deployment
             stack.stable_resources = dict(stack.resources)
+            stack.gone.clear()
             self._status(status)
 
     def _status(self, status: str, reason: Any = "") -> None:

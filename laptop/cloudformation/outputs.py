@@ -10,19 +10,18 @@ from laptop.providers.protocol import ResourceFailed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from laptop.cloudformation.functions import Scope
+    from laptop.cloudformation.scope import Scope
     from laptop.cloudformation.stacks import Deployment, Stack, Stacks
     from laptop.paths import Json
 
 
 def resolve(stacks: Stacks, stack: Stack, scope: Scope) -> None:
     """Give the stack the outputs of its deployment; raises ResourceFailed, and changes nothing, when it cannot be."""
-    assert stack.deployment is not None
-    made = described(stack.deployment, scope)
+    made = described(stack.goal, scope)
     with stacks.changed:
         _check_exports(stacks, stack, made)
         stack.outputs = made
-        stack.imports = frozenset(_imported(stack.deployment.processed, scope))
+        stack.imports = frozenset(_imported(stack.goal.processed, scope))
 
 
 def described(deployment: Deployment, scope: Scope) -> list[Json]:
@@ -35,7 +34,7 @@ def described(deployment: Deployment, scope: Scope) -> list[Json]:
 
 
 def _output(key: str, definition: Json, scope: Scope) -> Json:
-    output = {"OutputKey": key, "OutputValue": _text(functions.resolve(definition.get("Value"), scope))}
+    output: Json = {"OutputKey": key, "OutputValue": _text(functions.resolve(definition.get("Value"), scope))}
     if "Description" in definition:
         output["Description"] = definition["Description"]
     name = functions.resolve(definition.get("Export", {}).get("Name"), scope)

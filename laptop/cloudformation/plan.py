@@ -12,11 +12,13 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Literal
 
 from laptop.cloudformation import functions
-from laptop.cloudformation.functions import UNKNOWN, Scope
+from laptop.cloudformation.functions import UNKNOWN
+from laptop.cloudformation.references import dependencies, references
 from laptop.cloudformation.stacks import STACK_TYPE, Deployment, StackResource
 from laptop.definition import Replacement, TypeDefinition
 
 if TYPE_CHECKING:
+    from laptop.cloudformation.scope import Scope
     from laptop.paths import Json
 from laptop.providers.protocol import Resource
 
@@ -88,14 +90,6 @@ def step_for(
     return "keep", "False"
 
 
-def graph_of(resources: Mapping[str, Json], conditions: Mapping[str, bool]) -> dict[str, set[str]]:
-    """For each resource the others that it needs."""
-    return {
-        logical_id: functions.references(definition, conditions) & resources.keys() - {logical_id}
-        for logical_id, definition in resources.items()
-    }
-
-
 def plan(
     goal: Deployment, deployed: Deployment | None, existing: Mapping[str, StackResource], scope: Scope, find: Find
 ) -> list[Change]:
@@ -104,7 +98,7 @@ def plan(
     `scope` resolves functions as far as they can be before the operation.
     """
     resources, changes = goal.resources, list[Change]()
-    for logical_id in TopologicalSorter(graph_of(resources, goal.conditions)).static_order():
+    for logical_id in TopologicalSorter(dependencies(resources, goal.conditions)).static_order():
         change = _change_of(logical_id, resources[logical_id], existing.get(logical_id), goal, deployed, scope, find)
         changes.append(change)
         scope = _after(scope, change, find)
@@ -210,7 +204,7 @@ def _sources(
 ) -> list[tuple[str, str | None]]:
     """Why a property changes: what was written, a parameter, or another resource that changes."""
     if UNKNOWN in json.dumps(value, default=str):
-        named = functions.references({"Properties": {"": after}}, goal.conditions)
+        named = {name for name, _ in references(after, goal.conditions)}
         changing = sorted(named & (scope.pending | scope.resources.keys()))
         sources: list[tuple[str, str | None]] = [("ResourceReference", entity) for entity in changing]
         return sources or [("DirectModification", None)]
@@ -218,7 +212,7 @@ def _sources(
         return [("DirectModification", None)]
     parameters = sorted(
         name
-        for name in functions.parameter_references(after) & goal.parameters.keys()
+        for name in {name for name, _ in references(after, goal.conditions)} & goal.parameters.keys()
         if name not in deployed.parameters or deployed.parameters[name].value != goal.parameters[name].value
     )
     return [("ParameterReference", name) for name in parameters] or [("DirectModification", None)]

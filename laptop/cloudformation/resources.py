@@ -16,8 +16,8 @@ from laptop.providers.protocol import Cancelled, Owner, Request, Resource, Resou
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from laptop.cloudformation.functions import Scope
     from laptop.cloudformation.run import Run
+    from laptop.cloudformation.scope import Scope
     from laptop.cloudformation.stacks import Stacks
     from laptop.paths import Json
 
@@ -47,8 +47,8 @@ class ResourceOperations:
         self, stacks: Stacks, stack: Stack, run: Run, find: Callable[[str], Served], scope: Callable[[], Scope]
     ) -> None:
         self._stacks, self._stack, self._run, self._find, self._scope = stacks, stack, run, find, scope
+        self._remade: set[str] = set()
         self.failed: dict[str, list[str]] = {"create": [], "update": [], "delete": []}
-        self.gone: set[str] = set()
 
     def deploy(self, logical_id: str, definition: Json, depends_on: frozenset[str]) -> bool:
         """Bring a resource to what the template says."""
@@ -68,13 +68,13 @@ class ResourceOperations:
                 policy.require(self._stack, logical_id, wanted.type_name, f"Update:{_POLICY_ACTIONS[step]}")
                 return self._change(served, had, wanted, step, conditional=replacement == "Conditional")
             return self._create(served, had, wanted)
-        except Exception as problem:  # noqa: BLE001 - whatever a provider raises fails its resource, and nothing else
+        except Exception as problem:
             self._fail(had, wanted, step, _failure(problem, wanted.type_name))
             return False
 
     @property
     def _tags(self) -> Mapping[str, str]:
-        return self._stack.deployment.tags if self._stack.deployment else {}
+        return self._stack.goal.tags
 
     def _create(self, served: Served, had: StackResource | None, wanted: StackResource) -> bool:
         """Create what the stack does not have; what an earlier operation left unfinished is cleaned up later."""
@@ -115,7 +115,6 @@ class ResourceOperations:
     def _change(
         self, served: Served, had: StackResource, wanted: StackResource, step: str, *, conditional: bool
     ) -> bool:
-        assert had.exists is not None
         reason = _REPLACING if step == "replace" else (served.provider.notice or "")
         working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason)
         self._stacks.put(self._stack, working, sent=wanted.properties)
@@ -137,10 +136,9 @@ class ResourceOperations:
         self._update(served, adopted, replace(adopted, stack_tags=tags, reason=""))
 
     def _update(self, served: Served, had: StackResource, wanted: StackResource) -> None:
-        assert had.exists is not None
         request = self._request(wanted, previous=had)
         resource = served.provider.update(
-            served.definition, request, had.exists, had.properties, wanted.properties, _Progress(self._run, _ignore)
+            served.definition, request, had.identity, had.properties, wanted.properties, _Progress(self._run, _ignore)
         )
         if resource.physical_id != had.physical_id:
             # A custom resource that answers another physical id has replaced itself.
@@ -168,22 +166,51 @@ class ResourceOperations:
         """Bring a resource back to what it was before the operation."""
         was, now = self._stack.stable_resources[logical_id], self._stack.resources.get(logical_id)
         try:
-            if was.exists is None or was == now:
+            if was.exists is None:
                 return True
-            if was.physical_id in self.gone:
-                self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS", exists=None))
-                self._make(self._find(was.type_name), replace(was, exists=None, physical_id=""), "UPDATE")
-            elif now is not None and now.exists is not None and now.physical_id != was.physical_id:
+            if was.physical_id in self._stack.gone:
+                self._make_again(self._following(was), now)
+                self._remade.add(logical_id)
+                return True
+            if now is not None and now.exists is not None and now.physical_id != was.physical_id:
                 self._take_back(now, was)
             elif now is None or (now.status, now.properties, now.stack_tags) == (
                 was.status, was.properties, was.stack_tags):  # fmt: skip
                 self._stacks.put(self._stack, was, event=False)
             else:
                 self._send_back(was, now)
-        except Exception as problem:  # noqa: BLE001 - as in deploy
+            self._follow(was)
+        except Exception as problem:
             self._fail(was, was, "update", _failure(problem, was.type_name))
             return False
         return True
+
+    def _following(self, was: StackResource) -> StackResource:
+        """The resource as it was, but for the identities of others that had to be made once more."""
+        if not self._remade & was.depends_on:
+            return was
+        return replace(was, properties=functions.resolve(was.definition.get("Properties", {}), self._scope()))
+
+    def _follow(self, was: StackResource) -> None:
+        wanted, now = self._following(was), self._stack.resources[was.logical_id]
+        if wanted.properties == now.properties:
+            return
+        served = self._find(was.type_name)
+        step, replacement = step_for(served.definition, now, wanted.properties, was.stack_tags)
+        if step in ("update", "replace"):
+            self._change(served, now, wanted, step, conditional=replacement == "Conditional")
+        if self._stack.resources[was.logical_id].physical_id != was.physical_id:
+            self._remade.add(was.logical_id)
+
+    def _make_again(self, was: StackResource, now: StackResource | None) -> None:
+        """What was deleted to make room for its replacement is made once more; the replacement goes first."""
+        served = self._find(was.type_name)
+        if now is not None and now.exists is not None and now.physical_id != was.physical_id:
+            if now.created and now.properties == was.properties:
+                return
+            self._remove(served, now)
+        self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS", exists=None))
+        self._make(served, replace(was, exists=None, physical_id=""), "UPDATE")
 
     def _take_back(self, now: StackResource, was: StackResource) -> None:
         """The old resource of a replacement is still there: it is the stack's again, and the new one is left over."""
@@ -196,13 +223,12 @@ class ResourceOperations:
             self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))
 
     def _send_back(self, was: StackResource, now: StackResource) -> None:
-        assert was.exists is not None
         self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
         served = self._find(was.type_name)
         tried = now.properties if now.attempted is None else now.attempted
         request = replace(self._request(was, previous=now), reverting=True)
         resource = served.provider.update(
-            served.definition, request, was.exists, tried, was.properties, _Progress(self._run, _ignore)
+            served.definition, request, was.identity, tried, was.properties, _Progress(self._run, _ignore)
         )
         self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))
 
@@ -221,7 +247,7 @@ class ResourceOperations:
         tell(resource, "DELETE_IN_PROGRESS")
         try:
             self._remove(self._find(resource.type_name), resource)
-        except Exception as problem:  # noqa: BLE001 - as in deploy
+        except Exception as problem:
             failure = _failure(problem, resource.type_name)
             if isinstance(failure, Cancelled) and self._run.superseded:
                 return False
@@ -239,16 +265,16 @@ class ResourceOperations:
         self._stacks.tell(self._stack, resource, status, reason)
 
     def _remove(self, served: Served, resource: StackResource) -> None:
-        assert resource.exists is not None
         request = self._request(resource)
         try:
             served.provider.delete(
-                served.definition, request, resource.exists, resource.properties, _Progress(self._run, _ignore)
+                served.definition, request, resource.identity, resource.properties, _Progress(self._run, _ignore)
             )
         except ResourceFailed as failure:
             if failure.code != "NotFound":
                 raise
-        self.gone.add(resource.physical_id)
+        with self._stacks.changed:
+            self._stack.gone.add(resource.physical_id)
 
     def _leave(self, resource: StackResource, *, retained: bool) -> None:
         with self._stacks.changed:

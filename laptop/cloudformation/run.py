@@ -63,12 +63,11 @@ class Run:
         raise Cancelled("Resource operation cancelled")
 
     def walk(
-        self, graph: Mapping[str, set[str]], act: Callable[[str], None], *, halt: Callable[[], bool] | None = None
+        self, graph: Mapping[str, set[str]], act: Callable[[str], bool], *, halt: Callable[[], bool] | None = None
     ) -> None:
         """Act on each node once all that it needs is done, independent ones at once; until `halt` says stop.
 
-        A node whose act raises holds back those that need it. The first exception that is no ResourceFailed is
-        raised at the end.
+        `act` answers whether it succeeded; a node that failed holds back those that need it.
         """
         halted = halt or (lambda: self.stopped)
         sorter = TopologicalSorter(graph)
@@ -77,14 +76,10 @@ class Run:
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             while True:
                 if not halted():
-                    running |= {pool.submit(_done, act, node): node for node in sorter.get_ready()}
+                    running |= {pool.submit(act, node): node for node in sorter.get_ready()}
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     node = running.pop(future)
                     if future.result():
                         sorter.done(node)
-
-
-def _done(act: Callable[[str], bool | None], node: str) -> bool:
-    return act(node) is not False

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from laptop.cloudformation.template import Parameter
+    from laptop.cloudformation.parameters import Parameter
+    from laptop.cloudformation.plan import Change
     from laptop.paths import Json
     from laptop.providers.protocol import Place, Resource
 
@@ -68,6 +70,13 @@ class StackResource:
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
     drift: Json = field(default_factory=lambda: {"StackResourceDriftStatus": "NOT_CHECKED"})
 
+    @property
+    def identity(self) -> Resource:
+        """What the provider knows of it; ResourceFailed when it does not exist."""
+        if self.exists is None:
+            raise ResourceFailed(f"{self.logical_id} does not exist, so there is nothing to change.", "NotFound")
+        return self.exists
+
 
 @dataclass(frozen=True)
 class Leftover:
@@ -79,7 +88,7 @@ class Leftover:
 
 @dataclass
 class ChangeSet:
-    """A change set: `goal` is what executing it deploys; `summary` all that DescribeChangeSet answers but names."""
+    """A change set: `goal` is what executing it deploys, None when it FAILED; `request` what asked for it."""
 
     id: str
     name: str
@@ -89,13 +98,16 @@ class ChangeSet:
     reason: str
     execution_status: str
     created: datetime
-    changes: list[Json]
+    changes: list[Change]
     request: Json
 
 
 @dataclass
 class Stack:
-    """One stack. `deployment` is the goal of the operation under way or of the last one; `stable` what to go back to."""
+    """One stack. `deployment` is the goal of the operation under way or of the last one; `stable` what to go back to.
+
+    `before` is what was stable before that; `gone` are the physical ids that were deleted since it was complete.
+    """
 
     id: str
     name: str
@@ -110,6 +122,7 @@ class Stack:
     leftovers: list[Leftover] = field(default_factory=list)
     stable: Deployment | None = None
     stable_resources: dict[str, StackResource] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
     before: Deployment | None = None
     outputs: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
@@ -123,6 +136,13 @@ class Stack:
     token: str | None = None
     drift: Json = field(default_factory=lambda: {"StackDriftStatus": "NOT_CHECKED"})
     imports: frozenset[str] = frozenset()
+
+    @property
+    def goal(self) -> Deployment:
+        """The deployment; Refused for a stack that is only in review and has none yet."""
+        if self.deployment is None:
+            raise Refused("ValidationError", f"Stack [{self.name}] has no template yet")
+        return self.deployment
 
     @property
     def at_rest(self) -> bool:
