@@ -1,4 +1,7 @@
-"""Stack policies: what an update may do to which resource (user guide, "Prevent updates to stack resources"). Pure."""
+"""Stack policies: what an update may do to which resource. Pure.
+
+Source: "Prevent updates to stack resources" in the user guide.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from laptop.providers.protocol import ResourceFailed
-from laptop.refusal import Refused
+from laptop.refusal import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,12 +30,12 @@ def parse(body: str) -> Json:
     except (ValueError, TypeError, KeyError):
         understood = False
     if not understood:
-        raise Refused("ValidationError", "Error validating stack policy: Invalid stack policy")
+        raise invalid("Error validating stack policy: Invalid stack policy")
     return policy
 
 
 def require(stack: Stack, logical_id: str, type_name: str, action: str) -> None:
-    """Raises ResourceFailed when the policy in force denies the action; with a policy, what it does not allow is denied."""
+    """Raises ResourceFailed when the policy in force denies the action, or does not allow it."""
     policy = stack.options.get("PolicyDuringUpdate") or stack.policy
     if policy is None:
         return
