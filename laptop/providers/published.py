@@ -9,6 +9,8 @@ from laptop.definition import TypeDefinition
 
 # A region that cfn-lint does not know gets the types of this one.
 _DEFAULT_REGION = "us-east-1"
+# SAM's types are gone once a template is read: CloudFormation has none of them.
+_TRANSFORMED = "AWS::Serverless::"
 
 
 class PublishedTypes:
@@ -26,19 +28,32 @@ class PublishedTypes:
                 self._definitions[type_name, region] = self._read(type_name, region)
             return self._definitions[type_name, region]
 
-    def _read(self, type_name: str, region: str) -> TypeDefinition | None:
-        # Imported at first use: 0.4 s that a cloud without such types does without.
+    def names(self, region: str) -> list[str]:
+        """The names of AWS's types in that region, in order."""
         from cfnlint.helpers import REGIONS
-        from cfnlint.schema.manager import ProviderSchemaManager, ResourceNotFoundError
+
+        with self._lock:
+            names = self._schemas().get_resource_types(region if region in REGIONS else _DEFAULT_REGION)
+        return sorted(name for name in set(names) if not name.startswith(_TRANSFORMED))
+
+    def _schemas(self) -> Any:
+        # Imported at first use: 0.4 s that a cloud without such types does without.
+        from cfnlint.schema.manager import ProviderSchemaManager
 
         # Of its own: the one that cfn-lint shares may hold what a lint in this process was given.
         self._source = self._source or ProviderSchemaManager()
+        return self._source
+
+    def _read(self, type_name: str, region: str) -> TypeDefinition | None:
+        from cfnlint.helpers import REGIONS
+        from cfnlint.schema.manager import ResourceNotFoundError
+
         try:
-            found = self._source.get_resource_schema(region if region in REGIONS else _DEFAULT_REGION, type_name)
+            found = self._schemas().get_resource_schema(region if region in REGIONS else _DEFAULT_REGION, type_name)
         except ResourceNotFoundError:
             return None
-        # Custom resources and modules are found under another name, SAM's types are gone once a template is read.
-        if found.type_name != type_name or type_name.startswith("AWS::Serverless::"):
+        # Custom resources and modules are found under another name.
+        if found.type_name != type_name or type_name.startswith(_TRANSFORMED):
             return None
         return TypeDefinition.from_schema(found.schema, [_attribute(one) for one in found.get_atts])
 
