@@ -116,8 +116,7 @@ class ResourceOperations:
         self, served: Served, had: StackResource, wanted: StackResource, step: str, *, conditional: bool
     ) -> bool:
         reason = _REPLACING if step == "replace" else (served.provider.notice or "")
-        attempted = wanted.properties if step == "update" else None
-        working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason, attempted=attempted)
+        working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason)
         self._stacks.put(self._stack, working, sent=wanted.properties)
         if step == "update":
             self._check(served, wanted)
@@ -126,8 +125,7 @@ class ResourceOperations:
             except ResourceFailed as failure:
                 if not (conditional and failure.code == "NotUpdatable"):
                     raise
-                replacing = replace(working, reason=_REPLACING, attempted=None)
-                self._stacks.put(self._stack, replacing, sent=wanted.properties)
+                self._stacks.put(self._stack, replace(working, reason=_REPLACING), sent=wanted.properties)
             else:
                 return True
         self._replace(served, had, wanted)
@@ -138,6 +136,9 @@ class ResourceOperations:
         self._update(served, adopted, replace(adopted, stack_tags=tags, reason=""))
 
     def _update(self, served: Served, had: StackResource, wanted: StackResource) -> None:
+        with self._stacks.changed:
+            now = self._stack.resources[wanted.logical_id]
+            self._stacks.put(self._stack, replace(now, attempted=wanted.properties), event=False)
         request = self._request(wanted, previous=had)
         resource = served.provider.update(
             served.definition, request, had.identity, had.properties, wanted.properties, _Progress(self._run, _ignore)
@@ -176,11 +177,11 @@ class ResourceOperations:
                 return True
             if now is not None and now.exists is not None and now.physical_id != was.physical_id:
                 self._take_back(now, was)
-            elif now is None or self._is_untouched(was, now):
-                self._stacks.put(self._stack, was, event=False)
-            elif now.status == "UPDATE_FAILED" and now.attempted is None:
-                # Its provider was never asked: it was refused before, or what was to replace it was never made.
-                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))
+            elif now is None or (now.attempted, now.properties, now.stack_tags) == (
+                None, was.properties, was.stack_tags):  # fmt: skip
+                # Its handler was not called, so that there is nothing to undo.
+                failed = now is not None and now.status == "UPDATE_FAILED"
+                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if failed else was, event=failed)
             else:
                 self._send_back(was, now)
             self._follow(was)
@@ -188,9 +189,6 @@ class ResourceOperations:
             self._fail(was, was, "update", _failure(problem, was.type_name))
             return False
         return True
-
-    def _is_untouched(self, was: StackResource, now: StackResource) -> bool:
-        return (now.status, now.properties, now.stack_tags) == (was.status, was.properties, was.stack_tags)
 
     def _following(self, was: StackResource) -> StackResource:
         """The resource as it was, but for the identities of others that had to be made once more."""
