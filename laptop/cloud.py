@@ -27,7 +27,8 @@ from laptop.providers.protocol import Providers
 from laptop.providers.published import PublishedTypes
 from laptop.providers.service import ServiceProvider
 from laptop.providers.simulated import SimulatedProvider
-from laptop.runtime import LambdaRuntime
+from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime
+from laptop.sagemaker import api as sagemaker_api
 from laptop.sagemaker.server import SageMakerApp
 from laptop.wire import Api
 
@@ -130,18 +131,14 @@ class Cloud:
 
     def _write_system_tags(self, identifier: str, tags: Mapping[str, str]) -> None:
         if identifier.partition(":model/")[1] and ":sagemaker:" in identifier:
-            self.sagemaker.write_system_tags(identifier, dict(tags))
+            sagemaker_api.write_system_tags(identifier, dict(tags))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application behind the one address: each request to the service that it is for."""
-        service = _service_of(environ)
-<<<<<<< HEAD
-        if service in _MOTO_SERVICES or (environ["PATH_INFO"].startswith("/_local/") and environ["PATH_INFO"] != ABOUT_PATH):
-=======
-        if service in _MOTO_SERVICES or (
-            environ["PATH_INFO"].startswith("/_local/") and environ["PATH_INFO"] != ABOUT_PATH
-        ):
->>>>>>> main
+        service, path = _service_of(environ), environ["PATH_INFO"]
+        if path == TYPE_FUNCTION_PATH:
+            return self.runtime.serve_lambda(environ, start_response)
+        if service in _MOTO_SERVICES or (path.startswith("/_local/") and path != ABOUT_PATH):
             return self.sagemaker(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)

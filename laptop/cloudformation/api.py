@@ -161,7 +161,8 @@ class CloudFormation:
         if retained and stack.status != "DELETE_FAILED":
             raise Refused(
                 "ValidationError",
-                f"Stack [{stack.name}] is not in DELETE_FAILED state; RetainResources can only be specified for one that is.",
+                f"Stack [{stack.name}] is not in DELETE_FAILED state; RetainResources can only be specified for "
+                "a stack in DELETE_FAILED state.",
             )
         unknown = sorted(set(retained) - stack.resources.keys())
         if unknown:

@@ -70,8 +70,8 @@ class ChangeSets:
                 raise Refused("ValidationError", f"Stack [{request['StackName']}] does not exist")
             return self._stacks.new(place, request["StackName"]), True
         if kind == "CREATE" and stack.status != "REVIEW_IN_PROGRESS":
-            raise Refused("ValidationError", f"Stack [{stack.name}] already exists and cannot be created again with the "
-                                             f"changeSet [{request['ChangeSetName']}].")  # fmt: skip
+            again = f"cannot be created again with the changeSet [{request['ChangeSetName']}]."
+            raise Refused("ValidationError", f"Stack [{stack.name}] already exists and {again}")
         if stack.status != "REVIEW_IN_PROGRESS":
             self._cloudformation.require_updatable(stack)
         elif kind == "UPDATE":
@@ -120,8 +120,9 @@ class ChangeSets:
         stack, change_set = find_change_set(self._stacks, place, request)
         with self._stacks.changed:
             if change_set.execution_status != "AVAILABLE":
-                raise Refused("InvalidChangeSetStatus", f"ChangeSet [{change_set.id}] cannot be executed in its current "
-                                                        f"execution status of [{change_set.execution_status}]")  # fmt: skip
+                state = f"execution status of [{change_set.execution_status}]"
+                text = f"ChangeSet [{change_set.id}] cannot be executed in its current {state}"
+                raise Refused("InvalidChangeSetStatus", text)
             if stack.status != "REVIEW_IN_PROGRESS":
                 self._cloudformation.require_updatable(stack)
             self._begin(stack, change_set, request)

@@ -1,4 +1,7 @@
-"""Stack policies: what an update may do to which resource (user guide, "Prevent updates to stack resources"). Pure."""
+"""Stack policies: what an update may do to which resource. Pure.
+
+Source: "Prevent updates to stack resources" in the CloudFormation user guide.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def parse(body: str) -> Json:
 
 
 def require(stack: Stack, logical_id: str, type_name: str, action: str) -> None:
-    """Raises ResourceFailed when the policy in force denies the action; with a policy, what it does not allow is denied."""
+    """Raises ResourceFailed when the policy in force denies the action, or does not allow it."""
     policy = stack.options.get("PolicyDuringUpdate") or stack.policy
     if policy is None:
         return
