@@ -7,12 +7,14 @@ import io
 import json
 import re
 import urllib.parse
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from laptop.asgi import AsgiService
 from laptop.clients import ABOUT_PATH, REGION
+from laptop.cloudcontrol.api import CloudControl
 from laptop.cloudformation.api import CloudFormation
 from laptop.cloudformation.deployments import Deployments
 from laptop.cloudformation.nested import NestedStacks
@@ -22,14 +24,18 @@ from laptop.events import LocalFailure
 from laptop.http_server import HttpServer
 from laptop.outside import Outside
 from laptop.providers import ministack
-from laptop.providers.handlers import FixedTypes, HandlersProvider, RegistryType
+from laptop.providers.emulated import MinistackProvider
+from laptop.providers.handlers import HandlersProvider
 from laptop.providers.protocol import Providers
 from laptop.providers.published import PublishedTypes
-from laptop.providers.service import ServiceProvider
-from laptop.providers.simulated import SimulatedProvider
+from laptop.registry.functions import Code
+from laptop.registry.operations import Registry
+from laptop.registry.registrations import Registrations
+from laptop.registry.resources import RegistryProvider
+from laptop.registry.types import Types
 from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime
-from laptop.sagemaker import api as sagemaker_api
 from laptop.sagemaker.server import SageMakerApp
+from laptop.sagemaker.service import write_system_tags
 from laptop.wire import Api
 
 if TYPE_CHECKING:
@@ -75,10 +81,13 @@ class Cloud:
         concurrency: int = _CONCURRENCY,
         strict: bool = False,
     ) -> None:
-        definitions = [TypeDefinition.load(schema, name) for name in type_names or (None,)]
-        self.definition = definitions[0]
-        self.type_names = [one.type_name for one in definitions]
+        paths = tuple(Path(one).resolve() for one in code)
+        sources = [Given(TypeDefinition.load(schema, name), handler, paths) for name in type_names or (None,)]
+        self.definition = sources[0].definition
+        self.type_names = [one.definition.type_name for one in sources]
+        self._env, self._timeout, self._concurrency = dict(env or {}), timeout, concurrency
         self._closing = contextlib.ExitStack()
+        self._apis: dict[str, Api] = {}
         try:
             self._server = _server(port, self)
             self._closing.callback(self._server.close)
@@ -89,35 +98,43 @@ class Cloud:
             self._ministack = self._closing.enter_context(ministack.Ministack(self.port))
             self._others = AsgiService(self._ministack.app)
             self._closing.callback(self._others.close)
-            self.runtime = self._closing.enter_context(
-                LambdaRuntime(
-                    handler, code, env={"AWS_ENDPOINT_URL": self.url, **(env or {})}, timeout=timeout,
-                    concurrency=concurrency,
-                )
-            )  # fmt: skip
-            self.cloudformation = self._control_plane(definitions, strict=strict)
-            self._closing.callback(self.cloudformation.running.close)
-            self._apis = {"cloudformation": Api("cloudformation", self.cloudformation.operations)}
+            self.runtime = self._closing.enter_context(self._start(sources[0].code(), REGION))
+            self._make_apis(sources, strict=strict)
         except BaseException:
             self.close()
             raise
 
-    def _control_plane(self, definitions: Iterable[TypeDefinition], *, strict: bool) -> CloudFormation:
-        types = FixedTypes([RegistryType(one, self.runtime.invoke) for one in definitions])
-        published = PublishedTypes()
-        self.providers = Providers(
+    def _make_apis(self, sources: Sequence[Given], *, strict: bool) -> None:
+        published, outside = PublishedTypes(), Outside(self.url)
+        types = Types(self._runtime_of, sources)
+        self._closing.callback(types.close)
+        registry = Registry(types, Registrations(types, outside.content), published)
+        providers = Providers(
             [
                 HandlersProvider(types, self._write_system_tags),
-                ServiceProvider(self.url, published),
-                ministack.MinistackProvider(self._ministack, published),
-                *([] if strict else [SimulatedProvider(published)]),
+                RegistryProvider(registry, published),
+                MinistackProvider(self._ministack, published),
             ]
         )
-        stacks, outside = Stacks(), Outside(self.url)
+        stacks = Stacks()
         nested = NestedStacks(stacks)
-        deployments = Deployments(stacks, self.providers, nested, outside.template, outside.references)
-        nested.operations = control_plane = CloudFormation(deployments)
-        return control_plane
+        nested.operations = self.cloudformation = CloudFormation(
+            Deployments(stacks, providers, nested, outside.template, outside.references)
+        )
+        self._closing.callback(self.cloudformation.running.close)
+        control = CloudControl(providers)
+        self._closing.callback(control.close)
+        self._apis = {
+            "cloudformation": Api("cloudformation", {**self.cloudformation.operations, **registry.operations}),
+            "cloudcontrolapi": Api("cloudcontrol", control.operations),
+        }
+
+    def _runtime_of(self, code: Code, region: str) -> LambdaRuntime:
+        return self.runtime if region == REGION else self._start(code, region)
+
+    def _start(self, code: Code, region: str) -> LambdaRuntime:
+        env = {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **self._env}
+        return LambdaRuntime(code.handler, code.paths, env=env, timeout=self._timeout, concurrency=self._concurrency)
 
     def __enter__(self) -> Cloud:
         return self
@@ -131,7 +148,7 @@ class Cloud:
 
     def _write_system_tags(self, identifier: str, tags: Mapping[str, str]) -> None:
         if identifier.partition(":model/")[1] and ":sagemaker:" in identifier:
-            sagemaker_api.write_system_tags(identifier, dict(tags))
+            write_system_tags(identifier, dict(tags))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application behind the one address: each request to the service that it is for."""
@@ -155,6 +172,22 @@ class Cloud:
                        "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
             return self._apis[service].answer(headers, body)
         return self._others.answer(environ, body)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A type whose schema and code are named one by one: a `Source` of the registry that does not change."""
+
+    definition: TypeDefinition
+    handler: str
+    paths: tuple[Path, ...]
+
+    def code(self) -> Code:
+        """See laptop.registry.functions.Source."""
+        return Code(self.definition, self.handler, self.paths, "given")
+
+    def close(self) -> None:
+        """Nothing was made for it."""
 
 
 def _service_of(environ: WSGIEnvironment) -> str:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.providers.protocol import Place
 
-_MOST_BYTES = 1 << 20
+_MOST_TEMPLATE_BYTES = 1 << 20
+# Lambda's own limit of an unzipped package; a zip that is larger cannot be one.
+_MOST_BYTES = 250 << 20
 # Both styles of an S3 URL, regional and old ones included (S3 user guide, "Methods for accessing a bucket").
 _HOST = re.compile(
     r"(?:(?P<bucket>.+)\.)?s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?|(?P<old>.+)\.s3\.amazonaws\.com"
@@ -32,19 +34,24 @@ class Outside:
 
     def template(self, url: str, place: Place) -> str:
         """The text at an S3 URL of any style, or at an address of this cloud; Refused when there is none."""
+        content = self.content(url, place, _MOST_TEMPLATE_BYTES)
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused("ValidationError", f"The template at {url} is not UTF-8 text.") from None
+
+    def content(self, url: str, place: Place, most_bytes: int = _MOST_BYTES) -> bytes:
+        """The bytes of an object in S3; Refused when there is none, or more than so many."""
         bucket, key = self._object(url)
         try:
             found = clients.client("s3", self.url, place.region).get_object(Bucket=bucket, Key=key)
-            content = found["Body"].read(_MOST_BYTES + 1)
+            content: bytes = found["Body"].read(most_bytes + 1)
         except (ClientError, BotoCoreError):
-            raise Refused("ValidationError", f"S3 error: the template at {url} cannot be read: there is no object "
-                                             f"{key} in a bucket {bucket}.") from None  # fmt: skip
-        if len(content) > _MOST_BYTES:
-            raise Refused("ValidationError", f"The template at {url} is larger than {_MOST_BYTES} bytes.")
-        try:
-            return str(content.decode("utf-8"))
-        except UnicodeDecodeError:
-            raise Refused("ValidationError", f"The template at {url} is not UTF-8 text.") from None
+            text = f"S3 error: {url} cannot be read, because there is no object {key} in a bucket {bucket}."
+            raise Refused("ValidationError", text) from None
+        if len(content) > most_bytes:
+            raise Refused("ValidationError", f"The object at {url} is larger than {most_bytes} bytes.")
+        return content
 
     def _object(self, url: str) -> tuple[str, str]:
         parts = urllib.parse.urlsplit(url)

@@ -223,8 +223,8 @@ def require_drift_state(stack: Stack) -> None:
     allowed = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED",
                "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")  # fmt: skip
     if stack.status not in allowed:
-        raise Refused("ValidationError", f"Stack [{stack.name}] is in {stack.status} state; drift detection is possible "
-                                         f"in the states {', '.join(allowed)}.")  # fmt: skip
+        possible = f"drift detection is possible in the states {', '.join(allowed)}."
+        raise Refused("ValidationError", f"Stack [{stack.name}] is in {stack.status} state; {possible}")
 
 
 def detected(carrier: Carrier, stack: Stack, resource: StackResource) -> Json:

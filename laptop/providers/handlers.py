@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from laptop.events import Action, Invoke, LocalFailure, follow, production_event
 from laptop.paths import Json, put_at, value_at
+from laptop.providers.failures import handler_failure
 from laptop.providers.protocol import Resource, ResourceFailed
 from laptop.runtime import HandlerCrashed
 
@@ -247,13 +248,8 @@ class _Operation:
 
     def failure(self, message: str | None, code: str | None = "InternalFailure") -> ResourceFailed:
         """The failure in the form in which CloudFormation reports a handler's in stack events."""
-        said = message or "The handler gave no message."
         known = code if code in _ERROR_CODES else "InternalFailure"
-        return ResourceFailed(
-            f'Resource handler returned message: "{said}" (RequestToken: {self.request.token}, '
-            f"HandlerErrorCode: {known})",
-            known,
-        )
+        return handler_failure(self.request, message or "The handler gave no message.", known)
 
 
 def _with_known(definition: TypeDefinition, resource: Resource, properties: Json) -> Json:
