@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 from werkzeug.wrappers import Request, Response
 
+from laptop import distributions
 from laptop.events import InvocationFailed, LocalFailure
 from laptop.processes import kill_session
 
@@ -38,7 +39,7 @@ _START_SECONDS = 10.0
 # The emulator ends a late handler by itself; this only guards against an emulator that hangs.
 _EMULATOR_MARGIN_SECONDS = 15.0
 # Records its process id first: the emulator puts the runtime into a process group of its own.
-_BOOTSTRAP = 'echo $$ > "$1"; exec "$2" -m awslambdaric "$3"'
+_BOOTSTRAP = 'echo $$ > "$1"; shift; exec "$@"'
 
 
 class RuntimeUnavailable(LocalFailure):
@@ -84,8 +85,10 @@ def free_ports(count: int) -> list[int]:
 class _ExecutionEnvironment:
     """One emulator with one runtime: serves one invocation at a time, like an environment of Lambda's."""
 
-    def __init__(self, handler: str, directory: Path, environ: Mapping[str, str], cwd: str, timeout: int) -> None:
-        self._handler, self._environ, self._cwd, self._timeout = handler, environ, cwd, timeout
+    def __init__(
+        self, command: Sequence[str], directory: Path, environ: Mapping[str, str], cwd: str, timeout: int
+    ) -> None:
+        self._command, self._environ, self._cwd, self._timeout = command, environ, cwd, timeout
         self._pid_file = directory / "runtime.pid"
         self.log = directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -107,7 +110,7 @@ class _ExecutionEnvironment:
                     str(emulator_path()),
                     "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
                     "--runtime-api-address", f"127.0.0.1:{api_port}",
-                    "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), sys.executable, self._handler,
+                    "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), *self._command,
                 ],
                 env=dict(self._environ), cwd=self._cwd, stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, start_new_session=True,
@@ -180,6 +183,7 @@ class LambdaRuntime:
 
     `code` goes to PYTHONPATH, `env` to the handler's environment, `timeout` is in seconds, `memory` in MB (told to
     the handler, not enforced). The process environment is not inherited: a profile of the user cannot leak in.
+    With `alone` the handler imports from `code` and what Lambda's own runtime brings, and from nothing else here.
     """
 
     def __init__(
@@ -190,11 +194,17 @@ class LambdaRuntime:
         timeout: int = 60,
         memory: int = 256,
         concurrency: int = 1,
+        *,
+        alone: bool = False,
     ) -> None:
-        self._handler, self._timeout = handler, timeout
+        self._timeout = timeout
         paths = [str(Path(one).resolve()) for one in code]
         self._cwd = next((one for one in paths if os.path.isdir(one)), os.getcwd())
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-")
+        if alone:
+            paths.append(_linked_runtime(Path(self._directory.name) / "runtime"))
+        # Without its site module Python knows of no packages but those on PYTHONPATH.
+        self._command = [sys.executable, *(["-S"] if alone else []), "-m", "awslambdaric", handler]
         place = {"TMPDIR": self._directory.name}
         self._environ = _function_environment(paths, timeout, memory) | place | dict(env or {})
         self._concurrency = concurrency
@@ -271,7 +281,7 @@ class LambdaRuntime:
     def _add_environment(self) -> _ExecutionEnvironment:
         directory = Path(self._directory.name) / str(len(self._environments))
         directory.mkdir()
-        environment = _ExecutionEnvironment(self._handler, directory, self._environ, self._cwd, self._timeout)
+        environment = _ExecutionEnvironment(self._command, directory, self._environ, self._cwd, self._timeout)
         self._environments.append(environment)
         if self._closed:
             environment.close()
@@ -288,6 +298,12 @@ class LambdaRuntime:
         if isinstance(decoded, dict) and "errorType" in decoded and "status" not in decoded:
             _raise_function_error(decoded)
         return decoded
+
+
+def _linked_runtime(folder: Path) -> str:
+    if not distributions.link(distributions.LAMBDA_RUNTIME, folder):
+        raise RuntimeUnavailable("awslambdaric or boto3 is not installed: pip install -r requirements-dev.txt")
+    return str(folder)
 
 
 def _with_local_credentials(event: Any) -> Any:

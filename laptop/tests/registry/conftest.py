@@ -68,7 +68,8 @@ class Cloud:
         self.client = self.connect()
 
     def _start(self, code: Code, region: str) -> LambdaRuntime:
-        self.runtimes.append(LambdaRuntime(code.handler, code.paths, env={"AWS_REGION": region}))
+        made = LambdaRuntime(code.handler, code.paths, env={"AWS_REGION": region}, alone=code.alone)
+        self.runtimes.append(made)
         return self.runtimes[-1]
 
     def _read(self, url: str, _place: Place) -> bytes:
