@@ -25,7 +25,7 @@ from laptop.events import InvocationFailed, LocalFailure
 from laptop.processes import kill_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -252,20 +252,6 @@ class LambdaRuntime:
             self._idle.put(environment)
         return self._decoded(answer)
 
-    def serve_lambda(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """WSGI application: Lambda's Invoke operation, with an error of the function as Lambda reports it."""
-        try:
-            event = json.loads(Request(environ).get_data())
-            answer, headers = self.invoke(_with_local_credentials(event)), {}
-        except ValueError:
-            message = {"Type": "User", "Message": "Could not parse request body into json"}
-            return Response(json.dumps(message), 400, mimetype="application/json")(environ, start_response)
-        except LocalFailure as failure:
-            answer = {"errorType": type(failure).__name__, "errorMessage": str(failure)}
-            headers = {"X-Amz-Function-Error": "Unhandled"}
-        response = Response(json.dumps(answer), headers=headers, mimetype="application/json")
-        return response(environ, start_response)
-
     def logs(self) -> str:
         """All that the handlers and the emulators wrote so far."""
         return "".join(one.log.read_text(errors="replace") for one in self._environments)
@@ -298,6 +284,23 @@ class LambdaRuntime:
         if isinstance(decoded, dict) and "errorType" in decoded and "status" not in decoded:
             _raise_function_error(decoded)
         return decoded
+
+
+def serve_lambda(
+    invoke: Callable[[Any], Any], environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    """WSGI application: Lambda's Invoke operation, with an error of the function as Lambda reports it."""
+    headers: dict[str, str] = {}
+    try:
+        answer = invoke(_with_local_credentials(json.loads(Request(environ).get_data())))
+    except ValueError:
+        message = {"Type": "User", "Message": "Could not parse request body into json"}
+        return Response(json.dumps(message), 400, mimetype="application/json")(environ, start_response)
+    except LocalFailure as failure:
+        answer = {"errorType": type(failure).__name__, "errorMessage": str(failure)}
+        headers = {"X-Amz-Function-Error": "Unhandled"}
+    response = Response(json.dumps(answer), headers=headers, mimetype="application/json")
+    return response(environ, start_response)
 
 
 def _linked_runtime(folder: Path) -> str:
