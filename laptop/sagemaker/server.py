@@ -1,7 +1,7 @@
 """A SageMaker on this machine: moto's, and in front of it what the service does with models, endpoints and more.
 
-`mock()` for clients in this process; `LocalSageMaker` for a server in threads of this process; `serve` for a
-server that is a process of its own; `create_app` for the bare application.
+`mock()` for clients in this process; `LocalSageMaker` for a server in threads of this process; `create_app` for the
+bare application.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import signal
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
 
     from laptop.paths import Json
 
-__all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock", "serve"]
+__all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock"]
 
 
 @dataclass(frozen=True)
@@ -156,6 +154,10 @@ class SageMakerApp:
 
 
 def _arrived(environ: WSGIEnvironment, body: bytes) -> _Arrived:
+    access_key, _, _ = signer({"Authorization": environ.get("HTTP_AUTHORIZATION", "")})
+    if re.fullmatch("[0-9]{12}", access_key):
+        # An access key of twelve digits names its account, for ministack's services as for these.
+        environ.setdefault("HTTP_X_MOTO_ACCOUNT_ID", access_key)
     names = ("Authorization", "X-Amz-Target", "x-moto-account-id")
     headers = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "") for name in names}
     members: Any = {}
@@ -286,12 +288,3 @@ class LocalSageMaker:
 def create_app() -> SageMakerApp:
     """The WSGI application, to be mounted elsewhere; faults that break connections need LocalSageMaker."""
     return SageMakerApp()
-
-
-def serve(port: int) -> None:
-    """Serves until a signal's handler raises SystemExit; prints the URL first."""
-    with LocalSageMaker(port) as local_sagemaker:
-        print(f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True)
-        with suppress(SystemExit):
-            while True:
-                signal.pause()

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path as File
 from typing import Any, NamedTuple
@@ -73,11 +74,27 @@ def known(value: Any, schema: dict[str, Any] = SCHEMA) -> Any:
 
 def is_ordered(path: Path) -> bool:
     """Say whether the list at a path means something by its order."""
+    return bool(_schema_at(path).get("insertionOrder", True))
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str | None:
+    """Return which of some names a misspelt one most likely means, whatever the case of its letters."""
+    by_letters = {known.lower(): known for known in names}
+    return next((by_letters[found] for found in get_close_matches(name.lower(), by_letters, 1)), None)
+
+
+def _schema_at(path: Path) -> dict[str, Any]:
     schema: dict[str, Any] = SCHEMA
     for step in path:
         resolved = _resolved(schema)
         schema = resolved["items"] if isinstance(step, int) else _property_schema(resolved, step) or {}
-    return bool(_resolved(schema).get("insertionOrder", True))
+    return _resolved(schema)
+
+
+def _unknown_property(path: Path) -> Violation:
+    nearest = nearest_name(str(path[-1]), _schema_at(path[:-1]).get("properties", ()))
+    advice = f"did you mean {nearest}?" if nearest else "correct its name or leave it out"
+    return Violation(path, f"is not a property of this type: {advice}")
 
 
 def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +113,7 @@ def _property_schema(schema: dict[str, Any], name: Any) -> dict[str, Any] | None
 
 def _coerce(value: Any, schema: dict[str, Any] | None, path: Path, violations: list[Violation]) -> Any:
     if schema is None:
-        violations.append(Violation(path, "is not a property of this type: correct its name or leave it out"))
+        violations.append(_unknown_property(path))
         return value
     schema = _resolved(schema)
     if value is None:

@@ -107,9 +107,7 @@ def test_the_new_type_manages_the_model(sagemaker: Any) -> None:
     assert {"team": "search", "managed-by": NEW}.items() <= tags.items()
 
 
-def test_the_templates_lint_clean_once_the_type_is_known(tmp_path: Path) -> None:
-    schema = json.loads((ROOT / "aws-sagemaker-model.json").read_bytes())
-    (tmp_path / "schema.json").write_text(json.dumps({**schema, "typeName": NEW}))
-    config = ManualArgs(regions=["us-east-1"], include_checks=["I"], registry_schemas=[str(tmp_path)])  # type: ignore[typeddict-item]
+def test_the_templates_lint_clean() -> None:
+    config = ManualArgs(regions=["us-east-1"], include_checks=["I"], append_rules=[str(ROOT / "lint")])  # type: ignore[typeddict-item]
     assert [match for template in TEMPLATES for match in lint_file(template, config=config)] == []
     assert len(TEMPLATES) == 5
