@@ -40,6 +40,9 @@ lint: setup ## Check style, types and the generated files
 	@$(BIN)/python -m tools.generate --check
 	@echo "Style, types and generated files are in order."
 
+fault-matrix: setup ## Try every fault in every call, and print what CloudFormation hears of each
+	@$(BIN)/python -m pytest --quiet --numprocesses auto --fault-matrix tests/faults/test_fault_matrix.py
+
 demo: setup ## Show the type at work on the laptop cloud
 	@$(BIN)/python -m laptop demo
 
@@ -72,6 +75,9 @@ fuzz: setup ## Try 5,000 examples of each property, new ones every time
 soak: setup ## Run 2,000 lifecycles through one handler process: it must keep its size
 	@$(BIN)/python -m tests.soak
 
+endings: setup ## End every command by every signal, fifty times each on a busy machine: nothing may be left
+	@$(BIN)/python -m tests.endings
+
 lock: setup ## Resolve requirements*.in into requirements*.txt, with hashes (UPGRADE=1: to the newest versions)
 	@for name in requirements requirements-dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -85,4 +91,5 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
-.PHONY: help setup test test-all lint demo demo-svg generate package test-package sam-local bench lock audit fuzz soak
+.PHONY: help setup test test-all lint fault-matrix demo demo-svg generate editor-schema package test-package sam-local \
+	bench fuzz soak endings lock audit

@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.measure import MODEL, ROOT, Row, in_turns, median, served
 from laptop import clients
-from laptop.events import Action, TypeDefinition, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import Action, production_event
 from laptop.runtime import LambdaRuntime
 
 DEFINITION = TypeDefinition.load(ROOT / "aws-sagemaker-model.json")

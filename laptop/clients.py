@@ -12,10 +12,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from laptop.events import Json, LocalFailure
+from laptop.events import LocalFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from laptop.paths import Json
 
 DEFAULT_PORT = 4566
 # Answers what the cloud serves; tells a laptop cloud from anything else on the port.
@@ -47,14 +49,14 @@ def require_loopback(url: str) -> str:
     return url
 
 
-def client(service: str, url: str) -> Any:
+def client(service: str, url: str, region: str = REGION) -> Any:
     """A client of the cloud at that loopback URL, with credentials that no real account knows."""
     # Its types want the service as a literal.
     make: Any = boto3.client
     return make(
         service,
         endpoint_url=require_loopback(url),
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         config=Config(retries={"total_max_attempts": 1}),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import shlex
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from laptop import clients, console
-from laptop.events import LocalFailure, TypeDefinition, follow, production_event
+from laptop import clients, console, ending
+from laptop.definition import TypeDefinition
+from laptop.events import LocalFailure, follow, production_event
+from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -31,26 +33,27 @@ class BadInput(LocalFailure):
 
 
 def up(arguments: Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve until a signal ends the process."""
     watch = console.Stopwatch()
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
         print(_greeting(cloud, watch), flush=True)
-        with suppress(SystemExit):
-            while True:
-                signal.pause()
+        ending.wait_for_signal()
     return 0
 
 
 def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
-    exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, "AWS_DEFAULT_REGION": clients.REGION}
-    lines = [f"export {name}={value}" for name, value in {**exports, "AWS_REGION": clients.REGION}.items()]
+    proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
+    region = {"AWS_DEFAULT_REGION": clients.REGION, "AWS_REGION": clients.REGION}
+    exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
     return "\n".join(
         [
             f"# The laptop cloud is ready after {watch}: CloudFormation with {' and '.join(cloud.type_names)} "
             "by its own handlers, a local SageMaker, and ministack's other services.",
             "# boto3, the AWS CLI, CDK and Terraform talk to it with:",
-            *lines,
+            *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
+            "# AWS's contract tests, in a terminal with your own credentials: "
+            f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}",
             "# Ctrl-C stops it; nothing is kept.",
         ]
     )
@@ -195,9 +198,11 @@ def list_(arguments: Namespace) -> int:
 
 def sagemaker(arguments: Namespace) -> int:
     """Serve the local SageMaker alone."""
-    from laptop.sagemaker.server import serve
+    from laptop.sagemaker.server import LocalSageMaker
 
-    serve(arguments.port)
+    with LocalSageMaker(arguments.port) as local_sagemaker:
+        print(f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True)
+        ending.wait_for_signal()
     return 0
 
 

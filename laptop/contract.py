@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from laptop import console
-from laptop.events import LocalFailure, TypeDefinition
+from laptop.definition import TypeDefinition
+from laptop.events import LocalFailure
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from laptop.cloud import Cloud
-    from laptop.events import Action, Json
+    from laptop.events import Action
+    from laptop.paths import Json
 
 ROOT = Path(__file__).resolve().parent.parent
 _TEMPLATE = "examples/xgboost.yaml"

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import queue
-import signal
 import socket
 import subprocess
 import sys
@@ -19,17 +18,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+from werkzeug.wrappers import Request, Response
 
 from laptop.events import InvocationFailed, LocalFailure
+from laptop.processes import kill_session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 FUNCTION_NAME = "function"
 _INVOCATIONS = f"/2015-03-31/functions/{FUNCTION_NAME}/invocations"
+# The name that template.yml gives the handlers' function, and that `cfn test` and `cfn invoke` ask for by default.
+TYPE_FUNCTION = "TypeFunction"
+TYPE_FUNCTION_PATH = f"/2015-03-31/functions/{TYPE_FUNCTION}/invocations"
 _START_SECONDS = 10.0
-_STOP_SECONDS = 2.0
 # The emulator ends a late handler by itself; this only guards against an emulator that hangs.
 _EMULATOR_MARGIN_SECONDS = 15.0
 # Records its process id first: the emulator puts the runtime into a process group of its own.
@@ -85,6 +90,7 @@ class _ExecutionEnvironment:
         self.log = directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self._pool: urllib3.HTTPConnectionPool | None = None
+        self._changing = threading.Lock()
         self._closed = False
         self.port = 0
 
@@ -93,7 +99,9 @@ class _ExecutionEnvironment:
         # Kept over a restart, so that an endpoint once given out stays true.
         self.port = self.port or emulator_port
         self._pid_file.unlink(missing_ok=True)
-        with self.log.open("ab") as log:
+        with self._changing, self.log.open("ab") as log:
+            if self._closed:
+                raise RuntimeUnavailable("The Lambda runtime has been closed.")
             self._process = subprocess.Popen(
                 [
                     str(emulator_path()),
@@ -140,21 +148,17 @@ class _ExecutionEnvironment:
         return None
 
     def stop(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
-        if self._process is not None:
-            # The emulator ends its runtime with it and waits for that; a killed one would leave it behind.
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
-        with suppress(OSError, ValueError):
-            os.kill(int(self._pid_file.read_text()), signal.SIGKILL)
-            self._pid_file.unlink()
+        """Kill the emulator and the handler, even one that hangs."""
+        with self._changing:
+            process, self._process = self._process, None
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+        if process is not None:
+            # The emulator gives the handler a process group of its own, and what the handler starts may have others.
+            kill_session(process.pid)
+            process.wait()
+            self._pid_file.unlink(missing_ok=True)
 
     def _connections(self) -> urllib3.HTTPConnectionPool:
         if self._pool is None or not self._alive():
@@ -163,7 +167,8 @@ class _ExecutionEnvironment:
         return self._pool
 
     def close(self) -> None:
-        self._closed = True
+        with self._changing:
+            self._closed = True
         self.stop()
 
     def tail(self, lines: int = 20) -> str:
@@ -189,12 +194,14 @@ class LambdaRuntime:
         self._handler, self._timeout = handler, timeout
         paths = [str(Path(one).resolve()) for one in code]
         self._cwd = next((one for one in paths if os.path.isdir(one)), os.getcwd())
-        self._environ = _function_environment(paths, timeout, memory) | dict(env or {})
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-")
+        place = {"TMPDIR": self._directory.name}
+        self._environ = _function_environment(paths, timeout, memory) | place | dict(env or {})
         self._concurrency = concurrency
         self._environments: list[_ExecutionEnvironment] = []
         self._idle: queue.LifoQueue[_ExecutionEnvironment] = queue.LifoQueue()
         self._growing = threading.Lock()
+        self._closed = False
 
     def __enter__(self) -> LambdaRuntime:
         try:
@@ -211,9 +218,9 @@ class LambdaRuntime:
 
     def close(self) -> None:
         """Stop every process that was started; safe to call twice."""
+        self._closed = True
         for environment in self._environments:
             environment.close()
-        self._environments.clear()
         self._directory.cleanup()
 
     @property
@@ -235,6 +242,20 @@ class LambdaRuntime:
             self._idle.put(environment)
         return self._decoded(answer)
 
+    def serve_lambda(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """WSGI application: Lambda's Invoke operation, with an error of the function as Lambda reports it."""
+        try:
+            event = json.loads(Request(environ).get_data())
+            answer, headers = self.invoke(_with_local_credentials(event)), {}
+        except ValueError:
+            message = {"Type": "User", "Message": "Could not parse request body into json"}
+            return Response(json.dumps(message), 400, mimetype="application/json")(environ, start_response)
+        except LocalFailure as failure:
+            answer = {"errorType": type(failure).__name__, "errorMessage": str(failure)}
+            headers = {"X-Amz-Function-Error": "Unhandled"}
+        response = Response(json.dumps(answer), headers=headers, mimetype="application/json")
+        return response(environ, start_response)
+
     def logs(self) -> str:
         """All that the handlers and the emulators wrote so far."""
         return "".join(one.log.read_text(errors="replace") for one in self._environments)
@@ -252,6 +273,8 @@ class LambdaRuntime:
         directory.mkdir()
         environment = _ExecutionEnvironment(self._handler, directory, self._environ, self._cwd, self._timeout)
         self._environments.append(environment)
+        if self._closed:
+            environment.close()
         environment.start()
         return environment
 
@@ -265,6 +288,18 @@ class LambdaRuntime:
         if isinstance(decoded, dict) and "errorType" in decoded and "status" not in decoded:
             _raise_function_error(decoded)
         return decoded
+
+
+def _with_local_credentials(event: Any) -> Any:
+    """The event without the sender's credentials: all that the handler reaches is on this machine.
+
+    The access key is the event's account, which the services here take for the account that it belongs to.
+    """
+    match event:
+        case {"awsAccountId": str(account), "requestData": {"callerCredentials": dict()} as data}:
+            local = {"accessKeyId": account, "secretAccessKey": "local", "sessionToken": "local"}
+            return {**event, "requestData": {**data, "callerCredentials": local}}
+    return event
 
 
 def _raise_function_error(error: Mapping[str, Any]) -> None:

@@ -17,7 +17,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from laptop.console import out
-from laptop.events import Action, TypeDefinition, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import Action, production_event
 from laptop.runtime import LambdaRuntime
 from laptop.sagemaker.server import LocalSageMaker
 from tests.conftest import IMAGE, MODEL, ROOT, SCHEMA, Json

@@ -23,7 +23,8 @@ from rich.table import Table
 from rpdk.core.project import Project
 from rpdk.python.codegen import Python312LanguagePlugin
 
-from laptop.events import TypeDefinition, follow, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import follow, production_event
 from laptop.runtime import LambdaRuntime, RuntimeUnavailable
 from laptop.sagemaker.server import LocalSageMaker
 from tools import function_package, generate, type_name

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from laptop import clients
-from laptop.events import TypeDefinition, follow, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import follow, production_event
 from laptop.runtime import HandlerCrashed, LambdaRuntime
 from tests.e2e.conftest import Stack, descendants, started_cloud
 

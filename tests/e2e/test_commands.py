@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from laptop import clients
-from tests.e2e.conftest import ROOT, descendants, local_command, started_cloud
+from tests.e2e.conftest import ROOT, local_command
 
 if TYPE_CHECKING:
     from laptop.cloud import Cloud
@@ -51,23 +50,24 @@ def run(*arguments: str, url: str | None = None) -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_ends_with_all_it_started(number: signal.Signals, tmp_path: Path) -> None:
-    model = {"ExecutionRoleArn": "arn:aws:iam::123456789012:role/r", "PrimaryContainer": {"Image": IMAGE}}
-    body = json.dumps({"Resources": {"Model": {"Type": "AWS::SageMaker::Model", "Properties": model}}})
-    with started_cloud() as (url, process):
-        cloudformation = clients.client("cloudformation", url)
-        cloudformation.create_stack(StackName="one", TemplateBody=body)
-        cloudformation.get_waiter("stack_create_complete").wait(
-            StackName="one", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+def test_the_command_works_from_any_folder(tmp_path: Path) -> None:
+    environment = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    for command in ([sys.executable, "-m", "laptop"], [str(Path(sys.executable).with_name("laptop"))]):
+        done = subprocess.run(
+            [*command, "list"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
-        below = descendants(process.pid)
-        assert below
-        process.send_signal(number)
-        assert process.wait(10) == 0
-        assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "No laptop cloud answers at http://127.0.0.1:9" in done.stderr
+
+
+def test_without_its_environment_one_line_says_what_to_do() -> None:
+    # -S: Python without the packages of its environment.
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "laptop", "up"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "Run `make setup`" in line
 
 
 def test_up_says_that_the_port_is_taken() -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 Json = dict[str, Any]
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def print_table(terminalreporter: Any) -> None:
     """Print the matrix of test_fault_matrix.py as its tests reported it, from whatever process they ran in."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
     cells = [cell for report in reports for name, cell in getattr(report, "user_properties", ()) if name == "cell"]

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from laptop.events import Action, TypeDefinition, new_token, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import Action, new_token, production_event
 from laptop.sagemaker.api import OPERATIONS, Place
 from laptop.sagemaker.server import LocalSageMaker
 from tests.conftest import ARTIFACTS, IMAGE, ROLE, SCHEMA

@@ -58,6 +58,7 @@ EXPECTED = {
     "iam-race-repository": RACE,
     "read-after-create-delay": Kind("NotFound", waits=True, waiting=("CREATE",)),
     "tags-after-create-delay": HARMLESS,
+    "deployment-fails": HARMLESS,
     "empty-members": HARMLESS,
     "lower-case-arns": HARMLESS,
     "artifact-missing": MISTAKE,

@@ -27,7 +27,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from werkzeug.serving import make_server
 
 from laptop.cloud import Cloud
-from laptop.events import TypeDefinition, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import production_event
 from laptop.sagemaker.server import LocalSageMaker, create_app
 from tests.conftest import MODEL, ROOT, SCHEMA
 from tests.e2e.conftest import Stack
@@ -82,7 +83,8 @@ def test_a_name_is_data(outer: zipfile.ZipFile, inner: zipfile.ZipFile, built: P
     named = json.loads(SCHEMA.read_text().replace("AWS::SageMaker::Model", NAME))
     assert json.loads(outer.read("schema.json")) == named
     assert json.loads(inner.read("aws_sagemaker_model/schema.json"))["typeName"] == NAME
-    assert (built.path.with_suffix("") / "docs" / "README.md").read_text().startswith(f"# {NAME}\n")
+    for pages in ("docs", "reference"):
+        assert (built.path.with_suffix("") / pages / "README.md").read_text().startswith(f"# {NAME}\n")
 
     for path in (ROOT / "src" / "aws_sagemaker_model").glob("*.py"):
         assert inner.read(f"aws_sagemaker_model/{path.name}") == path.read_bytes()

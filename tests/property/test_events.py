@@ -5,7 +5,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from laptop.events import ACTIONS, TypeDefinition, production_event
+from laptop.definition import TypeDefinition
+from laptop.events import ACTIONS, production_event
 from tests.conftest import IMAGE, MODEL
 from tests.property.conftest import share
 from tests.property.strategies import TYPE, replaced

@@ -1,0 +1,1 @@
+"""The registry: resource types, their versions, packages and configuration."""
