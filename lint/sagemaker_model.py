@@ -21,7 +21,8 @@ if _SOURCE.is_dir():  # in a clone; an installation has the package on the path
     sys.path.insert(0, str(_SOURCE))
 
 from aws_sagemaker_model import schema, validation  # noqa: E402
-from aws_sagemaker_model.schema import Path, Violation  # noqa: E402
+from aws_sagemaker_model.properties import SCHEMA, Path  # noqa: E402
+from aws_sagemaker_model.schema import Violation  # noqa: E402
 from aws_sagemaker_model.validation import UNKNOWN  # noqa: E402
 
 Place = list[str | int]
@@ -153,7 +154,7 @@ _FIXED_NAME = (
 
 def _schema_of(type_name: str) -> dict[str, Any]:
     return {
-        **schema.SCHEMA,
+        **SCHEMA,
         "typeName": type_name,
         "additionalProperties": False,
         "primaryIdentifier": ["/properties/ModelArn"],

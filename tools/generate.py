@@ -32,7 +32,10 @@ ROLE = "resource-role.yaml"
 DOCS = "docs"
 
 # What the handlers need of the schema, in the order of the file.
-_SHIPPED = ("typeName", "definitions", "properties", "readOnlyProperties", "createOnlyProperties")
+_SHIPPED = (
+    "typeName", "definitions", "properties", "readOnlyProperties", "createOnlyProperties", "primaryIdentifier",
+    "additionalIdentifiers",
+)  # fmt: skip
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
