@@ -14,3 +14,8 @@ class Refused(Exception):
         self.code = code
         self.message = message
         self.status = status
+
+
+def invalid(message: str) -> Refused:
+    """What CloudFormation answers to most requests that it does not carry out."""
+    return Refused("ValidationError", message)
