@@ -34,6 +34,7 @@ class Expected:
     replaced: tuple[str, ...] = CHAIN
     updated: tuple[str, ...] = ("Endpoint",)
     change: tuple[tuple[str, str], ...] = NEW_IMAGE
+    outputs: dict[str, str] = field(default_factory=dict)
     update_fails: str = ""
     refused: str = ""
     fails: str = ""
@@ -89,7 +90,7 @@ DEPLOYED = (
     Expected("api-direct.yaml", SAGEMAKER_ROLE),
     Expected("custom-artifact.yaml", ROLE),
     Expected("custom-suffix.yaml", ROLE),
-    Expected("custom-check.yaml", ROLE),
+    Expected("custom-check.yaml", ROLE, outputs={"Status": "InService"}),
     Expected("sam-app.yaml", SAGEMAKER_ROLE),
     Expected("sam-schedule.yaml", SAGEMAKER_ROLE),
     Expected("training-pipeline.yaml", replaced=("Model",), updated=()),
