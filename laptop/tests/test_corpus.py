@@ -171,12 +171,8 @@ def test_a_template_deploys_is_in_sync_is_updated_and_leaves_nothing(
             running = images(sagemaker, second[name])
             assert running
             assert not any(old in image for image in running for old, _ in expected.change)
-        touched = {
-            stack.types()[name].removeprefix("AWS::SageMaker::") for name in (*expected.replaced, *expected.updated)
-        }
-        assert mutations(cloud, calls) == [
-            one for one in CHAIN if f"AWS::SageMaker::{one[len('Create') :]}" in touched
-        ]
+        kinds = {stack.types()[name].rpartition("::")[2] for name in (*expected.replaced, *expected.updated)}
+        assert mutations(cloud, calls) == [one for one in CHAIN if one[len("Create") :] in kinds]
         assert stack.out_of_sync() == []
 
     assert stack.delete() == "DELETE_COMPLETE", stack.events()
