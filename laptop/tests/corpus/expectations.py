@@ -15,10 +15,7 @@ SAGEMAKER_ROLE = {"SageMakerRoleArn": ROLE["RoleArn"]}
 NEW_IMAGE = (("1.7-1", "1.9-1"),)
 CHAIN = ("Model", "EndpointConfig")
 
-CONFIGURATION_TAKEN = (
-    "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename churn-config and "
-    "update the stack again."
-)
+CONFIGURATION_TAKEN = "Cannot create already existing endpoint configuration"
 
 
 @dataclass(frozen=True)
