@@ -179,12 +179,13 @@ def test_the_examples_deploy_under_a_name_of_ones_own() -> None:
 
 
 def test_fifty_models_come_and_one_more_for_a_longer_list(stack: Stack, sagemaker: Any) -> None:
-    assert stack.create(_body("fifty-models"))["StackStatus"] == "CREATE_COMPLETE"
+    options = {"Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]}
+    assert stack.create(_body("fifty-models"), **options)["StackStatus"] == "CREATE_COMPLETE"
     first = {one["ModelArn"] for one in _models(sagemaker, stack)}
     names = stack.outputs()
     stores = ",".join(name.removeprefix("Name") for name in sorted(names))
 
-    updated = stack.update(_body("fifty-models"), Parameters=_parameters({"Stores": f"{stores},Store51"}))
+    updated = stack.update(_body("fifty-models"), Parameters=_parameters({"Stores": f"{stores},Store51"}), **options)
 
     assert updated["StackStatus"] == "UPDATE_COMPLETE"
     assert len(first) == len(names) == 50
