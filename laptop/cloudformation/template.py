@@ -116,11 +116,12 @@ def read(text: str, *, short_forms: bool = True) -> Any:
         raise _not_well_formed(language, mark.line + 1, mark.column + 1) from None
     except (yaml.YAMLError, UnicodeError):
         raise Invalid("Template format error: The template holds characters that no text has.") from None
-    except ValueError:
-        raise Invalid(f"Template format error: {language} not well-formed. A number has too many digits.") from None
+    except (ValueError, LookupError):
+        raise Invalid(f"Template format error: {language} not well-formed. A number cannot be read.") from None
     except RecursionError:
         raise _too_deep() from None
-    _check_values(document, [])
+    if document is not None:
+        _check_values(document, [])
     return document
 
 
@@ -261,7 +262,8 @@ def _check_resource(logical_id: str, resource: Json) -> None:
                 f"Template format error: {name} of resource {logical_id} must be one of {', '.join(allowed)}."
             )
         if value == "Snapshot" and resource["Type"] not in _WITH_SNAPSHOTS:
-            raise Invalid(f"Template format error: {name} Snapshot is not supported for resource {logical_id}.")
+            kind = "deletion policy" if name == "DeletionPolicy" else "update replace policy"
+            raise Invalid(f"Template error: resource type {resource['Type']} does not support {kind} Snapshot")
 
 
 def _check_output(key: str, output: Json) -> None:
