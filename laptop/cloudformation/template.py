@@ -262,7 +262,10 @@ def _check_resource(logical_id: str, resource: Json) -> None:
                 f"Template format error: {name} of resource {logical_id} must be one of {', '.join(allowed)}."
             )
         if value == "Snapshot" and resource["Type"] not in _WITH_SNAPSHOTS:
-            raise Invalid(f"Template format error: {name} Snapshot is not supported for resource {logical_id}.")
+            raise Invalid(
+                f"Template format error: {name} Snapshot of resource {logical_id} is not supported by its type "
+                f"{resource['Type']}."
+            )
 
 
 def _check_output(key: str, output: Json) -> None:

@@ -85,6 +85,7 @@ def test_json_is_read_as_yaml_is():
         ("\ud800", FORMAT + "The template holds characters that no text has."),
         ("[" * 40_000, FORMAT + "The template is nested more than 100 levels deep."),
         ('{"a":' * 10_000, FORMAT + "The template is nested more than 100 levels deep."),
+        ('{"a":' * 150 + "1" + "}" * 150, FORMAT + "The template is nested more than 100 levels deep."),
         (with_property("[" * 97 + "]" * 97), FORMAT + "The template is nested more than 100 levels deep."),
     ],
 )
@@ -131,7 +132,7 @@ def test_what_is_no_template_is_refused(body, message):
         ),
         (
             "Resources: {A: {Type: AWS::S3::Bucket, DeletionPolicy: Snapshot}}",
-            FORMAT + "DeletionPolicy Snapshot is not supported for resource A.",
+            FORMAT + "DeletionPolicy Snapshot of resource A is not supported by its type AWS::S3::Bucket.",
         ),
         (
             A + "Parameters: {P: {Default: x}}",
