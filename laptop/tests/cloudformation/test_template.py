@@ -132,7 +132,7 @@ def test_what_is_no_template_is_refused(body, message):
         ),
         (
             "Resources: {A: {Type: AWS::S3::Bucket, DeletionPolicy: Snapshot}}",
-            FORMAT + "DeletionPolicy Snapshot of resource A is not supported by its type AWS::S3::Bucket.",
+            "Template error: resource type AWS::S3::Bucket does not support deletion policy Snapshot",
         ),
         (
             A + "Parameters: {P: {Default: x}}",
