@@ -30,6 +30,7 @@ from laptop.providers.emulated import MinistackProvider
 from laptop.providers.handlers import HandlersProvider
 from laptop.providers.protocol import Owner, Place, Providers
 from laptop.providers.published import PublishedTypes
+from laptop.providers.service import ServiceProvider
 from laptop.providers.wait_conditions import WaitConditions
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
@@ -110,6 +111,8 @@ class Cloud:
             self._closing.callback(self._types.close)
             self._callbacks = Callbacks(self.url)
             self._make_apis(strict=strict)
+            # Closed before what waits for them: an operation ends when its handler does.
+            self._closing.callback(self._types.close)
             # Started at once: the first operation need not wait for it.
             self._types.functions_of(self.type_names[0]).runtime(REGION)
         except BaseException:
@@ -119,12 +122,13 @@ class Cloud:
     def _make_apis(self, *, strict: bool) -> None:
         published, outside, types = PublishedTypes(), Outside(self.url), self._types
         registry = Registry(types, Registrations(types, outside.content), published)
-        stacks = Stacks()
+        stacks, clients = Stacks(), ServiceClients(self.url)
         providers = Providers(
             [
                 HandlersProvider(types, self._write_system_tags),
                 RegistryProvider(registry, published),
-                CustomResources(ServiceClients(self.url), self._callbacks),
+                ServiceProvider(clients, published, self._write_system_tags),
+                CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
                 MinistackProvider(self._ministack, published),
             ]
