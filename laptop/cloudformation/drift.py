@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from laptop.paths import without
 from laptop.providers.protocol import Request, ResourceFailed
-from laptop.refusal import invalid
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ def detect(carrier: Carrier, stack: Stack, logical_ids: Iterable[str] | None = N
     unknown = [name for name in names if name not in stack.resources]
     if unknown:
         listed = ", ".join(unknown)
-        raise invalid(f"Resource(s) [{listed}] do not exist in stack [{stack.name}]")
+        raise Invalid(f"Resource(s) [{listed}] do not exist in stack [{stack.name}]")
     detection = Detection(str(uuid.uuid4()), stack)
     threading.Thread(target=_carry_out, args=(carrier, detection, names), name="drift", daemon=True).start()
     return detection
