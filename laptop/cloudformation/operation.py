@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from laptop.cloudformation import functions, importing, outputs
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
 
 _KEPT = ("Retain", "RetainExceptOnCreate")
 _CLEAN_UP_TRIES = 3
+# How a stack ends whose operation ends without a word.
+_FAILED = {
+    "CREATE": "CREATE_FAILED",
+    "UPDATE": "UPDATE_FAILED",
+    "DELETE": "DELETE_FAILED",
+    "ROLLBACK": "ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK": "UPDATE_ROLLBACK_FAILED",
+    "IMPORT": "IMPORT_ROLLBACK_FAILED",
+    "IMPORT_ROLLBACK": "IMPORT_ROLLBACK_FAILED",
+}
 Find = Callable[[str, Place], Served]
 Scoped = Callable[[Stack], "Scope"]
 
@@ -116,6 +127,11 @@ class Operations:
         def to_the_end() -> None:
             try:
                 carry_out()
+            except BaseException as problem:
+                # A fault of the laptop cloud itself: a stack that nobody works on must not stay in progress.
+                failed = _FAILED[stack.status.partition("_COMPLETE")[0].removesuffix("_IN_PROGRESS")]
+                self._stacks.set_status(stack, failed, f"The laptop cloud failed with {type(problem).__name__}.")
+                raise
             finally:
                 run.ended.set()
 
@@ -326,11 +342,19 @@ def _rollback_word(stack: Stack) -> str:
 
 
 def _deletion_graph(resources: dict[str, StackResource]) -> dict[str, set[str]]:
-    """For each resource those that depend on it, which must go first."""
+    """For each resource those that depend on it, which must go first.
+
+    What several updates left over may depend on each other in a circle: then nothing waits, and what fails is tried
+    again.
+    """
     names = {one.logical_id: key for key, one in resources.items()}
     graph: dict[str, set[str]] = {key: set() for key in resources}
     for key, one in resources.items():
         for needed in one.depends_on & names.keys():
             if names[needed] != key:
                 graph[names[needed]].add(key)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError:
+        return {key: set() for key in resources}
     return graph
