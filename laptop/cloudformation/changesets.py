@@ -12,7 +12,7 @@ from laptop.cloudformation.describe import find_change_set
 from laptop.cloudformation.paging import page
 from laptop.cloudformation.plan import Change
 from laptop.cloudformation.stacks import ChangeSet, Deployment, Stack
-from laptop.providers.protocol import Request, ResourceFailed
+from laptop.providers.protocol import Request, ResourceFailed, Served
 from laptop.refusal import Invalid, Refused
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ChangeSets:
         # A change set that FAILED gives way, as one that was executed does: that one is gone.
         if same is not None and same.status != "FAILED":
             raise Refused("AlreadyExistsException", f"ChangeSet [{name}] already exists")
-        goal = self._cloudformation.deployments.build(place, request, stack, stack.name, stack.id)
+        goal = self._cloudformation.deployments.build(place, request, stack, stack.name, stack.id, macros=False)
         change_set = self._planned(stack, goal, kind, request)
         with self._stacks.changed:
             if is_new:
@@ -109,9 +109,7 @@ class ChangeSets:
         for one in asked:
             served = deployments.find(one["ResourceType"], place)
             # Not found, or not readable: the change set fails, and nothing was made.
-            served.provider.read(
-                served.definition, Request(place, str(uuid.uuid4())), found[one["LogicalResourceId"]]
-            )
+            _require_readable(served, Request(place, str(uuid.uuid4())), found[one["LogicalResourceId"]])
         return [
             Change("Import", one["LogicalResourceId"], one["ResourceType"], found[one["LogicalResourceId"]])
             for one in asked
@@ -179,6 +177,17 @@ class ChangeSets:
         """The change sets of a stack, newest first."""
         stack = self._stacks.require(place, request["StackName"])
         return page([_summary(stack, one) for one in reversed(stack.change_sets.values())], request, "Summaries")
+
+
+def _require_readable(served: Served, request: Request, identifier: str) -> None:
+    try:
+        served.provider.read(served.definition, request, identifier)
+    except ResourceFailed as failure:
+        if failure.code != "NotFound":
+            raise
+        kind = served.definition.type_name
+        text = f"Resource of type '{kind}' with identifier '{identifier}' was not found."
+        raise ResourceFailed(text, failure.code) from None
 
 
 def _summary(stack: Stack, change_set: ChangeSet) -> Json:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation import checks, pending, template
+from laptop.cloudformation import checks, template, transforms
 from laptop.cloudformation.conditions import check_rules
 from laptop.cloudformation.conditions import conditions as conditions_of
 from laptop.cloudformation.parameters import parameters as parameters_of
 from laptop.cloudformation.scope import Scope
 from laptop.cloudformation.stacks import Deployment, Stack, Stacks
+from laptop.cloudformation.summary import require_capabilities
 from laptop.providers.guarded import Guarded
 from laptop.providers.protocol import Place, Provider, Providers, ResourceFailed, Served
 from laptop.refusal import Invalid
@@ -34,6 +35,7 @@ class Deployments:
     providers: Providers
     nested: Provider
     read_url: Callable[[str, Place], str]
+    read_object: Callable[[str, str, Place], bytes | None]
     dynamic: Callable[[Place], DynamicReferences]
 
     def find(self, type_name: str, place: Place) -> Served:
@@ -61,8 +63,13 @@ class Deployments:
             return stack.deployment.body
         raise Invalid("Either Template URL or Template Body must be specified.")
 
-    def build(self, place: Place, request: Json, stack: Stack | None, name: str, stack_id: str) -> Deployment:
-        """The deployment that a request asks for; Refused when CloudFormation would not begin it."""
+    def build(
+        self, place: Place, request: Json, stack: Stack | None, name: str, stack_id: str, *, macros: bool = True
+    ) -> Deployment:
+        """The deployment that a request asks for; Refused when CloudFormation would not begin it.
+
+        `macros`: whether the template's macros need a capability, which those of a change set do not.
+        """
         former = stack.deployment if stack is not None else None
         body = self.template_body(place, request, stack)
         document = template.parse(body)
@@ -73,9 +80,10 @@ class Deployments:
             self.dynamic(place).parameter,
         )
         options = {key: request[key] for key in _OPTIONS if key in request}
-        pending.require(document, options.get("Capabilities", []))
-        processed = pending.transform(document, parameters, place)
-        pending.require(processed, options.get("Capabilities", []))
+        processed = transforms.transform(
+            document, parameters, place, lambda bucket, key: self.read_object(bucket, key, place)
+        )
+        require_capabilities(options.get("Capabilities", []), document, processed, macros=macros)
         tags = _tags(request["Tags"]) if "Tags" in request else dict(former.tags) if former else {}
         draft = Deployment(body, document, processed, parameters, {}, tags, options)
         scope = self._scope(draft, place, name, stack_id, stack)

@@ -9,7 +9,7 @@ from laptop.cloudformation import drift, outputs, template
 from laptop.cloudformation.deployments import Deployments, listed_parameters, listed_tags
 from laptop.cloudformation.functions import UNKNOWN
 from laptop.cloudformation.paging import page, page_backwards
-from laptop.cloudformation.pending import summary
+from laptop.cloudformation.summary import summary
 from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Invalid, Refused
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import uuid
@@ -146,8 +147,8 @@ def _parts(path: str, expected: Any, actual: Any) -> Iterator[Json]:
         for key in sorted(expected.keys() | actual.keys()):
             yield from _parts(f"{path}/{key}", expected.get(key), actual.get(key))
         return
-    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-        for position, (wanted, found) in enumerate(zip(expected, actual, strict=True)):
+    if isinstance(expected, list) and isinstance(actual, list):
+        for position, (wanted, found) in enumerate(_paired(expected, actual)):
             yield from _parts(f"{path}/{position}", wanted, found)
         return
     kind = "REMOVE" if actual is None else "ADD" if expected is None else "NOT_EQUAL"
@@ -157,6 +158,15 @@ def _parts(path: str, expected: Any, actual: Any) -> Iterator[Json]:
         "ActualValue": _text(actual),
         "DifferenceType": kind,
     }
+
+
+def _paired(expected: list[Any], actual: list[Any]) -> list[tuple[Any, Any]]:
+    """The items that belong together: by their Key where they are tags, else by position; None where one is alone."""
+    items = [*expected, *actual]
+    if not all(isinstance(one, dict) and "Key" in one for one in items):
+        return list(itertools.zip_longest(expected, actual))
+    wanted, found = ({one["Key"]: one for one in side} for side in (expected, actual))
+    return [(wanted.get(key), found.get(key)) for key in {one["Key"]: None for one in items}]
 
 
 def _text(value: Any) -> str:

@@ -116,11 +116,12 @@ def read(text: str, *, short_forms: bool = True) -> Any:
         raise _not_well_formed(language, mark.line + 1, mark.column + 1) from None
     except (yaml.YAMLError, UnicodeError):
         raise Invalid("Template format error: The template holds characters that no text has.") from None
-    except ValueError:
-        raise Invalid(f"Template format error: {language} not well-formed. A number has too many digits.") from None
+    except (ValueError, LookupError):
+        raise Invalid(f"Template format error: {language} not well-formed. A number cannot be read.") from None
     except RecursionError:
         raise _too_deep() from None
-    _check_values(document, [])
+    if document is not None:
+        _check_values(document, [])
     return document
 
 

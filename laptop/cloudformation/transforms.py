@@ -183,8 +183,8 @@ def _serverless(document: Json, parameters: Mapping[str, Parameter], place: Plac
                           "Repository, which the laptop has not: give its template as Location.")  # fmt: skip
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)  # it warns of what only AWS has
     made, values = copy.deepcopy(document), {key: one.referred for key, one in parameters.items()}
-    to_py27_compatible_template(made, values)
     try:
+        to_py27_compatible_template(made, values)
         with _TRANSLATOR:
             translator = Translator(None, Parser(), boto_session=boto3.Session(region_name=place.region))
             made = translator.translate(made, values, get_managed_policy_map=dict)

@@ -50,7 +50,12 @@ class Control:
         stacks = Stacks()
         nested = NestedStacks(stacks)
         deployments = Deployments(
-            stacks, Providers([self.things]), nested, self._document, lambda _place: References(self.parameters)
+            stacks,
+            Providers([self.things]),
+            nested,
+            self._document,
+            lambda _bucket, _key, _place: None,
+            lambda _place: References(self.parameters),
         )
         nested.operations = self.cloudformation = CloudFormation(deployments)
         self._api = Api("cloudformation", self.cloudformation.operations)
