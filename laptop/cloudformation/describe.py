@@ -257,4 +257,4 @@ def find_change_set(stacks: Stacks, place: Place, request: Json) -> tuple[Stack,
         for change_set in reversed(list(stack.change_sets.values())):
             if name in (change_set.id, change_set.name):
                 return stack, change_set
-    raise Refused("ChangeSetNotFoundException", f"ChangeSet [{name}] does not exist")
+    raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")

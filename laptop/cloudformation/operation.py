@@ -165,8 +165,12 @@ class _Operation:
         failure = self._deploy()
         if self._run.superseded:
             return
+        with self._stacks.changed:
+            # Whoever cancels until here has cancelled.
+            failure = failure or (self._why() if self._run.stopped else "")
+            if not failure:
+                self._status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         if not failure:
-            self._status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
             self._leave_removed()
             self._clean_up()
             self._succeed("UPDATE_COMPLETE")
@@ -237,10 +241,6 @@ class _Operation:
 
     def delete(self, retained: frozenset[str], *, force: bool = False) -> None:
         """Delete everything, what depends first; what is retained is left alone."""
-        exported = outputs.exports_in_use(self._stacks, self._stack)
-        if exported:
-            self._status("DELETE_FAILED", exported)
-            return
         left_behind = self._clean_up()
         resources = list(self._stack.resources.values())
         self._delete_all(
@@ -262,6 +262,12 @@ class _Operation:
         deployment = self._stack.goal
         wanted = deployment.resources
         graph = dependencies(wanted, deployment.conditions)
+        missing = outputs.missing_import(self._stacks, self._stack, self._carrier.scope(self._stack))
+        if missing:
+            return f"No export named {missing} found."
+        removed = [one for name, one in self._stack.resources.items() if name not in wanted]
+        if not self._resources.may_remove(removed):
+            return self._why()
         self._run.walk(graph, lambda name: self._resources.deploy(name, wanted[name], frozenset(graph[name])))
         if self._run.stopped:
             return self._why()
