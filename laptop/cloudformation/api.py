@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,9 @@ NO_CHANGES = "No updates are to be performed."
 class CloudFormation:
     """The control plane: `operations` by name, for laptop.wire.Api."""
 
-    def __init__(self, deployments: Deployments) -> None:
+    def __init__(self, deployments: Deployments, clock: Callable[[], float] = time.monotonic) -> None:
         self.deployments, self.stacks = deployments, deployments.stacks
-        self.carrier = Carrier(self.stacks, deployments.find, deployments.scope)
+        self.carrier = Carrier(self.stacks, deployments.find, deployments.scope, clock)
         self.running = Operations(self.carrier)
         self._change_sets = ChangeSets(self)
         self._detections: dict[str, drift.Detection] = {}
@@ -217,11 +218,14 @@ class CloudFormation:
 
     def _signal(self, place: Place, request: Json) -> None:
         stack = self.stacks.require(place, request["StackName"])
-        logical_id = request["LogicalResourceId"]
-        if logical_id not in stack.resources:
-            raise Invalid(f"Resource {logical_id} does not exist for stack {stack.name}")
         with self.stacks.changed:
-            stack.signals.setdefault(logical_id, {})[request["UniqueId"]] = request["Status"]
+            resource = describe.require_resource(stack, request["LogicalResourceId"])
+            if stack.at_rest:
+                raise Invalid(f"Stack {stack.id} is in {stack.status} state and cannot be signaled")
+            sent, unique = stack.signals.setdefault(resource.logical_id, {}), request["UniqueId"]
+            if unique not in sent and request["Status"] == "SUCCESS":
+                self.stacks.tell(stack, resource, resource.status, f"Received SUCCESS signal with UniqueId {unique}")
+            sent[unique] = request["Status"]
 
     def _protect(self, place: Place, request: Json) -> Json:
         stack = self.stacks.require(place, request["StackName"])

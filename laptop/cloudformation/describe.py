@@ -84,7 +84,8 @@ class _Told:
         if "LogicalResourceId" in request:
             return {"StackResources": [_resource(stack, require_resource(stack, request["LogicalResourceId"]))]}
         with self._stacks.changed:
-            return {"StackResources": [_resource(stack, one) for one in stack.resources.values()]}
+            # The operation has no pages: "Only the first 100 resources will be returned" (API reference).
+            return {"StackResources": [_resource(stack, one) for one in stack.resources.values()][:100]}
 
     def _owned(self, place: Place, physical_id: str) -> list[Json]:
         for stack in self._stacks.in_place(place):

@@ -54,6 +54,7 @@ class Carrier:
     stacks: Stacks
     find: Find
     scope: Scoped
+    clock: Callable[[], float]
 
     def resources_of(self, stack: Stack, run: Run) -> ResourceOperations:
         """The resource operations of one run."""
@@ -72,24 +73,24 @@ class Operations:
     def create(self, stack: Stack, *, timeout_minutes: int | None, on_failure: str) -> None:
         """Make a new stack's resources; `on_failure` is ROLLBACK, DELETE or DO_NOTHING."""
         self._stacks.set_status(stack, "CREATE_IN_PROGRESS", "User Initiated")
-        run = Run(None if timeout_minutes is None else timeout_minutes * 60)
+        run = Run(self._carrier.clock, None if timeout_minutes is None else timeout_minutes * 60)
         self._start(stack, run, lambda: _Operation(self._carrier, stack, run).create(on_failure))
 
     def update(self, stack: Stack, *, disable_rollback: bool = False) -> None:
         """Bring a stack to its new deployment; what it was is kept in `stable` already."""
         self._stacks.set_status(stack, "UPDATE_IN_PROGRESS", "User Initiated")
-        run = Run()
+        run = Run(self._carrier.clock)
         self._start(stack, run, lambda: _Operation(self._carrier, stack, run).update(disable_rollback))
 
     def import_resources(self, stack: Stack, identifiers: dict[str, str]) -> None:
         """Adopt existing resources: logical id to primary identifier."""
         self._stacks.set_status(stack, "IMPORT_IN_PROGRESS", "User Initiated")
-        run = Run()
+        run = Run(self._carrier.clock)
         self._start(stack, run, lambda: _Operation(self._carrier, stack, run).adopt(identifiers))
 
     def roll_back(self, stack: Stack, skipped: Iterable[str] = (), reason: str = "User Initiated") -> None:
         """Bring a stack that failed back to what it was; resources to skip are taken as they are."""
-        run = Run()
+        run = Run(self._carrier.clock)
         word = _rollback_word(stack)
         self._stacks.set_status(stack, f"{word}_IN_PROGRESS", reason)
         self._start(stack, run, lambda: _Operation(self._carrier, stack, run).roll_back(word, frozenset(skipped)))
@@ -105,7 +106,7 @@ class Operations:
             if former is not None:
                 former.supersede()
             self._stacks.set_status(stack, "DELETE_IN_PROGRESS", "User Initiated")
-        run = Run()
+        run = Run(self._carrier.clock)
 
         def carry_out() -> None:
             if former is not None:

@@ -100,6 +100,8 @@ class ResourceOperations:
         Until then what it replaces is the stack's.
         """
         self._check(served, wanted)
+        # Signals to what it replaces are none to it.
+        self._stack.signals.pop(wanted.logical_id, None)
 
         def tell(resource: Resource) -> None:
             with self._stacks.changed:

@@ -205,10 +205,11 @@ def test_kinds_that_do_not_fit_the_stack(user: User) -> None:
     assert user.refused("create_change_set", **asked) == ("ValidationError", "Stack [s] does not exist")
     user.create("s", BASE)
     code, sentence = user.refused("create_change_set", **asked, ChangeSetType="CREATE")
-    assert (code, sentence) == (
-        "ValidationError", "Stack [s] already exists and cannot be created again with the changeSet [c].")  # fmt: skip
+    assert code == "ValidationError"
+    assert sentence == "Stack [s] already exists and cannot be created again with the changeSet [c]."
     user.client.create_change_set(**asked | {"StackName": "new"}, ChangeSetType="CREATE")
-    code, sentence = user.refused("create_change_set", **asked | {"StackName": "new", "ChangeSetName": "d"})
+    asked |= {"StackName": "new", "ChangeSetName": "d"}
+    code, sentence = user.refused("create_change_set", **asked)
     assert (code, sentence.partition(" is ")[2]) == (
         "ValidationError", "in REVIEW_IN_PROGRESS state and can not be updated.")  # fmt: skip
     assert user.delete("new")["StackStatus"] == "DELETE_COMPLETE"
