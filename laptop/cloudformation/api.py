@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ class CloudFormation:
         self.running = Operations(self.carrier)
         self._change_sets = ChangeSets(self)
         self._detections: dict[str, drift.Detection] = {}
+        self._repeatable = threading.Lock()
 
     @property
     def operations(self) -> Mapping[str, Handler]:
@@ -69,12 +71,16 @@ class CloudFormation:
         """The same request with the same token again: the same answer, and nothing done twice."""
 
         def answered(place: Place, request: Json) -> Json:
-            known = self.stacks.remembered(place, name, request)
-            if known is not None:
-                return known
-            answer = handler(place, request) or {}
-            self.stacks.remember(place, name, request, answer)
-            return answer
+            if not request.keys() & {"ClientRequestToken", "ClientToken"}:
+                return handler(place, request) or {}
+            # One at a time: of two that come at once, the second gets the answer to the first.
+            with self._repeatable:
+                known = self.stacks.remembered(place, name, request)
+                if known is not None:
+                    return known
+                answer = handler(place, request) or {}
+                self.stacks.remember(place, name, request, answer)
+                return answer
 
         return answered
 

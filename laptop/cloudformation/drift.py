@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from laptop.cloudformation import secrets
 from laptop.paths import without
 from laptop.providers.properties import coerced
 from laptop.providers.protocol import Request, ResourceFailed
@@ -96,8 +97,9 @@ def _checked(carrier: Carrier, stack: Stack, resource: StackResource) -> Json:
             return {"StackResourceDriftStatus": "NOT_CHECKED", "DriftStatusReason": str(failure), **now}
         raise
     expected = _expected(served.definition, resource)
-    actual = compared(served.definition, read.model, expected)
+    actual = secrets.as_referred(expected, compared(served.definition, read.model, expected))
     differences = list(_differences(served.definition, expected, actual))
+    expected, actual, differences = secrets.hidden([expected, actual, differences], stack.secrets)
     return {
         "StackResourceDriftStatus": "MODIFIED" if differences else "IN_SYNC",
         "ExpectedProperties": json.dumps(expected),
