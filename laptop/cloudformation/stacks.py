@@ -245,6 +245,13 @@ class Stacks:
                 stack, identifier, resource.logical_id, resource.physical_id, resource.type_name, status, reason, sent
             )
 
+    def note(self, stack: Stack, logical_id: str, text: str) -> None:
+        """An event of a resource that stays as it is: a signal has arrived."""
+        with self.changed:
+            resource = stack.resources.get(logical_id)
+            if resource is not None:
+                self.tell(stack, resource, resource.status, text)
+
     def _tell(self, stack: Stack, event_id: str, logical_id: str, physical_id: str, type_name: str, status: str,
               reason: str, sent: Json | None = None) -> None:  # fmt: skip
         stack.events.append(
