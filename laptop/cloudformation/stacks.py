@@ -108,6 +108,7 @@ class Stack:
     """One stack. `deployment` is the goal of the operation under way or of the last one; `stable` what to go back to.
 
     `before` is what was stable before that; `gone` are the physical ids that were deleted since it was complete.
+    `resources` and `change_sets` are replaced and never changed, so that whoever reads them needs no lock.
     """
 
     id: str
@@ -240,7 +241,7 @@ class Stacks:
         """A resource as it now is, told in an event unless that says nothing new; `sent` are its properties there."""
         with self.changed:
             resource = replace(resource, updated=datetime.now(UTC))
-            stack.resources[resource.logical_id] = resource
+            stack.resources = {**stack.resources, resource.logical_id: resource}
             if event:
                 self.tell(stack, resource, resource.status, resource.reason, sent)
             self.changed.notify_all()
@@ -307,6 +308,18 @@ class Stacks:
             for output in stack.outputs
             if "ExportName" in output
         }
+
+    def owner(self, place: Place, type_name: str, identifier: str) -> Stack | None:
+        """The stack that a resource belongs to, or None."""
+        return next(
+            (
+                stack
+                for stack in self.in_place(place)
+                for one in stack.resources.values()
+                if one.type_name == type_name and one.exists is not None and one.exists.identifier == identifier
+            ),
+            None,
+        )
 
     def importers(self, place: Place, export: str) -> list[str]:
         """The names of the stacks that import it."""
