@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -36,7 +35,6 @@ class CloudFormation:
         self.running = Operations(self.carrier)
         self._change_sets = ChangeSets(self)
         self._detections: dict[str, drift.Detection] = {}
-        self._repeatable = threading.Lock()
 
     @property
     def operations(self) -> Mapping[str, Handler]:
@@ -68,21 +66,7 @@ class CloudFormation:
         }
 
     def _once(self, name: str, handler: Handler) -> Handler:
-        """The same request with the same token again: the same answer, and nothing done twice."""
-
-        def answered(place: Place, request: Json) -> Json:
-            if not request.keys() & {"ClientRequestToken", "ClientToken"}:
-                return handler(place, request) or {}
-            # One at a time: of two that come at once, the second gets the answer to the first.
-            with self._repeatable:
-                known = self.stacks.remembered(place, name, request)
-                if known is not None:
-                    return known
-                answer = handler(place, request) or {}
-                self.stacks.remember(place, name, request, answer)
-                return answer
-
-        return answered
+        return lambda place, request: self.stacks.once(place, name, request, lambda: handler(place, request) or {})
 
     def _create_stack(self, place: Place, request: Json) -> Json:
         if "OnFailure" in request and "DisableRollback" in request:

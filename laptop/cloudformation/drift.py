@@ -78,7 +78,7 @@ def detect_one(carrier: Carrier, stack: Stack, name: str) -> Json:
         now = stack.resources.get(name)
         if now is not None and now.physical_id == resource.physical_id:
             # Not told in an event, and no change of the resource.
-            stack.resources[name] = replace(now, drift=checked)
+            stack.resources = {**stack.resources, name: replace(now, drift=checked)}
     return described(stack, replace(resource, drift=checked))
 
 

@@ -68,7 +68,9 @@ def adopt(carrier: Carrier, stack: Stack, run: Run, identifiers: dict[str, str])
     def act(name: str) -> bool:
         if name not in identifiers:
             return True
-        wanted = StackResource(name, resources[name]["Type"], resources[name], frozenset(graph[name]))
+        wanted = StackResource(
+            name, resources[name]["Type"], resources[name], frozenset(graph[name]), physical_id=identifiers[name]
+        )
         carrier.stacks.put(stack, replace(wanted, status="IMPORT_IN_PROGRESS", reason="Resource import started."))
         try:
             _adopt_one(carrier, stack, run, wanted, identifiers[name])
