@@ -7,10 +7,9 @@ import io
 import json
 import re
 import urllib.parse
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from laptop.asgi import AsgiService
 from laptop.clients import ABOUT_PATH, REGION
@@ -19,21 +18,25 @@ from laptop.cloudformation.api import CloudFormation
 from laptop.cloudformation.deployments import Deployments
 from laptop.cloudformation.nested import NestedStacks
 from laptop.cloudformation.stacks import Stacks
-from laptop.definition import TypeDefinition
 from laptop.events import LocalFailure
 from laptop.http_server import HttpServer
 from laptop.outside import Outside
+from laptop.projects import Layout, Project
 from laptop.providers import ministack
+from laptop.providers.callbacks import Callbacks
+from laptop.providers.clients import ServiceClients
+from laptop.providers.custom_resources import CustomResources
 from laptop.providers.emulated import MinistackProvider
 from laptop.providers.handlers import HandlersProvider
-from laptop.providers.protocol import Providers
+from laptop.providers.protocol import Owner, Place, Providers
 from laptop.providers.published import PublishedTypes
-from laptop.registry.functions import Code
+from laptop.providers.service import ServiceProvider
+from laptop.providers.wait_conditions import WaitConditions
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
 from laptop.registry.resources import RegistryProvider
-from laptop.registry.types import Types
-from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime
+from laptop.registry.types import Pinned, Types
+from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
 from laptop.sagemaker.server import SageMakerApp
 from laptop.sagemaker.service import write_system_tags
 from laptop.wire import Api
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from laptop.http_server import Answer
+    from laptop.providers.protocol import Served
+    from laptop.registry.functions import Code, Source
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_SCHEMA = ROOT / "aws-sagemaker-model.json"
@@ -63,15 +68,16 @@ class PortTaken(LocalFailure):
 class Cloud:
     """Serves CloudFormation, its types and AWS's services on 127.0.0.1 until closed. One at a time in a process.
 
-    `port` 0 takes any free one. `schema` and `code` (PYTHONPATH of the handlers) may be any Python registry type's.
-    With `type_names` the type is registered under each of them, beside one another, and not under the schema's.
-    `strict` refuses types that can only be simulated.
+    `port` 0 takes any free one. `sources` are the types that it starts with (laptop.projects), one at least; without
+    them the type of `schema` and `handler`, with `code` as PYTHONPATH, and with `type_names` under each of those
+    names instead of the schema's. `strict` refuses types that can only be simulated.
     """
 
     def __init__(
         self,
         port: int = 0,
         *,
+        sources: Sequence[Source] = (),
         schema: str | Path = DEFAULT_SCHEMA,
         type_names: Sequence[str] = (),
         code: Sequence[str | Path] = DEFAULT_CODE,
@@ -81,12 +87,15 @@ class Cloud:
         concurrency: int = _CONCURRENCY,
         strict: bool = False,
     ) -> None:
-        paths = tuple(Path(one).resolve() for one in code)
-        sources = [Given(TypeDefinition.load(schema, name), handler, paths) for name in type_names or (None,)]
+        schema = Path(schema).resolve()
+        named = Layout(schema.parent, schema, handler, tuple(Path(one).resolve() for one in code))
+        sources = sources or [Project(lambda: named, type_name=name) for name in type_names or (None,)]
         self.definition = sources[0].definition
         self.type_names = [one.definition.type_name for one in sources]
         self._env, self._timeout, self._concurrency = dict(env or {}), timeout, concurrency
         self._closing = contextlib.ExitStack()
+        for source in sources:
+            self._closing.callback(source.close)
         self._apis: dict[str, Api] = {}
         try:
             self._server = _server(port, self)
@@ -98,43 +107,63 @@ class Cloud:
             self._ministack = self._closing.enter_context(ministack.Ministack(self.port))
             self._others = AsgiService(self._ministack.app)
             self._closing.callback(self._others.close)
-            self.runtime = self._closing.enter_context(self._start(sources[0].code(), REGION))
-            self._make_apis(sources, strict=strict)
+            self._types = Types(self._start, sources)
+            self._closing.callback(self._types.close)
+            self._callbacks = Callbacks(self.url)
+            self._make_apis(strict=strict)
+            # Closed before what waits for them: an operation ends when its handler does.
+            self._closing.callback(self._types.close)
+            # Started at once: the first operation need not wait for it.
+            self._types.functions_of(self.type_names[0]).runtime(REGION)
         except BaseException:
             self.close()
             raise
 
-    def _make_apis(self, sources: Sequence[Given], *, strict: bool) -> None:
-        published, outside = PublishedTypes(), Outside(self.url)
-        types = Types(self._runtime_of, sources)
-        self._closing.callback(types.close)
+    def _make_apis(self, *, strict: bool) -> None:
+        published, outside, types = PublishedTypes(), Outside(self.url), self._types
         registry = Registry(types, Registrations(types, outside.content), published)
+        stacks, clients = Stacks(), ServiceClients(self.url)
         providers = Providers(
             [
                 HandlersProvider(types, self._write_system_tags),
                 RegistryProvider(registry, published),
+                ServiceProvider(clients, published, self._write_system_tags),
+                CustomResources(clients, self._callbacks),
+                WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
                 MinistackProvider(self._ministack, published),
             ]
         )
-        stacks = Stacks()
         nested = NestedStacks(stacks)
         nested.operations = self.cloudformation = CloudFormation(
-            Deployments(stacks, providers, nested, outside.template, outside.references)
+            Deployments(stacks, providers, nested, outside.template, outside.included, outside.references)
         )
         self._closing.callback(self.cloudformation.running.close)
-        control = CloudControl(providers)
+        control = CloudControl(providers, self._version)
         self._closing.callback(control.close)
         self._apis = {
             "cloudformation": Api("cloudformation", {**self.cloudformation.operations, **registry.operations}),
             "cloudcontrolapi": Api("cloudcontrol", control.operations),
         }
 
-    def _runtime_of(self, code: Code, region: str) -> LambdaRuntime:
-        return self.runtime if region == REGION else self._start(code, region)
-
     def _start(self, code: Code, region: str) -> LambdaRuntime:
         env = {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **self._env}
-        return LambdaRuntime(code.handler, code.paths, env=env, timeout=self._timeout, concurrency=self._concurrency)
+        runtime = LambdaRuntime(code.handler, code.paths, env=env, timeout=self._timeout,
+                                concurrency=self._concurrency, alone=code.alone)  # fmt: skip
+        return runtime.__enter__()
+
+    def _version(self, name: str, place: Place, version: str) -> Served | None:
+        return Providers([HandlersProvider(Pinned(self._types, version))]).find(name, place)
+
+    @property
+    def runtime(self) -> LambdaRuntime:
+        """The handlers of the first type that the cloud was started with."""
+        return cast("LambdaRuntime", self._types.functions_of(self.type_names[0]).runtime(REGION))
+
+    def _invoke(self, event: Any) -> Any:
+        """What the handlers of an event's type answer in its region; those of the first type when it names none."""
+        asked = event if isinstance(event, dict) else {}
+        found = self._types.find(str(asked.get("resourceType")), Place(str(asked.get("region", REGION))))
+        return found.invoke(event) if found else self.runtime.invoke(event)
 
     def __enter__(self) -> Cloud:
         return self
@@ -154,7 +183,7 @@ class Cloud:
         """The WSGI application behind the one address: each request to the service that it is for."""
         service, path = _service_of(environ), environ["PATH_INFO"]
         if path == TYPE_FUNCTION_PATH:
-            return self.runtime.serve_lambda(environ, start_response)
+            return serve_lambda(self._invoke, environ, start_response)
         if service in _MOTO_SERVICES or (path.startswith("/_local/") and path != ABOUT_PATH):
             return self.sagemaker(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -164,6 +193,9 @@ class Cloud:
         return [content]
 
     def _answer(self, service: str, environ: WSGIEnvironment, body: bytes) -> Answer:
+        if environ["PATH_INFO"].startswith(Callbacks.PATH):
+            kind = environ.get("CONTENT_TYPE", "")
+            return self._callbacks.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], kind, body)
         if environ["PATH_INFO"] == ABOUT_PATH:
             about = {"typeName": self.definition.type_name, "region": REGION}
             return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
@@ -174,20 +206,10 @@ class Cloud:
         return self._others.answer(environ, body)
 
 
-@dataclass(frozen=True)
-class Given:
-    """A type whose schema and code are named one by one: a `Source` of the registry that does not change."""
-
-    definition: TypeDefinition
-    handler: str
-    paths: tuple[Path, ...]
-
-    def code(self) -> Code:
-        """See laptop.registry.functions.Source."""
-        return Code(self.definition, self.handler, self.paths, "given")
-
-    def close(self) -> None:
-        """Nothing was made for it."""
+def _note(stacks: Stacks, owner: Owner, text: str) -> None:
+    for stack in stacks:
+        if stack.id == owner.stack_id:
+            stacks.note(stack, owner.logical_id, text)
 
 
 def _service_of(environ: WSGIEnvironment) -> str:

@@ -53,6 +53,13 @@ class Outside:
             raise Refused("ValidationError", f"The object at {url} is larger than {most_bytes} bytes.")
         return content
 
+    def included(self, bucket: str, key: str, place: Place) -> bytes | None:
+        """The bytes of an object for AWS::Include, or None when there is none."""
+        try:
+            return self.content(f"s3://{bucket}/{key}", place, _MOST_TEMPLATE_BYTES)
+        except Refused:
+            return None
+
     def _object(self, url: str) -> tuple[str, str]:
         parts = urllib.parse.urlsplit(url)
         host, path = parts.hostname or "", urllib.parse.unquote(parts.path.lstrip("/"))

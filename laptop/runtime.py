@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 from werkzeug.wrappers import Request, Response
 
+from laptop import distributions
 from laptop.events import InvocationFailed, LocalFailure
 from laptop.processes import kill_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -38,7 +39,7 @@ _START_SECONDS = 10.0
 # The emulator ends a late handler by itself; this only guards against an emulator that hangs.
 _EMULATOR_MARGIN_SECONDS = 15.0
 # Records its process id first: the emulator puts the runtime into a process group of its own.
-_BOOTSTRAP = 'echo $$ > "$1"; exec "$2" -m awslambdaric "$3"'
+_BOOTSTRAP = 'echo $$ > "$1"; shift; exec "$@"'
 
 
 class RuntimeUnavailable(LocalFailure):
@@ -84,8 +85,10 @@ def free_ports(count: int) -> list[int]:
 class _ExecutionEnvironment:
     """One emulator with one runtime: serves one invocation at a time, like an environment of Lambda's."""
 
-    def __init__(self, handler: str, directory: Path, environ: Mapping[str, str], cwd: str, timeout: int) -> None:
-        self._handler, self._environ, self._cwd, self._timeout = handler, environ, cwd, timeout
+    def __init__(
+        self, command: Sequence[str], directory: Path, environ: Mapping[str, str], cwd: str, timeout: int
+    ) -> None:
+        self._command, self._environ, self._cwd, self._timeout = command, environ, cwd, timeout
         self._pid_file = directory / "runtime.pid"
         self.log = directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -107,7 +110,7 @@ class _ExecutionEnvironment:
                     str(emulator_path()),
                     "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
                     "--runtime-api-address", f"127.0.0.1:{api_port}",
-                    "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), sys.executable, self._handler,
+                    "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), *self._command,
                 ],
                 env=dict(self._environ), cwd=self._cwd, stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, start_new_session=True,
@@ -180,6 +183,7 @@ class LambdaRuntime:
 
     `code` goes to PYTHONPATH, `env` to the handler's environment, `timeout` is in seconds, `memory` in MB (told to
     the handler, not enforced). The process environment is not inherited: a profile of the user cannot leak in.
+    With `alone` the handler imports from `code` and what Lambda's own runtime brings, and from nothing else here.
     """
 
     def __init__(
@@ -190,11 +194,17 @@ class LambdaRuntime:
         timeout: int = 60,
         memory: int = 256,
         concurrency: int = 1,
+        *,
+        alone: bool = False,
     ) -> None:
-        self._handler, self._timeout = handler, timeout
+        self._timeout = timeout
         paths = [str(Path(one).resolve()) for one in code]
         self._cwd = next((one for one in paths if os.path.isdir(one)), os.getcwd())
-        self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-")
+        self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-", ignore_cleanup_errors=True)
+        if alone:
+            paths.append(_linked_runtime(Path(self._directory.name) / "runtime"))
+        # Without its site module Python knows of no packages but those on PYTHONPATH.
+        self._command = [sys.executable, *(["-S"] if alone else []), "-m", "awslambdaric", handler]
         place = {"TMPDIR": self._directory.name}
         self._environ = _function_environment(paths, timeout, memory) | place | dict(env or {})
         self._concurrency = concurrency
@@ -242,20 +252,6 @@ class LambdaRuntime:
             self._idle.put(environment)
         return self._decoded(answer)
 
-    def serve_lambda(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """WSGI application: Lambda's Invoke operation, with an error of the function as Lambda reports it."""
-        try:
-            event = json.loads(Request(environ).get_data())
-            answer, headers = self.invoke(_with_local_credentials(event)), {}
-        except ValueError:
-            message = {"Type": "User", "Message": "Could not parse request body into json"}
-            return Response(json.dumps(message), 400, mimetype="application/json")(environ, start_response)
-        except LocalFailure as failure:
-            answer = {"errorType": type(failure).__name__, "errorMessage": str(failure)}
-            headers = {"X-Amz-Function-Error": "Unhandled"}
-        response = Response(json.dumps(answer), headers=headers, mimetype="application/json")
-        return response(environ, start_response)
-
     def logs(self) -> str:
         """All that the handlers and the emulators wrote so far."""
         return "".join(one.log.read_text(errors="replace") for one in self._environments)
@@ -271,7 +267,7 @@ class LambdaRuntime:
     def _add_environment(self) -> _ExecutionEnvironment:
         directory = Path(self._directory.name) / str(len(self._environments))
         directory.mkdir()
-        environment = _ExecutionEnvironment(self._handler, directory, self._environ, self._cwd, self._timeout)
+        environment = _ExecutionEnvironment(self._command, directory, self._environ, self._cwd, self._timeout)
         self._environments.append(environment)
         if self._closed:
             environment.close()
@@ -288,6 +284,29 @@ class LambdaRuntime:
         if isinstance(decoded, dict) and "errorType" in decoded and "status" not in decoded:
             _raise_function_error(decoded)
         return decoded
+
+
+def serve_lambda(
+    invoke: Callable[[Any], Any], environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    """WSGI application: Lambda's Invoke operation, with an error of the function as Lambda reports it."""
+    headers: dict[str, str] = {}
+    try:
+        answer = invoke(_with_local_credentials(json.loads(Request(environ).get_data())))
+    except ValueError:
+        message = {"Type": "User", "Message": "Could not parse request body into json"}
+        return Response(json.dumps(message), 400, mimetype="application/json")(environ, start_response)
+    except LocalFailure as failure:
+        answer = {"errorType": type(failure).__name__, "errorMessage": str(failure)}
+        headers = {"X-Amz-Function-Error": "Unhandled"}
+    response = Response(json.dumps(answer), headers=headers, mimetype="application/json")
+    return response(environ, start_response)
+
+
+def _linked_runtime(folder: Path) -> str:
+    if not distributions.link(distributions.LAMBDA_RUNTIME, folder):
+        raise RuntimeUnavailable("awslambdaric or boto3 is not installed: pip install -r requirements-dev.txt")
+    return str(folder)
 
 
 def _with_local_credentials(event: Any) -> Any:

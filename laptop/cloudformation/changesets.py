@@ -12,8 +12,8 @@ from laptop.cloudformation.describe import find_change_set
 from laptop.cloudformation.paging import page
 from laptop.cloudformation.plan import Change
 from laptop.cloudformation.stacks import ChangeSet, Deployment, Stack
-from laptop.providers.protocol import Request, ResourceFailed
-from laptop.refusal import Refused
+from laptop.providers.protocol import Request, ResourceFailed, Served
+from laptop.refusal import Invalid, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,16 +43,16 @@ class ChangeSets:
         """Plan; Refused for what CloudFormation refuses at once, a FAILED change set for what it finds later."""
         kind = request.get("ChangeSetType", "UPDATE")
         if request.get("OnStackFailure") == "DELETE" and kind != "CREATE":
-            raise Refused("ValidationError", "OnStackFailure DELETE is only valid when ChangeSetType is CREATE.")
+            raise Invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE.")
         if kind == "IMPORT" and not request.get("ResourcesToImport"):
-            raise Refused("ValidationError", "Must Provide at least one resource to import")
+            raise Invalid("Must Provide at least one resource to import")
         stack, is_new = self._stack(place, request, kind)
         name = request["ChangeSetName"]
         same = next((one for one in stack.change_sets.values() if one.name == name), None)
         # A change set that FAILED gives way, as one that was executed does: that one is gone.
         if same is not None and same.status != "FAILED":
             raise Refused("AlreadyExistsException", f"ChangeSet [{name}] already exists")
-        goal = self._cloudformation.deployments.build(place, request, stack, stack.name, stack.id)
+        goal = self._cloudformation.deployments.build(place, request, stack, stack.name, stack.id, macros=False)
         change_set = self._planned(stack, goal, kind, request)
         with self._stacks.changed:
             if is_new:
@@ -67,15 +67,17 @@ class ChangeSets:
         stack = self._stacks.find(place, request["StackName"])
         if stack is None:
             if kind == "UPDATE":
-                raise Refused("ValidationError", f"Stack [{request['StackName']}] does not exist")
+                raise Invalid(f"Stack [{request['StackName']}] does not exist")
             return self._stacks.new(place, request["StackName"]), True
         if kind == "CREATE" and stack.status != "REVIEW_IN_PROGRESS":
-            again = f"cannot be created again with the changeSet [{request['ChangeSetName']}]."
-            raise Refused("ValidationError", f"Stack [{stack.name}] already exists and {again}")
+            raise Invalid(
+                f"Stack [{stack.name}] already exists and cannot be created again with the changeSet "
+                f"[{request['ChangeSetName']}]."
+            )
         if stack.status != "REVIEW_IN_PROGRESS":
             self._cloudformation.require_updatable(stack)
         elif kind == "UPDATE":
-            raise Refused("ValidationError", f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+            raise Invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
         return stack, False
 
     def _planned(self, stack: Stack, goal: Deployment, kind: str, request: Json) -> ChangeSet:
@@ -103,13 +105,11 @@ class ChangeSets:
         found = importing.identifiers(goal, stack, asked, lambda kind: deployments.find(kind, place).definition)
         had = stack.deployment.processed.get("Outputs", {}) if stack.deployment else {}
         if goal.processed.get("Outputs", {}) != had:
-            raise Refused("ValidationError", "As part of the import operation, you cannot modify or add [Outputs]")
+            raise Invalid("As part of the import operation, you cannot modify or add [Outputs]")
         for one in asked:
             served = deployments.find(one["ResourceType"], place)
             # Not found, or not readable: the change set fails, and nothing was made.
-            served.provider.read(
-                served.definition, Request(place, str(uuid.uuid4())), found[one["LogicalResourceId"]]
-            )
+            _require_readable(served, Request(place, str(uuid.uuid4())), found[one["LogicalResourceId"]])
         return [
             Change("Import", one["LogicalResourceId"], one["ResourceType"], found[one["LogicalResourceId"]])
             for one in asked
@@ -120,9 +120,11 @@ class ChangeSets:
         stack, change_set = find_change_set(self._stacks, place, request)
         with self._stacks.changed:
             if change_set.execution_status != "AVAILABLE":
-                state = f"execution status of [{change_set.execution_status}]"
-                text = f"ChangeSet [{change_set.id}] cannot be executed in its current {state}"
-                raise Refused("InvalidChangeSetStatus", text)
+                raise Refused(
+                    "InvalidChangeSetStatus",
+                    f"ChangeSet [{change_set.id}] cannot be executed in its current execution status of "
+                    f"[{change_set.execution_status}]",
+                )
             if stack.status != "REVIEW_IN_PROGRESS":
                 self._cloudformation.require_updatable(stack)
             self._begin(stack, change_set, request)
@@ -175,6 +177,17 @@ class ChangeSets:
         """The change sets of a stack, newest first."""
         stack = self._stacks.require(place, request["StackName"])
         return page([_summary(stack, one) for one in reversed(stack.change_sets.values())], request, "Summaries")
+
+
+def _require_readable(served: Served, request: Request, identifier: str) -> None:
+    try:
+        served.provider.read(served.definition, request, identifier)
+    except ResourceFailed as failure:
+        if failure.code != "NotFound":
+            raise
+        kind = served.definition.type_name
+        text = f"Resource of type '{kind}' with identifier '{identifier}' was not found."
+        raise ResourceFailed(text, failure.code) from None
 
 
 def _summary(stack: Stack, change_set: ChangeSet) -> Json:

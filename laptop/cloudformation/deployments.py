@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation import checks, pending, template
+from laptop.cloudformation import checks, template, transforms
 from laptop.cloudformation.conditions import check_rules
 from laptop.cloudformation.conditions import conditions as conditions_of
 from laptop.cloudformation.parameters import parameters as parameters_of
 from laptop.cloudformation.scope import Scope
 from laptop.cloudformation.stacks import Deployment, Stack, Stacks
+from laptop.cloudformation.summary import require_capabilities
 from laptop.providers.protocol import Place, Provider, Providers, ResourceFailed, Served
-from laptop.refusal import Refused
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ class Deployments:
     providers: Providers
     nested: Provider
     read_url: Callable[[str, Place], str]
+    read_object: Callable[[str, str, Place], bytes | None]
     dynamic: Callable[[Place], DynamicReferences]
 
     def find(self, type_name: str, place: Place) -> Served:
@@ -58,10 +60,15 @@ class Deployments:
             return self.read_url(request["TemplateURL"], place)
         if request.get("UsePreviousTemplate") and stack is not None and stack.deployment is not None:
             return stack.deployment.body
-        raise Refused("ValidationError", "Either Template URL or Template Body must be specified.")
+        raise Invalid("Either Template URL or Template Body must be specified.")
 
-    def build(self, place: Place, request: Json, stack: Stack | None, name: str, stack_id: str) -> Deployment:
-        """The deployment that a request asks for; Refused when CloudFormation would not begin it."""
+    def build(
+        self, place: Place, request: Json, stack: Stack | None, name: str, stack_id: str, *, macros: bool = True
+    ) -> Deployment:
+        """The deployment that a request asks for; Refused when CloudFormation would not begin it.
+
+        `macros`: whether the template's macros need a capability, which those of a change set do not.
+        """
         former = stack.deployment if stack is not None else None
         body = self.template_body(place, request, stack)
         document = template.parse(body)
@@ -72,16 +79,19 @@ class Deployments:
             self.dynamic(place).parameter,
         )
         options = {key: request[key] for key in _OPTIONS if key in request}
-        pending.require(document, options.get("Capabilities", []))
-        processed = pending.transform(document, parameters, place)
-        pending.require(processed, options.get("Capabilities", []))
+        processed = transforms.transform(
+            document, parameters, place, lambda bucket, key: self.read_object(bucket, key, place)
+        )
+        require_capabilities(options.get("Capabilities", []), document, processed, macros=macros)
         tags = _tags(request["Tags"]) if "Tags" in request else dict(former.tags) if former else {}
         draft = Deployment(body, document, processed, parameters, {}, tags, options)
         scope = self._scope(draft, place, name, stack_id, stack)
         check_rules(processed, scope)
         conditions = conditions_of(processed, scope)
         checks.check(processed, parameters, conditions, lambda kind: self.definition(kind, place))
-        return Deployment(body, document, processed, parameters, conditions, tags, options)
+        goal = Deployment(body, document, processed, parameters, conditions, tags, options)
+        _require_the_same_types(stack, goal)
+        return goal
 
     def scope(self, stack: Stack) -> Scope:
         """What the functions of a stack's deployment resolve to now."""
@@ -107,6 +117,16 @@ class Deployments:
         )
 
 
+def _require_the_same_types(stack: Stack | None, goal: Deployment) -> None:
+    had = {name: one.type_name for name, one in stack.resources.items() if one.exists} if stack else {}
+    changed = sorted(name for name, one in goal.resources.items() if had.get(name, one["Type"]) != one["Type"])
+    if changed:
+        raise Invalid(
+            "Update of resource type is not permitted. The new template modifies resource type of the following "
+            f"resources: [{', '.join(changed)}]"
+        )
+
+
 def _exported(stacks: Stacks, place: Place, name: str) -> str | None:
     known = stacks.exports(place).get(name)
     return None if known is None else str(known[1]["OutputValue"])
@@ -115,11 +135,11 @@ def _exported(stacks: Stacks, place: Place, name: str) -> str | None:
 def _tags(given: list[Json]) -> Mapping[str, str]:
     keys = [tag["Key"] for tag in given]
     if len(keys) != len(set(keys)):
-        raise Refused("ValidationError", "Duplicate tag keys found. Each tag key must be given once.")
+        raise Invalid("Duplicate tag keys found. Each tag key must be given once.")
     if len(keys) > _TAG_LIMIT:
-        raise Refused("ValidationError", f"A stack takes at most {_TAG_LIMIT} tags.")
+        raise Invalid(f"A stack takes at most {_TAG_LIMIT} tags.")
     if any(key.lower().startswith("aws:") for key in keys):
-        raise Refused("ValidationError", "aws: prefixed tag key names are not allowed for external use.")
+        raise Invalid("aws: prefixed tag key names are not allowed for external use.")
     return {tag["Key"]: tag["Value"] for tag in given}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import uuid
@@ -10,8 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from laptop.paths import without
+from laptop.providers.properties import coerced
 from laptop.providers.protocol import Request, ResourceFailed
-from laptop.refusal import Refused
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +42,7 @@ def detect(carrier: Carrier, stack: Stack, logical_ids: Iterable[str] | None = N
     unknown = [name for name in names if name not in stack.resources]
     if unknown:
         listed = ", ".join(unknown)
-        raise Refused("ValidationError", f"Resource(s) [{listed}] do not exist in stack [{stack.name}]")
+        raise Invalid(f"Resource(s) [{listed}] do not exist in stack [{stack.name}]")
     detection = Detection(str(uuid.uuid4()), stack)
     threading.Thread(target=_carry_out, args=(carrier, detection, names), name="drift", daemon=True).start()
     return detection
@@ -106,8 +108,8 @@ def _checked(carrier: Carrier, stack: Stack, resource: StackResource) -> Json:
 
 
 def _expected(definition: TypeDefinition, resource: StackResource) -> Json:
-    """What the template sets, without what cannot be read, and with the tags that the stack adds."""
-    expected: Json = without(resource.properties, definition.write_only)
+    """What the template sets, in the types of the schema, without what cannot be read, with the stack's tags."""
+    expected = coerced(definition, without(resource.properties, definition.write_only))
     name = definition.tag_property
     if name is None or not resource.stack_tags or "." in name:
         return expected
@@ -146,8 +148,8 @@ def _parts(path: str, expected: Any, actual: Any) -> Iterator[Json]:
         for key in sorted(expected.keys() | actual.keys()):
             yield from _parts(f"{path}/{key}", expected.get(key), actual.get(key))
         return
-    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-        for position, (wanted, found) in enumerate(zip(expected, actual, strict=True)):
+    if isinstance(expected, list) and isinstance(actual, list):
+        for position, (wanted, found) in enumerate(_paired(expected, actual)):
             yield from _parts(f"{path}/{position}", wanted, found)
         return
     kind = "REMOVE" if actual is None else "ADD" if expected is None else "NOT_EQUAL"
@@ -157,6 +159,15 @@ def _parts(path: str, expected: Any, actual: Any) -> Iterator[Json]:
         "ActualValue": _text(actual),
         "DifferenceType": kind,
     }
+
+
+def _paired(expected: list[Any], actual: list[Any]) -> list[tuple[Any, Any]]:
+    """The items that belong together: by their Key where they are tags, else by position; None where one is alone."""
+    items = [*expected, *actual]
+    if not all(isinstance(one, dict) and "Key" in one for one in items):
+        return list(itertools.zip_longest(expected, actual))
+    wanted, found = ({one["Key"]: one for one in side} for side in (expected, actual))
+    return [(wanted.get(key), found.get(key)) for key in {one["Key"]: None for one in items}]
 
 
 def _text(value: Any) -> str:

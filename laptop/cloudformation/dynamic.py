@@ -9,12 +9,12 @@ import json
 import re
 from typing import Any, Protocol
 
-from laptop.refusal import Refused
+from laptop.refusal import Invalid
 
 _REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
 _SECRET = re.compile(
     r"(?P<id>arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:[^:]+|[^:]+)"
-    r"(:(?P<kind>[^:]*)(:(?P<key>[^:]*)(:(?P<stage>[^:]*)(:(?P<version>[^:]*))?)?)?)?"
+    r"(:(SecretString)?(:(?P<key>[^:]*)(:(?P<stage>[^:]*)(:(?P<version>[^:]*))?)?)?)?"
 )
 
 
@@ -34,21 +34,20 @@ def replaced(value: Any, read: DynamicReferences) -> Any:
         return {key: replaced(one, read) for key, one in value.items()}
     if isinstance(value, list):
         return [replaced(one, read) for one in value]
-    return _REFERENCE.sub(lambda found: _read(found[1], found[2], read), value) if isinstance(value, str) else value
+    return _REFERENCE.sub(lambda found: _read(found, read), value) if isinstance(value, str) else value
 
 
-def _read(service: str, reference: str, read: DynamicReferences) -> str:
-    value = read.parameter(reference) if service != "secretsmanager" else _secret(reference, read)
+def _read(found: re.Match[str], read: DynamicReferences) -> str:
+    service, reference = found.groups()
+    value = _secret(reference, read) if service == "secretsmanager" else read.parameter(reference)
     if value is None:
-        raise Refused(
-            "ValidationError", f"Could not resolve {{{{resolve:{service}:{reference}}}}}: nothing is there."
-        )
+        raise Invalid(f"Could not resolve the dynamic reference {found[0]}: nothing is there.")
     return value
 
 
 def _secret(reference: str, read: DynamicReferences) -> str | None:
     found = _SECRET.fullmatch(reference)
-    if found is None or (found["kind"] or "SecretString") != "SecretString" or (found["stage"] and found["version"]):
+    if found is None or (found["stage"] and found["version"]):
         return None
     value = read.secret(found["id"], found["stage"] or None, found["version"] or None)
     if value is None or not found["key"]:

@@ -1,4 +1,4 @@
-"""The intrinsic functions of a transformed template: what a value becomes, and which resources it needs. Pure.
+"""The intrinsic functions of a transformed template: what each returns. Pure.
 
 Source: "Intrinsic function reference" in the CloudFormation user guide, and what CloudFormation answers.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from laptop.cloudformation import dynamic
 from laptop.cloudformation.parameters import as_text
 from laptop.cloudformation.scope import NO_VALUE, PSEUDO_PARAMETERS
-from laptop.refusal import Refused
+from laptop.refusal import Invalid, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,36 +25,34 @@ if TYPE_CHECKING:
 # What CloudFormation's change sets show for a value that only the operation will give.
 UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
 # What each function takes, in CloudFormation's words.
 USAGE = {
     "Ref": "All References must be of type string",
-    "Fn::GetAtt": "every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource "
-    "attribute",
-    "Fn::Sub": "One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first "
-    "argument, and an optional second argument to specify a mapping of values to replace in the string",
-    "Fn::Join": "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to "
-    "be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.",
-    "Fn::Split": "every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be "
-    "split or a function that returns a string to be split.",
-    "Fn::Select": "Fn::Select requires a list argument with two elements: an integer index and a list",
-    "Fn::If": "Fn::If requires a list argument with three elements, the first of them a condition",
+    "Fn::Base64": "every Fn::Base64 object must have a String-typed value.",
+    "Fn::Cidr": "every Fn::Cidr object requires an IP block, the number of blocks to make of it, 1 to 256, and the "
+    "bits of each",
     "Fn::FindInMap": "every Fn::FindInMap object requires three parameters, the map name, map key and the attribute "
     "for return value",
-    "Fn::Base64": "every Fn::Base64 object must have a String-typed value.",
     "Fn::GetAZs": "every Fn::GetAZs object must have a String-typed value.",
-    "Fn::Cidr": "every Fn::Cidr object requires two or three parameters, (1) an IP block, (2) the number of blocks "
-    "to make of it, 1 to 256, and (3) the number of bits of each block",
+    "Fn::GetAtt": "every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource "
+    "attribute",
+    "Fn::If": "Fn::If requires a list argument with three elements",
     "Fn::ImportValue": "every Fn::ImportValue object must have a String-typed value.",
+    "Fn::Join": "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to "
+    "be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.",
     "Fn::Length": "every Fn::Length object must have a list or a function that returns a list.",
+    "Fn::Select": "Fn::Select requires a list argument with two elements: an integer index and a list",
+    "Fn::Split": "every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be "
+    "split or a function that returns a string to be split.",
+    "Fn::Sub": "One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first "
+    "argument, and an optional second argument to specify a mapping of values to replace in the string",
     "Fn::ToJsonString": "every Fn::ToJsonString object must have an object or a list.",
 }
 
 
-class ResolutionFailed(Refused):
+class ResolutionFailed(Invalid):
     """A function has no value; the text says why, and holds no value of a NoEcho parameter."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("ValidationError", message)
 
 
 def function_of(value: Any) -> str | None:
@@ -95,29 +93,27 @@ def _resolved(value: Any, scope: Scope) -> Any:
 
 
 def _call(name: str, argument: Any, scope: Scope) -> Any:
-    if name in _OF_THE_SCOPE:
-        return _OF_THE_SCOPE[name](argument, scope)
-    function = _OF_VALUES.get(name)
-    if function is None:
-        raise ResolutionFailed(f"Template Error: Encountered unsupported function: {name}")
-    resolved = _resolved(argument, scope)
-    if name not in _THROUGH_UNKNOWN and _is_unknown(resolved):
-        return UNKNOWN
     try:
-        return function(resolved, scope)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError):
-        raise _misused(name) from None
+        if name in _OF_THE_SCOPE:
+            return _OF_THE_SCOPE[name](argument, scope)
+        if name not in _OF_VALUES:
+            raise ResolutionFailed(f"Template Error: Encountered unsupported function: {name}")
+        resolved = _resolved(argument, scope)
+        if name not in _THROUGH_UNKNOWN and _is_unknown(resolved):
+            return UNKNOWN
+        return _OF_VALUES[name](resolved, scope)
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        raise misused(name) from None
 
 
-def _misused(name: str) -> ResolutionFailed:
+def misused(name: str) -> ResolutionFailed:
+    """The refusal of a function with arguments that it does not take."""
     return ResolutionFailed(f"Template error: {USAGE[name]}")
 
 
 def _is_unknown(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_is_unknown(one) for one in value.values())
-    if isinstance(value, list):
-        return any(_is_unknown(one) for one in value)
+    if isinstance(value, dict | list):
+        return any(_is_unknown(one) for one in (value.values() if isinstance(value, dict) else value))
     return isinstance(value, str) and UNKNOWN in value
 
 
@@ -134,12 +130,11 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-# Functions of what the scope holds, which take their argument as the template writes it.
+# Functions of what the scope holds. They take their argument as the template writes it. Here and below, TypeError and
+# ValueError mean an argument that the function does not take.
 
 
 def _ref(name: Any, scope: Scope) -> Any:
-    if not isinstance(name, str):
-        raise _misused("Ref")
     if name in PSEUDO_PARAMETERS:
         return scope.pseudo_parameter(name)
     if name in scope.parameters:
@@ -157,7 +152,7 @@ def attribute_of(argument: Any) -> tuple[str, Any]:
     """Logical id and attribute, which may be a function, in the argument of Fn::GetAtt; or ResolutionFailed."""
     parts = argument.split(".", 1) if isinstance(argument, str) else argument
     if not isinstance(parts, list) or len(parts) != 2 or not isinstance(parts[0], str) or not all(parts):
-        raise _misused("Fn::GetAtt")
+        raise misused("Fn::GetAtt")
     return parts[0], parts[1]
 
 
@@ -165,8 +160,8 @@ def _get_att(argument: Any, scope: Scope) -> Any:
     logical_id, attribute = attribute_of(argument)
     if logical_id in scope.pending:
         return UNKNOWN
-    name = _resolved(attribute, scope)
-    found = _inside(_resource(logical_id, scope).attributes, name) if isinstance(name, str) else None
+    name = _scalar(_resolved(attribute, scope))
+    found = _inside(_resource(logical_id, scope).attributes, name)
     if found is None:
         raise ResolutionFailed(f"Resource {logical_id} has no value for its attribute {name} now.")
     return found
@@ -175,7 +170,7 @@ def _get_att(argument: Any, scope: Scope) -> Any:
 def _inside(attributes: Any, name: str) -> Any:
     """The attribute of a dotted name, or what stands inside one that is an object or a list; None if absent."""
     if isinstance(attributes, list):
-        return _inside(dict(zip(map(str, itertools.count()), attributes, strict=False)), name)
+        attributes = {str(position): one for position, one in enumerate(attributes)}
     if not isinstance(attributes, dict):
         return None
     if name in attributes:
@@ -186,83 +181,63 @@ def _inside(attributes: Any, name: str) -> Any:
     return None if start is None else _inside(attributes[start], name[len(start) + 1 :])
 
 
-def substitution(argument: Any) -> tuple[str, dict[str, Any]]:
-    """Text and variables of an Fn::Sub; ResolutionFailed when it is malformed."""
-    text, variables = argument if isinstance(argument, list) and len(argument) == 2 else (argument, {})
-    if not isinstance(text, str) or not isinstance(variables, dict):
-        raise _misused("Fn::Sub")
-    return text, variables
-
-
-def variables_of(text: str) -> list[str]:
-    """The names that a text of Fn::Sub substitutes, in order; ResolutionFailed for what can be no name."""
+def substitution(argument: Any) -> tuple[str, list[str], dict[str, Any]]:
+    """Text, names to substitute and given variables of an Fn::Sub; ResolutionFailed when it is malformed."""
+    text, given = argument if isinstance(argument, list) and len(argument) == 2 else (argument, {})
+    if not isinstance(text, str) or not isinstance(given, dict):
+        raise misused("Fn::Sub")
     names = [one for one in _VARIABLE.findall(text) if not one.startswith("!")]
     if not all(re.fullmatch(r"[A-Za-z0-9_.:]+", one) for one in names):
         raise ResolutionFailed(
             "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, "
             "underscores, periods, and colons"
         )
-    return names
+    return text, names, given
 
 
 def _sub(argument: Any, scope: Scope) -> Any:
-    text, variables = substitution(argument)
-    values = {name: _variable(name, variables, scope) for name in variables_of(text)}
+    text, names, given = substitution(argument)
+    values = {name: _variable(name, given, scope) for name in names}
     return _VARIABLE.sub(lambda found: values.get(found[1], "${" + found[1].removeprefix("!") + "}"), text)
 
 
-def _variable(name: str, variables: Mapping[str, Any], scope: Scope) -> str:
-    if name in variables:
-        value = _resolved(variables[name], scope)
-    elif "." in name:
-        value = _get_att(name, scope)
+def _variable(name: str, given: Mapping[str, Any], scope: Scope) -> str:
+    if name in given:
+        value = _resolved(given[name], scope)
     else:
-        value = _ref(name, scope)
-    try:
-        return _scalar(value)
-    except TypeError:
-        raise ResolutionFailed(
-            f"Template error: variable {name} in Fn::Sub expression does not resolve to a string"
-        ) from None
+        value = _get_att(name, scope) if "." in name else _ref(name, scope)
+    if not isinstance(value, str | int | float):
+        raise ResolutionFailed(f"Template error: variable {name} in Fn::Sub expression does not resolve to a string")
+    return as_text(value)
 
 
 def _if(argument: Any, scope: Scope) -> Any:
-    if not isinstance(argument, list) or len(argument) != 3 or argument[0] not in scope.conditions:
-        raise _misused("Fn::If")
-    return _resolved(argument[1 if scope.conditions[argument[0]] else 2], scope)
+    condition, when_true, when_false = _list(argument)
+    if condition not in scope.conditions:
+        raise ValueError
+    return _resolved(when_true if scope.conditions[condition] else when_false, scope)
 
 
 def _find_in_map(argument: Any, scope: Scope) -> Any:
-    if not isinstance(argument, list) or len(argument) not in (3, 4):
-        raise _misused("Fn::FindInMap")
-    keys = [_resolved(one, scope) for one in argument[:3]]
+    if len(_list(argument)) not in (3, 4):
+        raise ValueError
+    keys = [_scalar(_resolved(one, scope)) for one in argument[:3]]
     if _is_unknown(keys):
         return UNKNOWN
-    value: Any = scope.mappings
-    for key in keys:
-        value = value.get(_scalar(key)) if isinstance(value, dict) and isinstance(key, str | int | float) else None
+    value = scope.mappings.get(keys[0], {}).get(keys[1], {}).get(keys[2])
     if value is not None:
         return value
-    if len(argument) == 4 and isinstance(argument[3], dict) and "DefaultValue" in argument[3]:
+    if len(argument) == 4:
         return _resolved(argument[3]["DefaultValue"], scope)
-    shown = (_shown(one, key) for one, key in zip(argument, keys, strict=False))
-    raise ResolutionFailed(f"Template error: Unable to get mapping for {'::'.join(shown)}")
+    raise ResolutionFailed(f"Template error: Unable to get mapping for {'::'.join(keys)}")
 
 
-def _shown(argument: Any, resolved: Any) -> str:
-    """A key of a mapping for a message: a parameter by its name."""
-    name = argument.get("Ref", "") if isinstance(argument, dict) else ""
-    return str(resolved) if not isinstance(argument, dict) or name in PSEUDO_PARAMETERS else f"${{{name}}}"
+# Functions of values alone.
 
 
-# Functions of values alone. TypeError, ValueError, KeyError and IndexError mean a malformed argument.
-
-
-def _join(argument: Any, _scope: Scope) -> Any:
+def _join(argument: Any, _scope: Scope) -> str:
     delimiter, items = _list(argument)
-    if items == UNKNOWN:
-        return UNKNOWN
-    return _scalar(delimiter).join(_scalar(one) for one in _list(items))
+    return UNKNOWN if items == UNKNOWN else _scalar(delimiter).join(_scalar(one) for one in _list(items))
 
 
 def _split(argument: Any, _scope: Scope) -> list[str]:
@@ -287,15 +262,13 @@ def _get_azs(argument: Any, scope: Scope) -> list[str]:
 
 
 def _cidr(argument: Any, _scope: Scope) -> list[str]:
-    block, count, *bits = _list(argument)
-    network = ipaddress.ip_network(_scalar(block), strict=False)
-    prefix = network.max_prefixlen - int(_scalar(bits[0])) if bits else network.prefixlen + 8
-    subnets = [
-        str(one) for one in itertools.islice(network.subnets(new_prefix=prefix), min(int(_scalar(count)), 256))
-    ]
-    if not 1 <= int(_scalar(count)) <= 256 or len(subnets) < int(_scalar(count)):
+    block, count, bits = (_scalar(one) for one in [*_list(argument), 8][:3])
+    network = ipaddress.ip_network(block, strict=False)
+    subnets = network.subnets(new_prefix=network.max_prefixlen - int(bits))
+    blocks = [str(one) for one in itertools.islice(subnets, min(int(count), 256))]
+    if not 1 <= int(count) == len(blocks):
         raise ValueError
-    return subnets
+    return blocks
 
 
 def _import_value(argument: Any, scope: Scope) -> str:
@@ -308,21 +281,20 @@ def _import_value(argument: Any, scope: Scope) -> str:
 
 _OF_THE_SCOPE: dict[str, Callable[[Any, Scope], Any]] = {
     "Ref": _ref,
-    "Fn::GetAtt": _get_att,
-    "Fn::Sub": _sub,
-    "Fn::If": _if,
     "Fn::FindInMap": _find_in_map,
+    "Fn::GetAtt": _get_att,
+    "Fn::If": _if,
+    "Fn::Sub": _sub,
 }
 _OF_VALUES: dict[str, Callable[[Any, Scope], Any]] = {
-    "Fn::Join": _join,
-    "Fn::Split": _split,
-    "Fn::Select": _select,
     "Fn::Base64": lambda value, _: base64.b64encode(_scalar(value).encode()).decode(),
-    "Fn::GetAZs": _get_azs,
     "Fn::Cidr": _cidr,
+    "Fn::GetAZs": _get_azs,
     "Fn::ImportValue": _import_value,
+    "Fn::Join": _join,
     "Fn::Length": lambda value, _: len(_list(value)),
+    "Fn::Select": _select,
+    "Fn::Split": _split,
     "Fn::ToJsonString": lambda value, _: json.dumps(value, separators=(",", ":")),
 }
 _THROUGH_UNKNOWN = frozenset({"Fn::Join", "Fn::Select", "Fn::ToJsonString"})
-FUNCTIONS = frozenset({*_OF_THE_SCOPE, *_OF_VALUES})

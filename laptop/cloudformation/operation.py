@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from laptop.cloudformation import functions, importing, outputs
@@ -137,11 +138,11 @@ class _Operation:
         elif on_failure == "DO_NOTHING":
             self._status("CREATE_FAILED", failure)
         elif on_failure == "DELETE":
-            self._status("DELETE_IN_PROGRESS", f"{failure}. Delete requested by user.")
+            self._status("DELETE_IN_PROGRESS", f"{failure.rstrip('. ')}. Delete requested by user.")
             self._run.resume()
             self.delete(frozenset())
         else:
-            self._status("ROLLBACK_IN_PROGRESS", f"{failure}. Rollback requested by user.")
+            self._status("ROLLBACK_IN_PROGRESS", f"{failure.rstrip('. ')}. Rollback requested by user.")
             self.roll_back("ROLLBACK")
 
     def update(self, disable_rollback: bool) -> None:
@@ -172,6 +173,8 @@ class _Operation:
     def roll_back(self, word: str, skipped: frozenset[str] = frozenset()) -> None:
         """Bring every resource back to what it was, then delete what the failed operations made."""
         self._run.resume()
+        # What failed on the way here is not what fails on the way back.
+        self._resources = self._carrier.resources_of(self._stack, self._run)
         stable = self._stack.stable_resources
         with self._stacks.changed:
             self._stack.deployment = self._stack.stable or self._stack.deployment
@@ -255,11 +258,11 @@ class _Operation:
     def _why(self) -> str:
         failed = self._resources.failed
         parts = [
-            f"The following resource(s) failed to {word}: [{', '.join(sorted(failed[word]))}]"
+            f"The following resource(s) failed to {word}: [{', '.join(sorted(failed[word]))}]. "
             for word in ("create", "update")
             if failed[word]
         ]
-        return self._run.reason or ". ".join(parts)
+        return self._run.reason or "".join(parts)
 
     def _leave_removed(self) -> None:
         """What the new template no longer has is left over; its DeletionPolicy says whether it is kept."""
@@ -281,12 +284,13 @@ class _Operation:
             if not leftovers or self._run.superseded:
                 return []
             graph = _deletion_graph({number: one.resource for number, one in leftovers.items()})
-            self._run.walk(graph, lambda number: self._clear(leftovers[number]), halt=lambda: self._run.superseded)
+            self._run.walk(graph, partial(self._clear, leftovers), halt=lambda: self._run.superseded)
         with self._stacks.changed:
             left_behind, self._stack.leftovers = [one.resource for one in self._stack.leftovers], []
         return left_behind
 
-    def _clear(self, leftover: Leftover) -> bool:
+    def _clear(self, leftovers: dict[str, Leftover], number: str) -> bool:
+        leftover = leftovers[number]
         done = self._resources.delete(leftover.resource, retained=leftover.retained, current=False)
         if done:
             with self._stacks.changed:

@@ -53,18 +53,17 @@ def _check_exports(stacks: Stacks, stack: Stack, made: list[Json]) -> None:
         if name in exports and owner is not stack:
             raise ResourceFailed(f"Export with name {name} is already exported by stack {owner.name}.")
     for output in stack.outputs:
-        name = output.get("ExportName")
-        importers = stacks.importers(stack.place, name) if name else []
-        if importers and name not in exports:
-            raise ResourceFailed(f"Export {name} cannot be deleted as it is in use by {' and '.join(importers)}")
-        if importers and exports[name] != output["OutputValue"]:
-            raise ResourceFailed(f"Export {name} cannot be updated as it is in use by {' and '.join(importers)}")
+        export = output.get("ExportName", "")
+        importers = stacks.importers(stack.place, export)
+        if importers and exports.get(export) != output["OutputValue"]:
+            word = "updated" if export in exports else "deleted"
+            raise ResourceFailed(f"Export {export} cannot be {word} as it is in use by {' and '.join(importers)}")
 
 
 def exports_in_use(stacks: Stacks, stack: Stack) -> str:
     """Why the stack cannot be deleted: an export that others import; or nothing."""
     for output in stack.outputs:
-        importers = stacks.importers(stack.place, output["ExportName"]) if "ExportName" in output else []
+        importers = stacks.importers(stack.place, output.get("ExportName", ""))
         if importers:
             return f"Export {output['ExportName']} cannot be deleted as it is in use by {' and '.join(importers)}"
     return ""

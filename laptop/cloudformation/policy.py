@@ -1,6 +1,6 @@
 """Stack policies: what an update may do to which resource. Pure.
 
-Source: "Prevent updates to stack resources" in the CloudFormation user guide.
+Source: "Prevent updates to stack resources" in the user guide.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from laptop.providers.protocol import ResourceFailed
-from laptop.refusal import Refused
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ def parse(body: str) -> Json:
     except (ValueError, TypeError, KeyError):
         understood = False
     if not understood:
-        raise Refused("ValidationError", "Error validating stack policy: Invalid stack policy")
+        raise Invalid("Error validating stack policy: Invalid stack policy")
     return policy
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation.functions import attribute_of, function_of, substitution, variables_of
+from laptop.cloudformation.functions import attribute_of, function_of, substitution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def references(value: Any, conditions: Mapping[str, bool] | None = None) -> Iterator[tuple[str, str | None]]:
-    """Every name that Ref, Fn::GetAtt and Fn::Sub name in the value, with the attribute, None for Ref.
+    """Every name in Ref, Fn::GetAtt and Fn::Sub of the value, with the attribute: None for Ref, "" if computed.
 
     With conditions, only those of the branches that Fn::If takes. ResolutionFailed for a malformed function.
     """
@@ -23,17 +23,17 @@ def references(value: Any, conditions: Mapping[str, bool] | None = None) -> Iter
         yield str(argument), None
     elif name == "Fn::GetAtt":
         logical_id, attribute = attribute_of(argument)
-        yield logical_id, attribute if isinstance(attribute, str) else None
+        yield logical_id, attribute if isinstance(attribute, str) else ""
         yield from references(attribute, conditions)
     elif name == "Fn::Sub":
-        text, variables = substitution(argument)
-        for variable in variables_of(text):
-            if variable not in variables:
-                logical_id, _, attribute = variable.partition(".")
-                yield logical_id, attribute or None
-        yield from references(variables, conditions)
+        _, names, given = substitution(argument)
+        for variable in names:
+            if variable not in given:
+                logical_id, dot, attribute = variable.partition(".")
+                yield logical_id, attribute if dot else None
+        yield from references(given, conditions)
     elif name == "Fn::If" and conditions is not None and isinstance(argument, list) and len(argument) == 3:
-        yield from references(argument[1 if conditions.get(argument[0]) else 2], conditions)
+        yield from references(argument[1 if conditions.get(str(argument[0])) else 2], conditions)
     elif isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             yield from references(one, conditions)
@@ -48,10 +48,6 @@ def depends_on(definition: Json) -> list[str]:
 def dependencies(resources: Mapping[str, Json], conditions: Mapping[str, bool]) -> dict[str, set[str]]:
     """The graph of resource definitions: the logical ids that each of them needs first."""
     return {
-        logical_id: {
-            name
-            for name in (*depends_on(definition), *(name for name, _ in references(definition, conditions)))
-            if name in resources
-        }
-        for logical_id, definition in resources.items()
+        logical_id: resources.keys() & {*depends_on(one), *(name for name, _ in references(one, conditions))}
+        for logical_id, one in resources.items()
     }

@@ -136,6 +136,9 @@ class ResourceOperations:
         self._update(served, adopted, replace(adopted, stack_tags=tags, reason=""))
 
     def _update(self, served: Served, had: StackResource, wanted: StackResource) -> None:
+        with self._stacks.changed:
+            now = self._stack.resources[wanted.logical_id]
+            self._stacks.put(self._stack, replace(now, attempted=wanted.properties), event=False)
         request = self._request(wanted, previous=had)
         resource = served.provider.update(
             served.definition, request, had.identity, had.properties, wanted.properties, _Progress(self._run, _ignore)
@@ -174,9 +177,11 @@ class ResourceOperations:
                 return True
             if now is not None and now.exists is not None and now.physical_id != was.physical_id:
                 self._take_back(now, was)
-            elif now is None or (now.status, now.properties, now.stack_tags) == (
-                was.status, was.properties, was.stack_tags):  # fmt: skip
-                self._stacks.put(self._stack, was, event=False)
+            elif now is None or (now.attempted, now.properties, now.stack_tags) == (
+                None, was.properties, was.stack_tags):  # fmt: skip
+                # Its handler was not called, so that there is nothing to undo.
+                failed = now is not None and now.status == "UPDATE_FAILED"
+                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if failed else was, event=failed)
             else:
                 self._send_back(was, now)
             self._follow(was)
@@ -314,8 +319,7 @@ class ResourceOperations:
         self._run.stop("")
         # Before the failure the resource may have got an identity: that one must not be lost.
         kept = now if now is not None and now.exists is not None else (had or wanted)
-        failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason,
-                         attempted=wanted.properties if word == "update" else None)  # fmt: skip
+        failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason)
         self._stacks.put(self._stack, failed, sent=wanted.properties)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from laptop.events import LocalFailure
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,12 +29,16 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True)
 class Code:
-    """What a version is at this moment: its schema and its handlers. `digest` changes with every byte of them."""
+    """What a version is at this moment: its schema and its handlers. `digest` changes with every byte of them.
+
+    Handlers that are `alone` see what `paths` hold and what Lambda brings, and nothing of this environment.
+    """
 
     definition: TypeDefinition
     handler: str
     paths: tuple[Path, ...]
     digest: str
+    alone: bool = False
 
 
 class Source(Protocol):
@@ -65,19 +71,31 @@ class Functions:
         """What takes an event to the handlers there."""
         return partial(self._invoke, region)
 
+    def runtime(self, region: str) -> Runtime:
+        """The runtime there as it is now, started before it is needed."""
+        used = self._begun(region)
+        used.end()
+        return used.runtime
+
     def _invoke(self, region: str, event: Json) -> Any:
+        used = self._begun(region)
+        try:
+            return used.runtime.invoke(event)
+        finally:
+            used.end()
+
+    def _begun(self, region: str) -> _Used:
         code = self.source.code()
         with self._changing:
+            if self._closed:
+                raise LocalFailure(f"The handlers of {code.definition.type_name} have been stopped.")
             used = self._used.get(region)
             if used is None or used.digest != code.digest:
                 if used is not None:
                     used.retire()
                 used = self._used[region] = _Used(code.digest, self._start(code, region))
             used.begin()
-        try:
-            return used.runtime.invoke(event)
-        finally:
-            used.end()
+            return used
 
     def rest(self) -> None:
         """End the runtimes once nothing runs in them; the next invocation starts new ones."""
@@ -89,6 +107,7 @@ class Functions:
     def close(self) -> None:
         """End every runtime at once, and give up the source."""
         with self._changing:
+            self._closed = True
             for used in self._used.values():
                 used.runtime.close()
             self._used.clear()

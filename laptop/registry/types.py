@@ -115,7 +115,7 @@ class Types:
     def __init__(self, start: Start, sources: Iterable[Source] = ()) -> None:
         self._start = start
         self._functions: list[Functions] = []
-        self._started = {one.definition.type_name: self._functions_of(one) for one in sources}
+        self._started = {one.definition.type_name: self._made(one) for one in sources}
         self._types: dict[Place, dict[str, RegisteredType]] = {}
         self.changing = threading.RLock()
 
@@ -123,6 +123,10 @@ class Types:
     def started(self) -> frozenset[str]:
         """The names of the types that the cloud was started with."""
         return frozenset(self._started)
+
+    def functions_of(self, type_name: str) -> Functions:
+        """The handlers of a type that the cloud was started with."""
+        return self._started[type_name]
 
     def find(self, type_name: str, place: Place) -> RegistryType | None:
         """The default version of a registered type."""
@@ -141,7 +145,7 @@ class Types:
     def add(self, place: Place, source: Source, settings: Json) -> Version:
         """A new version of the source's type, the default one if there is none in use."""
         with self.changing:
-            return self._add(place, source.definition.type_name, self._functions_of(source), settings)
+            return self._add(place, source.definition.type_name, self._made(source), settings)
 
     def _add(self, place: Place, name: str, functions: Functions, settings: Json) -> Version:
         registered = self.of(place).setdefault(name, RegisteredType(name, type_arn(place, name)))
@@ -152,7 +156,7 @@ class Types:
         registered.versions[version_id] = version
         return version
 
-    def _functions_of(self, source: Source) -> Functions:
+    def _made(self, source: Source) -> Functions:
         self._functions.append(Functions(source, self._start))
         return self._functions[-1]
 

@@ -17,9 +17,11 @@ from cfnlint.api import ManualArgs, lint_file
 
 from laptop import clients
 from tests.deploy.commands import blocks_of, commands_of
+from tools.template_move import move
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "deploy" / "migration.md"
+ROLE = "arn:aws:iam::123456789012:role/search"
 OLD, NEW = "AWS::SageMaker::Model", "Acme::SageMaker::Model"
 TEMPLATES = sorted((ROOT / "deploy" / "migration").glob("*.yaml"))
 
@@ -105,6 +107,26 @@ def test_the_new_type_manages_the_model(sagemaker: Any) -> None:
     (model,) = sagemaker.list_models()["Models"]
     tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=model["ModelArn"])["Tags"]}
     assert {"team": "search", "managed-by": NEW}.items() <= tags.items()
+
+
+@pytest.mark.slow
+def test_the_template_that_the_command_moves_deploys_under_the_new_name(url: str) -> None:
+    cloudformation, ssm = clients.client("cloudformation", url), clients.client("ssm", url)
+    before = (ROOT / "deploy" / "migration" / "1-before.yaml").read_text().replace("/search/model", "/moved/model")
+    given = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/search:1", "ExecutionRoleArn": ROLE}
+    cloudformation.create_stack(
+        StackName="moved",
+        TemplateBody=move(before, OLD, NEW).text,
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="moved", WaiterConfig={"Delay": 1})
+    model = cloudformation.describe_stack_resource(StackName="moved", LogicalResourceId="Model")
+    detail = model["StackResourceDetail"]
+    name = ssm.get_parameter(Name="/moved/model")["Parameter"]["Value"]
+    assert detail["ResourceType"] == NEW
+    assert detail["PhysicalResourceId"].endswith(f":model/{name}")
+    cloudformation.delete_stack(StackName="moved")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="moved", WaiterConfig={"Delay": 1})
 
 
 def test_the_templates_lint_clean() -> None:

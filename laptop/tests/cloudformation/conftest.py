@@ -50,7 +50,12 @@ class Control:
         stacks = Stacks()
         nested = NestedStacks(stacks)
         deployments = Deployments(
-            stacks, Providers([self.things]), nested, self._document, lambda _place: References(self.parameters)
+            stacks,
+            Providers([self.things]),
+            nested,
+            self._document,
+            lambda _bucket, _key, _place: None,
+            lambda _place: References(self.parameters),
         )
         nested.operations = self.cloudformation = CloudFormation(deployments)
         self._api = Api("cloudformation", self.cloudformation.operations)
@@ -121,6 +126,46 @@ class User:
             (one["LogicalResourceId"], one["ResourceStatus"], one.get("ResourceStatusReason", "")) for one in events
         ]
 
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """Every event as boto3 answers it, oldest first."""
+        pages = self.client.get_paginator("describe_stack_events").paginate(StackName=name)
+        return [event for page in pages for event in page["StackEvents"]][::-1]
+
+    def story(self, name: str, after: int = 0) -> list[str]:
+        """The events after the first so many, each as logical id, status and physical id."""
+        return [
+            f"{one['LogicalResourceId']} {one['ResourceStatus']} {one['PhysicalResourceId']}".strip()
+            if one["PhysicalResourceId"] != one["StackId"]
+            else one["ResourceStatus"]
+            for one in self.history(name)[after:]
+        ]
+
+    def refused(self, operation: str, **request: Any) -> tuple[str, str]:
+        """Code and sentence with which an operation is refused."""
+        with pytest.raises(self.client.exceptions.ClientError) as refusal:
+            getattr(self.client, operation)(**request)
+        error = refusal.value.response["Error"]
+        return error["Code"], error["Message"]
+
+    def change_set(self, stack: str, template: Any, name: str = "change", **options: Any) -> dict[str, Any]:
+        """A new change set as DescribeChangeSet tells it."""
+        made = self.client.create_change_set(
+            StackName=stack, ChangeSetName=name, TemplateBody=text(template), **options
+        )
+        described: dict[str, Any] = self.client.describe_change_set(ChangeSetName=made["Id"])
+        return described
+
+    def execute(self, change_set: dict[str, Any], **options: Any) -> dict[str, Any]:
+        self.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"], **options)
+        return self.rest(change_set["StackId"])
+
+    def changes(self, change_set: dict[str, Any]) -> dict[str, str]:
+        """Action by logical id, with the replacement of what is modified."""
+        told = [one["ResourceChange"] for one in change_set["Changes"]]
+        return {
+            one["LogicalResourceId"]: " ".join(filter(None, [one["Action"], one.get("Replacement")])) for one in told
+        }
+
     def resources(self, name: str) -> dict[str, dict[str, Any]]:
         listed = self.client.describe_stack_resources(StackName=name)["StackResources"]
         return {one["LogicalResourceId"]: one for one in listed}
@@ -143,22 +188,41 @@ def template(**resources: Any) -> dict[str, Any]:
     return {"Resources": resources}
 
 
-@pytest.fixture
-def control() -> Iterator[Control]:
-    started = Control()
-    yield started
-    for event in started.things.orders.hang.values():
-        event.set()
-    started.cloudformation.running.close()
+class Door:
+    """Leads requests to the control plane of the test that runs: one server and one client serve all tests."""
+
+    control: Control
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        return self.control(environ, start_response)
 
 
-@pytest.fixture
-def server(control: Control) -> Iterator[HttpServer]:
-    started = HttpServer(control)
+@pytest.fixture(scope="session")
+def door() -> Door:
+    return Door()
+
+
+@pytest.fixture(scope="session")
+def server(door: Door) -> Iterator[HttpServer]:
+    started = HttpServer(door)
     yield started
     started.close()
 
 
-@pytest.fixture
-def user(server: HttpServer) -> User:
+@pytest.fixture(scope="session")
+def anybody(server: HttpServer) -> User:
     return User(server.url)
+
+
+@pytest.fixture
+def control(door: Door) -> Iterator[Control]:
+    door.control = Control()
+    yield door.control
+    for event in door.control.things.orders.hang.values():
+        event.set()
+    door.control.cloudformation.running.close()
+
+
+@pytest.fixture
+def user(control: Control, anybody: User) -> User:
+    return anybody

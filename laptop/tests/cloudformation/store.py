@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from laptop.definition import TypeDefinition
 from laptop.providers.protocol import Place, Progress, Request, Resource, ResourceFailed
@@ -23,11 +23,22 @@ TYPES = {
             "Frozen": {"type": "string"},
             "Needs": {"type": "array", "items": {"type": "string"}},
             "Tags": {"type": "array", "insertionOrder": False, "items": {"type": "object"}},
+            "Parts": {"type": "array", "items": {"type": "object"}},
+            "Perhaps": {"type": "string"},
+            "Unordered": {"type": "array", "insertionOrder": False, "items": {"type": "string"}},
+            "Ordered": {"type": "array", "items": {"type": "string"}},
+            "AnyCase": {"type": "string"},
+            "Secret": {"type": "string"},
+            "Number": {"type": "integer"},
             "Id": {"type": "string"},
             "Echo": {"type": "string"},
+            "Silent": {"type": "string"},
         },
-        "createOnlyProperties": ["/properties/Frozen"],
-        "readOnlyProperties": ["/properties/Id", "/properties/Echo"],
+        "createOnlyProperties": ["/properties/Frozen", "/properties/Parts/*/Key"],
+        "conditionalCreateOnlyProperties": ["/properties/Perhaps"],
+        "readOnlyProperties": ["/properties/Id", "/properties/Echo", "/properties/Silent"],
+        "writeOnlyProperties": ["/properties/Secret"],
+        "propertyTransform": {"/properties/AnyCase": "$lowercase(AnyCase)"},
         "primaryIdentifier": ["/properties/Id"],
         "additionalProperties": False,
     },
@@ -35,6 +46,10 @@ TYPES = {
 for name, extra in (
     ("Acme::Store::Fixed", {"handlers": {"create": {}, "read": {}, "delete": {}}}),
     ("Acme::Store::Lone", {"replacementStrategy": "delete_then_create"}),
+    (
+        "Acme::Store::Named",
+        {"primaryIdentifier": ["/properties/Name"], "createOnlyProperties": ["/properties/Frozen"]},
+    ),
 ):
     TYPES[name] = {**TYPES["Acme::Store::Thing"], **extra}
 DEFINITIONS = {name: TypeDefinition.from_schema({"typeName": name, **schema}) for name, schema in TYPES.items()}
@@ -42,9 +57,15 @@ DEFINITIONS = {name: TypeDefinition.from_schema({"typeName": name, **schema}) fo
 
 @dataclass
 class Orders:
-    """What happens to the operations on a resource, by its Name property: each order counts once."""
+    """What happens to the operations on a resource, by its Name property: each failure counts once.
+
+    `fail` says when: before it was done, after it, or, late, after it without ever having told the identifier;
+    `codes` with which code. `astonish` is what an operation raises or answers although no provider may.
+    """
 
     fail: dict[tuple[str, str], str] = field(default_factory=dict)
+    codes: dict[tuple[str, str], str] = field(default_factory=dict)
+    astonish: dict[tuple[str, str], Any] = field(default_factory=dict)
     hang: dict[tuple[str, str], threading.Event] = field(default_factory=dict)
     wait: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -66,9 +87,14 @@ class StoreProvider:
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         name = desired.get("Name", "")
+        named = definition.type_name.endswith("Named")
         with self._lock:
-            identifier = f"thing-{next(self._numbers)}"
+            identifier = name if named else f"thing-{next(self._numbers)}"
+        if named and identifier in self.things:
+            raise ResourceFailed(f"A thing of the name {name} exists already.", "AlreadyExists")
         early = self._meet("create", name, progress, "before")
+        if ("create", name) in self.orders.astonish:
+            return cast("Resource", self._astonish("create", name))
         with self._lock:
             self.things[identifier] = {**desired, "Tags": _merged(request, desired)}
         resource = _resource(identifier, desired)
@@ -86,6 +112,8 @@ class StoreProvider:
     def update(self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, desired: Json,
                progress: Progress) -> Resource:  # fmt: skip
         self._meet("update", desired.get("Name", ""), progress, "before")
+        if ("update", desired.get("Name", "")) in self.orders.astonish:
+            return cast("Resource", self._astonish("update", desired["Name"]))
         with self._lock:
             if resource.identifier not in self.things:
                 raise ResourceFailed("There is no such thing.", "NotFound")
@@ -96,11 +124,18 @@ class StoreProvider:
     def delete(self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json,
                progress: Progress) -> None:  # fmt: skip
         self._meet("delete", previous.get("Name", ""), progress, "before")
+        if ("delete", previous.get("Name", "")) in self.orders.astonish:
+            self._astonish("delete", previous["Name"])
         with self._lock:
             if self.things.pop(resource.identifier, None) is None:
                 raise ResourceFailed("There is no such thing.", "NotFound")
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
+        name = self.things.get(identifier, {}).get("Name", "")
+        if event := self.orders.hang.get(("read", name)):
+            event.wait(20)
+        if ("read", name) in self.orders.astonish:
+            return cast("Resource", self._astonish("read", name))
         if identifier not in self.things:
             raise ResourceFailed("There is no such thing.", "NotFound")
         return _resource(identifier, self.things[identifier])
@@ -120,11 +155,19 @@ class StoreProvider:
         order = self.orders.fail.get((action, name), "")
         if order == moment:
             del self.orders.fail[action, name]
-            raise ResourceFailed(f"The {action} of a thing failed {moment} it was done.", "GeneralServiceException")
+            code = self.orders.codes.get((action, name), "GeneralServiceException")
+            raise ResourceFailed(f"The {action} of a thing failed {moment} it was done.", code)
         return order
+
+    def _astonish(self, action: str, name: str) -> Any:
+        answer = self.orders.astonish[action, name]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
 
 def _resource(identifier: str, properties: Json) -> Resource:
+    properties = {key: value for key, value in properties.items() if key != "Secret"}
     model: Json = {**properties, "Id": identifier, "Echo": str(properties.get("Value", ""))}
     return Resource(identifier, identifier, model, {"Id": identifier, "Echo": model["Echo"]})
 

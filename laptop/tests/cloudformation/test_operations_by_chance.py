@@ -210,12 +210,15 @@ class StackOperations(RuleBasedStateMachine):
     def each_status_follows_the_one_before(self) -> None:
         if self.stack is None:
             return
-        former = ""
+        former, failures = "", 0
         for event in self.stack.events:
             if event["ResourceType"] == "AWS::CloudFormation::Stack":
                 status = event["ResourceStatus"]
                 assert status in FOLLOWS[former], f"{status} after {former}"
-                former = status
+                assert failures or not status.endswith("ROLLBACK_FAILED"), "a rollback failed in which nothing failed"
+                former, failures = status, 0
+            else:
+                failures += event["ResourceStatus"].endswith("_FAILED")
 
     @invariant()
     def a_complete_stack_is_as_its_template_says(self) -> None:

@@ -68,7 +68,8 @@ class Cloud:
         self.client = self.connect()
 
     def _start(self, code: Code, region: str) -> LambdaRuntime:
-        self.runtimes.append(LambdaRuntime(code.handler, code.paths, env={"AWS_REGION": region}))
+        made = LambdaRuntime(code.handler, code.paths, env={"AWS_REGION": region}, alone=code.alone)
+        self.runtimes.append(made)
         return self.runtimes[-1]
 
     def _read(self, url: str, _place: Place) -> bytes:
@@ -87,9 +88,15 @@ class Cloud:
         return client.register_type(TypeName=name, SchemaHandlerPackage=url, **request)["RegistrationToken"]  # type: ignore[no-any-return]
 
     def registration(self, content: bytes, name: str = NAME, **request: Any) -> Json:
-        """How a registration ended, as the waiter of `cfn submit` sees it: at the first question."""
-        token = self.begin(content, name, **request)
-        return self.client.describe_type_registration(RegistrationToken=token)  # type: ignore[no-any-return]
+        """How a registration ended."""
+        return self.ended(self.begin(content, name, **request))
+
+    def ended(self, token: str, client: Any = None) -> Json:
+        """How the registration of a token ended; each question waits a little for that."""
+        while True:
+            answer: Json = (client or self.client).describe_type_registration(RegistrationToken=token)
+            if answer["ProgressStatus"] != "IN_PROGRESS":
+                return answer
 
     def register(self, content: bytes = b"", **request: Any) -> str:
         """The ARN of the new version."""

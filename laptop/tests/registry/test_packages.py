@@ -169,7 +169,7 @@ def test_a_namespace_that_is_reserved(cloud: Cloud, namespace: str) -> None:
 
 def test_an_object_that_is_not_there(cloud: Cloud) -> None:
     token = cloud.client.register_type(TypeName=NAME, SchemaHandlerPackage="s3://types/none")["RegistrationToken"]
-    answer = cloud.client.describe_type_registration(RegistrationToken=token)
+    answer = cloud.ended(token)
     assert answer["ProgressStatus"] == "FAILED"
     assert answer["Description"].endswith(f"[{token}] There is no object s3://types/none.")
 

@@ -52,7 +52,7 @@ def test_regions_and_accounts_have_their_own_types(cloud: Cloud) -> None:
     west = cloud.connect("eu-west-1")
     cloud.register()
     token = cloud.begin(package("west"), client=west)
-    answer = west.describe_type_registration(RegistrationToken=token)
+    answer = cloud.ended(token, west)
     assert answer["TypeVersionArn"] == f"{ARN.replace('us-east-1', 'eu-west-1')}/00000001"
     assert cloud.created_by(Place("us-east-1")).startswith("first us-east-1")
     assert cloud.created_by(Place("eu-west-1")).startswith("west eu-west-1")
@@ -64,7 +64,7 @@ def test_one_request_token_makes_one_version(cloud: Cloud) -> None:
     request = {**TYPE, "SchemaHandlerPackage": "s3://types/0.zip", "ClientRequestToken": token}
     first = cloud.begin(package(), Type="RESOURCE", ClientRequestToken=token)
     assert cloud.client.register_type(**request)["RegistrationToken"] == first
-    cloud.client.describe_type_registration(RegistrationToken=first)
+    cloud.ended(first)
     assert versions(cloud) == [("00000001", True)]
     other = {**request, "SchemaHandlerPackage": "s3://types/1.zip"}
     assert token in cloud.refused("CFNRegistryException", cloud.client.register_type, **other)
@@ -189,9 +189,9 @@ def test_the_most_versions(cloud: Cloud) -> None:
 
 def test_registrations_are_listed_by_their_status(cloud: Cloud) -> None:
     good = cloud.begin(package())
-    cloud.client.describe_type_registration(RegistrationToken=good)
+    cloud.ended(good)
     bad = cloud.begin(b"")
-    cloud.client.describe_type_registration(RegistrationToken=bad)
+    cloud.ended(bad)
     listed = cloud.client.list_type_registrations
     assert listed()["RegistrationTokenList"] == []
     assert listed(RegistrationStatusFilter="COMPLETE", **TYPE)["RegistrationTokenList"] == [good]
