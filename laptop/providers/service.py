@@ -47,7 +47,11 @@ class ServiceProvider:
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """The published schema of a type of the table."""
-        return self._published.find(type_name, place.region) if type_name in TYPES else None
+        if type_name not in TYPES:
+            return None
+        # A type is asked for when its template is read, well before the first call.
+        self._clients.prepare(TYPES[type_name].service, place)
+        return self._published.find(type_name, place.region)
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         """Create, and wait until the resource is what it was to become; it is told before the wait."""
