@@ -31,6 +31,7 @@ from laptop.providers.handlers import HandlersProvider
 from laptop.providers.protocol import Owner, Place, Providers
 from laptop.providers.published import PublishedTypes
 from laptop.providers.service import ServiceProvider
+from laptop.providers.simulated import SimulatedProvider
 from laptop.providers.wait_conditions import WaitConditions
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.http_server import Answer
     from laptop.providers.protocol import Served
     from laptop.registry.functions import Code, Source
@@ -109,6 +111,7 @@ class Cloud:
             self._closing.callback(self._others.close)
             self._types = Types(self._start, sources)
             self._closing.callback(self._types.close)
+            self._ministack.bootstrap(Place(REGION))
             self._callbacks = Callbacks(self.url)
             self._make_apis(strict=strict)
             # Closed before what waits for them: an operation ends when its handler does.
@@ -131,11 +134,17 @@ class Cloud:
                 CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
                 MinistackProvider(self._ministack, published),
+                *([] if strict else [SimulatedProvider(published)]),
             ]
         )
         nested = NestedStacks(stacks)
+
+        def references(place: Place) -> DynamicReferences:
+            self._ministack.bootstrap(place)
+            return outside.references(place)
+
         nested.operations = self.cloudformation = CloudFormation(
-            Deployments(stacks, providers, nested, outside.template, outside.included, outside.references)
+            Deployments(stacks, providers, nested, outside.template, outside.included, references)
         )
         self._closing.callback(self.cloudformation.running.close)
         control = CloudControl(providers, self._version)
