@@ -168,22 +168,22 @@ class MinistackProvider:
             type_name,
             owner.stack_name if owner else "cloudcontrol",
             owner.logical_id if owner else type_name.rpartition("::")[2],
-            self._tagged(type_name, request, properties, before=before),
+            self._tagged(definition, request, properties, before=before),
             physical_id,
             resource.attributes if resource else {},
             made.emulated.seed if made else "",
         )
 
-    def _tagged(self, type_name: str, request: Request, properties: Json, *, before: bool) -> Json:
-        """The properties with the tags of the stack in them, where ministack keeps tags of that type."""
-        where = self._ministack.tag_property(type_name)
-        stack_tags = request.previous_stack_tags if before else request.stack_tags
-        system_tags = request.previous_system_tags if before else request.system_tags
+    def _tagged(self, definition: TypeDefinition, request: Request, properties: Json, *, before: bool) -> Json:
+        """The properties with the tags of the stack in them, those of CloudFormation where ministack keeps tags."""
+        kept = self._ministack.tag_property(definition.type_name)
+        name, is_map = kept or (definition.tag_property, definition.tags_are_a_map)
+        brought = request.previous_stack_tags if before else request.stack_tags
         # AWS IoT refuses tags that begin with aws:, CloudFormation's own as well.
-        brought = {**stack_tags, **({} if type_name.startswith("AWS::IoT::") else system_tags)}
-        if where is None or not brought:
+        if kept and not definition.type_name.startswith("AWS::IoT::"):
+            brought = {**brought, **(request.previous_system_tags if before else request.system_tags)}
+        if not name or not brought:
             return properties
-        name, is_map = where
         tags = merged(properties.get(name), brought)
         return {**properties, name: tags if is_map else tag_list(tags)}
 
