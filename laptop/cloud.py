@@ -23,10 +23,15 @@ from laptop.http_server import HttpServer
 from laptop.outside import Outside
 from laptop.projects import Layout, Project
 from laptop.providers import ministack
+from laptop.providers.callbacks import Callbacks
+from laptop.providers.clients import ServiceClients
+from laptop.providers.custom_resources import CustomResources
 from laptop.providers.emulated import MinistackProvider
 from laptop.providers.handlers import HandlersProvider
-from laptop.providers.protocol import Place, Providers
+from laptop.providers.protocol import Owner, Place, Providers
 from laptop.providers.published import PublishedTypes
+from laptop.providers.service import ServiceProvider
+from laptop.providers.wait_conditions import WaitConditions
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
 from laptop.registry.resources import RegistryProvider
@@ -104,7 +109,10 @@ class Cloud:
             self._closing.callback(self._others.close)
             self._types = Types(self._start, sources)
             self._closing.callback(self._types.close)
+            self._callbacks = Callbacks(self.url)
             self._make_apis(strict=strict)
+            # Closed before what waits for them: an operation ends when its handler does.
+            self._closing.callback(self._types.close)
             # Started at once: the first operation need not wait for it.
             self._types.functions_of(self.type_names[0]).runtime(REGION)
         except BaseException:
@@ -114,14 +122,17 @@ class Cloud:
     def _make_apis(self, *, strict: bool) -> None:
         published, outside, types = PublishedTypes(), Outside(self.url), self._types
         registry = Registry(types, Registrations(types, outside.content), published)
+        stacks, clients = Stacks(), ServiceClients(self.url)
         providers = Providers(
             [
                 HandlersProvider(types, self._write_system_tags),
                 RegistryProvider(registry, published),
+                ServiceProvider(clients, published, self._write_system_tags),
+                CustomResources(clients, self._callbacks),
+                WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
                 MinistackProvider(self._ministack, published),
             ]
         )
-        stacks = Stacks()
         nested = NestedStacks(stacks)
         nested.operations = self.cloudformation = CloudFormation(
             Deployments(stacks, providers, nested, outside.template, outside.included, outside.references)
@@ -182,6 +193,9 @@ class Cloud:
         return [content]
 
     def _answer(self, service: str, environ: WSGIEnvironment, body: bytes) -> Answer:
+        if environ["PATH_INFO"].startswith(Callbacks.PATH):
+            kind = environ.get("CONTENT_TYPE", "")
+            return self._callbacks.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], kind, body)
         if environ["PATH_INFO"] == ABOUT_PATH:
             about = {"typeName": self.definition.type_name, "region": REGION}
             return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
@@ -190,6 +204,12 @@ class Cloud:
                        "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
             return self._apis[service].answer(headers, body)
         return self._others.answer(environ, body)
+
+
+def _note(stacks: Stacks, owner: Owner, text: str) -> None:
+    for stack in stacks:
+        if stack.id == owner.stack_id:
+            stacks.note(stack, owner.logical_id, text)
 
 
 def _service_of(environ: WSGIEnvironment) -> str:

@@ -8,9 +8,11 @@ import shlex
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from laptop import clients, console, ending
 from laptop.definition import TypeDefinition
@@ -19,7 +21,7 @@ from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from laptop.cloud import Cloud
 
@@ -65,13 +67,29 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
 
     return cloud.Cloud(
         port,
-        schema=arguments.schema or cloud.DEFAULT_SCHEMA,
+        schema=_schema(arguments.schema),
         type_names=arguments.type_name or (),
-        code=arguments.code or cloud.DEFAULT_CODE,
+        code=[_folder(one, "--code") for one in arguments.code or cloud.DEFAULT_CODE],
         handler=arguments.handler or cloud.DEFAULT_HANDLER,
         env=_pairs(arguments.env, "--env"),
         timeout=arguments.timeout,
     )
+
+
+def _schema(given: str | None) -> Path:
+    from laptop import cloud
+
+    path = Path(given or cloud.DEFAULT_SCHEMA)
+    if not path.is_file():
+        what = f"--schema {given} is no file" if given else f"There is no {path}"
+        raise BadInput(f"{what}: give the schema of a registry type (JSON, as `cfn init` makes it) with --schema.")
+    return path
+
+
+def _folder(given: str | Path, option: str) -> str | Path:
+    if not Path(given).is_dir():
+        raise BadInput(f"{option} {given} is no directory.")
+    return given
 
 
 def _endpoint(arguments: Namespace) -> str | None:
@@ -92,13 +110,19 @@ def _cloudformation(arguments: Namespace) -> Any:
     url = _endpoint(arguments)
     if url is None:
         raise NoCloud(f"No laptop cloud runs on port {clients.DEFAULT_PORT}. Start one: python -m laptop up")
+    _say_where(url)
     return clients.client("cloudformation", url)
+
+
+def _say_where(url: str) -> None:
+    console.err.print(f"[dim]In the cloud at {url}[/]")
 
 
 @contextmanager
 def _running_or_own(arguments: Namespace) -> Iterator[str]:
     url = None if arguments.own_cloud else _endpoint(arguments)
     if url is not None:
+        _say_where(url)
         yield url
         return
     with _new_cloud(arguments, 0) as cloud:
@@ -108,7 +132,7 @@ def _running_or_own(arguments: Namespace) -> Iterator[str]:
 
 def deploy(arguments: Namespace) -> int:
     """Create or update a stack and show its events."""
-    template = _read(arguments.template)
+    template = _template(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
         change_set = _change_set(cloudformation, arguments, template)
@@ -120,9 +144,10 @@ def deploy(arguments: Namespace) -> int:
 
 def change_set(arguments: Namespace) -> int:
     """Show what a deployment would do, and leave the change set undone."""
+    template = _template(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
-        made = _change_set(cloudformation, arguments, _read(arguments.template))
+        made = _change_set(cloudformation, arguments, template)
         if made is None:
             console.out.print(f"No changes. Stack {_stack_name(arguments)} is up to date.")
             return 0
@@ -133,9 +158,9 @@ def change_set(arguments: Namespace) -> int:
 
 def import_(arguments: Namespace) -> int:
     """Adopt existing resources into a stack."""
+    template, resources = _template(arguments), _json(arguments.resources_to_import)
     cloudformation = _cloudformation(arguments)
-    resources = _json(arguments.resources_to_import)
-    made = _change_set(cloudformation, arguments, _read(arguments.template), resources)
+    made = _change_set(cloudformation, arguments, template, resources)
     if made is None:
         raise BadInput("--resources-to-import names nothing to import.")
     return _shown(clients.execute(cloudformation, _stack_name(arguments), made))
@@ -225,7 +250,7 @@ def invoke(arguments: Namespace) -> int:
     from laptop import cloud
     from laptop.runtime import LambdaRuntime
 
-    definition = TypeDefinition.load(arguments.schema or cloud.DEFAULT_SCHEMA, *(arguments.type_name or ())[:1])
+    definition = TypeDefinition.load(_schema(arguments.schema), *(arguments.type_name or ())[:1])
     event = production_event(
         definition,
         arguments.action,
@@ -258,6 +283,36 @@ def _service(arguments: Namespace) -> Iterator[str]:
 
     with LocalSageMaker() as local_sagemaker:
         yield local_sagemaker.url
+
+
+def _template(arguments: Namespace) -> str:
+    """The text of the template; BadInput when it is none, with the place of what is wrong."""
+    if arguments.template == "-" and not arguments.stack_name:
+        raise BadInput("A template from standard input has no file name: give the stack's with --stack-name.")
+    text, name = _read(arguments.template), "Standard input" if arguments.template == "-" else arguments.template
+    try:
+        members = _members(text)
+    except yaml.MarkedYAMLError as error:
+        mark, said = error.problem_mark or error.context_mark, [error.context, error.problem]
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise BadInput(f"{name}{place}: not valid YAML: {', '.join(filter(None, said))}.") from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{name}: not valid YAML: {error}.") from None
+    if not text.strip():
+        raise BadInput(f"{name} is empty: a template needs Resources.")
+    if "Resources" not in members:
+        raise BadInput(f"{name} is no template: it has no Resources.")
+    return text
+
+
+def _members(text: str) -> Collection[str]:
+    """The names at the top of a YAML or JSON text. Raises yaml.YAMLError."""
+    with suppress(ValueError):
+        # JSON may be indented by tabs, which YAML does not allow.
+        parsed = json.loads(text)
+        return parsed if isinstance(parsed, dict) else ()
+    root = yaml.compose(text, yaml.SafeLoader)
+    return {key.value for key, _ in root.value} if isinstance(root, yaml.MappingNode) else ()
 
 
 def _stack_name(arguments: Namespace) -> str:

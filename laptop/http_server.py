@@ -107,7 +107,8 @@ def _body(environ: WSGIEnvironment) -> bytes:
 class _Server(ThreadedWSGIServer):
     def __init__(self, listener: socket.socket, app: WSGIApplication) -> None:
         # A listener of our own: werkzeug would end the process when the port is taken.
-        super().__init__(*listener.getsockname(), app, handler=_Connection, fd=listener.fileno())
+        host, port = listener.getsockname()
+        super().__init__(host, port, app, handler=_Connection, fd=listener.fileno())
         self.connections: set[socket.socket] = set()
 
 

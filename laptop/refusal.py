@@ -16,6 +16,8 @@ class Refused(Exception):
         self.status = status
 
 
-def invalid(message: str) -> Refused:
-    """What CloudFormation answers to most requests that it does not carry out."""
-    return Refused("ValidationError", message)
+class Invalid(Refused):
+    """A request, a template or a value of it that CloudFormation refuses with a ValidationError."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ValidationError", message)

@@ -75,8 +75,10 @@ class _Started:
     def __init__(self, command: list[str], folder: Path, **environment: str) -> None:
         self.folder = folder / "temporary"
         self.folder.mkdir()
+        # Whoever runs this may ignore the end of a terminal, under nohup, and what is started would as well.
+        heard = [shutil.which("env") or "env", "--default-signal=SIGHUP", *command]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+            heard, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
             env={**os.environ, **environment, "TMPDIR": str(self.folder)},
         )  # fmt: skip
 

@@ -8,8 +8,7 @@ TESTS = (ROOT / "tests", ROOT / "laptop" / "tests")
 
 def test_no_test_folder_has_the_name_of_a_package() -> None:
     # `cfn test` has pytest load tests/conftest.py from the root: a folder beside it would hide a package of its name.
-    above = ("", "lint/", "src/")
-    packages = {path.parent.name for folder in above for path in ROOT.glob(f"{folder}*/__init__.py")}
+    packages = {path.parent.name for top in (".", "src", "lint") for path in ROOT.glob(f"{top}/*/__init__.py")}
     folders = {path.parent.name for tests in TESTS for path in tests.rglob("*.py")} - {"tests"}
     assert {"laptop", "lint_sagemaker_model", "aws_sagemaker_model"} <= packages
     assert packages & folders == set()

@@ -11,7 +11,7 @@ from laptop.cloudformation.deployments import Deployments, listed_tags
 from laptop.cloudformation.operation import Carrier, Operations
 from laptop.cloudformation.paging import page
 from laptop.cloudformation.parameters import as_text
-from laptop.refusal import invalid
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from laptop.cloudformation.stacks import Deployment, Stack
@@ -79,7 +79,7 @@ class CloudFormation:
 
     def _create_stack(self, place: Place, request: Json) -> Json:
         if "OnFailure" in request and "DisableRollback" in request:
-            raise invalid("You can specify either OnFailure or DisableRollback, but not both.")
+            raise Invalid("You can specify either OnFailure or DisableRollback, but not both.")
         stack = self.stacks.new(place, request["StackName"])
         stack.deployment = self.deployments.build(place, request, None, stack.name, stack.id)
         self.start_creation(stack, request)
@@ -114,14 +114,14 @@ class CloudFormation:
         self.require_updatable(stack)
         goal = self.deployments.build(place, request, stack, stack.name, stack.id)
         if not self.changes_anything(stack, goal):
-            raise invalid(NO_CHANGES)
+            raise Invalid(NO_CHANGES)
         self.start_update(stack, goal, request)
         return {"StackId": stack.id}
 
     def require_updatable(self, stack: Stack) -> None:
         """Refused when the stack is in a state in which CloudFormation updates none."""
         if stack.status not in UPDATABLE:
-            raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+            raise Invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
     def changes_anything(self, stack: Stack, goal: Deployment) -> bool:
         """Whether deploying the goal would change a resource or an output."""
@@ -154,13 +154,13 @@ class CloudFormation:
         if stack is None or stack.is_deleted:
             return
         if stack.options.get("EnableTerminationProtection"):
-            raise invalid(f"Stack [{stack.id}] cannot be deleted while TerminationProtection is enabled")
+            raise Invalid(f"Stack [{stack.id}] cannot be deleted while TerminationProtection is enabled")
         retained = request.get("RetainResources", [])
         if retained and stack.status != "DELETE_FAILED":
-            raise invalid(f"Stack [{stack.name}] is not in DELETE_FAILED state: RetainResources cannot be specified.")
+            raise Invalid(f"Stack [{stack.name}] is not in DELETE_FAILED state: RetainResources cannot be specified.")
         unknown = sorted(set(retained) - stack.resources.keys())
         if unknown:
-            raise invalid(f"Resource(s) [{', '.join(unknown)}] do not exist in stack [{stack.name}]")
+            raise Invalid(f"Resource(s) [{', '.join(unknown)}] do not exist in stack [{stack.name}]")
         self.start_deletion(stack, request)
 
     def start_deletion(self, stack: Stack, request: Json) -> None:
@@ -169,7 +169,7 @@ class CloudFormation:
             if stack.status == "DELETE_IN_PROGRESS":
                 return
             if not stack.at_rest and stack.status not in _DELETABLE_IN_PROGRESS:
-                raise invalid(f"Stack [{stack.id}] cannot be deleted while in status {stack.status}")
+                raise Invalid(f"Stack [{stack.id}] cannot be deleted while in status {stack.status}")
             stack.token = request.get("ClientRequestToken")
             force = request.get("DeletionMode") == "FORCE_DELETE_STACK"
             self.running.delete(stack, request.get("RetainResources", []), force=force)
@@ -178,20 +178,20 @@ class CloudFormation:
         stack = self.stacks.require(place, request["StackName"])
         with self.stacks.changed:
             if stack.status != "UPDATE_IN_PROGRESS":
-                raise invalid("CancelUpdateStack cannot be called from current stack status")
+                raise Invalid("CancelUpdateStack cannot be called from current stack status")
             self.running.cancel_update(stack)
 
     def _continue_rollback(self, place: Place, request: Json) -> None:
         stack = self.stacks.require(place, request["StackName"])
         with self.stacks.changed:
             if stack.status != "UPDATE_ROLLBACK_FAILED":
-                raise invalid("ContinueUpdateRollback cannot be called from current stack status")
+                raise Invalid("ContinueUpdateRollback cannot be called from current stack status")
             skipped = request.get("ResourcesToSkip", [])
             failed = {name for name, one in stack.resources.items() if one.status == "UPDATE_FAILED"}
             unknown = sorted(set(skipped) - failed)
             if unknown:
                 listed = ", ".join(unknown)
-                raise invalid(f"Resource(s) [{listed}] cannot be skipped: none is in UPDATE_FAILED.")
+                raise Invalid(f"Resource(s) [{listed}] cannot be skipped: none is in UPDATE_FAILED.")
             stack.token = request.get("ClientRequestToken")
             self.running.roll_back(stack, skipped)
 
@@ -199,7 +199,7 @@ class CloudFormation:
         stack = self.stacks.require(place, request["StackName"])
         with self.stacks.changed:
             if stack.status not in ("CREATE_FAILED", "UPDATE_FAILED"):
-                raise invalid("RollbackStack cannot be called from current stack status")
+                raise Invalid("RollbackStack cannot be called from current stack status")
             stack.token = request.get("ClientRequestToken")
             self.running.roll_back(stack)
         return {"StackId": stack.id}
@@ -207,7 +207,7 @@ class CloudFormation:
     def _set_stack_policy(self, place: Place, request: Json) -> None:
         stack = self.stacks.require(place, request["StackName"])
         if "StackPolicyBody" not in request and "StackPolicyURL" not in request:
-            raise invalid("StackPolicyBody or StackPolicyURL is required")
+            raise Invalid("StackPolicyBody or StackPolicyURL is required")
         self._take_policy(stack, request, "StackPolicy")
 
     def _get_stack_policy(self, place: Place, request: Json) -> Json:
@@ -218,7 +218,7 @@ class CloudFormation:
         stack = self.stacks.require(place, request["StackName"])
         logical_id = request["LogicalResourceId"]
         if logical_id not in stack.resources:
-            raise invalid(f"Resource {logical_id} does not exist for stack {stack.name}")
+            raise Invalid(f"Resource {logical_id} does not exist for stack {stack.name}")
         with self.stacks.changed:
             stack.signals.setdefault(logical_id, {})[request["UniqueId"]] = request["Status"]
 
@@ -237,7 +237,7 @@ class CloudFormation:
     def _detection_status(self, _place: Place, request: Json) -> Json:
         detection = self._detections.get(request["StackDriftDetectionId"])
         if detection is None:
-            raise invalid("StackDriftDetectionId names no drift detection.")
+            raise Invalid("StackDriftDetectionId names no drift detection.")
         members = {
             "StackId": detection.stack.id,
             "StackDriftDetectionId": detection.id,

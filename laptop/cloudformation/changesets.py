@@ -13,7 +13,7 @@ from laptop.cloudformation.paging import page
 from laptop.cloudformation.plan import Change
 from laptop.cloudformation.stacks import ChangeSet, Deployment, Stack
 from laptop.providers.protocol import Request, ResourceFailed, Served
-from laptop.refusal import Refused, invalid
+from laptop.refusal import Invalid, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,9 +43,9 @@ class ChangeSets:
         """Plan; Refused for what CloudFormation refuses at once, a FAILED change set for what it finds later."""
         kind = request.get("ChangeSetType", "UPDATE")
         if request.get("OnStackFailure") == "DELETE" and kind != "CREATE":
-            raise invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE.")
+            raise Invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE.")
         if kind == "IMPORT" and not request.get("ResourcesToImport"):
-            raise invalid("Must Provide at least one resource to import")
+            raise Invalid("Must Provide at least one resource to import")
         stack, is_new = self._stack(place, request, kind)
         name = request["ChangeSetName"]
         same = next((one for one in stack.change_sets.values() if one.name == name), None)
@@ -67,17 +67,17 @@ class ChangeSets:
         stack = self._stacks.find(place, request["StackName"])
         if stack is None:
             if kind == "UPDATE":
-                raise invalid(f"Stack [{request['StackName']}] does not exist")
+                raise Invalid(f"Stack [{request['StackName']}] does not exist")
             return self._stacks.new(place, request["StackName"]), True
         if kind == "CREATE" and stack.status != "REVIEW_IN_PROGRESS":
-            raise invalid(
+            raise Invalid(
                 f"Stack [{stack.name}] already exists and cannot be created again with the changeSet "
                 f"[{request['ChangeSetName']}]."
             )
         if stack.status != "REVIEW_IN_PROGRESS":
             self._cloudformation.require_updatable(stack)
         elif kind == "UPDATE":
-            raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+            raise Invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
         return stack, False
 
     def _planned(self, stack: Stack, goal: Deployment, kind: str, request: Json) -> ChangeSet:
@@ -105,7 +105,7 @@ class ChangeSets:
         found = importing.identifiers(goal, stack, asked, lambda kind: deployments.find(kind, place).definition)
         had = stack.deployment.processed.get("Outputs", {}) if stack.deployment else {}
         if goal.processed.get("Outputs", {}) != had:
-            raise invalid("As part of the import operation, you cannot modify or add [Outputs]")
+            raise Invalid("As part of the import operation, you cannot modify or add [Outputs]")
         for one in asked:
             served = deployments.find(one["ResourceType"], place)
             # Not found, or not readable: the change set fails, and nothing was made.

@@ -13,7 +13,7 @@ from laptop.cloudformation.scope import Scope
 from laptop.cloudformation.stacks import Deployment, Stack, Stacks
 from laptop.cloudformation.summary import require_capabilities
 from laptop.providers.protocol import Place, Provider, Providers, ResourceFailed, Served
-from laptop.refusal import invalid
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,7 +60,7 @@ class Deployments:
             return self.read_url(request["TemplateURL"], place)
         if request.get("UsePreviousTemplate") and stack is not None and stack.deployment is not None:
             return stack.deployment.body
-        raise invalid("Either Template URL or Template Body must be specified.")
+        raise Invalid("Either Template URL or Template Body must be specified.")
 
     def build(
         self, place: Place, request: Json, stack: Stack | None, name: str, stack_id: str, *, macros: bool = True
@@ -121,7 +121,7 @@ def _require_the_same_types(stack: Stack | None, goal: Deployment) -> None:
     had = {name: one.type_name for name, one in stack.resources.items() if one.exists} if stack else {}
     changed = sorted(name for name, one in goal.resources.items() if had.get(name, one["Type"]) != one["Type"])
     if changed:
-        raise invalid(
+        raise Invalid(
             "Update of resource type is not permitted. The new template modifies resource type of the following "
             f"resources: [{', '.join(changed)}]"
         )
@@ -135,11 +135,11 @@ def _exported(stacks: Stacks, place: Place, name: str) -> str | None:
 def _tags(given: list[Json]) -> Mapping[str, str]:
     keys = [tag["Key"] for tag in given]
     if len(keys) != len(set(keys)):
-        raise invalid("Duplicate tag keys found. Each tag key must be given once.")
+        raise Invalid("Duplicate tag keys found. Each tag key must be given once.")
     if len(keys) > _TAG_LIMIT:
-        raise invalid(f"A stack takes at most {_TAG_LIMIT} tags.")
+        raise Invalid(f"A stack takes at most {_TAG_LIMIT} tags.")
     if any(key.lower().startswith("aws:") for key in keys):
-        raise invalid("aws: prefixed tag key names are not allowed for external use.")
+        raise Invalid("aws: prefixed tag key names are not allowed for external use.")
     return {tag["Key"]: tag["Value"] for tag in given}
 
 

@@ -11,7 +11,7 @@ from laptop.cloudformation.functions import UNKNOWN
 from laptop.cloudformation.paging import page, page_backwards
 from laptop.cloudformation.summary import summary
 from laptop.providers.protocol import ResourceFailed
-from laptop.refusal import Refused, invalid
+from laptop.refusal import Invalid, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class _Told:
                         request, "Stacks")  # fmt: skip
         stack = self._stacks.find(place, name)
         if stack is None:
-            raise invalid(f"Stack with id {name} does not exist")
+            raise Invalid(f"Stack with id {name} does not exist")
         with self._stacks.changed:
             return {"Stacks": [stack_description(stack)]}
 
@@ -64,7 +64,7 @@ class _Told:
 
     def events(self, place: Place, request: Json) -> Json:
         if "StackName" not in request:
-            raise invalid("StackName is required")
+            raise Invalid("StackName is required")
         return page_backwards(self._stacks.require(place, request["StackName"]).events, request, "StackEvents")
 
     def resource(self, place: Place, request: Json) -> Json:
@@ -79,7 +79,7 @@ class _Told:
         if "PhysicalResourceId" in request:
             return {"StackResources": self._owned(place, request["PhysicalResourceId"])}
         if "StackName" not in request:
-            raise invalid("Either StackName or PhysicalResourceId must be specified.")
+            raise Invalid("Either StackName or PhysicalResourceId must be specified.")
         stack = self._stacks.require(place, request["StackName"])
         if "LogicalResourceId" in request:
             return {"StackResources": [_resource(stack, require_resource(stack, request["LogicalResourceId"]))]}
@@ -90,7 +90,7 @@ class _Told:
         for stack in self._stacks.in_place(place):
             if any(one.physical_id == physical_id and one.exists for one in stack.resources.values()):
                 return [_resource(stack, one) for one in stack.resources.values()]
-        raise invalid(f"Stack for {physical_id} does not exist")
+        raise Invalid(f"Stack for {physical_id} does not exist")
 
     def list_resources(self, place: Place, request: Json) -> Json:
         stack = self._stacks.require(place, request["StackName"])
@@ -114,7 +114,7 @@ class _Told:
                 return change_set.goal
         stack = self._stacks.require(place, request.get("StackName", ""))
         if stack.deployment is None:
-            raise invalid(f"Stack [{stack.name}] has no template yet")
+            raise Invalid(f"Stack [{stack.name}] has no template yet")
         return stack.deployment
 
     def _document(self, place: Place, request: Json) -> Json:
@@ -152,7 +152,7 @@ class _Told:
         name = request["ExportName"]
         importers = self._stacks.importers(place, name)
         if not importers:
-            raise invalid(f"Export '{name}' is not imported by any stack.")
+            raise Invalid(f"Export '{name}' is not imported by any stack.")
         return page(sorted(importers), request, "Imports")
 
 
@@ -215,7 +215,7 @@ def _resource(stack: Stack, resource: StackResource) -> Json:
 def require_resource(stack: Stack, logical_id: str) -> StackResource:
     """The stack's resource; Refused when there is none."""
     if logical_id not in stack.resources:
-        raise invalid(f"Resource {logical_id} does not exist for stack {stack.name}")
+        raise Invalid(f"Resource {logical_id} does not exist for stack {stack.name}")
     return stack.resources[logical_id]
 
 
@@ -224,7 +224,7 @@ def require_drift_state(stack: Stack) -> None:
     allowed = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED",
                "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")  # fmt: skip
     if stack.status not in allowed:
-        raise invalid(
+        raise Invalid(
             f"Stack [{stack.name}] is in {stack.status} state; drift detection is possible in the states "
             f"{', '.join(allowed)}."
         )
@@ -235,7 +235,7 @@ def detected(carrier: Carrier, stack: Stack, resource: StackResource) -> Json:
     try:
         return drift.detect_one(carrier, stack, resource.logical_id)
     except ResourceFailed as failure:
-        raise invalid(str(failure)) from None
+        raise Invalid(str(failure)) from None
 
 
 def planned_outputs(goal: Deployment, scope: Scope) -> list[Json] | None:
@@ -252,7 +252,7 @@ def find_change_set(stacks: Stacks, place: Place, request: Json) -> tuple[Stack,
     elif "StackName" in request:
         candidates = [stacks.require(place, request["StackName"])]
     else:
-        raise invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
+        raise Invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
     for stack in candidates:
         for change_set in reversed(list(stack.change_sets.values())):
             if name in (change_set.id, change_set.name):

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from laptop.paths import without
+from laptop.providers.properties import coerced
 from laptop.providers.protocol import Request, ResourceFailed
-from laptop.refusal import invalid
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +42,7 @@ def detect(carrier: Carrier, stack: Stack, logical_ids: Iterable[str] | None = N
     unknown = [name for name in names if name not in stack.resources]
     if unknown:
         listed = ", ".join(unknown)
-        raise invalid(f"Resource(s) [{listed}] do not exist in stack [{stack.name}]")
+        raise Invalid(f"Resource(s) [{listed}] do not exist in stack [{stack.name}]")
     detection = Detection(str(uuid.uuid4()), stack)
     threading.Thread(target=_carry_out, args=(carrier, detection, names), name="drift", daemon=True).start()
     return detection
@@ -107,8 +108,8 @@ def _checked(carrier: Carrier, stack: Stack, resource: StackResource) -> Json:
 
 
 def _expected(definition: TypeDefinition, resource: StackResource) -> Json:
-    """What the template sets, without what cannot be read, and with the tags that the stack adds."""
-    expected: Json = without(resource.properties, definition.write_only)
+    """What the template sets, in the types of the schema, without what cannot be read, with the stack's tags."""
+    expected = coerced(definition, without(resource.properties, definition.write_only))
     name = definition.tag_property
     if name is None or not resource.stack_tags or "." in name:
         return expected

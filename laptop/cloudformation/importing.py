@@ -10,7 +10,7 @@ from laptop.cloudformation import functions
 from laptop.cloudformation.references import dependencies
 from laptop.cloudformation.stacks import StackResource
 from laptop.providers.protocol import Request, ResourceFailed
-from laptop.refusal import invalid
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def identifiers(goal: Deployment, stack: Stack | None, asked: Sequence[Json], fi
                     "template."),
     ):  # fmt: skip
         if names:
-            raise invalid(text.format(f"[{', '.join(sorted(names))}]"))
+            raise Invalid(text.format(f"[{', '.join(sorted(names))}]"))
     return {one["LogicalResourceId"]: _identifier(one, find) for one in asked}
 
 
@@ -57,7 +57,7 @@ def _identifier(asked: Json, find: Find) -> str:
         if set(names) == set(given):
             return "|".join(given[name] for name in names)
     expected = ", ".join(definition.primary_identifier)
-    raise invalid(f"Invalid resource identifier for resource type {definition.type_name}. Expected [{expected}]")
+    raise Invalid(f"Invalid resource identifier for resource type {definition.type_name}. Expected [{expected}]")
 
 
 def adopt(carrier: Carrier, stack: Stack, run: Run, identifiers: dict[str, str]) -> str:

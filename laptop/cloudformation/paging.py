@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from laptop.refusal import invalid
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,5 +33,5 @@ def _position(token: str | None, length: int) -> int:
     if token is None:
         return 0
     if not (token.isascii() and token.isdigit() and int(token) <= length):
-        raise invalid("Invalid NextToken: it is not one that a former page came with.")
+        raise Invalid("Invalid NextToken: it is not one that a former page came with.")
     return int(token)

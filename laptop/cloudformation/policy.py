@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from laptop.providers.protocol import ResourceFailed
-from laptop.refusal import invalid
+from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ def parse(body: str) -> Json:
     except (ValueError, TypeError, KeyError):
         understood = False
     if not understood:
-        raise invalid("Error validating stack policy: Invalid stack policy")
+        raise Invalid("Error validating stack policy: Invalid stack policy")
     return policy
 
 

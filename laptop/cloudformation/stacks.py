@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from laptop.providers.protocol import ResourceFailed
-from laptop.refusal import Refused, invalid
+from laptop.refusal import Invalid, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -141,7 +141,7 @@ class Stack:
     def goal(self) -> Deployment:
         """The deployment; Refused for a stack that is only in review and has none yet."""
         if self.deployment is None:
-            raise invalid(f"Stack [{self.name}] has no template yet")
+            raise Invalid(f"Stack [{self.name}] has no template yet")
         return self.deployment
 
     @property
@@ -181,7 +181,7 @@ class Stacks:
         if problems:
             texts = [f"Value '{name}' at 'stackName' failed to satisfy constraint: {one}" for one in problems]
             plural = "s" * (len(texts) > 1)
-            raise invalid(f"{len(texts)} validation error{plural} detected: {'; '.join(texts)}")
+            raise Invalid(f"{len(texts)} validation error{plural} detected: {'; '.join(texts)}")
         with self.changed:
             if self.find(place, name):
                 raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")
@@ -212,7 +212,7 @@ class Stacks:
         """The stack of that name or id; Refused when there is none."""
         stack = self.find(place, name_or_id)
         if stack is None:
-            raise invalid(f"Stack [{name_or_id}] does not exist")
+            raise Invalid(f"Stack [{name_or_id}] does not exist")
         return stack
 
     def set_status(self, stack: Stack, status: str, reason: str = "") -> None:
@@ -243,6 +243,13 @@ class Stacks:
             self._tell(
                 stack, identifier, resource.logical_id, resource.physical_id, resource.type_name, status, reason, sent
             )
+
+    def note(self, stack: Stack, logical_id: str, text: str) -> None:
+        """An event of a resource that stays as it is: a signal has arrived."""
+        with self.changed:
+            resource = stack.resources.get(logical_id)
+            if resource is not None:
+                self.tell(stack, resource, resource.status, text)
 
     def _tell(self, stack: Stack, event_id: str, logical_id: str, physical_id: str, type_name: str, status: str,
               reason: str, sent: Json | None = None) -> None:  # fmt: skip

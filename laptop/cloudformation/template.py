@@ -262,7 +262,8 @@ def _check_resource(logical_id: str, resource: Json) -> None:
                 f"Template format error: {name} of resource {logical_id} must be one of {', '.join(allowed)}."
             )
         if value == "Snapshot" and resource["Type"] not in _WITH_SNAPSHOTS:
-            raise Invalid(f"Template format error: {name} Snapshot is not supported for resource {logical_id}.")
+            kind = "deletion policy" if name == "DeletionPolicy" else "update replace policy"
+            raise Invalid(f"Template error: resource type {resource['Type']} does not support {kind} Snapshot")
 
 
 def _check_output(key: str, output: Json) -> None:

@@ -44,6 +44,7 @@ class ServiceClients:
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(
                 retries={"total_max_attempts": 1},
+                parameter_validation=False,
                 read_timeout=_MOST_SECONDS,
                 max_pool_connections=64,
             ),

@@ -45,8 +45,9 @@ def coerced(definition: TypeDefinition, properties: Json) -> Json:
 
 def _given_but_read_only(definition: TypeDefinition, name: str, properties: Json) -> Iterator[str]:
     parent, _, last = name.rpartition(".")
-    # Some of AWS's schemas list as read-only what they require.
-    if name not in definition.schema.get("required", ()) and values_at(properties, name):
+    # Some of AWS's schemas list as read-only what can be given at the creation, such as EndpointName.
+    settable = (*definition.create_only, *definition.schema.get("required", ()))
+    if name not in settable and values_at(properties, name):
         at = "#" + "".join(f"/{part}" for part in parent.split(".") if part)
         yield f"{at}: extraneous key [{last}] is not permitted"
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from aws_sagemaker_model.schema import Path
+from aws_sagemaker_model.properties import Path
 from aws_sagemaker_model.validation import UNKNOWN
 
 Place = list[str | int]

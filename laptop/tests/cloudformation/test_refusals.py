@@ -47,8 +47,7 @@ TEMPLATES = {
         template(M={**thing(), "Nope": 1}), "Invalid template resource property 'Nope'"),
     "policy that the type lacks": (
         template(M=thing(policies={"DeletionPolicy": "Snapshot"})),
-        "Template format error: DeletionPolicy Snapshot of resource M is not supported by its type "
-        "Acme::Store::Thing."),
+        "Template error: resource type Acme::Store::Thing does not support deletion policy Snapshot"),
     "unknown type": (
         template(M={"Type": "Acme::Store::Nope"}),
         "Template format error: Unrecognized resource types: [Acme::Store::Nope]"),

@@ -131,7 +131,7 @@ def test_what_is_no_template_is_refused(body, message):
         ),
         (
             "Resources: {A: {Type: AWS::S3::Bucket, DeletionPolicy: Snapshot}}",
-            FORMAT + "DeletionPolicy Snapshot is not supported for resource A.",
+            "Template error: resource type AWS::S3::Bucket does not support deletion policy Snapshot",
         ),
         (
             A + "Parameters: {P: {Default: x}}",

@@ -72,6 +72,12 @@ def ministack(_running: tuple[Ministack, Services, str]) -> Ministack:
 
 
 @pytest.fixture
+def services(_running: tuple[Ministack, Services, str]) -> Services:
+    """What is behind the address."""
+    return _running[1]
+
+
+@pytest.fixture
 def url(_running: tuple[Ministack, Services, str]) -> str:
     """The address; the local SageMaker behind it is empty."""
     _running[1].sagemaker.reset()

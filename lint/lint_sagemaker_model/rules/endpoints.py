@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from aws_sagemaker_model.schema import Path, Violation
+from aws_sagemaker_model.properties import Path
+from aws_sagemaker_model.schema import Violation
 from lint_sagemaker_model.model_rule import AWS_TYPE, Finding, ModelRule
 from lint_sagemaker_model.names import is_fixed, same_name
 from lint_sagemaker_model.template import Resource, outcomes, resources_of
