@@ -2,6 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+VERSION := -c 'import platform; print(platform.python_version())'
+# Before PATH changes: the Python that makes an environment must not be that environment's.
+INTERPRETER := $(shell command -v $(PYTHON))
+ASKED := $(if $(filter-out file,$(origin PYTHON)),$(shell $(PYTHON) $(VERSION) 2>/dev/null))
+$(if $(INTERPRETER),,$(error $(PYTHON) is not here: give one that is, PYTHON=python3.12))
+FOUND := $(shell $(BIN)/python $(VERSION) 2>/dev/null)
 UV := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -12,19 +18,34 @@ help: ## Say what can be made
 
 setup: $(VENV)/.complete ## Set up the virtual environment, once
 
+# An environment whose Python is gone, or is not the one that was asked for, is made anew.
+ifneq ($(wildcard $(VENV)/.complete),)
+ifeq ($(FOUND),)
+OTHER := made anew, because its Python is gone
+else ifneq ($(filter-out $(FOUND),$(ASKED)),)
+OTHER := made anew, because it has Python $(FOUND) and $(PYTHON) is Python $(ASKED)
+endif
+endif
+
 # uv is the installer: it reads the same pinned requirements as pip, with hashes, in a tenth of the time.
-$(VENV)/.complete: requirements-dev.txt laptop/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+$(VENV)/.complete: requirements-dev.txt laptop/pyproject.toml $(if $(OTHER),other-python)
+	@$(or $(INTERPRETER),false) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@echo "Setting up $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV)$(if $(OTHER),: it is $(OTHER)) ..."
+	@$(INTERPRETER) -m venv $(if $(OTHER),--clear) $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
 	@$(BIN)/uv pip sync --quiet --system-certs --require-hashes --compile-bytecode --python $(BIN)/python requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable ./laptop
 	@touch $@
 
-test: setup lint ## Check and test everything (slow tests included)
-	@$(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
+# Another order each time: a test that counts on another one is found out, and SEED=N has the order of a failure again.
+SEED := $(or $(SEED),$(shell date +%N))
+
+test: setup lint ## Check and test everything, in any order (SEED=N: in that of another time)
+	@echo "Testing everything; on two cores this takes about three minutes. A dot is a test that passed."
+	@$(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal \
+		--random-order-bucket module --random-order-seed $(SEED) || \
+		{ echo "Something failed. To have the same order again: make test SEED=$(SEED)"; exit 1; }
 	@echo "Everything is tested."
 
 test-all: ## Run the tests on Python 3.11, 3.12 and 3.13, those that are here
@@ -34,11 +55,15 @@ test-all: ## Run the tests on Python 3.11, 3.12 and 3.13, those that are here
 		else echo "Python $$version is not here: not tested"; fi; done
 
 lint: setup ## Check style, types and the generated files
+	@echo "Checking style, types and generated files: a quarter of a minute."
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python -m tools.generate --check
 	@echo "Style, types and generated files are in order."
+
+fault-matrix: setup ## Try every fault in every call, and print what CloudFormation hears of each
+	@$(BIN)/python -m pytest --quiet --numprocesses auto --fault-matrix tests/faults/test_fault_matrix.py
 
 demo: setup ## Show the type at work on the laptop cloud
 	@$(BIN)/python -m laptop demo
@@ -72,6 +97,9 @@ fuzz: setup ## Try 5,000 examples of each property, new ones every time
 soak: setup ## Run 2,000 lifecycles through one handler process: it must keep its size
 	@$(BIN)/python -m tests.soak
 
+endings: setup ## End every command by every signal, fifty times each on a busy machine: nothing may be left
+	@$(BIN)/python -m tests.endings
+
 lock: setup ## Resolve requirements*.in into requirements*.txt, with hashes (UPGRADE=1: to the newest versions)
 	@for name in requirements requirements-dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -85,4 +113,5 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
-.PHONY: help setup test test-all lint demo demo-svg generate package test-package sam-local bench lock audit fuzz soak
+.PHONY: help setup other-python test test-all lint fault-matrix demo demo-svg generate editor-schema package test-package sam-local \
+	bench fuzz soak endings lock audit

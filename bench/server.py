@@ -15,8 +15,9 @@ from pathlib import Path
 from bench.measure import MODEL
 from laptop.cloud import Cloud
 from laptop.events import DEFAULT_ACCOUNT
-from laptop.sagemaker.api import Place, answer
+from laptop.sagemaker.api import Place
 from laptop.sagemaker.server import LocalSageMaker
+from laptop.sagemaker.service import answer
 
 REGION = "us-east-1"
 

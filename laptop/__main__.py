@@ -1,142 +1,39 @@
-"""`python -m laptop`: a CloudFormation on this machine, with the resource type's own handlers behind it."""
+"""`laptop` or `python -m laptop`: the command line; without its environment it says in one line how to make one."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import signal
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.markup import escape
-
-from laptop import commands, console
-from laptop.clients import DEFAULT_PORT
-from laptop.events import ACTIONS, LocalFailure
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Argument = tuple[tuple[str, ...], dict[str, object]]
-
-
-def _argument(*names: str, **options: object) -> Argument:
-    return names, options
-
-
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
-_PORT = _argument("--port", type=int, default=DEFAULT_PORT, help="0 takes any free port (default: %(default)s)")
-_ENDPOINT = _argument("--endpoint", help="the running cloud (default: AWS_ENDPOINT_URL, else the default port)")
-_TEMPLATE = _argument("template", help="a template file, or - for standard input")
-_STACK = _argument("--stack-name", required=True)
-_PARAMETER = _argument("--parameter", action="append", metavar="K=V", help="a template parameter; repeatable")
-_TAG = _argument("--tag", action="append", metavar="K=V", help="a stack tag; repeatable")
-_DEPLOYMENT = (
-    _TEMPLATE,
-    _argument("--stack-name", help="default: the template's file name"),
-    _PARAMETER,
-    _TAG,
-    _ENDPOINT,
-)
-_OWN_CLOUD = _argument("--own-cloud", action="store_true", help="a cloud that ends with the command")
-_TYPE = (
-    _argument("--schema", help="the registry type's schema (default: aws-sagemaker-model.json)"),
-    _argument(
-        "--type-name",
-        action="append",
-        metavar="NAME",
-        help="the type's name instead of the schema's; repeatable, for one beside the other",
-    ),
-    _argument("--code", action="append", metavar="DIR", help="PYTHONPATH of the handlers; repeatable (default: src)"),
-    _argument("--handler", help="the Lambda entry point (default: aws_sagemaker_model.handlers.resource)"),
-    _argument("--env", action="append", metavar="K=V", help="an environment variable of the handlers; repeatable"),
-    _argument("--timeout", type=int, default=60, help="seconds for one invocation (default: %(default)s)"),
-)
-
-
-@dataclass(frozen=True)
-class _Command:
-    run: Callable[[argparse.Namespace], int]
-    help: str
-    arguments: tuple[Argument, ...]
-
-
-_COMMANDS = {
-    "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_PORT, *_TYPE)),
-    "deploy": _Command(commands.deploy, "create or update a stack; without a running cloud, in one of its own",
-                       (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
-    "change-set": _Command(commands.change_set, "show what a deployment would change",
-                           (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
-    "drift": _Command(commands.drift, "detect drift of a stack", (_STACK, _ENDPOINT)),
-    "events": _Command(commands.events, "show the events of a stack", (_STACK, _ENDPOINT)),
-    "delete": _Command(commands.delete, "delete a stack", (_STACK, _ENDPOINT)),
-    "import": _Command(commands.import_, "adopt existing resources into a stack", (
-        *_DEPLOYMENT,
-        _argument("--resources-to-import", required=True, metavar="JSON", help="as the AWS CLI takes it, or a file"),
-    )),
-    "list": _Command(commands.list_, "list the stacks", (_ENDPOINT,)),
-    "invoke": _Command(commands.invoke, "send one event to a handler, in the Lambda runtime", (
-        _argument("action", choices=ACTIONS, type=str.upper),
-        _argument("--model", metavar="FILE", help="the desired resource model, JSON"),
-        _argument("--previous", metavar="FILE", help="the previous resource model, JSON"),
-        _argument("--next-token", help="the page of a LIST"),
-        _argument("--log", action="store_true", help="show what the handler logged"),
-        _TAG, _ENDPOINT, *_TYPE,
-    )),
-    "contract": _Command(commands.contract, "run AWS's own contract tests (cfn test) on the handlers", (
-        _argument("--schema", help="the registry type's schema (default: aws-sagemaker-model.json)"),
-        _argument("--type-name", metavar="NAME", help="the type's name instead of the schema's"),
-        _argument("--code", metavar="DIR", help="the directory of the handlers' package (default: src)"),
-        _argument("--inputs", metavar="DIR", help="the directory of inputs_N_*.json (default: inputs)"),
-        _argument("--select", metavar="EXPRESSION", help="only tests of this name, as pytest's -k takes it"),
-    )),
-    "demo": _Command(commands.demo, "show a stack from deployment to deletion, and the handlers' own events",
-                     (_argument("--record", metavar="SVG", help="draw it as a picture of a terminal as well"),)),
-    "sagemaker": _Command(commands.sagemaker, "serve the local SageMaker alone",
-                          (_argument("--port", type=int, default=0, help="0 takes any free port (default)"),)),
-}  # fmt: skip
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m laptop", description=__doc__)
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in _COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=command.help, description=command.help)
-        for names, options in command.arguments:
-            subparser.add_argument(*names, **options)  # type: ignore[arg-type]
-        subparser.set_defaults(command=command)
-    return parser
-
-
-def _stop(number: int, _frame: object) -> None:
-    """End by way of the `with` blocks that stop what was started; a second signal must not interrupt that."""
-    for one in _STOPPING:
-        signal.signal(one, signal.SIG_IGN)
-    raise SystemExit(128 + number)
-
-
-def _stay_on_this_machine() -> None:
-    """Leave the user's AWS profiles aside, whole or broken, and let no proxy stand before this machine."""
-    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
-        os.environ.pop(name, None)
-    os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
-    for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost")))
+    from laptop.ending import Ending
 
 
 def main() -> int:
-    """Run one command: 0 when it did what was asked, 1 when not, 2 for arguments that make no sense."""
-    arguments = _parser().parse_args()
-    _stay_on_this_machine()
-    for number in _STOPPING:
-        signal.signal(number, _stop)
+    """Run one command. The process ends here, with the command's status; 1 when a package is missing."""
     try:
-        return int(arguments.command.run(arguments))
-    except (BotoCoreError, ClientError, LocalFailure, OSError, ValueError) as error:
-        console.err.print(f"[red]error:[/] {escape(str(error))}")
-        return 1
+        from laptop import ending
+    except ModuleNotFoundError as missing:
+        return _lacks(missing)
+    return ending.run(_command)
+
+
+def _command(ending: Ending) -> int:
+    try:
+        from laptop.arguments import run
+
+        return run(sys.argv[1:], ending)
+    except ModuleNotFoundError as missing:
+        return _lacks(missing)
+
+
+def _lacks(missing: ModuleNotFoundError) -> int:
+    print(
+        f"error: {sys.executable} has no package {missing.name}, which the laptop cloud needs. "
+        "Run `make setup` and then `source .venv/bin/activate` in the project's folder.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ class NotLoopback(LocalFailure):
     """The endpoint is not on this machine; the message names it."""
 
 
+class ParametersMissing(LocalFailure):
+    """The template has parameters that need a value; the message names them."""
+
+
 class OperationRefused(LocalFailure):
     """CloudFormation refused the operation before it began; the message is its own."""
 
@@ -49,14 +53,14 @@ def require_loopback(url: str) -> str:
     return url
 
 
-def client(service: str, url: str) -> Any:
+def client(service: str, url: str, region: str = REGION) -> Any:
     """A client of the cloud at that loopback URL, with credentials that no real account knows."""
     # Its types want the service as a literal.
     make: Any = boto3.client
     return make(
         service,
         endpoint_url=require_loopback(url),
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         config=Config(retries={"total_max_attempts": 1}),
@@ -128,18 +132,22 @@ def make_change_set(
 ) -> Json | None:
     """A finished change set as DescribeChangeSet returns it, or None when it would change nothing.
 
-    A parameter that is not given keeps its value. Raises OperationRefused when CloudFormation cannot make it.
+    A parameter that is not given keeps its value. Raises ParametersMissing when one has none, and OperationRefused
+    when CloudFormation cannot make it.
     """
     stack = find_stack(cloudformation, stack_name)
     exists = stack is not None and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     declared = cloudformation.get_template_summary(TemplateBody=template).get("Parameters", [])
     had = {one["ParameterKey"] for one in (stack or {}).get("Parameters", [])} if exists else set()
+    open_ = [one for one in declared if one["ParameterKey"] not in parameters]
     kept = [
-        {"ParameterKey": key, "UsePreviousValue": True}
-        for key in (one["ParameterKey"] for one in declared)
-        if key in had and key not in parameters
+        {"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in open_ if one["ParameterKey"] in had
     ]
+    missing = [one["ParameterKey"] for one in open_ if one["ParameterKey"] not in had and "DefaultValue" not in one]
+    if missing:
+        options = " ".join(f"--parameter {name}=…" for name in missing)
+        raise ParametersMissing(f"The template needs a value for {' and '.join(missing)}: add {options}")
     extra: Json = {} if tags is None else {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
     if resources_to_import:
         extra |= {"ResourcesToImport": list(resources_to_import)}

@@ -1,40 +1,66 @@
-"""The laptop cloud in one process: engine, local SageMaker and Lambda runtime behind one loopback endpoint."""
+"""The laptop cloud in one process: CloudFormation, its types, SageMaker and the other services at one address."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import io
 import json
 import re
-import socket
-import threading
 import urllib.parse
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import hypercorn.asyncio
-import hypercorn.config
-from hypercorn.middleware import AsyncioWSGIMiddleware
-
-from laptop.clients import ABOUT_PATH
-from laptop.definition import TypeDefinition
-from laptop.engine import DEFAULT_REGION, Engine
+from laptop.asgi import AsgiService
+from laptop.clients import ABOUT_PATH, REGION
+from laptop.cloudcontrol.api import CloudControl
+from laptop.cloudformation.api import CloudFormation
+from laptop.cloudformation.deployments import Deployments
+from laptop.cloudformation.nested import NestedStacks
+from laptop.cloudformation.stacks import Stacks
 from laptop.events import LocalFailure
-from laptop.runtime import LambdaRuntime
-from laptop.sagemaker.server import LocalSageMaker
+from laptop.http_server import HttpServer
+from laptop.outside import Outside
+from laptop.projects import Layout, Project
+from laptop.providers import ministack
+from laptop.providers.callbacks import Callbacks
+from laptop.providers.clients import ServiceClients
+from laptop.providers.custom_resources import CustomResources
+from laptop.providers.emulated import MinistackProvider
+from laptop.providers.handlers import HandlersProvider
+from laptop.providers.protocol import Owner, Place, Providers
+from laptop.providers.published import PublishedTypes
+from laptop.providers.service import ServiceProvider
+from laptop.providers.simulated import SimulatedProvider
+from laptop.providers.wait_conditions import WaitConditions
+from laptop.registry.operations import Registry
+from laptop.registry.registrations import Registrations
+from laptop.registry.resources import RegistryProvider
+from laptop.registry.types import Pinned, Types
+from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
+from laptop.sagemaker.server import SageMakerApp
+from laptop.sagemaker.service import write_system_tags
+from laptop.wire import Api
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from laptop.cloudformation.dynamic import DynamicReferences
+    from laptop.http_server import Answer
+    from laptop.providers.protocol import Served
+    from laptop.registry.functions import Code, Source
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_SCHEMA = ROOT / "aws-sagemaker-model.json"
 DEFAULT_CODE = (ROOT / "src",)
 DEFAULT_HANDLER = "aws_sagemaker_model.handlers.resource"
-
-# A template's worth of tags and environment is far smaller.
-_MOST_BODY_BYTES = 1 << 24
-_START_SECONDS = 10
-_REST_SECONDS, _REST_POLL_SECONDS = 3.0, 0.02
+# As many handlers at once as a stack makes resources at once; each environment is started when it is needed.
+_CONCURRENCY = 8
+_SIGNED_SERVICE = re.compile(r"/([a-z0-9-]+)/aws4_request")
+# Services that the local SageMaker's moto answers; everything else is ministack's.
+_MOTO_SERVICES = ("sagemaker", "application-autoscaling")
 
 
 class PortTaken(LocalFailure):
@@ -42,48 +68,111 @@ class PortTaken(LocalFailure):
 
 
 class Cloud:
-    """Serves CloudFormation with the type, SageMaker and ministack's services on 127.0.0.1 until closed.
+    """Serves CloudFormation, its types and AWS's services on 127.0.0.1 until closed. One at a time in a process.
 
-    `port` 0 takes any free one. `schema` and `code` (PYTHONPATH of the handlers) may be any Python registry type's.
-    With `type_names` the type is registered under each of them, beside one another, and not under the schema's.
+    `port` 0 takes any free one. `sources` are the types that it starts with (laptop.projects), one at least; without
+    them the type of `schema` and `handler`, with `code` as PYTHONPATH, and with `type_names` under each of those
+    names instead of the schema's. `strict` refuses types that can only be simulated.
     """
 
     def __init__(
         self,
         port: int = 0,
         *,
+        sources: Sequence[Source] = (),
         schema: str | Path = DEFAULT_SCHEMA,
         type_names: Sequence[str] = (),
         code: Sequence[str | Path] = DEFAULT_CODE,
         handler: str = DEFAULT_HANDLER,
         env: Mapping[str, str] | None = None,
         timeout: int = 60,
-        concurrency: int = 2,
+        concurrency: int = _CONCURRENCY,
+        strict: bool = False,
     ) -> None:
-        definitions = [TypeDefinition.load(schema, name) for name in type_names or (None,)]
-        self.definition = definitions[0]
-        self.type_names = [one.type_name for one in definitions]
+        schema = Path(schema).resolve()
+        named = Layout(schema.parent, schema, handler, tuple(Path(one).resolve() for one in code))
+        sources = sources or [Project(lambda: named, type_name=name) for name in type_names or (None,)]
+        self.definition = sources[0].definition
+        self.type_names = [one.definition.type_name for one in sources]
+        self._env, self._timeout, self._concurrency = dict(env or {}), timeout, concurrency
         self._closing = contextlib.ExitStack()
-        listener = self._closing.enter_context(_listener(port))
-        self.port: int = listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        for source in sources:
+            self._closing.callback(source.close)
+        self._apis: dict[str, Api] = {}
         try:
-            self.sagemaker = self._closing.enter_context(LocalSageMaker())
-            self.runtime = self._closing.enter_context(
-                LambdaRuntime(
-                    handler,
-                    code,
-                    # Straight to the service: a handler that waited for the engine's own loop could block it.
-                    env={"AWS_ENDPOINT_URL": self.sagemaker.url, **(env or {})},
-                    timeout=timeout,
-                    concurrency=concurrency,
-                )
-            )
-            engines = [Engine(one, self.runtime.invoke, self.port, self._write_system_tags) for one in definitions]
-            self._serve(_Gateway(engines[0], self.sagemaker.app, self._about()), listener)
+            self._server = _server(port, self)
+            self._closing.callback(self._server.close)
+            self.url = self._server.url
+            self.port = int(self.url.rpartition(":")[2])
+            self.sagemaker = SageMakerApp()
+            self._closing.callback(self.sagemaker.reset)
+            self._ministack = self._closing.enter_context(ministack.Ministack(self.port))
+            self._others = AsgiService(self._ministack.app)
+            self._closing.callback(self._others.close)
+            self._types = Types(self._start, sources)
+            self._closing.callback(self._types.close)
+            self._ministack.bootstrap(Place(REGION))
+            self._callbacks = Callbacks(self.url)
+            self._make_apis(strict=strict)
+            # Closed before what waits for them: an operation ends when its handler does.
+            self._closing.callback(self._types.close)
+            # Started at once: the first operation need not wait for it.
+            self._types.functions_of(self.type_names[0]).runtime(REGION)
         except BaseException:
             self.close()
             raise
+
+    def _make_apis(self, *, strict: bool) -> None:
+        published, outside, types = PublishedTypes(), Outside(self.url), self._types
+        registry = Registry(types, Registrations(types, outside.content), published)
+        stacks, clients = Stacks(), ServiceClients(self.url)
+        providers = Providers(
+            [
+                HandlersProvider(types, self._write_system_tags),
+                RegistryProvider(registry, published),
+                ServiceProvider(clients, published, self._write_system_tags),
+                CustomResources(clients, self._callbacks),
+                WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
+                MinistackProvider(self._ministack, published),
+                *([] if strict else [SimulatedProvider(published)]),
+            ]
+        )
+        nested = NestedStacks(stacks)
+
+        def references(place: Place) -> DynamicReferences:
+            self._ministack.bootstrap(place)
+            return outside.references(place)
+
+        nested.operations = self.cloudformation = CloudFormation(
+            Deployments(stacks, providers, nested, outside.template, outside.included, references)
+        )
+        self._closing.callback(self.cloudformation.running.close)
+        control = CloudControl(providers, self._version)
+        self._closing.callback(control.close)
+        self._apis = {
+            "cloudformation": Api("cloudformation", {**self.cloudformation.operations, **registry.operations}),
+            "cloudcontrolapi": Api("cloudcontrol", control.operations),
+        }
+
+    def _start(self, code: Code, region: str) -> LambdaRuntime:
+        env = {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **self._env}
+        runtime = LambdaRuntime(code.handler, code.paths, env=env, timeout=self._timeout,
+                                concurrency=self._concurrency, alone=code.alone)  # fmt: skip
+        return runtime.__enter__()
+
+    def _version(self, name: str, place: Place, version: str) -> Served | None:
+        return Providers([HandlersProvider(Pinned(self._types, version))]).find(name, place)
+
+    @property
+    def runtime(self) -> LambdaRuntime:
+        """The handlers of the first type that the cloud was started with."""
+        return cast("LambdaRuntime", self._types.functions_of(self.type_names[0]).runtime(REGION))
+
+    def _invoke(self, event: Any) -> Any:
+        """What the handlers of an event's type answer in its region; those of the first type when it names none."""
+        asked = event if isinstance(event, dict) else {}
+        found = self._types.find(str(asked.get("resourceType")), Place(str(asked.get("region", REGION))))
+        return found.invoke(event) if found else self.runtime.invoke(event)
 
     def __enter__(self) -> Cloud:
         return self
@@ -95,101 +184,58 @@ class Cloud:
         """Stop serving and every process that was started; safe to call twice."""
         self._closing.close()
 
-    def _about(self) -> bytes:
-        return json.dumps({"typeName": self.definition.type_name, "region": DEFAULT_REGION}).encode()
-
     def _write_system_tags(self, identifier: str, tags: Mapping[str, str]) -> None:
         if identifier.partition(":model/")[1] and ":sagemaker:" in identifier:
-            self.sagemaker.write_system_tags(identifier, dict(tags))
+            write_system_tags(identifier, dict(tags))
 
-    def _serve(self, gateway: _Gateway, listener: socket.socket) -> None:
-        config = hypercorn.config.Config()
-        config.bind = [f"fd://{listener.detach()}"]
-        config.errorlog = None
-        # Without this an idle connection of a client would hold up the end.
-        config.graceful_timeout = 0.2
-        loop = asyncio.new_event_loop()
-        stop, ready = asyncio.Event(), threading.Event()
-        gateway.on_startup = ready.set
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The WSGI application behind the one address: each request to the service that it is for."""
+        service, path = _service_of(environ), environ["PATH_INFO"]
+        if path == TYPE_FUNCTION_PATH:
+            return serve_lambda(self._invoke, environ, start_response)
+        if service in _MOTO_SERVICES or (path.startswith("/_local/") and path != ABOUT_PATH):
+            return self.sagemaker(environ, start_response)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        status, headers, content = self._answer(service, environ, body)
+        start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
+        return [content]
 
-        def run() -> None:
-            asyncio.set_event_loop(loop)
-            served = hypercorn.asyncio.serve(gateway, config, shutdown_trigger=stop.wait)
-            with contextlib.closing(loop):
-                loop.run_until_complete(served)
-
-        thread = threading.Thread(target=run, name="gateway", daemon=True)
-        thread.start()
-        self._closing.callback(thread.join, 5)
-        self._closing.callback(loop.call_soon_threadsafe, stop.set)
-        if not ready.wait(_START_SECONDS):
-            raise PortTaken(f"The cloud did not start on port {self.port}.")
-
-
-class _Gateway:
-    """SageMaker's requests to the local SageMaker, everything else to ministack, on one address."""
-
-    def __init__(self, engine: Engine, sagemaker: Any, about: bytes) -> None:
-        self._engine, self._about = engine, about
-        middleware: Any = AsyncioWSGIMiddleware
-        self._sagemaker = middleware(sagemaker, _MOST_BODY_BYTES)
-        self.on_startup: Callable[[], object] = lambda: None
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            # ministack's own start would look for Docker containers to remove and start schedulers: left out.
-            await self._live(receive, send)
-        elif scope["type"] == "http" and scope["path"] == ABOUT_PATH:
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": self._about})
-        elif scope["type"] == "http" and _is_for_sagemaker(scope):
-            await self._sagemaker(scope, receive, send)
-        else:
-            if _header(scope, "user-agent").startswith("aws-cli/"):
-                await self._rest()
-            await self._engine.app(scope, receive, send)
-
-    async def _rest(self) -> None:
-        """Let stack operations end first, for a while: the AWS CLI asks once and then sleeps for 30 seconds."""
-        for _ in range(round(_REST_SECONDS / _REST_POLL_SECONDS)):
-            if not self._engine.busy:
-                return
-            await asyncio.sleep(_REST_POLL_SECONDS)
-
-    async def _live(self, receive: Any, send: Any) -> None:
-        while True:
-            message = await receive()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
-            self.on_startup()
+    def _answer(self, service: str, environ: WSGIEnvironment, body: bytes) -> Answer:
+        if environ["PATH_INFO"].startswith(Callbacks.PATH):
+            kind = environ.get("CONTENT_TYPE", "")
+            return self._callbacks.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], kind, body)
+        if environ["PATH_INFO"] == ABOUT_PATH:
+            about = {"typeName": self.definition.type_name, "region": REGION}
+            return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
+        if service in self._apis:
+            headers = {"authorization": environ.get("HTTP_AUTHORIZATION", ""),
+                       "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
+            return self._apis[service].answer(headers, body)
+        return self._others.answer(environ, body)
 
 
-def _header(scope: Any, name: str) -> str:
-    wanted = name.encode()
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == wanted), "")
+def _note(stacks: Stacks, owner: Owner, text: str) -> None:
+    for stack in stacks:
+        if stack.id == owner.stack_id:
+            stacks.note(stack, owner.logical_id, text)
 
 
-def _is_for_sagemaker(scope: Any) -> bool:
-    query = urllib.parse.parse_qs(scope["query_string"].decode("latin-1"))
-    signed = _header(scope, "authorization") or query.get("X-Amz-Credential", [""])[0]
-    return (
-        scope["path"].startswith("/_local/")
-        or _header(scope, "x-amz-target").startswith("SageMaker.")
-        or re.search(r"/sagemaker/aws4_request", signed) is not None
-    )
+def _service_of(environ: WSGIEnvironment) -> str:
+    """The signing name of the service that a request is for; empty for a request that nobody signed."""
+    query = urllib.parse.parse_qs(environ.get("QUERY_STRING", ""))
+    credential = query.get("X-Amz-Credential", [""])[0]
+    signed = _SIGNED_SERVICE.search(f"{environ.get('HTTP_AUTHORIZATION', '')} {credential}")
+    if signed:
+        return signed[1]
+    return "sagemaker" if environ.get("HTTP_X_AMZ_TARGET", "").startswith("SageMaker.") else ""
 
 
-def _listener(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _server(port: int, application: Any) -> HttpServer:
     try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen(128)
+        return HttpServer(application, port)
     except OSError as error:
-        listener.close()
         raise PortTaken(
             f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}): perhaps a cloud is already running there. "
             "Choose another with --port, or 0 for any free one."
         ) from None
-    return listener

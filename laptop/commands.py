@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import shlex
 import sys
 import urllib.error
 import urllib.request
@@ -12,13 +12,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from laptop import clients, console
+import yaml
+
+from laptop import clients, console, ending
 from laptop.definition import TypeDefinition
 from laptop.events import LocalFailure, follow, production_event
+from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from laptop.cloud import Cloud
 
@@ -32,26 +35,27 @@ class BadInput(LocalFailure):
 
 
 def up(arguments: Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve until a signal ends the process."""
     watch = console.Stopwatch()
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
         print(_greeting(cloud, watch), flush=True)
-        with suppress(SystemExit):
-            while True:
-                signal.pause()
+        ending.wait_for_signal()
     return 0
 
 
 def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
-    exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, "AWS_DEFAULT_REGION": clients.REGION}
-    lines = [f"export {name}={value}" for name, value in {**exports, "AWS_REGION": clients.REGION}.items()]
+    proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
+    region = {"AWS_DEFAULT_REGION": clients.REGION, "AWS_REGION": clients.REGION}
+    exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
     return "\n".join(
         [
             f"# The laptop cloud is ready after {watch}: CloudFormation with {' and '.join(cloud.type_names)} "
             "by its own handlers, a local SageMaker, and ministack's other services.",
             "# boto3, the AWS CLI, CDK and Terraform talk to it with:",
-            *lines,
+            *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
+            "# AWS's contract tests, in a terminal with your own credentials: "
+            f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}",
             "# Ctrl-C stops it; nothing is kept.",
         ]
     )
@@ -63,13 +67,29 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
 
     return cloud.Cloud(
         port,
-        schema=arguments.schema or cloud.DEFAULT_SCHEMA,
+        schema=_schema(arguments.schema),
         type_names=arguments.type_name or (),
-        code=arguments.code or cloud.DEFAULT_CODE,
+        code=[_folder(one, "--code") for one in arguments.code or cloud.DEFAULT_CODE],
         handler=arguments.handler or cloud.DEFAULT_HANDLER,
         env=_pairs(arguments.env, "--env"),
         timeout=arguments.timeout,
     )
+
+
+def _schema(given: str | None) -> Path:
+    from laptop import cloud
+
+    path = Path(given or cloud.DEFAULT_SCHEMA)
+    if not path.is_file():
+        what = f"--schema {given} is no file" if given else f"There is no {path}"
+        raise BadInput(f"{what}: give the schema of a registry type (JSON, as `cfn init` makes it) with --schema.")
+    return path
+
+
+def _folder(given: str | Path, option: str) -> str | Path:
+    if not Path(given).is_dir():
+        raise BadInput(f"{option} {given} is no directory.")
+    return given
 
 
 def _endpoint(arguments: Namespace) -> str | None:
@@ -90,13 +110,19 @@ def _cloudformation(arguments: Namespace) -> Any:
     url = _endpoint(arguments)
     if url is None:
         raise NoCloud(f"No laptop cloud runs on port {clients.DEFAULT_PORT}. Start one: python -m laptop up")
+    _say_where(url)
     return clients.client("cloudformation", url)
+
+
+def _say_where(url: str) -> None:
+    console.err.print(f"[dim]In the cloud at {url}[/]")
 
 
 @contextmanager
 def _running_or_own(arguments: Namespace) -> Iterator[str]:
     url = None if arguments.own_cloud else _endpoint(arguments)
     if url is not None:
+        _say_where(url)
         yield url
         return
     with _new_cloud(arguments, 0) as cloud:
@@ -106,7 +132,7 @@ def _running_or_own(arguments: Namespace) -> Iterator[str]:
 
 def deploy(arguments: Namespace) -> int:
     """Create or update a stack and show its events."""
-    template = _read(arguments.template)
+    template = _template(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
         change_set = _change_set(cloudformation, arguments, template)
@@ -118,9 +144,10 @@ def deploy(arguments: Namespace) -> int:
 
 def change_set(arguments: Namespace) -> int:
     """Show what a deployment would do, and leave the change set undone."""
+    template = _template(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
-        made = _change_set(cloudformation, arguments, _read(arguments.template))
+        made = _change_set(cloudformation, arguments, template)
         if made is None:
             console.out.print(f"No changes. Stack {_stack_name(arguments)} is up to date.")
             return 0
@@ -131,9 +158,9 @@ def change_set(arguments: Namespace) -> int:
 
 def import_(arguments: Namespace) -> int:
     """Adopt existing resources into a stack."""
+    template, resources = _template(arguments), _json(arguments.resources_to_import)
     cloudformation = _cloudformation(arguments)
-    resources = _json(arguments.resources_to_import)
-    made = _change_set(cloudformation, arguments, _read(arguments.template), resources)
+    made = _change_set(cloudformation, arguments, template, resources)
     if made is None:
         raise BadInput("--resources-to-import names nothing to import.")
     return _shown(clients.execute(cloudformation, _stack_name(arguments), made))
@@ -196,9 +223,11 @@ def list_(arguments: Namespace) -> int:
 
 def sagemaker(arguments: Namespace) -> int:
     """Serve the local SageMaker alone."""
-    from laptop.sagemaker.server import serve
+    from laptop.sagemaker.server import LocalSageMaker
 
-    serve(arguments.port)
+    with LocalSageMaker(arguments.port) as local_sagemaker:
+        print(f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True)
+        ending.wait_for_signal()
     return 0
 
 
@@ -221,7 +250,7 @@ def invoke(arguments: Namespace) -> int:
     from laptop import cloud
     from laptop.runtime import LambdaRuntime
 
-    definition = TypeDefinition.load(arguments.schema or cloud.DEFAULT_SCHEMA, *(arguments.type_name or ())[:1])
+    definition = TypeDefinition.load(_schema(arguments.schema), *(arguments.type_name or ())[:1])
     event = production_event(
         definition,
         arguments.action,
@@ -254,6 +283,36 @@ def _service(arguments: Namespace) -> Iterator[str]:
 
     with LocalSageMaker() as local_sagemaker:
         yield local_sagemaker.url
+
+
+def _template(arguments: Namespace) -> str:
+    """The text of the template; BadInput when it is none, with the place of what is wrong."""
+    if arguments.template == "-" and not arguments.stack_name:
+        raise BadInput("A template from standard input has no file name: give the stack's with --stack-name.")
+    text, name = _read(arguments.template), "Standard input" if arguments.template == "-" else arguments.template
+    try:
+        members = _members(text)
+    except yaml.MarkedYAMLError as error:
+        mark, said = error.problem_mark or error.context_mark, [error.context, error.problem]
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise BadInput(f"{name}{place}: not valid YAML: {', '.join(filter(None, said))}.") from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{name}: not valid YAML: {error}.") from None
+    if not text.strip():
+        raise BadInput(f"{name} is empty: a template needs Resources.")
+    if "Resources" not in members:
+        raise BadInput(f"{name} is no template: it has no Resources.")
+    return text
+
+
+def _members(text: str) -> Collection[str]:
+    """The names at the top of a YAML or JSON text. Raises yaml.YAMLError."""
+    with suppress(ValueError):
+        # JSON may be indented by tabs, which YAML does not allow.
+        parsed = json.loads(text)
+        return parsed if isinstance(parsed, dict) else ()
+    root = yaml.compose(text, yaml.SafeLoader)
+    return {key.value for key, _ in root.value} if isinstance(root, yaml.MappingNode) else ()
 
 
 def _stack_name(arguments: Namespace) -> str:

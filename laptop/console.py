@@ -42,11 +42,15 @@ def print_event(event: Mapping[str, Any], console: Console = out) -> None:
 def follow_events(operation: Operation) -> str:
     """Print an operation's events until its stack rests, with a progress bar on a terminal; the final status."""
     with _progress(operation.resources, operation.stack_name) as progress:
+        finished: set[str] = set()
         for event in operation.events():
             print_event(event, progress.console)
             done = event["ResourceStatus"].endswith(("_COMPLETE", "_FAILED"))
             if done and event["PhysicalResourceId"] != event["StackId"]:
-                progress.advance(progress.task_ids[0])
+                # A resource that is replaced or rolled back finishes more than once.
+                finished.add(event["LogicalResourceId"])
+                total = None if operation.resources is None else max(operation.resources, len(finished))
+                progress.update(progress.task_ids[0], completed=len(finished), total=total)
     return operation.status
 
 

@@ -28,7 +28,7 @@ from laptop.events import LocalFailure
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pytest
 
@@ -56,6 +56,7 @@ class Outcome:
 
 # pytest loads this module as a plugin by its name: cfn leaves no other way to hand it one.
 _outcomes: list[Outcome] = []
+_left_out: set[str] = set()
 _runs = 0
 
 
@@ -63,6 +64,11 @@ def pytest_sessionstart() -> None:
     """cfn runs one session for each set of inputs, in the order of their numbers."""
     global _runs
     _runs += 1
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Note what a selection leaves out; the tests with "pre" in their names are for hooks."""
+    _left_out.update(item.name for item in items if "_pre_" not in item.name)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -86,7 +92,9 @@ def _print(outcome: Outcome) -> None:
 def run(arguments: Namespace) -> int:
     """Run the suite once for each set of inputs; 0 when everything that applies has passed."""
     watch = console.Stopwatch()
-    definition = TypeDefinition.load(arguments.schema or ROOT / "aws-sagemaker-model.json", arguments.type_name)
+    definition = TypeDefinition.load(
+        _schema(arguments.schema or str(ROOT / "aws-sagemaker-model.json")), arguments.type_name
+    )
     code = _code(arguments.code or str(ROOT / "src"))
     console.out.print(
         f"[bold]AWS's contract tests[/] of {definition.type_name}: cfn test (cloudformation-cli "
@@ -96,6 +104,10 @@ def run(arguments: Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="contract-") as project:
         _write_project(Path(project), definition, Path(arguments.inputs or ROOT / "inputs"))
         status, report, left = _suite(Path(project), code, arguments.select)
+    if arguments.select and not _outcomes:
+        raise ContractNotRun(
+            f"--select {arguments.select} selects none of the tests: {', '.join(sorted(_left_out))}."
+        )
     if status or not _outcomes:
         console.err.print(report, markup=False)
     return _concluded(definition, left, str(watch)) or status
@@ -106,6 +118,12 @@ def _code(path: str) -> Path:
     if not code.is_dir():
         raise ContractNotRun(f"--code {path} is no directory: name the one that holds the handlers' package.")
     return code
+
+
+def _schema(path: str) -> str:
+    if not Path(path).is_file():
+        raise ContractNotRun(f"--schema {path} is no file: name the schema of the registry type (JSON).")
+    return path
 
 
 def _write_project(project: Path, definition: TypeDefinition, inputs: Path) -> None:

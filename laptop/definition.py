@@ -24,9 +24,12 @@ _DEFAULT_TIMEOUT_MINUTES = 120
 Replacement = Literal["False", "Conditional", "True"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TypeDefinition:
-    """One resource type. Names are dotted property paths as in laptop.paths."""
+    """One resource type. Names are dotted property paths as in laptop.paths; `*` among the attributes is any name.
+
+    A definition is equal to itself alone, so that what is compiled from its schema can be kept for it.
+    """
 
     type_name: str
     primary_identifier: tuple[str, ...]
@@ -110,7 +113,7 @@ class TypeDefinition:
 
     def has_attribute(self, name: str) -> bool:
         """Whether Fn::GetAtt may ask for that name: an attribute, or something inside one that is an object."""
-        return any(name == one or name.startswith(f"{one}.") for one in self.attributes)
+        return any(one in ("*", name) or name.startswith(f"{one}.") for one in self.attributes)
 
     def changed(self, previous: Mapping[str, Any], desired: Mapping[str, Any]) -> list[str]:
         """The top-level properties that differ, by what the schema says is equal; sorted."""
@@ -169,7 +172,7 @@ class TypeDefinition:
             return {
                 key: self._set_part(declared.get(key, {}), value, template.get(key))
                 for key, value in actual.items()
-                if key in template or key not in declared
+                if key in template or not declared
             }
         if isinstance(actual, list) and isinstance(template, list) and len(actual) == len(template):
             items = node.get("items", {})

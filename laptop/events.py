@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,16 @@ ACTIONS: tuple[Action, ...] = ("CREATE", "READ", "UPDATE", "DELETE", "LIST")
 SYNCHRONOUS: tuple[Action, ...] = ("READ", "LIST")
 DEFAULT_ACCOUNT = "123456789012"
 
+# Every member of a progress event beside its status (cloudformation_cli_python_lib.interface.ProgressEvent).
+_MEMBERS: dict[str, Any] = {
+    "message": str,
+    "errorCode": str,
+    "callbackContext": dict,
+    "callbackDelaySeconds": int | float,
+    "resourceModel": dict,
+    "resourceModels": list,
+    "nextToken": str,
+}
 # timeoutInMinutes of a handler that names none (CloudFormation CLI user guide, "handlers" of a schema).
 _DEFAULT_TIMEOUT_SECONDS = 120 * 60
 # Far more than any stabilisation needs; it only ends a handler that never asks for a delay.
@@ -69,6 +80,8 @@ def production_event(
     region: str = "us-east-1",
     account: str = DEFAULT_ACCOUNT,
     log_group: str | None = None,
+    type_configuration: Mapping[str, Any] | None = None,
+    type_version: str = "00000001",
 ) -> Json:
     """The whole event that CloudFormation sends to the Lambda entry point `resource`.
 
@@ -85,6 +98,7 @@ def production_event(
         "previousStackTags": previous_stack_tags,
         "systemTags": system_tags,
         "previousSystemTags": previous_system_tags,
+        "typeConfiguration": type_configuration,
     }
     event = {
         "awsAccountId": account,
@@ -92,7 +106,7 @@ def production_event(
         "region": region,
         "action": action,
         "resourceType": definition.type_name,
-        "resourceTypeVersion": "00000001",
+        "resourceTypeVersion": type_version,
         "callbackContext": context,
         "nextToken": next_token,
         "stackId": stack_id,
@@ -143,6 +157,14 @@ def reinvocation(event: Json, progress: Json) -> Json:
 def _progress(answer: Any) -> Json:
     if not isinstance(answer, dict) or answer.get("status") not in ("IN_PROGRESS", "SUCCESS", "FAILED"):
         raise NotAProgressEvent("The handler's answer is not a progress event: it has no status.")
+    wrong = [name for name, kind in _MEMBERS.items() if not isinstance(answer.get(name), kind | None)]
+    delay = answer.get("callbackDelaySeconds") or 0
+    if not wrong and not 0 <= delay < math.inf:
+        wrong = ["callbackDelaySeconds"]
+    if wrong:
+        raise NotAProgressEvent(
+            f"The handler's answer is not a progress event: {' and '.join(wrong)} cannot be what it has there."
+        )
     return answer
 
 

@@ -105,17 +105,24 @@ def _body(environ: WSGIEnvironment) -> bytes:
 
 
 class _Server(ThreadedWSGIServer):
-    def __init__(self, port: int, app: WSGIApplication) -> None:
-        super().__init__("127.0.0.1", port, app, handler=_Connection)
+    def __init__(self, listener: socket.socket, app: WSGIApplication) -> None:
+        # A listener of our own: werkzeug would end the process when the port is taken.
+        host, port = listener.getsockname()
+        super().__init__(host, port, app, handler=_Connection, fd=listener.fileno())
         self.connections: set[socket.socket] = set()
 
 
 class HttpServer:
-    """Serves an application on a loopback port (0: any free one) in threads of this process, until closed."""
+    """Serves an application on a loopback port (0: any free one) in threads of this process, until closed.
+
+    Raises OSError when the port cannot be used.
+    """
 
     def __init__(self, app: WSGIApplication, port: int = 0) -> None:
-        self._server = _Server(port, app)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
+            # The server works on a descriptor of its own.
+            self._server = _Server(listener, app)
+        self.url = f"http://127.0.0.1:{self._server.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name=self.url, daemon=True)
         self._thread.start()
 

@@ -14,3 +14,10 @@ class Refused(Exception):
         self.code = code
         self.message = message
         self.status = status
+
+
+class Invalid(Refused):
+    """A request, a template or a value of it that CloudFormation refuses with a ValidationError."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ValidationError", message)

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import queue
-import signal
 import socket
 import subprocess
 import sys
@@ -19,21 +18,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+from werkzeug.wrappers import Request, Response
 
+from laptop import distributions
 from laptop.events import InvocationFailed, LocalFailure
+from laptop.processes import kill_session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 FUNCTION_NAME = "function"
 _INVOCATIONS = f"/2015-03-31/functions/{FUNCTION_NAME}/invocations"
+# The name that template.yml gives the handlers' function, and that `cfn test` and `cfn invoke` ask for by default.
+TYPE_FUNCTION = "TypeFunction"
+TYPE_FUNCTION_PATH = f"/2015-03-31/functions/{TYPE_FUNCTION}/invocations"
 _START_SECONDS = 10.0
-_STOP_SECONDS = 2.0
 # The emulator ends a late handler by itself; this only guards against an emulator that hangs.
 _EMULATOR_MARGIN_SECONDS = 15.0
 # Records its process id first: the emulator puts the runtime into a process group of its own.
-_BOOTSTRAP = 'echo $$ > "$1"; exec "$2" -m awslambdaric "$3"'
+_BOOTSTRAP = 'echo $$ > "$1"; shift; exec "$@"'
 
 
 class RuntimeUnavailable(LocalFailure):
@@ -79,12 +85,15 @@ def free_ports(count: int) -> list[int]:
 class _ExecutionEnvironment:
     """One emulator with one runtime: serves one invocation at a time, like an environment of Lambda's."""
 
-    def __init__(self, handler: str, directory: Path, environ: Mapping[str, str], cwd: str, timeout: int) -> None:
-        self._handler, self._environ, self._cwd, self._timeout = handler, environ, cwd, timeout
+    def __init__(
+        self, command: Sequence[str], directory: Path, environ: Mapping[str, str], cwd: str, timeout: int
+    ) -> None:
+        self._command, self._environ, self._cwd, self._timeout = command, environ, cwd, timeout
         self._pid_file = directory / "runtime.pid"
         self.log = directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self._pool: urllib3.HTTPConnectionPool | None = None
+        self._changing = threading.Lock()
         self._closed = False
         self.port = 0
 
@@ -93,13 +102,15 @@ class _ExecutionEnvironment:
         # Kept over a restart, so that an endpoint once given out stays true.
         self.port = self.port or emulator_port
         self._pid_file.unlink(missing_ok=True)
-        with self.log.open("ab") as log:
+        with self._changing, self.log.open("ab") as log:
+            if self._closed:
+                raise RuntimeUnavailable("The Lambda runtime has been closed.")
             self._process = subprocess.Popen(
                 [
                     str(emulator_path()),
                     "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
                     "--runtime-api-address", f"127.0.0.1:{api_port}",
-                    "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), sys.executable, self._handler,
+                    "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), *self._command,
                 ],
                 env=dict(self._environ), cwd=self._cwd, stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, start_new_session=True,
@@ -140,21 +151,17 @@ class _ExecutionEnvironment:
         return None
 
     def stop(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
-        if self._process is not None:
-            # The emulator ends its runtime with it and waits for that; a killed one would leave it behind.
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
-        with suppress(OSError, ValueError):
-            os.kill(int(self._pid_file.read_text()), signal.SIGKILL)
-            self._pid_file.unlink()
+        """Kill the emulator and the handler, even one that hangs."""
+        with self._changing:
+            process, self._process = self._process, None
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+        if process is not None:
+            # The emulator gives the handler a process group of its own, and what the handler starts may have others.
+            kill_session(process.pid)
+            process.wait()
+            self._pid_file.unlink(missing_ok=True)
 
     def _connections(self) -> urllib3.HTTPConnectionPool:
         if self._pool is None or not self._alive():
@@ -163,7 +170,8 @@ class _ExecutionEnvironment:
         return self._pool
 
     def close(self) -> None:
-        self._closed = True
+        with self._changing:
+            self._closed = True
         self.stop()
 
     def tail(self, lines: int = 20) -> str:
@@ -175,6 +183,7 @@ class LambdaRuntime:
 
     `code` goes to PYTHONPATH, `env` to the handler's environment, `timeout` is in seconds, `memory` in MB (told to
     the handler, not enforced). The process environment is not inherited: a profile of the user cannot leak in.
+    With `alone` the handler imports from `code` and what Lambda's own runtime brings, and from nothing else here.
     """
 
     def __init__(
@@ -185,16 +194,24 @@ class LambdaRuntime:
         timeout: int = 60,
         memory: int = 256,
         concurrency: int = 1,
+        *,
+        alone: bool = False,
     ) -> None:
-        self._handler, self._timeout = handler, timeout
+        self._timeout = timeout
         paths = [str(Path(one).resolve()) for one in code]
         self._cwd = next((one for one in paths if os.path.isdir(one)), os.getcwd())
-        self._environ = _function_environment(paths, timeout, memory) | dict(env or {})
-        self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-")
+        self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-", ignore_cleanup_errors=True)
+        if alone:
+            paths.append(_linked_runtime(Path(self._directory.name) / "runtime"))
+        # Without its site module Python knows of no packages but those on PYTHONPATH.
+        self._command = [sys.executable, *(["-S"] if alone else []), "-m", "awslambdaric", handler]
+        place = {"TMPDIR": self._directory.name}
+        self._environ = _function_environment(paths, timeout, memory) | place | dict(env or {})
         self._concurrency = concurrency
         self._environments: list[_ExecutionEnvironment] = []
         self._idle: queue.LifoQueue[_ExecutionEnvironment] = queue.LifoQueue()
         self._growing = threading.Lock()
+        self._closed = False
 
     def __enter__(self) -> LambdaRuntime:
         try:
@@ -211,9 +228,9 @@ class LambdaRuntime:
 
     def close(self) -> None:
         """Stop every process that was started; safe to call twice."""
+        self._closed = True
         for environment in self._environments:
             environment.close()
-        self._environments.clear()
         self._directory.cleanup()
 
     @property
@@ -250,8 +267,10 @@ class LambdaRuntime:
     def _add_environment(self) -> _ExecutionEnvironment:
         directory = Path(self._directory.name) / str(len(self._environments))
         directory.mkdir()
-        environment = _ExecutionEnvironment(self._handler, directory, self._environ, self._cwd, self._timeout)
+        environment = _ExecutionEnvironment(self._command, directory, self._environ, self._cwd, self._timeout)
         self._environments.append(environment)
+        if self._closed:
+            environment.close()
         environment.start()
         return environment
 
@@ -265,6 +284,41 @@ class LambdaRuntime:
         if isinstance(decoded, dict) and "errorType" in decoded and "status" not in decoded:
             _raise_function_error(decoded)
         return decoded
+
+
+def serve_lambda(
+    invoke: Callable[[Any], Any], environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    """WSGI application: Lambda's Invoke operation, with an error of the function as Lambda reports it."""
+    headers: dict[str, str] = {}
+    try:
+        answer = invoke(_with_local_credentials(json.loads(Request(environ).get_data())))
+    except ValueError:
+        message = {"Type": "User", "Message": "Could not parse request body into json"}
+        return Response(json.dumps(message), 400, mimetype="application/json")(environ, start_response)
+    except LocalFailure as failure:
+        answer = {"errorType": type(failure).__name__, "errorMessage": str(failure)}
+        headers = {"X-Amz-Function-Error": "Unhandled"}
+    response = Response(json.dumps(answer), headers=headers, mimetype="application/json")
+    return response(environ, start_response)
+
+
+def _linked_runtime(folder: Path) -> str:
+    if not distributions.link(distributions.LAMBDA_RUNTIME, folder):
+        raise RuntimeUnavailable("awslambdaric or boto3 is not installed: pip install -r requirements-dev.txt")
+    return str(folder)
+
+
+def _with_local_credentials(event: Any) -> Any:
+    """The event without the sender's credentials: all that the handler reaches is on this machine.
+
+    The access key is the event's account, which the services here take for the account that it belongs to.
+    """
+    match event:
+        case {"awsAccountId": str(account), "requestData": {"callerCredentials": dict()} as data}:
+            local = {"accessKeyId": account, "secretAccessKey": "local", "sessionToken": "local"}
+            return {**event, "requestData": {**data, "callerCredentials": local}}
+    return event
 
 
 def _raise_function_error(error: Mapping[str, Any]) -> None:

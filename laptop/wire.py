@@ -70,6 +70,9 @@ class Api:
             result = self._carried_out(operation, protocol, headers, body)
         except Refused as refused:
             return error_answer(refused, protocol, context.request_id)
+        except Exception as problem:
+            text = f"The laptop cloud failed in {name} with {type(problem).__name__}. Please report it."
+            return error_answer(Refused("InternalFailure", text, 500), protocol, context.request_id)
         made = get_serializer_class(self.service, protocol)(operation, context).serialize(result)
         content = made["body"]
         return made["status_code"], dict(made["headers"]), content.encode() if isinstance(content, str) else content

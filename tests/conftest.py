@@ -1,19 +1,23 @@
-"""What all tests share: a local SageMaker, and the Lambda entry point that talks to it."""
+"""What all tests share: a local SageMaker, and the Lambda entry point that talks to it.
+
+`cfn test` loads this file as well, wherever it is installed: what it may lack is imported when a test needs it.
+"""
+
+from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
-from laptop.definition import TypeDefinition
-from laptop.events import Action, production_event
-from laptop.sagemaker.server import LocalSageMaker
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-# A hook of the whole run: the process that ends it does not read the conftest.py of a part.
-from tests.faults.matrix_report import pytest_terminal_summary  # noqa: F401
+    from laptop.definition import TypeDefinition
+    from laptop.events import Action
+    from laptop.sagemaker.server import LocalSageMaker
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "aws-sagemaker-model.json"
@@ -30,10 +34,21 @@ Invoke = Callable[..., Json]
 def pytest_addoption(parser: pytest.Parser) -> None:
     help_text = "folder of the handlers that the end-to-end tests deploy (default: src)"
     parser.addoption("--code", type=Path, default=ROOT / "src", help=help_text)
+    parser.addoption("--fault-matrix", action="store_true", help="end with the table of the fault matrix")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the fault matrix from here: the process that ends a run does not read the conftest.py of a part."""
+    if terminalreporter.config.getoption("fault_matrix"):
+        from tests.faults import matrix_report
+
+        matrix_report.print_table(terminalreporter)
 
 
 @pytest.fixture(scope="session")
 def _server() -> Iterator[LocalSageMaker]:
+    from laptop.sagemaker.server import LocalSageMaker
+
     with LocalSageMaker(port=0) as server:
         # Endpoint and region as Lambda's environment gives them; the type's clients are kept, so once is enough.
         os.environ["AWS_ENDPOINT_URL"] = server.url
@@ -50,12 +65,16 @@ def sagemaker(_server: LocalSageMaker) -> LocalSageMaker:
 
 @pytest.fixture(scope="session")
 def definition() -> TypeDefinition:
+    from laptop.definition import TypeDefinition
+
     return TypeDefinition.load(SCHEMA)
 
 
 @pytest.fixture
 def client(sagemaker: LocalSageMaker) -> Any:
     """A boto3 client of the local SageMaker: what others do behind CloudFormation's back, and what they see."""
+    import boto3
+
     return boto3.client(
         "sagemaker",
         endpoint_url=sagemaker.url,
@@ -69,6 +88,7 @@ def client(sagemaker: LocalSageMaker) -> Any:
 def invoke(sagemaker: LocalSageMaker, definition: TypeDefinition) -> Invoke:
     """Send an event to the Lambda entry point in this process, and return the JSON of its answer."""
     from aws_sagemaker_model.handlers import resource
+    from laptop.events import production_event
 
     def send(action: Action, desired: Json | None = None, **event: Any) -> Json:
         return resource(production_event(definition, action, desired=desired, **event), None)

@@ -2,9 +2,9 @@
 
     python -m tools.editor_schema [--type-name Acme::SageMaker::Model] [--output FILE]
 
-It holds for the type of that name and for every other that ends in ::SageMaker::Model. An intrinsic function may
-stand for any value: written out (`Fn::If: [...]`) it is seen as such, and in its short form (`!If [...]`) as well,
-where the editor is told that tags yield objects (lint/README.md has the setting).
+It holds for the type of that name and for every other that ends in ::SageMaker::Model but AWS's own. An intrinsic
+function may stand for any value: written out (`Fn::If: [...]`) it is seen as such, and in its short form
+(`!If [...]`) as well, where the editor is told that tags yield objects (lint/README.md has the setting).
 """
 
 import argparse
@@ -25,6 +25,9 @@ _FUNCTION = {
     "maxProperties": 1,
     "propertyNames": {"pattern": "^(Ref|Fn::[A-Za-z0-9:]+)$"},
 }
+# Its result is merged with what stands beside it, so that nothing is known to be missing there.
+_MACRO = "Fn::Transform"
+_OF_THIS_KIND = "^(?!AWS::).*::SageMaker::Model$"
 # What has to do with the handlers and not with a template, or is said in another way below.
 _KEYWORDS = (
     "minLength", "maxLength", "pattern", "minItems", "maxItems", "maxProperties", "required", "default",
@@ -52,7 +55,7 @@ def editor_schema(schema: Schema, type_name: str) -> Schema:
                 "type": "object",
                 "properties": {"Type": {"anyOf": [{"const": type_name}, {"type": "string"}]}},
                 "if": {
-                    "properties": {"Type": {"anyOf": [{"const": type_name}, {"pattern": "::SageMaker::Model$"}]}},
+                    "properties": {"Type": {"anyOf": [{"const": type_name}, {"pattern": _OF_THIS_KIND}]}},
                     "required": ["Type"],
                 },
                 "then": {
@@ -61,10 +64,10 @@ def editor_schema(schema: Schema, type_name: str) -> Schema:
                             "description": schema["description"],
                             **_strict(model),
                             # Both may be written where a condition takes one of them away.
-                            "anyOf": [{"required": ["PrimaryContainer"]}, {"required": ["Containers"]}],
+                            "anyOf": _any_of("PrimaryContainer", "Containers", _MACRO),
                         }
                     },
-                    "required": ["Properties"],
+                    "anyOf": _any_of("Properties", _MACRO),
                 },
             },
             "Function": _FUNCTION,
@@ -87,6 +90,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _any_of(*names: str) -> list[Schema]:
+    return [{"required": [name]} for name in names]
+
+
 def _or_function(schema: Schema) -> Schema:
     """Return the schema of a place in a template that a schema of the type describes."""
     described = {"description": schema["description"]} if "description" in schema else {}
@@ -107,6 +114,8 @@ def _strict(schema: Schema) -> Schema:
             kept["patternProperties"] = {"^Fn::": {}, **{name: _or_function(member) for name, member in patterns}}
             kept["additionalProperties"] = False
             kept["type"] = "object"
+            if required := kept.pop("required", None):
+                kept |= {"if": _any_of(_MACRO)[0], "else": {"required": required}}
         case "array":
             kept["items"] = _or_function(schema["items"])
             kept["type"] = "array"

@@ -3,9 +3,10 @@
     python -m tools.generate            write the files that differ
     python -m tools.generate --check    name the files that differ, write nothing, exit with 1 if there are any
 
-`cfn generate` does the work, in a directory of its own; templates/ replaces its templates where it falls short:
-nested properties of a create-only property "update without interruption", a property with a `$ref` loses its own
-description, defaults and limits of lists are not shown, and the role may pass every role to every service.
+`cfn generate` does the work, in a directory of its own. docs/ is what it writes, so that running it changes nothing.
+For reference/ and the role, templates/ replaces its templates where they fall short: nested properties of a
+create-only property "update without interruption", a property with a `$ref` loses its own description, defaults and
+limits of lists are not shown, and the role may pass every role to every service.
 """
 
 import argparse
@@ -30,6 +31,7 @@ SETTINGS = ".rpdk-config"
 PACKAGE = "src/aws_sagemaker_model"
 ROLE = "resource-role.yaml"
 DOCS = "docs"
+REFERENCE = "reference"
 
 # What the handlers need of the schema, in the order of the file.
 _SHIPPED = (
@@ -60,8 +62,10 @@ def generated(schema: dict[str, Any], settings: dict[str, Any]) -> dict[str, str
             f"{PACKAGE}/schema.json": shipped_schema(schema),
             f"{PACKAGE}/models.py": models.read_text(),
             ROLE: (root / ROLE).read_text(),
+            **{f"{DOCS}/{page.name}": page.read_text() for page in sorted((root / DOCS).glob("*.md"))},
             **{
-                f"{DOCS}/{page.name}": page.read_text().rstrip() + "\n" for page in sorted((root / DOCS).glob("*.md"))
+                f"{REFERENCE}/{page.name}": page.read_text().rstrip() + "\n"
+                for page in sorted((root / REFERENCE).glob("*.md"))
             },
         }
 
@@ -74,9 +78,8 @@ def shipped_schema(schema: dict[str, Any]) -> str:
 def stale(root: Path = ROOT) -> dict[str, str | None]:
     """Return the generated files that are not as they must be, with their right text (None: must not be there)."""
     wanted = generated(_read_json(root / SCHEMA), _read_json(root / SETTINGS))
-    leftover = [
-        f"{DOCS}/{page.name}" for page in sorted((root / DOCS).glob("*")) if f"{DOCS}/{page.name}" not in wanted
-    ]
+    pages = [f"{folder}/{page.name}" for folder in (DOCS, REFERENCE) for page in sorted((root / folder).glob("*"))]
+    leftover = [page for page in pages if page not in wanted]
     differing = {path: text for path, text in wanted.items() if _text(root / path) != text}
     return {**differing, **dict.fromkeys(leftover)}
 
@@ -105,9 +108,26 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _run_cfn_generate(root: Path, schema: dict[str, Any]) -> None:
-    documentation = Documentation(schema)
+    """Write docs/ as `cfn generate` does, and by the templates of this folder everything else."""
     (root / "src" / schema["typeName"].lower().replace("::", "_")).mkdir(parents=True)
-    project = Project(overwrite_enabled=True, root=root)
+    project = _templated(Project(overwrite_enabled=True, root=root), Documentation(schema))
+    with _warnings() as warnings:
+        try:
+            project.load()
+        except RPDKBaseException as error:
+            raise SchemaRefused(_short(str(error))) from None
+        project.generate(local_only=True)
+        project.generate_docs()
+        (root / DOCS).rename(root / REFERENCE)
+        stock = Project(overwrite_enabled=True, root=root)
+        stock.load()
+        stock.generate_docs()
+    if warnings:
+        raise SchemaRefused("; ".join(warnings))
+
+
+def _templated(project: Project, documentation: Documentation) -> Project:
+    """The project with the templates of this folder before those of cloudformation-cli."""
     project.env.loader = ChoiceLoader([FileSystemLoader(_TEMPLATES), project.env.loader])
     # What is rendered is Markdown and YAML, not HTML.
     project.env.autoescape = False
@@ -116,15 +136,7 @@ def _run_cfn_generate(root: Path, schema: dict[str, Any]) -> None:
         page_facts=documentation.page_facts,
         read_only=documentation.read_only,
     )
-    with _warnings() as warnings:
-        try:
-            project.load()
-        except RPDKBaseException as error:
-            raise SchemaRefused(_short(str(error))) from None
-        project.generate(local_only=True)
-        project.generate_docs()
-    if warnings:
-        raise SchemaRefused("; ".join(warnings))
+    return project
 
 
 def _short(refusal: str) -> str:

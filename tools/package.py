@@ -1,7 +1,7 @@
 """`python -m tools.package`: build what CloudFormation's RegisterType takes, small and fast, and try it.
 
 The outer zip is what `cfn submit --dry-run` would make, made by the same library; the function's code in it,
-ResourceProvider.zip, holds what is used and nothing else (tools/function_package.py).
+ResourceProvider.zip, holds the libraries without data that is never read (tools/function_package.py).
 """
 
 import argparse
@@ -28,8 +28,7 @@ from laptop.events import follow, production_event
 from laptop.runtime import LambdaRuntime, RuntimeUnavailable
 from laptop.sagemaker.server import LocalSageMaker
 from tools import function_package, generate, type_name
-from tools.function_package import BuildFailed, Sources
-from tools.package_trace import TraceFailed, trace
+from tools.function_package import BuildFailed
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNCTION_ZIP = "ResourceProvider.zip"
@@ -78,15 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = build(given.type_name, given.output, given.python)
         _tell(package)
         with unpacked(package.path) as folder:
-            # Where nothing else is installed; then in Lambda's runtime, beside all that is installed here.
-            trace(str(folder), package.schema, package.python or sys.executable)
             _try(folder, TypeDefinition.load(package.schema))
         _out.print("It created, read, updated, listed and deleted a model in the Lambda runtime.")
     except RuntimeUnavailable as error:
-        _out.print(f"It works alone, but could not be tried in the Lambda runtime: {error}", markup=False)
+        _out.print(f"It could not be tried in the Lambda runtime: {error}", markup=False)
     except type_name.UnusableTypeName as error:
         parser.error(str(error))
-    except (BuildFailed, TraceFailed) as error:
+    except BuildFailed as error:
         _err.print(str(error), markup=False)
         return 1
     return 0
@@ -101,7 +98,7 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
     """Build the package under a type name, byte-compiled by an interpreter: by default that of the Lambda runtime.
 
     A folder beside the zip, of its name, holds what is not for CloudFormation: the schema, docs and role under the
-    type name, and the function's code. Raises BuildFailed, and TraceFailed when the source does not work.
+    type name, and the function's code. Raises BuildFailed.
     """
     name = name or own_type_name()
     runtime = str(_config()["runtime"])
@@ -119,10 +116,7 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
     with tempfile.TemporaryDirectory(prefix=".package-", dir=output.parent) as directory:
         project = _write_project(Path(directory) / "project", name)
         function = project / _FUNCTION
-        sources = Sources(Path(directory) / "overlay", dependencies)
-        function_package.overlay(sources.overlay, project / _SOURCE)
-        used = trace(sources.search_path, project / f"{_hyphenated(name)}.json", python or sys.executable)
-        function_package.assemble(function, sources, used, python)
+        function_package.assemble(function, project / _SOURCE, dependencies, python)
         code = io.BytesIO()
         function_package.write_zip(code, function)
         _write_package(Path(directory) / "whole.zip", project, code.getvalue())

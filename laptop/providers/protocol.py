@@ -39,7 +39,10 @@ class Owner:
 
 @dataclass(frozen=True)
 class Request:
-    """One operation on one resource. Tags are the stack's, not those of the resource's own properties."""
+    """One operation on one resource. Tags are the stack's, not those of the resource's own properties.
+
+    `reverting` is true of an update that brings a resource back to what it was before a failed operation.
+    """
 
     place: Place
     token: str
@@ -48,6 +51,7 @@ class Request:
     previous_stack_tags: Mapping[str, str] = field(default_factory=dict)
     system_tags: Mapping[str, str] = field(default_factory=dict)
     previous_system_tags: Mapping[str, str] = field(default_factory=dict)
+    reverting: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import copy
 import json
-import threading
 import time
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
@@ -15,28 +14,27 @@ from typing import TYPE_CHECKING, Any
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.utils import arn_formatter
 
-from laptop.refusal import Refused
 from laptop.sagemaker.rules import (
     TAGS_PER_RESOURCE,
     check_model,
-    check_shape,
     check_tag_keys,
     check_tags,
     containers_of,
     invalid,
 )
+from laptop.sagemaker.store import Resources, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from laptop.paths import Json
+    from laptop.refusal import Refused
 
 # ListModels documents no default; ListEndpoints and most other lists of SageMaker document 10.
 MODELS_PER_PAGE = 10
 TAGS_PER_PAGE = 50
 
 _sequence = count()
-_lock = threading.RLock()
 
 
 @dataclass(slots=True)
@@ -94,9 +92,15 @@ class Place:
         store: ModelStore = backend._models
         return store
 
-    def arn(self, name: str) -> str:
-        """The ARN that a model of this name has here."""
-        arn: str = arn_formatter("model", name, self.account, self.region)
+    @property
+    def resources(self) -> Resources:
+        """All other resources that are kept here; moto's reset empties what its backend holds, these among it."""
+        kept: Resources = vars(self.backend).setdefault("resources_beside_models", Resources())
+        return kept
+
+    def arn(self, name: str, path: str = "model") -> str:
+        """The ARN that a resource of this name has here, a model unless the path says otherwise."""
+        arn: str = arn_formatter(path, name, self.account, self.region)
         return arn
 
     def model(self, name: str) -> StoredModel:
@@ -105,43 +109,22 @@ class Place:
             return model
         raise missing(self.arn(name))
 
-    def model_by_arn(self, arn: str) -> StoredModel:
-        """The model of this ARN. Raises Refused when there is none.
+    def tagged(self, arn: str) -> StoredModel | Stored:
+        """The resource of this ARN. Raises Refused when there is none.
 
-        No public record has the text for tag calls on a missing model; the code is ValidationException
+        No public record has the text for tag calls on what does not exist; the code is ValidationException
         (amazon-sagemaker-feedback#108), the words are DescribeModel's.
         """
-        model = self.models.get(arn.rpartition("/")[2])
-        if model is None or model.arn != arn:
-            raise missing(arn)
-        return model
+        path, _, name = arn.split(":", 5)[5].partition("/")
+        found = self.models.get(name) if path == "model" else self.resources.by_arn(arn)
+        if found is None or found.arn != arn:
+            raise missing(arn, path.replace("-", " "))
+        return found
 
 
-def missing(arn: str) -> Refused:
-    """The refusal for a model that does not exist."""
-    return invalid(f'Could not find model "{arn}".')
-
-
-def is_model_arn(arn: object) -> bool:
-    """True when a resource ARN names a model, and not another resource that SageMaker can tag."""
-    parts = arn.split(":", 5) if isinstance(arn, str) else []
-    return len(parts) == 6 and parts[5].startswith("model/")
-
-
-def answer(operation: str, body: bytes, place: Place) -> Json | None:
-    """What one of OPERATIONS answers, or None when its ARN names a resource that is not a model.
-
-    `body` is the request's JSON. Raises Refused.
-    """
-    try:
-        request = json.loads(body or b"{}")
-    except ValueError:
-        raise Refused("SerializationException", "") from None
-    understood = check_shape(operation, request)
-    if "ResourceArn" in understood and not is_model_arn(understood["ResourceArn"]):
-        return None
-    with _lock:
-        return OPERATIONS[operation](place, understood)
+def missing(arn: str, noun: str = "model") -> Refused:
+    """The refusal for a resource that does not exist."""
+    return invalid(f'Could not find {noun} "{arn}".')
 
 
 def create_model(place: Place, request: Json) -> Json:
@@ -209,7 +192,7 @@ def list_models(place: Place, request: Json) -> Json:
     ascending = request.get("SortOrder", "Descending") == "Ascending"
     index, low, high = _listed_range(place.models, request)
     if token := request.get("NextToken"):
-        last = _key(token, (str,) if index is place.models.by_name else (float, int, str))
+        last = position_of(token, (str,) if index is place.models.by_name else (float, int, str))
         low, high = (
             (max(low, bisect_right(index, last)), high) if ascending else (low, min(high, bisect_left(index, last)))
         )
@@ -218,7 +201,7 @@ def list_models(place: Place, request: Json) -> Json:
     limit = request.get("MaxResults", MODELS_PER_PAGE)
     page = [key for _, key in zip(range(limit + 1), matching, strict=False)]
     listed: Json = {"Models": [_summary(place.models[key[-1]]) for key in page[:limit]]}
-    return listed | ({"NextToken": _token(page[limit - 1])} if len(page) > limit else {})
+    return listed | ({"NextToken": token_of(page[limit - 1])} if len(page) > limit else {})
 
 
 def _listed_range(models: ModelStore, request: Json) -> tuple[list[Any], int, int]:
@@ -253,11 +236,12 @@ def with_lower_case_arns(answered: Json) -> Json:
     return answered
 
 
-def _token(key: Iterable[Any]) -> str:
+def token_of(key: Iterable[Any]) -> str:
+    """The NextToken of a position in a list."""
     return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode()
 
 
-def _key(token: str, types: tuple[type, ...]) -> tuple[Any, ...]:
+def position_of(token: str, types: tuple[type, ...]) -> tuple[Any, ...]:
     """The position that a token of ours stands for. Raises Refused for any other text (not recorded)."""
     try:
         key = tuple(json.loads(base64.urlsafe_b64decode(token)))
@@ -270,13 +254,13 @@ def _key(token: str, types: tuple[type, ...]) -> tuple[Any, ...]:
 
 def add_tags(place: Place, request: Json) -> Json:
     """AddTags: adds or overwrites by key."""
-    model = place.model_by_arn(request["ResourceArn"])
+    tagged = place.tagged(request["ResourceArn"])
     check_tags(request["Tags"])
-    tags = merged(model.tags, request["Tags"])
+    tags = merged(tagged.tags, request["Tags"])
     if sum(not tag["Key"].startswith("aws:") for tag in tags) > TAGS_PER_RESOURCE:
         # Not recorded; the limit is the API reference's.
         raise invalid(f"A resource can have at most {TAGS_PER_RESOURCE} tags.")
-    model.tags = tags
+    tagged.tags = tags
     return {"Tags": tags}
 
 
@@ -288,34 +272,19 @@ def merged(tags: list[dict[str, str]], added: list[dict[str, str]]) -> list[dict
 
 def list_tags(place: Place, request: Json) -> Json:
     """ListTags: pages of 50, AWS's own `aws:` tags among them."""
-    tags = place.model_by_arn(request["ResourceArn"]).tags
-    start = _key(request["NextToken"], (int,))[0] if request.get("NextToken") else 0
+    tags = place.tagged(request["ResourceArn"]).tags
+    start = position_of(request["NextToken"], (int,))[0] if request.get("NextToken") else 0
     end = start + TAGS_PER_PAGE
     listed: Json = {"Tags": tags[start:end]}
-    return listed | ({"NextToken": _token([end])} if end < len(tags) else {})
+    return listed | ({"NextToken": token_of([end])} if end < len(tags) else {})
 
 
 def delete_tags(place: Place, request: Json) -> Json:
     """DeleteTags: keys that are not there are no error."""
-    model = place.model_by_arn(request["ResourceArn"])
+    tagged = place.tagged(request["ResourceArn"])
     check_tag_keys(request["TagKeys"])
-    model.tags = [tag for tag in model.tags if tag["Key"] not in request["TagKeys"]]
+    tagged.tags = [tag for tag in tagged.tags if tag["Key"] not in request["TagKeys"]]
     return {}
-
-
-def write_system_tags(arn: str, tags: dict[str, str]) -> None:
-    """Writes `aws:` tags on a model, as CloudFormation itself does and no caller of AddTags can.
-
-    Raises Refused when the model is missing, ValueError when a key is not AWS's own.
-    """
-    if strange := [key for key in tags if not key.startswith("aws:")]:
-        raise ValueError(f"not system tags: {', '.join(strange)}; only keys that begin with aws: can be written here")
-    if not is_model_arn(arn):
-        raise missing(arn)
-    _, _, _, region, account, _ = arn.split(":", 5)
-    with _lock:
-        model = Place(account, region).model_by_arn(arn)
-        model.tags = merged(model.tags, [{"Key": key, "Value": value} for key, value in tags.items()])
 
 
 QUIRKS: dict[str, Callable[[Json], Json]] = {

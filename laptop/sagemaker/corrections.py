@@ -1,4 +1,4 @@
-"""moto's SageMaker in this process, with all that concerns models replaced by what the service does."""
+"""moto's SageMaker in this process, with what `service` has in front of it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from laptop.refusal import Refused
-from laptop.sagemaker import api as sagemaker_api
-from laptop.sagemaker.api import OPERATIONS, Place
+from laptop.sagemaker import service
+from laptop.sagemaker.api import Place, merged
+from laptop.sagemaker.rules import service_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,20 +59,26 @@ def place_of(headers: Mapping[str, str], url: str) -> Place:
     return Place(account or (get_account_id_from(access_key) if access_key else DEFAULT_ACCOUNT_ID), region)
 
 
+def operation_of(headers: Mapping[str, str]) -> str | None:
+    """The operation of SageMaker that a request asks for, or None when it is for another service."""
+    target = headers.get("X-Amz-Target", "")
+    return target.removeprefix(TARGET) if target.startswith(TARGET) else None
+
+
 def answer(headers: Mapping[str, str], url: str, body: bytes) -> Answer | None:
-    """The answer to a SageMaker request about models, or None when the request is about something else."""
-    operation = headers.get("X-Amz-Target", "").removeprefix(TARGET)
-    if operation not in OPERATIONS:
+    """The answer to a SageMaker request, or None when it is moto's to answer or for another service."""
+    operation = operation_of(headers)
+    if operation is None:
         return None
     try:
-        payload = sagemaker_api.answer(operation, body, place_of(headers, url))
+        payload = service.answer(operation, body, place_of(headers, url))
     except Refused as refused:
         return refusal(refused)
     if payload is None:
         return None
     status, answer_headers, content = json_answer(200, payload)
-    # DeleteModel has no output shape, and so no body.
-    return status, answer_headers, b"" if operation == "DeleteModel" else content
+    # An operation without an output shape, as DeleteModel, answers no body.
+    return status, answer_headers, content if service_model().operation_model(operation).output_shape else b""
 
 
 _installing = threading.Lock()
@@ -98,7 +105,7 @@ def _dispatch(response: Any, request: Any, full_url: str | None = None, headers:
 def _add_tags(backend: Any, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:
     """Stands for moto's, which appends keys that are there; serves every resource that can be tagged."""
     resource = backend._get_resource_from_arn(arn)
-    resource.tags = sagemaker_api.merged(resource.tags, tags)
+    resource.tags = merged(resource.tags, tags)
     tagged: list[dict[str, str]] = resource.tags
     return tagged
 
@@ -117,7 +124,7 @@ def _create_model(backend: Any, **members: Any) -> Any:
     """Stands for moto's, which its own CloudFormation calls, and which keeps what is answered as its resource."""
     request: Json = {_MEMBERS[name]: value for name, value in members.items() if value}
     place = Place(backend.account_id, backend.region_name)
-    sagemaker_api.answer("CreateModel", json.dumps(request).encode(), place)
+    service.answer("CreateModel", json.dumps(request).encode(), place)
     return Model(place.account, place.region, **members)
 
 

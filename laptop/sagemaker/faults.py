@@ -34,6 +34,7 @@ class When(Enum):
     TRUNCATE = "acts, then closes the connection in the middle of the answer"
     GARBLE = "acts, then answers well-formed HTTP with cut JSON"
     QUIRK = "acts, then answers in an odd way that the service has been seen to have"
+    FAIL_LATER = "acts, and what it began ends in failure: an endpoint that never comes into service"
     NOT_YET = "says a model is missing that was just created"
     NO_TAGS_YET = "lists no tags of a model that was just created"
 
@@ -114,6 +115,12 @@ FAULTS: dict[str, Fault] = {
     "iam-race-role-older": _refusal(
         "Could not assume role {role}. Please ensure that the role exists and allows principal "
         "'sagemaker.amazonaws.com' to assume the role."
+    ),
+    # A FailureReason of DescribeEndpoint, as public logs of failed deployments show it.
+    "deployment-fails": Fault(
+        When.FAIL_LATER,
+        message="The primary container for production variant AllTraffic did not pass the ping health check. "
+        "Please check CloudWatch logs for this endpoint.",
     ),
     "empty-members": Fault(When.QUIRK),
     "lower-case-arns": Fault(When.QUIRK),

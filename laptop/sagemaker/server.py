@@ -1,7 +1,7 @@
-"""A SageMaker on this machine: moto's, corrected to what the service does with models.
+"""A SageMaker on this machine: moto's, and in front of it what the service does with models, endpoints and more.
 
-`mock()` for clients in this process; `LocalSageMaker` for a server in threads of this process; `serve` for a
-server that is a process of its own; `create_app` for the bare application.
+`mock()` for clients in this process; `LocalSageMaker` for a server in threads of this process; `create_app` for the
+bare application.
 """
 
 from __future__ import annotations
@@ -9,22 +9,29 @@ from __future__ import annotations
 import io
 import json
 import re
-import signal
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from laptop.http_server import Answer, ConnectionDropped, HttpServer, collected, keep_silent
 from laptop.refusal import Refused
 from laptop.sagemaker import api as sagemaker_api
-from laptop.sagemaker.corrections import answer, install, json_answer, mock, place_of, refusal, signer
+from laptop.sagemaker.corrections import (
+    answer,
+    install,
+    json_answer,
+    mock,
+    operation_of,
+    place_of,
+    refusal,
+    signer,
+)
 from laptop.sagemaker.faults import BadRule, Faults, Rule, When, error_message
+from laptop.sagemaker.service import fail_later, forget_everything, write_system_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
 
     from laptop.paths import Json
 
-__all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock", "serve"]
+__all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock"]
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,8 @@ class SageMakerApp:
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def reset(self) -> None:
-        """Empties everything: models, tags and all other state of moto, recorded calls, faults."""
-        moto_api_backend.reset()
+        """Empties everything: models, endpoints, tags and all other state of moto, recorded calls, faults."""
+        forget_everything()
         # A new list: a call that is still under way is not one of those that come now.
         self.calls = []
         self.faults.clear()
@@ -107,10 +114,24 @@ class SageMakerApp:
     def _answer(self, request: _Arrived, rule: Rule | None) -> Answer:
         if rule and (instead := _instead_of_acting(request, rule)):
             return instead
-        made = answer(request.headers, "", request.body) or collected(self._moto, request.environ)
+        made = answer(request.headers, "", request.body) or self._from_moto(request)
         if request.operation == "CreateModel" and made[0] == HTTPStatus.OK:
             self.faults.note_create(request.members["ModelName"])
         return _spoiled(made, request, rule) if rule else made
+
+    def _from_moto(self, request: _Arrived) -> Answer:
+        """moto's answer; where it fails at what it does not have, a refusal that says so."""
+        if operation_of(request.headers) is None:
+            return collected(self._moto, request.environ)
+        lacks = f"The laptop cloud does not have {request.operation} of SageMaker"
+        try:
+            return collected(self._moto, request.environ)
+        except NotImplementedError:
+            return refusal(Refused("UnsupportedOperation", f"{lacks}."))
+        except Exception:
+            # moto fails in many ways where a resource is missing or a member is one that it does not expect.
+            lacks += " as it is asked for here, or a resource that it names does not exist"
+            return refusal(Refused("UnsupportedOperation", f"{lacks}."))
 
     def _control(self, method: str, path: str, body: bytes) -> Answer:
         """The requests that steer this server; no AWS request has such a path."""
@@ -118,7 +139,7 @@ class SageMakerApp:
             ("POST", "/_local/faults"): self.faults.replace,
             ("GET", "/_local/calls"): lambda _: [asdict(call) for call in list(self.calls)],
             ("POST", "/_local/reset"): lambda _: self.reset(),
-            ("POST", "/_local/system-tags"): lambda sent: sagemaker_api.write_system_tags(sent["arn"], sent["tags"]),
+            ("POST", "/_local/system-tags"): lambda sent: write_system_tags(sent["arn"], sent["tags"]),
         }
         if (method, path) not in routes:
             known = ", ".join(f"{verb} {at}" for verb, at in routes)
@@ -135,6 +156,10 @@ class SageMakerApp:
 
 
 def _arrived(environ: WSGIEnvironment, body: bytes) -> _Arrived:
+    access_key, _, _ = signer({"Authorization": environ.get("HTTP_AUTHORIZATION", "")})
+    if re.fullmatch("[0-9]{12}", access_key):
+        # An access key of twelve digits names its account, for ministack's services as for these.
+        environ.setdefault("HTTP_X_MOTO_ACCOUNT_ID", access_key)
     names = ("Authorization", "X-Amz-Target", "x-moto-account-id")
     headers = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "") for name in names}
     members: Any = {}
@@ -191,6 +216,8 @@ def _spoiled(made: Answer, request: _Arrived, rule: Rule) -> Answer:
     match rule.kind.when:
         case When.DROP_AFTER:
             raise ConnectionDropped
+        case When.FAIL_LATER:
+            fail_later(request.operation, request.members, place_of(request.headers, ""), rule.kind.message)
         case When.STALL:
             keep_silent(rule.seconds or 0, request.environ)
         case When.TRUNCATE:
@@ -249,7 +276,7 @@ class LocalSageMaker:
 
     def write_system_tags(self, arn: str, tags: dict[str, str]) -> None:
         """Writes `aws:` tags as CloudFormation does. Raises Refused (no model) or ValueError (other keys)."""
-        sagemaker_api.write_system_tags(arn, tags)
+        write_system_tags(arn, tags)
 
     def close(self) -> None:
         """Stops the server and closes its connections; the state stays, as it is moto's."""
@@ -265,12 +292,3 @@ class LocalSageMaker:
 def create_app() -> SageMakerApp:
     """The WSGI application, to be mounted elsewhere; faults that break connections need LocalSageMaker."""
     return SageMakerApp()
-
-
-def serve(port: int) -> None:
-    """Serves until a signal's handler raises SystemExit; prints the URL first."""
-    with LocalSageMaker(port) as local_sagemaker:
-        print(f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True)
-        with suppress(SystemExit):
-            while True:
-                signal.pause()

@@ -15,7 +15,7 @@ from moto import mock_aws
 
 from tests.deploy.commands import commands_of
 from tests.deploy.stubbed_registry import Clients, write_package
-from tools import register
+from tools import move_template, register
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = commands_of(ROOT / "deploy" / "README.md")
@@ -61,7 +61,8 @@ def aws(*arguments: str, sent: list[str] | None = None) -> int:
 
 
 def test_no_command_goes_untested() -> None:
-    tested = [*those_of("aws"), *those_of("make"), *those_of("python", "-m", "tools.register")]
+    tools = [*those_of("python", "-m", "tools.register"), *those_of("python", "-m", "tools.move_template")]
+    tested = [*those_of("aws"), *those_of("make"), *tools]
     assert sorted(COMMANDS) == sorted(tested)
     assert len(COMMANDS) > 25
 
@@ -117,6 +118,15 @@ def test_the_tool_takes_its_arguments(account: None, command: list[str], capsys:
         boto3.client("s3").create_bucket(Bucket=bucket)
     assert register.main([*command[3:], "--dry-run"], Clients()) == 0
     assert "would register Acme::SageMaker::Model with arn:aws:iam::" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", those_of("python", "-m", "tools.move_template"), ids=ids)
+def test_the_examples_move(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    templates = [str(path) for word in command[3:] if "*" in word for path in sorted(ROOT.glob(word))]
+    assert len(templates) > 5
+    assert move_template.main([*templates, *(word for word in command[3:] if "*" not in word)]) == 0
+    said = capsys.readouterr().out
+    assert [template for template in templates if f"{template}: nothing is written yet" not in said] == []
 
 
 @pytest.mark.parametrize("command", those_of("make"), ids=ids)

@@ -17,9 +17,11 @@ from cfnlint.api import ManualArgs, lint_file
 
 from laptop import clients
 from tests.deploy.commands import blocks_of, commands_of
+from tools.template_move import move
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "deploy" / "migration.md"
+ROLE = "arn:aws:iam::123456789012:role/search"
 OLD, NEW = "AWS::SageMaker::Model", "Acme::SageMaker::Model"
 TEMPLATES = sorted((ROOT / "deploy" / "migration").glob("*.yaml"))
 
@@ -107,9 +109,27 @@ def test_the_new_type_manages_the_model(sagemaker: Any) -> None:
     assert {"team": "search", "managed-by": NEW}.items() <= tags.items()
 
 
-def test_the_templates_lint_clean_once_the_type_is_known(tmp_path: Path) -> None:
-    schema = json.loads((ROOT / "aws-sagemaker-model.json").read_bytes())
-    (tmp_path / "schema.json").write_text(json.dumps({**schema, "typeName": NEW}))
-    config = ManualArgs(regions=["us-east-1"], include_checks=["I"], registry_schemas=[str(tmp_path)])  # type: ignore[typeddict-item]
+@pytest.mark.slow
+def test_the_template_that_the_command_moves_deploys_under_the_new_name(url: str) -> None:
+    cloudformation, ssm = clients.client("cloudformation", url), clients.client("ssm", url)
+    before = (ROOT / "deploy" / "migration" / "1-before.yaml").read_text().replace("/search/model", "/moved/model")
+    given = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/search:1", "ExecutionRoleArn": ROLE}
+    cloudformation.create_stack(
+        StackName="moved",
+        TemplateBody=move(before, OLD, NEW).text,
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="moved", WaiterConfig={"Delay": 1})
+    model = cloudformation.describe_stack_resource(StackName="moved", LogicalResourceId="Model")
+    detail = model["StackResourceDetail"]
+    name = ssm.get_parameter(Name="/moved/model")["Parameter"]["Value"]
+    assert detail["ResourceType"] == NEW
+    assert detail["PhysicalResourceId"].endswith(f":model/{name}")
+    cloudformation.delete_stack(StackName="moved")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="moved", WaiterConfig={"Delay": 1})
+
+
+def test_the_templates_lint_clean() -> None:
+    config = ManualArgs(regions=["us-east-1"], include_checks=["I"], append_rules=[str(ROOT / "lint")])  # type: ignore[typeddict-item]
     assert [match for template in TEMPLATES for match in lint_file(template, config=config)] == []
     assert len(TEMPLATES) == 5

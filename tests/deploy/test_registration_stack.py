@@ -9,14 +9,18 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from cfnlint.api import ManualArgs, lint_file
 from cfnlint.decode import cfn_yaml
 from moto import mock_aws
 
+from laptop import clients
+from laptop.cloud import Cloud
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "deploy" / "registration.yaml"
 REGION, ACCOUNT = "eu-west-1", "123456789012"
-# moto's CloudFormation has no registry.
+# What makes roles and log group on this machine has no registry.
 REGISTRY = ("TypeVersion", "DefaultVersion")
 SCHEMA = json.loads((ROOT / "aws-sagemaker-model.json").read_bytes())
 
@@ -28,9 +32,20 @@ def load(path: Path) -> Json:
     return json.loads(json.dumps(cfn_yaml.load(str(path))))  # type: ignore[no-any-return]
 
 
+def without_registry() -> Json:
+    template = load(TEMPLATE)
+    template["Resources"] = {name: one for name, one in template["Resources"].items() if name not in REGISTRY}
+    template["Outputs"].pop("TypeVersionArn")
+    return template
+
+
 def needed_by_handlers() -> set[str]:
     permissions = [one["permissions"] for one in SCHEMA["handlers"].values()]
     return {action for these in [*permissions, SCHEMA["tagging"]["permissions"]] for action in these}
+
+
+def sagemaker_actions() -> list[str]:
+    return sorted(action for action in needed_by_handlers() if action.startswith("sagemaker:"))
 
 
 class Deployed:
@@ -69,9 +84,7 @@ def listed(value: Any) -> list[str]:
 @pytest.fixture
 def deploy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Deployed]]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    template = load(TEMPLATE)
-    template["Resources"] = {name: one for name, one in template["Resources"].items() if name not in REGISTRY}
-    template["Outputs"].pop("TypeVersionArn")
+    template = without_registry()
     version = load(TEMPLATE)["Resources"]["TypeVersion"]["Properties"]
     shown = {"Type": "String", "Name": "package", "Value": version["SchemaHandlerPackage"]}
     template["Resources"]["Package"] = {"Type": "AWS::SSM::Parameter", "Properties": shown}
@@ -80,19 +93,32 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Deployed]]
 
 
 def test_the_execution_role_allows_what_the_handlers_need_and_nothing_else(deploy: Callable[..., Deployed]) -> None:
-    allowed = [action for one in deploy().statements("ExecutionRole") for action in listed(one["Action"])]
-    assert sorted(allowed) == sorted(needed_by_handlers())
+    allowed = {action for one in deploy().statements("ExecutionRole") for action in listed(one["Action"])}
+    assert allowed == needed_by_handlers()
+    generated = load(ROOT / "resource-role.yaml")["Resources"]["ExecutionRole"]["Properties"]["Policies"]
+    statements = [one for policy in generated for one in policy["PolicyDocument"]["Statement"]]
+    assert allowed == {action for one in statements for action in listed(one["Action"])}
 
 
 def test_the_execution_role_reaches_models_of_its_place_only(deploy: Callable[..., Deployed]) -> None:
-    reached = {
-        action: one["Resource"]
-        for one in deploy().statements("ExecutionRole")
-        for action in listed(one["Action"])
-        if action.startswith("sagemaker:")
-    }
-    assert reached.pop("sagemaker:ListModels") == "*"
-    assert set(reached.values()) == {f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model/*"}
+    reached: dict[str, set[str]] = {}
+    for one in deploy().statements("ExecutionRole"):
+        for action in listed(one["Action"]):
+            reached.setdefault(action, set()).add(one["Resource"])
+    assert reached.pop("sagemaker:ListModels") == {"*"}
+    del reached["iam:PassRole"]
+    models = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model/*"
+    packages_of_anybody = f"arn:aws:sagemaker:{REGION}:*:model-package/*"
+    assert reached.pop("sagemaker:CreateModel") == {models, packages_of_anybody}
+    assert reached == {action: {models} for action in reached}
+
+
+def test_the_service_authorization_reference_knows_every_action_with_its_resource() -> None:
+    # cfn-lint brings the reference: the actions of each service, and the kinds of resources that each one takes.
+    reference = json.loads((importlib.resources.files("cfnlint") / "data/AdditionalSpecs/Policies.json").read_text())
+    actions = reference["sagemaker"]["Actions"]
+    kinds = {action: actions[action.partition(":")[2].lower()].get("Resources", []) for action in sagemaker_actions()}
+    assert [action for action, kind in kinds.items() if "model" not in kind] == ["sagemaker:ListModels"]
 
 
 def test_roles_are_passed_to_sagemaker_alone(deploy: Callable[..., Deployed]) -> None:
@@ -158,6 +184,42 @@ def test_the_package_comes_from_the_bucket_of_the_region_when_there_is_one(
 ) -> None:
     deploy(PackageBucket="acme-types", PackageKey="model/1.0.0.zip", BucketForEachRegion=for_each_region)
     assert boto3.client("ssm", REGION).get_parameter(Name="package")["Parameter"]["Value"] == expected
+
+
+@pytest.fixture(scope="module")
+def cloudformation() -> Iterator[Any]:
+    """A CloudFormation that heeds the rules of a template, as moto's does not."""
+    with Cloud() as cloud:
+        yield clients.client("cloudformation", cloud.url)
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({}, False),
+        ({"PackageBucket": "acme-types"}, False),
+        ({"PackageKey": "model/1.0.0.zip", "PackageBucket": "acme-types"}, False),
+        ({"PackageKey": "model/1.0.0.zip"}, True),
+        ({"PackageKey": "model/1.0.0.zip", "BucketForEachRegion": "yes"}, True),
+    ],
+    ids=lambda given: "+".join(given) if isinstance(given, dict) else "",
+)
+def test_a_package_without_its_bucket_is_refused_before_anything_is_made(
+    cloudformation: Any, given: dict[str, str], refused: bool
+) -> None:
+    request = {
+        "StackName": "type",
+        "TemplateBody": json.dumps(without_registry()),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+        "Capabilities": ["CAPABILITY_IAM"],
+    }
+    if refused:
+        with pytest.raises(ClientError, match="PackageBucket no bucket that it could be in"):
+            cloudformation.create_stack(**request)
+    else:
+        # Validated as by a create, and nothing is made.
+        cloudformation.create_change_set(**request, ChangeSetName="given", ChangeSetType="CREATE")
+        cloudformation.delete_stack(StackName="type")
 
 
 def test_the_template_lints_clean() -> None:

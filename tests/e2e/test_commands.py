@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import pty
 import re
-import signal
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from laptop import clients
-from tests.e2e.conftest import ROOT, descendants, local_command, started_cloud
+from tests.e2e.conftest import ROOT, local_command
 
 if TYPE_CHECKING:
     from laptop.cloud import Cloud
@@ -51,23 +55,24 @@ def run(*arguments: str, url: str | None = None) -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_ends_with_all_it_started(number: signal.Signals, tmp_path: Path) -> None:
-    model = {"ExecutionRoleArn": "arn:aws:iam::123456789012:role/r", "PrimaryContainer": {"Image": IMAGE}}
-    body = json.dumps({"Resources": {"Model": {"Type": "AWS::SageMaker::Model", "Properties": model}}})
-    with started_cloud() as (url, process):
-        cloudformation = clients.client("cloudformation", url)
-        cloudformation.create_stack(StackName="one", TemplateBody=body)
-        cloudformation.get_waiter("stack_create_complete").wait(
-            StackName="one", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+def test_the_command_works_from_any_folder(tmp_path: Path) -> None:
+    environment = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    for command in ([sys.executable, "-m", "laptop"], [str(Path(sys.executable).with_name("laptop"))]):
+        done = subprocess.run(
+            [*command, "list"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
-        below = descendants(process.pid)
-        assert below
-        process.send_signal(number)
-        assert process.wait(10) == 0
-        assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "No laptop cloud answers at http://127.0.0.1:9" in done.stderr
+
+
+def test_without_its_environment_one_line_says_what_to_do() -> None:
+    # -S: Python without the packages of its environment.
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "laptop", "up"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "Run `make setup`" in line
 
 
 def test_up_says_that_the_port_is_taken() -> None:
@@ -110,8 +115,8 @@ def test_a_failed_deployment_gives_the_whole_reason(template: str, cloud: Cloud)
     done = run("deploy", template, "--stack-name", "bad", "--parameter", "Image=not an image", url=cloud.url)
     assert done.returncode == 1
     assert "ROLLBACK_COMPLETE" in done.stderr
-    assert "Model: Resource handler returned message" in done.stderr
-    assert "/properties/PrimaryContainer/Image" in done.stderr
+    assert "Model: Properties validation failed for resource Model with message:" in done.stderr
+    assert "#/PrimaryContainer/Image" in done.stderr
 
 
 def test_import(template: str, cloud: Cloud, tmp_path: Path) -> None:
@@ -147,32 +152,138 @@ def test_invoke_shows_each_progress_event(tmp_path: Path, cloud: Cloud) -> None:
     assert progress[1]["resourceModel"]["ModelArn"] == progress[0]["resourceModel"]["ModelArn"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "url", "message"),
-    [
-        (("list",), "https://cloudformation.us-east-1.amazonaws.com", "is not an address of this machine"),
-        (("list",), "http://127.0.0.1:9", "Start one: python -m laptop up"),
-        (("deploy", "nowhere.yaml"), None, "nowhere.yaml cannot be read"),
-        (("events", "--stack-name", "nowhere"), "CLOUD", "does not exist"),
-    ],
-)
-def test_mistakes_are_answered_in_words(
-    arguments: tuple[str, ...], url: str | None, message: str, cloud: Cloud
-) -> None:
-    done = run(*arguments, url=cloud.url if url == "CLOUD" else url)
-    assert done.returncode == 1
+MISTAKES = {
+    "another machine": (("list", "--endpoint", "https://cloudformation.us-east-1.amazonaws.com"), 1,
+                        "is not an address of this machine"),
+    "no cloud": (("list", "--endpoint", "http://127.0.0.1:9"), 1, "Start one: python -m laptop up"),
+    "no file": (("deploy", "nowhere.yaml"), 1, "nowhere.yaml cannot be read"),
+    "no stack": (("events", "--stack-name", "nowhere"), 1, "error: Stack [nowhere] does not exist"),
+    "port": (("up", "--port", "99999"), 2, "99999 is no port: give a number from 1 to 65535, or 0 for any free one"),
+    "timeout": (("up", "--timeout", "0"), 2, "0 is no time limit"),
+    "schema": (("up", "--schema", "nowhere.json"), 1, "--schema nowhere.json is no file"),
+    "contract schema": (("contract", "--schema", "nowhere.json"), 1, "--schema nowhere.json is no file"),
+    "code": (("up", "--code", "nowhere"), 1, "--code nowhere is no directory"),
+    "command": (("deplyo",), 2, "invalid choice: 'deplyo'"),
+    "parameter": (("deploy", "examples/xgboost.yaml", "--own-cloud", "--parameter", "Stage"), 1,
+                  "--parameter takes KEY=VALUE, and Stage has no ="),
+    "shell": (("completion", "csh"), 2, "invalid choice: 'csh'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_answered_in_words(arguments: tuple[str, ...], status: int, message: str, cloud: Cloud) -> None:
+    done = run(*arguments, url=cloud.url)
+    assert done.returncode == status
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["drift._DRIFT_READERS", "provisioners._REPLACING_PROPERTIES"])
-def test_a_private_name_of_ministack_that_is_gone(name: str) -> None:
-    module, _, attribute = name.partition(".")
+TEMPLATES_THAT_ARE_NONE = {
+    "empty": ("", " is empty: a template needs Resources."),
+    "comment": ("# soon\n", " is no template: it has no Resources."),
+    "no resources": ("Description: nothing\n", " is no template: it has no Resources."),
+    "a list": ("- Resources\n", " is no template: it has no Resources."),
+    "YAML": ("Resources:\n  Model:\n    Type: [\n  Other\n",
+             ", line 5, column 1: not valid YAML: while parsing a flow sequence, expected ',' or ']'"),
+    "a tab": ("Resources:\n\tModel: {}\n", ", line 2, column 1: not valid YAML: while scanning for the next token"),
+    "JSON": ('{\n "Resources": {\n  "A": "secret" "B"\n', ", line 3, column 17: not valid YAML: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), TEMPLATES_THAT_ARE_NONE.values(), ids=TEMPLATES_THAT_ARE_NONE)
+def test_a_template_that_is_none_is_refused_with_its_place(text: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(text)
+    done = run("deploy", str(file), url="http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert f"error: {file}{message}" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_json_may_be_indented_by_tabs(tmp_path: Path, cloud: Cloud) -> None:
+    file = tmp_path / "tabs.json"
+    topic = {"Type": "AWS::SNS::Topic"}
+    file.write_text(json.dumps({"Resources": {"Topic": topic}}, indent="\t"))
+    assert run("deploy", str(file), url=cloud.url).returncode == 0
+
+
+def test_a_template_from_standard_input_needs_a_stack_name() -> None:
+    done = run("deploy", "-")
+    assert done.returncode == 1
+    assert "give the stack's with --stack-name" in done.stderr
+
+
+def test_a_parameter_without_a_value_is_named(template: str, cloud: Cloud) -> None:
+    done = run("deploy", template, "--stack-name", "unfinished", url=cloud.url)
+    assert done.returncode == 1
+    assert "The template needs a value for Image: add --parameter Image=…" in done.stderr
+    assert "unfinished" not in run("list", url=cloud.url).stdout
+
+
+def test_the_cloud_that_is_used_is_named(template: str, cloud: Cloud) -> None:
+    done = run("change-set", template, "--parameter", f"Image={IMAGE}", url=cloud.url)
+    assert done.returncode == 0
+    assert f"In the cloud at {cloud.url}" in done.stderr
+
+
+def test_without_a_command_there_is_help_with_examples() -> None:
+    done = run()
+    assert done.returncode == 0
+    assert "laptop deploy TEMPLATE" in done.stdout.partition("examples:")[2]
+    assert done.stderr == ""
+
+
+def test_the_exports_of_up_keep_the_proxys_exceptions() -> None:
+    environment = {**os.environ, "NO_PROXY": "a.example, b.example", "no_proxy": "127.0.0.1"}
+    command = local_command("up", "--port", "0")
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            said = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
+        finally:
+            process.terminate()
+    # As a shell reads them.
+    words = [shlex.split(line) for line in said if line.startswith("export ")]
+    exports = dict(export.split("=", 1) for _, export in words)
+    assert exports["NO_PROXY"] == "a.example, b.example,127.0.0.1,localhost"
+    assert exports["no_proxy"] == "127.0.0.1,localhost"
+    assert f"cfn test --endpoint {exports['AWS_ENDPOINT_URL']} --function-name TypeFunction" in "".join(said)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not here")
+def test_bash_completes_commands_options_and_files() -> None:
     program = (
-        f"from ministack.services.cloudformation import {module}, stacks, changesets; del {name}\n"
-        "from laptop import engine\n"
-        "try: engine.load(0)\n"
-        "except engine.EngineUnavailable as problem: print(problem)"
+        'source <("$0" completion bash); '
+        'complete_at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_laptop; echo "${COMPREPLY[@]}"; }; '
+        "complete_at laptop dep; complete_at laptop deploy --para; complete_at laptop deploy READ"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert f"lacks ministack.services.cloudformation.{module}.{attribute}" in done.stdout, done.stderr
+    command = [str(shutil.which("bash")), "-c", program, str(Path(sys.executable).with_name("laptop"))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["deploy", "--parameter", "README.md"], done.stderr
+
+
+def test_progress_never_passes_its_end(template: str, cloud: Cloud) -> None:
+    """On a terminal: a replacement makes and deletes, which is more events than resources."""
+    options = ("--stack-name", "progress", "--parameter")
+    assert run("deploy", template, *options, f"Image={IMAGE}", url=cloud.url).returncode == 0
+    shown = _on_a_terminal("deploy", template, *options, f"Image={IMAGE}1", url=cloud.url)
+    counts = [(int(done), int(all_)) for done, all_ in re.findall(r"(\d+)/(\d+)", re.sub(r"\S+:\S+", "", shown))]
+    assert (1, 1) in counts, shown
+    assert [count for count in counts if count[0] > count[1]] == []
+
+
+def _on_a_terminal(*arguments: str, url: str) -> str:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "AWS_ENDPOINT_URL": url, "TERM": "xterm"}
+    with subprocess.Popen(
+        local_command(*arguments), cwd=ROOT, env=environment, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        # The end of a terminal's output is an error on Linux.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 1 << 16):
+                shown += part
+        os.close(ours)
+        assert process.wait() == 0
+    return shown.decode()

@@ -11,13 +11,17 @@ from rich.table import Table
 Json = dict[str, Any]
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def print_table(terminalreporter: Any) -> None:
     """Print the matrix of test_fault_matrix.py as its tests reported it, from whatever process they ran in."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
     cells = [cell for report in reports for name, cell in getattr(report, "user_properties", ()) if name == "cell"]
     if not cells:
         return
-    terminalreporter.section(f"{len(cells)} cells of calls and faults: when it came once/whenever it came")
+    terminalreporter.section(f"{len(cells)} faults in calls")
+    terminalreporter.write_line(
+        "What CloudFormation hears when a fault comes once/every time: ok; waits: it shall ask again later; fails. "
+        "One word where both are the same."
+    )
     text = StringIO()
     Console(file=text, width=190).print(_table(cells))
     terminalreporter.write("\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")

@@ -1,7 +1,9 @@
 """The package: small, the same every time, complete under any name, and working where nothing else is installed."""
 
+import ast
 import gzip
 import json
+import os
 import shutil
 import ssl
 import struct
@@ -10,7 +12,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,18 +29,17 @@ from werkzeug.serving import make_server
 from laptop.cloud import Cloud
 from laptop.definition import TypeDefinition
 from laptop.events import production_event
-from laptop.sagemaker.server import create_app
+from laptop.sagemaker.server import LocalSageMaker, create_app
 from tests.conftest import MODEL, ROOT, SCHEMA
 from tests.e2e.conftest import Stack
 from tests.package.conftest import NAME
-from tools import function_package, package
-from tools.function_package import BuildFailed, Sources
+from tools import package
+from tools.function_package import LEFT_OUT, OPERATIONS, BuildFailed
 from tools.package import Package
-from tools.package_trace import TracedHandler, TraceFailed, Usage, trace
 from tools.registration import Package as RegistrablePackage
 
 MODEL_FILE = "botocore/data/sagemaker/2017-07-24/service-2.json"
-
+DRIVER = ROOT / "bench" / "child.py"
 
 _TELL_ENDPOINTS = """
 import json, sys
@@ -82,7 +83,8 @@ def test_a_name_is_data(outer: zipfile.ZipFile, inner: zipfile.ZipFile, built: P
     named = json.loads(SCHEMA.read_text().replace("AWS::SageMaker::Model", NAME))
     assert json.loads(outer.read("schema.json")) == named
     assert json.loads(inner.read("aws_sagemaker_model/schema.json"))["typeName"] == NAME
-    assert (built.path.with_suffix("") / "docs" / "README.md").read_text().startswith(f"# {NAME}\n")
+    for pages in ("docs", "reference"):
+        assert (built.path.with_suffix("") / pages / "README.md").read_text().startswith(f"# {NAME}\n")
 
     for path in (ROOT / "src" / "aws_sagemaker_model").glob("*.py"):
         assert inner.read(f"aws_sagemaker_model/{path.name}") == path.read_bytes()
@@ -105,9 +107,48 @@ def test_runs_anywhere_in_lambda(inner: zipfile.ZipFile) -> None:
     assert not [name for name in inner.namelist() if name.endswith((".so", ".pyd", ".exe"))]
 
 
+def test_has_every_module_of_the_libraries(inner: zipfile.ZipFile) -> None:
+    libraries = package.dependencies_folder()
+    modules = {path.relative_to(libraries) for path in libraries.rglob("*.py")}
+    expected = {str(path) for path in modules if path.parts[0] not in LEFT_OUT}
+    assert expected <= set(inner.namelist())
+    assert len(expected) > 150
+    for name in expected:
+        assert inner.read(name) == (libraries / name).read_bytes()
+
+
+def test_what_is_left_out_is_there_to_leave_out() -> None:
+    libraries = package.dependencies_folder()
+    assert [name for name in LEFT_OUT if not (libraries / name).exists()] == []
+
+
+def test_nothing_imports_what_is_left_out(inner: zipfile.ZipFile) -> None:
+    own = {path.name for path in (ROOT / "tools" / "stand_ins").iterdir()}
+    left_out = {name.partition(".")[0] for name in LEFT_OUT} - own
+    importing = {
+        (name, imported)
+        for name in inner.namelist()
+        if name.endswith(".py")
+        for imported in _imports(inner.read(name))
+        if imported.partition(".")[0] in left_out
+    }
+    assert importing == set()
+    boto3 = {imported for name in inner.namelist() if name.endswith(".py") for imported in _imports(inner.read(name))}
+    assert {name for name in boto3 if name.partition(".")[0] == "boto3"} == {"boto3.session"}
+
+
+def _imports(source: bytes) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
 def test_tells_the_licences_of_what_it_holds(inner: zipfile.ZipFile) -> None:
-    licences = {name.split("-")[0] for name in inner.namelist() if ".dist-info/" in name and "LICENSE" in name}
-    assert licences == {"botocore", "cloudformation_cli_python_lib", "jmespath", "python_dateutil", "six", "urllib3"}
+    told = {name.split("-")[0] for name in inner.namelist() if ".dist-info/" in name and "LICENSE" in name}
+    there = {path.name.split("-")[0] for path in package.dependencies_folder().glob("*.dist-info")}
+    assert told == there - {"boto3", "s3transfer", "setuptools"}
 
 
 @pytest.fixture(scope="module")
@@ -150,36 +191,41 @@ class TestServiceModel:
 class TestAlone:
     """The function in an interpreter that has nothing else, as Lambda unpacks it."""
 
-    def test_does_all_that_cloudformation_asks(self, built: Package, function: Path, schema: Path) -> None:
+    def test_makes_the_declared_calls_and_no_others(self, built: Package, function: Path) -> None:
         before = _stand(function)
-        used = trace(str(function), schema, str(built.python))
+        with LocalSageMaker() as server:
+            server.reset()
+            server.faults.replace([{"operation": "DescribeModel", "fault": "internal-error", "times": 1}])
+            answers = _alone(built, function, list(_life()), {"AWS_ENDPOINT_URL": server.url})
+            called = {(call.service, call.operation) for call in server.calls}
+        assert [status for status, _ in answers] == [*["SUCCESS"] * 6, "FAILED"], answers
         assert _stand(function) == before
-        assert set(used.operations) == {"sagemaker", "logs", "cloudwatch"}
+        # CloudWatch signs as what it was called once.
+        names = {"monitoring": "cloudwatch"}
+        assert {(names.get(service, service), operation) for service, operation in called} == {
+            (service, operation) for service, operations in OPERATIONS.items() for operation in operations
+        }
 
-    def test_a_module_that_is_missing_is_noticed(self, function: Path, schema: Path, tmp_path: Path) -> None:
-        copy = _copy(function, tmp_path)
-        (copy / "botocore" / "retries" / "standard.py").unlink()
-        shutil.rmtree(copy / "botocore" / "retries" / "__pycache__")
-        with pytest.raises(TraceFailed, match="retries"):
-            trace(str(copy), schema)
+    def test_serves_every_partition(self, built: Package, function: Path) -> None:
+        regions = ("us-gov-west-1", "cn-north-1", "eu-central-1")
+        events = [production_event(TypeDefinition.load(SCHEMA), "LIST", region=region) for region in regions]
+        with LocalSageMaker() as server:
+            answers = _alone(built, function, events, {"AWS_ENDPOINT_URL": server.url})
+        assert answers == [["SUCCESS", ""]] * 3
 
-    def test_trusts_the_authorities_that_botocore_brings(
-        self, built: Package, function: Path, tmp_path: Path
-    ) -> None:
-        # Mozilla's list, which botocore repeats, has some 150.
-        public = ssl.create_default_context(cafile=function / "botocore" / "cacert.pem")
+    def test_trusts_the_authorities_that_certifi_brings(self, built: Package, function: Path, tmp_path: Path) -> None:
+        # Mozilla's list, which certifi repeats, has some 150.
+        public = ssl.create_default_context(cafile=function / "certifi" / "cacert.pem")
         assert public.cert_store_stats()["x509_ca"] > 100
         with _tls_server(tmp_path) as (url, authority):
             distrusted = _list_models(built, function, {"AWS_ENDPOINT_URL": url})
             chosen = _list_models(built, function, {"AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(authority)})
             copy = _copy(function, tmp_path)
-            with (copy / "botocore" / "cacert.pem").open("a") as bundle:
+            with (copy / "certifi" / "cacert.pem").open("a") as bundle:
                 bundle.write(authority.read_text())
             trusted = _list_models(built, copy, {"AWS_ENDPOINT_URL": url})
-        assert (distrusted["errorCode"], chosen["status"], trusted["status"]) == (
-            "NetworkFailure", "SUCCESS", "SUCCESS",
-        )  # fmt: skip
-        assert "SSLError" in distrusted["message"]
+        assert (distrusted[0], chosen[0], trusted[0]) == ("FAILED", "SUCCESS", "SUCCESS")
+        assert "SSLError" in distrusted[1]
 
     def test_finds_the_services_of_every_region(
         self, built: Package, function: Path, monkeypatch: pytest.MonkeyPatch
@@ -201,11 +247,10 @@ class TestAlone:
         assert len(regions) > 30
         assert json.loads(ran.stdout) == [[meta.endpoint_url, meta.partition] for meta in clients]
 
-    @pytest.mark.parametrize("stand_in", ["boto3.session", "requests"])
-    def test_a_stand_in_refuses_to_work(self, built: Package, function: Path, stand_in: str) -> None:
-        code = f"import sys; sys.path[0] = {str(function)!r}; import {stand_in}; {stand_in}.Session()"
+    def test_the_stand_in_refuses_to_work(self, built: Package, function: Path) -> None:
+        code = f"import sys; sys.path[0] = {str(function)!r}; import boto3.session; boto3.session.Session()"
         ran = subprocess.run([str(built.python), "-S", "-B", "-c", code], capture_output=True, text=True, check=False)
-        assert f"{stand_in.split('.')[0]} is not in this package" in ran.stderr
+        assert "boto3 is not in this package" in ran.stderr
 
 
 class TestInTheCloud:
@@ -233,16 +278,6 @@ class TestInTheCloud:
 
 class TestRefusals:
     """What ends a build, in words."""
-
-    def test_a_module_that_may_be_needed_but_never_was(self, tmp_path: Path) -> None:
-        sources = Sources(tmp_path / "overlay", tmp_path / "dependencies")
-        sources.overlay.mkdir()
-        sources.dependencies.mkdir()
-        (sources.dependencies / "used.py").write_text("def seldom():\n    import rare\n")
-        (sources.dependencies / "rare.py").write_text("")
-        used = Usage(frozenset({"used.py"}), frozenset(), {})
-        with pytest.raises(BuildFailed, match=r"rare, for used\.py"):
-            function_package.assemble(tmp_path / "function", sources, used, None)
 
     def test_a_name_that_cloudformation_would_refuse(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit_:
@@ -292,10 +327,40 @@ def _copy(function: Path, tmp_path: Path) -> Path:
     return copy
 
 
-def _list_models(built: Package, function: Path, environ: dict[str, str]) -> Any:
+def _life() -> Iterator[dict[str, Any]]:
+    """Events of a model's life, with the provider's log and metrics; the last finds nothing."""
+    definition = TypeDefinition.load(SCHEMA)
+    model = {**MODEL, "ModelName": "alone"}
+    tagged = {**model, "Tags": [{"Key": "team", "Value": "risk"}]}
+    retagged = {**model, "Tags": [{"Key": "stage", "Value": "test"}]}
+    yield production_event(definition, "CREATE", desired=tagged, log_group="alone")
+    yield production_event(definition, "READ", desired=model, log_group="alone")
+    yield production_event(definition, "UPDATE", desired=retagged, previous=tagged)
+    yield production_event(definition, "LIST")
+    yield production_event(definition, "READ", desired=model)
+    yield production_event(definition, "DELETE", desired=model)
+    yield production_event(definition, "READ", desired=model, log_group="alone")
+
+
+def _alone(
+    built: Package, function: Path, events: list[dict[str, Any]], environ: dict[str, str]
+) -> list[tuple[str, str]]:
+    """Return status and message of each answer of a function in an interpreter that finds nothing else."""
+    region = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
+    lambda_sets = {"PATH": os.defpath, "AWS_LAMBDA_FUNCTION_NAME": "function", **region}
+    ran = subprocess.run(
+        [str(built.python), "-S", "-s", "-B", str(DRIVER), str(function)],
+        input="".join(json.dumps(event) + "\n" for event in events),
+        env=lambda_sets | environ, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    *answers, _ = map(json.loads, ran.stdout.splitlines())
+    return answers
+
+
+def _list_models(built: Package, function: Path, environ: dict[str, str]) -> tuple[str, str]:
     event = production_event(TypeDefinition.load(SCHEMA), "LIST")
-    with closing(TracedHandler(str(function), str(built.python), environ)) as handler:
-        return handler.invoke(event)
+    [answer] = _alone(built, function, [event], environ)
+    return answer
 
 
 @contextmanager

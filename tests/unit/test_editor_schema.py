@@ -60,7 +60,6 @@ def test_bad_properties_are_found_where_they_stand() -> None:
         vpc,
         "Resources/Model/Properties/EnableNetworkIsolation",
         "Resources/Model/Properties/Tags/0/Key",
-        "Resources/Full/Properties/PrimaryContainer/AdditionalModelDataSources/0/ChannelName",
     }
 
 
@@ -70,6 +69,27 @@ def test_read_only_and_missing_properties_are_found() -> None:
         "Resources/Nothing",
         "Resources/Neither/Properties",
     }
+
+
+@pytest.mark.parametrize("where", ["Properties", "the resource", "VpcConfig"])
+def test_what_a_macro_writes_is_not_missed(where: str) -> None:
+    macro = {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/key"}}}
+    resource: dict[str, Any] = {"Type": "Acme::SageMaker::Model"}
+    if where == "the resource":
+        resource |= macro
+    elif where == "Properties":
+        resource["Properties"] = {**macro, "EnableNetworkIsolation": True}
+    else:
+        resource["Properties"] = {"PrimaryContainer": {}, "VpcConfig": {**macro, "Subnets": ["subnet-0123abcd"]}}
+    assert faulty({"Resources": {"Model": resource}}) == set()
+    assert faulty({"Resources": {"Model": {**resource, "Properties": {"Nonsense": 1, **macro}}}}) != set()
+
+
+def test_aws_type_is_checked_only_when_it_is_the_one_named() -> None:
+    resource = {"Type": "AWS::SageMaker::Model", "Properties": {"Nonsense": 1}}
+    own = editor_schema.editor_schema(REGISTRY_SCHEMA, "Acme::SageMaker::Model")
+    assert Draft7Validator(own).is_valid({"Resources": {"Model": resource}})
+    assert not VALIDATOR.is_valid({"Resources": {"Model": resource}})
 
 
 def test_resources_of_other_types_are_left_alone() -> None:

@@ -4,7 +4,6 @@ import json
 import re
 
 import botocore.session
-import pytest
 
 from tests.conftest import SCHEMA
 
@@ -52,32 +51,34 @@ def all_shapes():
 
 
 SHAPES = list(all_shapes())
-IDS = [".".join(path) for path, _, _ in SHAPES]
 
 
-@pytest.mark.parametrize(("path", "shape", "node"), SHAPES, ids=IDS)
-def test_has_every_member(path, shape, node):
-    if shape.type_name == "structure":
-        assert set(shape.members) - NOT_PROPERTIES <= set(node["properties"])
-
-
-def test_has_no_member_that_sagemaker_does_not_know():
+def test_has_the_members_that_sagemaker_has_and_no_others():
     known = set(SERVICE.operation_model("CreateModel").input_shape.members)
     known |= set(SERVICE.operation_model("DescribeModel").output_shape.members)
-    assert set(DOCUMENT["properties"]) - known == set(CLOUDFORMATION_ONLY)
+    assert set(DOCUMENT["properties"]) == known - NOT_PROPERTIES | set(CLOUDFORMATION_ONLY)
+    structures = [one for one in SHAPES if one[1].type_name == "structure" and len(one[0]) > 1]
+    differing = {
+        ".".join(path): set(node["properties"]) ^ set(shape.members)
+        for path, shape, node in structures
+        if set(node["properties"]) != set(shape.members)
+    }
+    assert differing == {}
+
+
+def test_has_every_constraint_that_sagemaker_has():
+    differing = []
     for path, shape, node in SHAPES:
+        name = path[-1] if path[-1] != "*" else path[-2]
         if shape.type_name == "structure" and len(path) > 1:
-            assert set(node["properties"]) == set(shape.members), path
-
-
-@pytest.mark.parametrize(("path", "shape", "node"), SHAPES, ids=IDS)
-def test_has_every_constraint(path, shape, node):
-    name = path[-1] if path[-1] != "*" else path[-2]
-    if shape.type_name == "structure" and len(path) > 1:
-        assert sorted(node.get("required", [])) == sorted(shape.required_members)
-    for keyword, wanted in constraints(shape):
-        if (name, keyword) not in DIFFERENCES:
-            assert node.get(keyword) == wanted, keyword
+            stated, wanted = sorted(node.get("required", [])), sorted(shape.required_members)
+            differing += [f"{'.'.join(path)} requires {stated}, not {wanted}"] if stated != wanted else []
+        differing += [
+            f"{'.'.join(path)} {keyword}: {node.get(keyword)}, not {wanted}"
+            for keyword, wanted in constraints(shape)
+            if (name, keyword) not in DIFFERENCES and node.get(keyword) != wanted
+        ]
+    assert differing == []
 
 
 def constraints(shape):

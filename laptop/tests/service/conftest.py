@@ -11,7 +11,9 @@ import pytest
 import requests
 from botocore.config import Config
 
+from laptop.sagemaker import store
 from laptop.sagemaker.server import LocalSageMaker, mock
+from laptop.tests.service.endpoint_samples import VARIANT
 from laptop.tests.service.samples import AS_WRITTEN, IMAGE, KEYS, REGION
 
 if TYPE_CHECKING:
@@ -107,3 +109,48 @@ def control(server: LocalSageMaker) -> Callable[..., tuple[int, Any]]:
         return answer.status_code, answer.json()
 
     return _control
+
+
+class Settling:
+    """Says whether what is under way goes on or ends: no test waits."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self.ends()
+
+    def goes_on(self) -> None:
+        """From now on nothing comes to its end."""
+        self._monkeypatch.setattr(store, "SETTLING_SECONDS", store.NEVER)
+
+    def ends(self) -> None:
+        """Everything under way ends, and what begins ends at once."""
+        self._monkeypatch.setattr(store, "SETTLING_SECONDS", 0)
+
+
+@pytest.fixture
+def settling(monkeypatch: pytest.MonkeyPatch) -> Settling:
+    """The control over how long statuses stay."""
+    return Settling(monkeypatch)
+
+
+@pytest.fixture
+def config(client: Any, create: Callable[..., str]) -> Callable[..., str]:
+    """Creates a configuration of one variant of the model `model`, unless members say otherwise. Returns its name."""
+    create("model")
+
+    def _config(name: str = "config", **members: Any) -> str:
+        client.create_endpoint_config(EndpointConfigName=name, **{"ProductionVariants": [VARIANT]} | members)
+        return name
+
+    return _config
+
+
+@pytest.fixture
+def endpoint(client: Any, config: Callable[..., str], settling: Settling) -> Callable[..., None]:
+    """Creates the endpoint `endpoint`, in service, on a configuration of its own."""
+
+    def _endpoint(**members: Any) -> None:
+        settling.ends()
+        client.create_endpoint(EndpointName="endpoint", EndpointConfigName=config(**members))
+
+    return _endpoint

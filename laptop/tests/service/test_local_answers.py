@@ -190,20 +190,11 @@ def test_accounts_keep_their_own_models(connect: Callable[..., Any]) -> None:
     assert [m["ModelArn"].split(":")[4] for m in other.list_models()["Models"]] == ["222222222222"]
 
 
-def test_endpoints_of_moto_find_the_model(client: Any, create: Callable[..., str]) -> None:
-    create("model")
-    variant = {
-        "VariantName": "v",
-        "ModelName": "model",
-        "InstanceType": "ml.m5.large",
-        "InitialInstanceCount": 1,
-    }
-    client.create_endpoint_config(EndpointConfigName="config", ProductionVariants=[variant])
-    arn = client.create_endpoint(EndpointName="endpoint", EndpointConfigName="config")["EndpointArn"]
+def test_tags_of_what_only_moto_has_are_written_over_by_key(client: Any) -> None:
+    arn = client.create_experiment(ExperimentName="experiment")["ExperimentArn"]
     client.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}])
     client.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "2"}])
 
-    assert client.describe_endpoint(EndpointName="endpoint")["EndpointStatus"] == "InService"
     assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
     client.delete_tags(ResourceArn=arn, TagKeys=["a"])
     assert client.list_tags(ResourceArn=arn)["Tags"] == []

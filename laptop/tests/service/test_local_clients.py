@@ -199,9 +199,9 @@ def test_an_operation_without_an_output_shape_answers_no_body(
 def test_what_moto_does_not_implement_is_an_answer(connect: Callable[..., Any]) -> None:
     client = connect()
 
-    with pytest.raises(client.exceptions.ClientError) as unknown:
+    with pytest.raises(client.exceptions.ClientError, match="does not have ListHubs of SageMaker") as unknown:
         client.list_hubs()
-    assert unknown.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert unknown.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert client.list_models()["Models"] == []
 
 

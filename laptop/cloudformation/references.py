@@ -1,0 +1,53 @@
+"""What the definition of a resource refers to, and the order that follows from it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from laptop.cloudformation.functions import attribute_of, function_of, substitution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from laptop.paths import Json
+
+
+def references(value: Any, conditions: Mapping[str, bool] | None = None) -> Iterator[tuple[str, str | None]]:
+    """Every name in Ref, Fn::GetAtt and Fn::Sub of the value, with the attribute: None for Ref, "" if computed.
+
+    With conditions, only those of the branches that Fn::If takes. ResolutionFailed for a malformed function.
+    """
+    name = function_of(value)
+    argument = value[name] if name else None
+    if name == "Ref":
+        yield str(argument), None
+    elif name == "Fn::GetAtt":
+        logical_id, attribute = attribute_of(argument)
+        yield logical_id, attribute if isinstance(attribute, str) else ""
+        yield from references(attribute, conditions)
+    elif name == "Fn::Sub":
+        _, names, given = substitution(argument)
+        for variable in names:
+            if variable not in given:
+                logical_id, dot, attribute = variable.partition(".")
+                yield logical_id, attribute if dot else None
+        yield from references(given, conditions)
+    elif name == "Fn::If" and conditions is not None and isinstance(argument, list) and len(argument) == 3:
+        yield from references(argument[1 if conditions.get(str(argument[0])) else 2], conditions)
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from references(one, conditions)
+
+
+def depends_on(definition: Json) -> list[str]:
+    """The logical ids in DependsOn."""
+    named = definition.get("DependsOn", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def dependencies(resources: Mapping[str, Json], conditions: Mapping[str, bool]) -> dict[str, set[str]]:
+    """The graph of resource definitions: the logical ids that each of them needs first."""
+    return {
+        logical_id: resources.keys() & {*depends_on(one), *(name for name, _ in references(one, conditions))}
+        for logical_id, one in resources.items()
+    }

@@ -1,0 +1,368 @@
+"""One resource at a time: create, update, replace, revert and delete it, and tell what happens in events."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from laptop.cloudformation import functions, policy
+from laptop.cloudformation.plan import step_for
+from laptop.cloudformation.signals import await_signals
+from laptop.cloudformation.stacks import Leftover, Stack, StackResource
+from laptop.providers import properties
+from laptop.providers.protocol import Cancelled, Owner, Request, Resource, ResourceFailed, Served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from laptop.cloudformation.run import Run
+    from laptop.cloudformation.scope import Scope
+    from laptop.cloudformation.stacks import Stacks
+    from laptop.paths import Json
+
+_REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """A provider's word on a resource that is being made, on its way into the state of the stack."""
+
+    run: Run
+    tell: Callable[[Resource], None]
+
+    def identified(self, resource: Resource) -> None:
+        """See laptop.providers.protocol.Progress."""
+        self.tell(resource)
+
+    def wait(self, seconds: float) -> None:
+        """See laptop.providers.protocol.Progress."""
+        self.run.wait(seconds)
+
+
+class ResourceOperations:
+    """What one operation does to the resources of its stack. Every method returns whether it succeeded."""
+
+    def __init__(
+        self, stacks: Stacks, stack: Stack, run: Run, find: Callable[[str], Served], scope: Callable[[], Scope]
+    ) -> None:
+        self._stacks, self._stack, self._run, self._find, self._scope = stacks, stack, run, find, scope
+        self._remade: set[str] = set()
+        self.failed: dict[str, list[str]] = {"create": [], "update": [], "delete": []}
+
+    def deploy(self, logical_id: str, definition: Json, depends_on: frozenset[str]) -> bool:
+        """Bring a resource to what the template says."""
+        had = self._stack.resources.get(logical_id)
+        wanted = StackResource(logical_id, definition["Type"], definition, depends_on, stack_tags=self._tags)
+        step = "create" if had is None or had.exists is None or not had.created else "update"
+        try:
+            served = self._find(wanted.type_name)
+            desired = functions.resolve(definition.get("Properties", {}), self._scope())
+            step, replacement = step_for(served.definition, had, desired, self._tags)
+            if step == "keep" and had is not None:
+                kept = replace(had, definition=definition, depends_on=depends_on)
+                self._stacks.put(self._stack, kept, event=False)
+                return True
+            wanted = replace(wanted, properties=desired)
+            if had is not None and had.exists is not None and step in ("update", "replace"):
+                policy.require(self._stack, logical_id, wanted.type_name, f"Update:{_POLICY_ACTIONS[step]}")
+                return self._change(served, had, wanted, step, conditional=replacement == "Conditional")
+            return self._create(served, had, wanted)
+        except Exception as problem:
+            self._fail(had, wanted, step, _failure(problem, wanted.type_name))
+            return False
+
+    def may_remove(self, removed: Iterable[StackResource]) -> bool:
+        """Whether the stack policy allows to delete what the template no longer has; what it denies fails."""
+        for one in removed:
+            try:
+                policy.require(self._stack, one.logical_id, one.type_name, "Update:Delete")
+            except ResourceFailed as failure:
+                self._fail(one, one, "update", failure)
+        return not self.failed["update"]
+
+    @property
+    def _tags(self) -> Mapping[str, str]:
+        return self._stack.goal.tags
+
+    def _create(self, served: Served, had: StackResource | None, wanted: StackResource) -> bool:
+        """Create what the stack does not have; what an earlier operation left unfinished is cleaned up later."""
+        if had is not None and had.exists is not None:
+            self._leave(had, retained=False)
+        started = replace(wanted, status="CREATE_IN_PROGRESS", reason=served.provider.notice or "")
+        self._stacks.put(self._stack, started, sent=wanted.properties)
+        self._make(served, wanted, "CREATE")
+        return True
+
+    def _make(self, served: Served, wanted: StackResource, word: str, replaced: StackResource | None = None) -> None:
+        """Create through the provider; the resource is the stack's from the moment it has an identity.
+
+        Until then what it replaces is the stack's.
+        """
+        self._check(served, wanted)
+        # Signals to what it replaces are none to it.
+        self._stack.signals.pop(wanted.logical_id, None)
+
+        def tell(resource: Resource) -> None:
+            with self._stacks.changed:
+                known = self._stack.resources[wanted.logical_id]
+                if known.exists is not None and known.exists.physical_id == resource.physical_id:
+                    return
+                if replaced is not None and known.physical_id == replaced.physical_id:
+                    self._leave(replaced, retained=_is_retained(replaced, "UpdateReplacePolicy"))
+                initiated = replace(wanted, status=f"{word}_IN_PROGRESS", reason="Resource creation Initiated",
+                                    exists=resource, physical_id=resource.physical_id)  # fmt: skip
+                self._stacks.put(self._stack, initiated, sent=wanted.properties)
+
+        request = self._request(wanted)
+        resource = served.provider.create(served.definition, request, wanted.properties, _Progress(self._run, tell))
+        tell(resource)
+        await_signals(self._stack, wanted, self._run)
+        done = replace(
+            wanted, status=f"{word}_COMPLETE", exists=resource, physical_id=resource.physical_id, created=True
+        )
+        self._stacks.put(self._stack, done, sent=wanted.properties)
+
+    def _change(
+        self, served: Served, had: StackResource, wanted: StackResource, step: str, *, conditional: bool
+    ) -> bool:
+        reason = _REPLACING if step == "replace" else (served.provider.notice or "")
+        working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason)
+        self._stacks.put(self._stack, working, sent=wanted.properties)
+        if step == "update":
+            self._check(served, wanted)
+            try:
+                self._update(served, had, wanted)
+            except ResourceFailed as failure:
+                if not (conditional and failure.code == "NotUpdatable"):
+                    raise
+                self._stacks.put(self._stack, replace(working, reason=_REPLACING), sent=wanted.properties)
+            else:
+                return True
+        self._replace(served, had, wanted)
+        return True
+
+    def retag(self, served: Served, adopted: StackResource, tags: Mapping[str, str]) -> None:
+        """Give an imported resource the tags of its stack; raises ResourceFailed."""
+        self._update(served, adopted, replace(adopted, stack_tags=tags, reason=""))
+
+    def _update(self, served: Served, had: StackResource, wanted: StackResource) -> None:
+        with self._stacks.changed:
+            now = self._stack.resources[wanted.logical_id]
+            self._stacks.put(self._stack, replace(now, attempted=wanted.properties), event=False)
+        request = self._request(wanted, previous=had)
+        resource = served.provider.update(
+            served.definition, request, had.identity, had.properties, wanted.properties, _Progress(self._run, _ignore)
+        )
+        if resource.physical_id != had.physical_id:
+            # A custom resource that answers another physical id has replaced itself.
+            self._leave(had, retained=_is_retained(had, "UpdateReplacePolicy"))
+        done = replace(
+            wanted, status="UPDATE_COMPLETE", exists=resource, physical_id=resource.physical_id, created=True
+        )
+        self._stacks.put(self._stack, done, sent=wanted.properties)
+
+    def _replace(self, served: Served, had: StackResource, wanted: StackResource) -> None:
+        if served.definition.deletes_first and not _is_retained(had, "UpdateReplacePolicy"):
+            self._stacks.tell(self._stack, had, "DELETE_IN_PROGRESS")
+            self._remove(served, had)
+            self._stacks.tell(self._stack, had, "DELETE_COMPLETE")
+            self._stacks.put(self._stack, replace(had, exists=None), event=False)
+            replaced = None
+        else:
+            replaced = had
+        try:
+            self._make(served, wanted, "UPDATE", replaced)
+        except ResourceFailed as failure:
+            raise _advised(failure, served, wanted) from None
+
+    def revert(self, logical_id: str) -> bool:
+        """Bring a resource back to what it was before the operation."""
+        was, now = self._stack.stable_resources[logical_id], self._stack.resources.get(logical_id)
+        try:
+            if was.exists is None:
+                return True
+            if was.physical_id in self._stack.gone:
+                self._make_again(self._following(was), now)
+                self._remade.add(logical_id)
+                return True
+            if now is not None and now.exists is not None and now.physical_id != was.physical_id:
+                self._take_back(now, was)
+            elif now is None or (now.attempted, now.properties, now.stack_tags) == (
+                None, was.properties, was.stack_tags):  # fmt: skip
+                # Its handler was not called, so that there is nothing to undo.
+                failed = now is not None and now.status == "UPDATE_FAILED"
+                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if failed else was, event=failed)
+            else:
+                self._send_back(was, now)
+            self._follow(was)
+        except Exception as problem:
+            self._fail(was, was, "update", _failure(problem, was.type_name))
+            return False
+        return True
+
+    def _following(self, was: StackResource) -> StackResource:
+        """The resource as it was, but for the identities of others that had to be made once more."""
+        if not self._remade & was.depends_on:
+            return was
+        return replace(was, properties=functions.resolve(was.definition.get("Properties", {}), self._scope()))
+
+    def _follow(self, was: StackResource) -> None:
+        wanted, now = self._following(was), self._stack.resources[was.logical_id]
+        if wanted.properties == now.properties:
+            return
+        served = self._find(was.type_name)
+        step, replacement = step_for(served.definition, now, wanted.properties, was.stack_tags)
+        if step in ("update", "replace"):
+            self._change(served, now, wanted, step, conditional=replacement == "Conditional")
+        if self._stack.resources[was.logical_id].physical_id != was.physical_id:
+            self._remade.add(was.logical_id)
+
+    def _make_again(self, was: StackResource, now: StackResource | None) -> None:
+        """What was deleted to make room for its replacement is made once more; the replacement goes first."""
+        served = self._find(was.type_name)
+        if now is not None and now.exists is not None and now.physical_id != was.physical_id:
+            if now.created and now.properties == was.properties:
+                return
+            self._remove(served, now)
+        self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS", exists=None))
+        self._make(served, replace(was, exists=None, physical_id=""), "UPDATE")
+
+    def _take_back(self, now: StackResource, was: StackResource) -> None:
+        """The old resource of a replacement is still there: it is the stack's again, and the new one is left over."""
+        with self._stacks.changed:
+            self._stack.leftovers = [
+                one for one in self._stack.leftovers if one.resource.physical_id != was.physical_id
+            ]
+            self._leave(now, retained=False)
+            self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS"))
+            self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))
+
+    def _send_back(self, was: StackResource, now: StackResource) -> None:
+        self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
+        served = self._find(was.type_name)
+        tried = now.properties if now.attempted is None else now.attempted
+        request = replace(self._request(was, previous=now), reverting=True)
+        resource = served.provider.update(
+            served.definition, request, was.identity, tried, was.properties, _Progress(self._run, _ignore)
+        )
+        self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))
+
+    def delete(self, resource: StackResource, *, retained: bool, current: bool) -> bool:
+        """Delete a resource, or keep it as its policy says; `current` when it is still the stack's own."""
+        if resource.exists is None:
+            if current:
+                self._settle(resource, "DELETE_COMPLETE")
+            return True
+        if retained:
+            self._settle(resource, "DELETE_SKIPPED") if current else self._stacks.tell(
+                self._stack, resource, "DELETE_SKIPPED"
+            )
+            return True
+        tell = self._settle if current else self._tell
+        tell(resource, "DELETE_IN_PROGRESS")
+        try:
+            self._remove(self._find(resource.type_name), resource)
+        except Exception as problem:
+            failure = _failure(problem, resource.type_name)
+            if isinstance(failure, Cancelled) and self._run.superseded:
+                return False
+            self.failed["delete"].append(resource.logical_id)
+            tell(resource, "DELETE_FAILED", str(failure))
+            return False
+        tell(resource, "DELETE_COMPLETE")
+        return True
+
+    def _settle(self, resource: StackResource, status: str, reason: str = "") -> None:
+        exists = None if status in ("DELETE_COMPLETE", "DELETE_SKIPPED") else resource.exists
+        self._stacks.put(self._stack, replace(resource, status=status, reason=reason, exists=exists))
+
+    def _tell(self, resource: StackResource, status: str, reason: str = "") -> None:
+        self._stacks.tell(self._stack, resource, status, reason)
+
+    def _remove(self, served: Served, resource: StackResource) -> None:
+        request = self._request(resource)
+        try:
+            served.provider.delete(
+                served.definition, request, resource.identity, resource.properties, _Progress(self._run, _ignore)
+            )
+        except ResourceFailed as failure:
+            if failure.code != "NotFound":
+                raise
+        with self._stacks.changed:
+            self._stack.gone.add(resource.physical_id)
+
+    def _leave(self, resource: StackResource, *, retained: bool) -> None:
+        with self._stacks.changed:
+            self._stack.leftovers.append(Leftover(resource, retained))
+
+    def _check(self, served: Served, wanted: StackResource) -> None:
+        problems = properties.violations(served.definition, wanted.properties)
+        if problems:
+            # The sentence of CloudFormation's own check of properties against the type's schema.
+            said = f"Properties validation failed for resource {wanted.logical_id} with message:"
+            raise ResourceFailed("\n".join([said, *problems]), "InvalidRequest")
+
+    def _request(self, resource: StackResource, previous: StackResource | None = None) -> Request:
+        stack, system = self._stack, "aws:cloudformation:"
+        system_tags = {
+            f"{system}stack-name": stack.name,
+            f"{system}stack-id": stack.id,
+            f"{system}logical-id": resource.logical_id,
+        }
+        return Request(
+            place=stack.place,
+            token=str(uuid.uuid4()),
+            owner=Owner(stack.id, stack.name, resource.logical_id),
+            stack_tags=resource.stack_tags,
+            previous_stack_tags={} if previous is None else previous.stack_tags,
+            system_tags=system_tags,
+            previous_system_tags={} if previous is None else system_tags,
+        )
+
+    def _fail(self, had: StackResource | None, wanted: StackResource, step: str, failure: Exception) -> None:
+        now = self._stack.resources.get(wanted.logical_id)
+        word = "create" if step == "create" else "update"
+        reason = str(failure)
+        if isinstance(failure, Cancelled):
+            reason = f"Resource {'creation' if word == 'create' else 'update'} cancelled"
+        self.failed[word].append(wanted.logical_id)
+        self._run.stop("")
+        # Before the failure the resource may have got an identity: that one must not be lost.
+        kept = now if now is not None and now.exists is not None else (had or wanted)
+        failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason)
+        self._stacks.put(self._stack, failed, sent=wanted.properties)
+
+
+_POLICY_ACTIONS = {"update": "Modify", "replace": "Replace"}
+
+
+def _failure(problem: Exception, type_name: str) -> Exception:
+    """What went wrong in words; for an exception that no provider may raise, its name alone: it may hold values."""
+    if isinstance(problem, ResourceFailed | functions.ResolutionFailed):
+        return problem
+    return ResourceFailed(
+        f"What makes {type_name} on the laptop failed with {type(problem).__name__}.", "InternalFailure"
+    )
+
+
+def _ignore(_resource: Resource) -> None:
+    """An update does not change who the resource is before it ends."""
+
+
+def _is_retained(resource: StackResource, attribute: str) -> bool:
+    return resource.definition.get(attribute) == "Retain"
+
+
+def _advised(failure: ResourceFailed, served: Served, wanted: StackResource) -> ResourceFailed:
+    """A replacement under a fixed name cannot work: two resources cannot have one name."""
+    definition = served.definition
+    names = {name for one in (definition.primary_identifier, *definition.additional_identifiers) for name in one}
+    named = sorted(name for name in names if name in wanted.properties)
+    if failure.code != "AlreadyExists" or not named:
+        return failure
+    return ResourceFailed(
+        f"{failure} This update replaces the resource, and the new one cannot take the name of the old one while "
+        f"that exists: leave {' and '.join(named)} out of the template, so that a name is generated.",
+        failure.code,
+    )

@@ -1,0 +1,85 @@
+"""A run of an operation: its cancellation, its time, and work done in the order of a graph, side by side."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
+
+from laptop.providers.protocol import Cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+# CloudFormation publishes no number; more than any template of the corpus has side by side.
+_SIDE_BY_SIDE = 32
+# How often who waits looks whether the time of the whole operation is over.
+_LOOK_SECONDS = 0.1
+
+
+class Run:
+    """One operation under way. `superseded` is set when another operation takes its stack over."""
+
+    def __init__(self, clock: Callable[[], float], timeout_seconds: float | None = None) -> None:
+        self._clock, self._stopped = clock, threading.Event()
+        self._deadline = None if timeout_seconds is None else clock() + timeout_seconds
+        self.reason = ""
+        self.superseded = False
+        self.ended = threading.Event()
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing more, and end what waits; the first reason counts."""
+        if not self._stopped.is_set():
+            self.reason = reason
+            self._stopped.set()
+
+    def supersede(self) -> None:
+        """Stop without another word: whoever calls this carries on with the stack once `ended` is set."""
+        self.superseded = True
+        self.stop("")
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more may begin."""
+        if self._deadline is not None and self._clock() > self._deadline:
+            # CloudFormation's event when TimeoutInMinutes is over.
+            self.stop("Stack creation time exceeded the specified timeout")
+        return self._stopped.is_set()
+
+    def resume(self) -> None:
+        """Allow work again, without a time limit: what failed is about to be rolled back."""
+        self._stopped.clear()
+        self._deadline = None
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; raises Cancelled as soon as the run is stopped or its time is over."""
+        until = self._clock() + seconds
+        while not self.stopped:
+            left = until - self._clock()
+            if left <= 0:
+                return
+            self._stopped.wait(left if self._deadline is None else min(left, _LOOK_SECONDS))
+        raise Cancelled("Resource operation cancelled")
+
+    def walk(
+        self, graph: Mapping[str, set[str]], act: Callable[[str], bool], *, halt: Callable[[], bool] | None = None
+    ) -> None:
+        """Act on each node once all that it needs is done, independent ones at once; until `halt` says stop.
+
+        `act` answers whether it succeeded; a node that failed holds back those that need it.
+        """
+        halted = halt or (lambda: self.stopped)
+        sorter = TopologicalSorter(graph)
+        sorter.prepare()
+        running: dict[Future[bool], str] = {}
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            while True:
+                if not halted():
+                    running |= {pool.submit(act, node): node for node in sorter.get_ready()}
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    node = running.pop(future)
+                    if future.result():
+                        sorter.done(node)

@@ -1,0 +1,71 @@
+"""What the functions of a template refer to. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from laptop.cloudformation.dynamic import DynamicReferences
+    from laptop.cloudformation.parameters import Parameter
+    from laptop.paths import Json
+    from laptop.providers.protocol import Place
+
+# What a Ref to AWS::NoValue returns: the member or item that it stands for is left out.
+NO_VALUE = object()
+_URL_SUFFIXES = {"aws-cn": "amazonaws.com.cn", "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov"}
+PSEUDO_PARAMETERS = frozenset(
+    f"AWS::{name}"
+    for name in (
+        "AccountId", "NoValue", "NotificationARNs", "Partition", "Region", "StackId", "StackName", "URLSuffix"
+    )
+)  # fmt: skip
+
+
+class Referable(Protocol):
+    """A resource as Ref and Fn::GetAtt see it; `attributes` by dotted name."""
+
+    @property
+    def physical_id(self) -> str:
+        """What Ref returns."""
+
+    @property
+    def attributes(self) -> Json:
+        """What Fn::GetAtt returns."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The names of one stack.
+
+    `pending` are the resources whose Ref and Fn::GetAtt only the operation will give. Without `dynamic`, dynamic
+    references stay as they are written.
+    """
+
+    place: Place
+    stack_name: str = ""
+    stack_id: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    conditions: Mapping[str, bool] = field(default_factory=dict)
+    mappings: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Referable] = field(default_factory=dict)
+    pending: frozenset[str] = frozenset()
+    exports: Callable[[str], str | None] = lambda _name: None
+    dynamic: DynamicReferences | None = None
+    notification_arns: Sequence[str] = ()
+
+    def pseudo_parameter(self, name: str) -> Any:
+        """The value of one of PSEUDO_PARAMETERS."""
+        values = {
+            "AWS::AccountId": self.place.account,
+            "AWS::NoValue": NO_VALUE,
+            "AWS::NotificationARNs": list(self.notification_arns),
+            "AWS::Partition": self.place.partition,
+            "AWS::Region": self.place.region,
+            "AWS::StackId": self.stack_id,
+            "AWS::StackName": self.stack_name,
+            "AWS::URLSuffix": _URL_SUFFIXES.get(self.place.partition, "amazonaws.com"),
+        }
+        return values[name]

@@ -1,0 +1,40 @@
+"""Handlers of a type whose resources say in their property `Answers` what each invocation is to answer.
+
+The n-th invocation of an operation gives the n-th answer. "$event" in it stands for the event that came in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def resource(event: dict[str, Any], _context: Any) -> Any:
+    properties = event["requestData"]["resourceProperties"]
+    step = (event.get("callbackContext") or {}).get("step", 0)
+    answers = json.loads(properties.get("Answers") or Path(os.environ["ANSWERS"]).read_text())
+    answer = answers[min(step, len(answers) - 1)]
+    if answer == "not json":
+        return {1, 2}
+    if answer == "raise":
+        raise RuntimeError("the secret of the handler")
+    if answer == "end":
+        os._exit(3)
+    if answer == "end once":
+        marker = Path(os.environ["ANSWERS"]).with_suffix(f".{event['bearerToken']}")
+        if not marker.exists():
+            marker.touch()
+            os._exit(3)
+        answer = {"status": "SUCCESS", "resourceModel": {"Id": "second"}}
+    if isinstance(answer, dict) and answer.get("status") == "IN_PROGRESS" and answer.get("resourceModel"):
+        # The model becomes the next desired state, and must carry the script on.
+        answer["resourceModel"]["Answers"] = properties["Answers"]
+    return _filled(answer, event)
+
+
+def _filled(answer: Any, event: dict[str, Any]) -> Any:
+    if isinstance(answer, dict):
+        return {key: _filled(value, event) for key, value in answer.items()}
+    return json.dumps(event) if answer == "$event" else answer

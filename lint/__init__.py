@@ -1,1 +1,0 @@
-"""cfn-lint rules for SageMaker models, under any type name: see README.md."""

@@ -1,0 +1,328 @@
+"""cfn-lint with the rules of lint/ over templates: what speaks, and in which line."""
+
+import copy
+import gc
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.config import ConfigMixIn
+from cfnlint.decode import decode
+from cfnlint.rules import Rules
+from cfnlint.runner import Runner
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+from cfnlint.template import Template
+
+from aws_sagemaker_model import validation
+
+ROOT = Path(__file__).parent.parent.parent
+RULES = ROOT / "lint"
+DATA = ROOT / "tests" / "data" / "lint"
+TEMPLATES = sorted(path.name for path in DATA.glob("*.*"))
+# How a template is checked that is not checked as it is.
+OPTIONS = {
+    "opted-in": ("--configure-rule", "E9360:types=AWS-SageMaker-Model"),
+    "region": ("--regions", "eu-west-1"),
+}
+
+
+def lint(*templates: Path, options: tuple[str, ...] = ()) -> list[tuple[str, int, str, str]]:
+    """Run cfn-lint as its command line does; return file name, line, rule and message of each finding."""
+    config = ConfigMixIn([*map(str, templates), "--append-rules", str(RULES), *options])
+    return sorted(
+        (Path(match.filename).name, match.linenumber, match.rule.id, match.message) for match in Runner(config).run()
+    )
+
+
+@pytest.fixture(scope="module")
+def findings() -> list[tuple[str, int, str, str]]:
+    found = lint(*(DATA / name for name in TEMPLATES if subject(name) not in OPTIONS))
+    for kind, options in OPTIONS.items():
+        found += lint(*(DATA / name for name in TEMPLATES if subject(name) == kind), options=options)
+    return found
+
+
+def subject(template: str) -> str:
+    """What a template is about: its name without the verdict on it."""
+    return re.sub(r"-(good|bad)\.\w+$", "", template)
+
+
+def marked(template: str) -> list[tuple[int, str]]:
+    lines = (DATA / template).read_text().splitlines()
+    marks = [(number, re.search(r"#((?: [EW]\d{4})+)$", line)) for number, line in enumerate(lines, 1)]
+    return [(number, rule) for number, found in marks if found for rule in found[1].split()]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_rules_speak_where_a_template_is_marked_and_nowhere_else(
+    findings: list[tuple[str, int, str, str]], template: str
+) -> None:
+    assert [(line, rule) for name, line, rule, _ in findings if name == template] == marked(template)
+    assert bool(marked(template)) == template.endswith("-bad.yaml")
+
+
+@pytest.mark.parametrize("kind", sorted({subject(name) for name in TEMPLATES} - {"cdk", "sam", "long-forms"}))
+def test_every_subject_has_a_good_and_a_bad_example(kind: str) -> None:
+    assert {f"{kind}-good.yaml", f"{kind}-bad.yaml"} <= set(TEMPLATES)
+
+
+def test_cfn_lint_is_left_as_it_was_found() -> None:
+    def state() -> Any:
+        manager = PROVIDER_SCHEMA_MANAGER
+        types = {region: set(manager._load_provider_module(region)) for region in ("us-east-1", "eu-west-1")}
+        ours = [known for known in manager._schemas["us-east-1"] if known.startswith("Acme")]
+        schema = manager.get_resource_schema("us-east-1", "AWS::SageMaker::Model").schema
+        return types, ours, sorted(manager._registry_schemas), sorted(vars(manager)), schema["properties"].keys()
+
+    before = state()
+    template = (DATA / "schema-good.yaml", DATA / "schema-bad.yaml")
+    assert lint(*template, options=OPTIONS["opted-in"]) == lint(*template, options=OPTIONS["opted-in"]) != []
+    assert state() == before
+    with_ours = Runner(ConfigMixIn([*map(str, template), "--append-rules", str(RULES)])).run()
+    next(with_ours)
+    assert state() != before
+    del with_ours  # a check that somebody breaks off
+    gc.collect()
+    assert state() == before
+
+
+def test_a_schema_of_the_users_own_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PROVIDER_SCHEMA_MANAGER, "_registry_schemas", {})
+    theirs = {**json.loads((ROOT / "aws-sagemaker-model.json").read_bytes()), "typeName": "Acme::SageMaker::Model"}
+    theirs["required"] = ["EnableNetworkIsolation"]
+    (tmp_path / "theirs.json").write_text(json.dumps(theirs))
+    found = lint(DATA / "schema-good.yaml", options=("--registry-schemas", str(tmp_path)))
+    assert [rule for _, _, rule, _ in found] == ["E3003"]
+
+
+def test_the_default_region_says_nothing_about_where_a_stack_goes() -> None:
+    assert lint(DATA / "region-bad.yaml", options=("--regions", "us-east-1")) == []
+    assert {
+        rule for _, _, rule, _ in lint(DATA / "region-bad.yaml", options=("--regions", "us-east-1", "us-west-2"))
+    } == {"W9367"}
+
+
+def test_every_rule_of_the_type_has_a_template_that_breaks_it() -> None:
+    resources = decode(str(DATA / "E9360-bad.yaml"))[0]["Resources"].values()
+    broken = {
+        rule
+        for rule in validation.RULES
+        for one in resources
+        for _ in rule(without_functions(one.get("Properties", {})))
+    }
+    assert broken == set(validation.RULES)
+
+
+def without_functions(value: Any) -> Any:
+    """Take the last outcome of each condition, and leave other functions unknown."""
+    if isinstance(value, list):
+        return [without_functions(item) for item in value if item != {"Ref": "AWS::NoValue"}]
+    if isinstance(value, dict):
+        if "Fn::If" in value:
+            return without_functions(value["Fn::If"][2])
+        return validation.UNKNOWN if "Ref" in value else {key: without_functions(item) for key, item in value.items()}
+    return value
+
+
+def test_every_rule_has_a_template_that_breaks_it(findings: list[tuple[str, int, str, str]]) -> None:
+    assert {rule for _, _, rule, _ in findings} >= {rule.id for rule in own_rules()}
+
+
+def test_messages_say_where_and_what_but_no_value(findings: list[tuple[str, int, str, str]]) -> None:
+    own = {rule.id for rule in own_rules()}
+    messages = [message for _, _, rule, message in findings if rule in own]
+    assert [message for message in messages if not re.match(r"/properties[/\w]* [a-z]", message)] == []
+    assert [message for message in messages if re.search("abcdef|0123|AKIA|s3://|fraud|same$", message)] == []
+
+
+def test_rules_have_ids_of_their_own_among_those_that_cfn_lint_leaves_to_others() -> None:
+    # Its own documentation: user rules are E9XXX; a file of custom rules numbers them from E9001.
+    ids = [rule.id for rule in own_rules()]
+    assert len(set(ids)) == len(ids)
+    assert [rule for rule in ids if not re.fullmatch(r"[EW]936\d", rule)] == []
+
+
+def test_rules_are_documented_under_their_ids() -> None:
+    readme = (RULES / "README.md").read_text()
+    assert {rule.id for rule in own_rules()} == set(re.findall(r"^\| ([EW]\d{4}) \|", readme, re.MULTILINE))
+
+
+def own_rules() -> list[Any]:
+    return list(Rules.create_from_directory(str(RULES)).values())
+
+
+def properties_at_every_depth(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if place:
+        yield place
+    for step, member in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield from properties_at_every_depth(member, (*place, step))
+
+
+FUNCTIONS = [
+    pytest.param({"Ref": "Something"}, id="Ref"),
+    pytest.param({"Fn::GetAtt": ["Something", "Arn"]}, id="GetAtt"),
+    pytest.param({"Fn::If": ["Undefined", "one", "two"]}, id="If without its condition"),
+    pytest.param({"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://b/k"}}}, id="Transform"),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("template", ["E9360-good.yaml", "schema-good.yaml"])
+def test_a_function_anywhere_is_unknown_and_never_wrong(template: str, function: dict[str, Any]) -> None:
+    original, _ = decode(str(DATA / template))
+    [rule] = [rule for rule in own_rules() if rule.id == "E9360"]
+    rule.configure()
+    tried = 0
+    for name, resource in original["Resources"].items():
+        for place in properties_at_every_depth(resource.get("Properties", {})):
+            if resource["Type"].endswith("::SageMaker::Model") and "Fn::If" not in place:
+                changed = copy.deepcopy(original)
+                target = changed["Resources"][name]["Properties"]
+                for step in place[:-1]:
+                    target = target[step]
+                target[place[-1]] = function
+                matches = rule.match(Template(template, changed, ["us-east-1"]))
+                found = [match.message for match in matches if match.rule.id == "E9360"]
+                assert found == [], place
+                tried += 1
+    assert tried > 20
+
+
+def command_line(*arguments: str, directory: Path) -> str:
+    """Run cfn-lint in a process of its own, away from this repository, and return what it prints."""
+    command = [str(Path(sys.executable).with_name("cfn-lint")), *arguments, "--format", "parseable"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory)}
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False).stdout
+
+
+def test_the_rules_work_in_another_repository(tmp_path: Path) -> None:
+    shutil.copy(DATA / "schema-bad.yaml", tmp_path)
+    output = command_line("schema-bad.yaml", "--append-rules", str(RULES), directory=tmp_path)
+    assert re.findall(r"^schema-bad.yaml:(\d+):.*?:([EW]\d{4}):", output, re.MULTILINE) == [
+        (str(line), rule) for line, rule in marked("schema-bad.yaml")
+    ]
+
+
+def test_without_the_rules_cfn_lint_looks_away(tmp_path: Path) -> None:
+    # The reason for the rules: when this fails, cfn-lint has begun to validate registered types by itself.
+    schema = (ROOT / "aws-sagemaker-model.json").read_text().replace("AWS::SageMaker", "Acme::SageMaker")
+    template = (DATA / "schema-bad.yaml").read_text().replace("AWS::SageMaker", "Acme::SageMaker")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "model.json").write_text(schema)
+    (tmp_path / "template.yaml").write_text(template)
+    assert command_line("template.yaml", "--registry-schemas", "schemas", directory=tmp_path) == ""
+    assert command_line("template.yaml", directory=tmp_path).count("E3006") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "settings"),
+    [
+        pytest.param("Acme::Hosting::Alien", (), "", id="not"),
+        pytest.param("Acme::Hosting::InFile", (), "[Acme::Hosting::InFile]", id="in a file"),
+        # cfn-lint takes no colon within a value on its command line.
+        pytest.param(
+            "Acme::Hosting::Named",
+            ("--configure-rule", "E9360:types=Acme-Hosting-Named"),
+            "",
+            id="on the command line",
+        ),
+    ],
+)
+def test_other_type_names_can_be_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: tuple[str, ...], settings: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if settings:
+        Path(".cfnlintrc").write_text(f"configure_rules: {{E9360: {{types: {settings}}}}}")
+    template = tmp_path / "template.yaml"
+    template.write_text((DATA / "schema-bad.yaml").read_text().replace("Acme::SageMaker::Model", name))
+    rules = {rule for _, _, rule, _ in lint(template, options=options)}
+    assert rules.isdisjoint({"E3006"}) == bool(options or settings)
+    assert rules.isdisjoint({"E3012"}) != bool(options or settings)
+
+
+@pytest.mark.parametrize("ignored", ["E9360", "W9361", "W9362", "W9363", "W9364", "E9365", "E9366", "W9368", "W9369"])
+def test_each_rule_can_be_ignored_alone(findings: list[tuple[str, int, str, str]], ignored: str) -> None:
+    templates = ("E9360-bad.yaml", "advice-bad.yaml", "containers-bad.yaml", "endpoints-bad.yaml", "names-bad.yaml")
+    assert ignored in {rule for name, _, rule, _ in findings if name in templates}
+    found = lint(*(DATA / name for name in templates), options=("--ignore-checks", ignored))
+    assert found == [finding for finding in findings if finding[0] in templates and finding[2] != ignored]
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        pytest.param("[]", id="list"),
+        pytest.param("text", id="text"),
+        pytest.param("{PrimaryContainer: [1], Containers: {a: b}, Tags: {Key: a}, ModelName: [x]}", id="wrong types"),
+        pytest.param("{Containers: [1, [2], null], Tags: [1, null, {Key: [a]}, {Key: {a: b}}]}", id="wrong items"),
+        pytest.param(
+            "{PrimaryContainer: {Environment: [a], ModelDataSource: x, ImageConfig: 1}}", id="wrong members"
+        ),
+        pytest.param("{PrimaryContainer: {Image: x, Environment: {1: {a: b}, b: [c]}}}", id="wrong environment"),
+        pytest.param("{PrimaryContainer: {Fn::If: [A]}, Containers: {Fn::If: nothing}}", id="wrong conditions"),
+        pytest.param("{PrimaryContainer: {Fn::If: [[A], b, c]}}", id="condition that is no name"),
+        pytest.param("{Ref: AWS::NoValue}", id="no value"),
+        pytest.param(
+            "{ModelName: {Fn::Join: [1, 2]}, PrimaryContainer: {Image: {Fn::Sub: [1]}}}", id="wrong functions"
+        ),
+    ],
+)
+def test_properties_that_are_all_wrong_crash_no_rule(tmp_path: Path, properties: str) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text(f"Resources:\n  Model:\n    Type: Acme::SageMaker::Model\n    Properties: {properties}\n")
+    assert [message for _, _, rule, message in lint(template) if rule == "E0002"] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(
+            "Conditions: null\nResources: {M: {Type: Acme::SageMaker::Model, Condition: [A]}}", id="condition"
+        ),
+        pytest.param(
+            "Conditions: [A]\nResources: {M: {Type: Acme::SageMaker::Model, Condition: A}}", id="conditions"
+        ),
+        pytest.param("Parameters: [A]\nResources: {M: {Type: Acme::SageMaker::Model}}", id="parameters"),
+        pytest.param("Resources: {M: {Type: [Acme::SageMaker::Model]}, N: 1}", id="type"),
+        pytest.param(
+            "Resources:\n"
+            "  M: {Type: Acme::SageMaker::Model, Properties: {ModelName: x}}\n"
+            "  C: {Type: AWS::SageMaker::EndpointConfig, DependsOn: {a: b}, Properties: {ProductionVariants: x}}\n"
+            "  D: {Type: AWS::SageMaker::EndpointConfig, Properties: {ProductionVariants: [1, [x]]}}\n"
+            "  E: {Type: AWS::SageMaker::Endpoint, Properties: [EndpointConfigName]}\n",
+            id="endpoints",
+        ),
+        pytest.param("Resources: {Fn::ForEach::M: [N, [a], {a: {Type: Acme::SageMaker::Model}}]}", id="loop"),
+    ],
+)
+def test_a_template_that_is_all_wrong_crashes_no_rule(tmp_path: Path, wrong: str) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text(wrong)
+    own = [message for _, _, rule, message in lint(template) if rule == "E0002" and "936" in message]
+    assert own == []
+
+
+@pytest.mark.parametrize(("number", "found"), [(6, ["E9360"] * 5), (7, [])])
+def test_more_conditions_than_can_be_tried_make_what_depends_on_them_unknown(
+    tmp_path: Path, number: int, found: list[str]
+) -> None:
+    names = [f"C{position}" for position in range(number)]
+    parameters = "\n".join(f"  P{name}: {{Type: String}}" for name in names)
+    conditions = "\n".join(f"  {name}: !Equals [!Ref P{name}, 'yes']" for name in names)
+    containers = "\n".join(f"        - !If [{name}, {{Image: x, Mode: MultiModel}}, {{Image: y}}]" for name in names)
+    template = tmp_path / "template.yaml"
+    template.write_text(
+        f"Parameters:\n{parameters}\nConditions:\n{conditions}\nResources:\n  Model:\n"
+        f"    Type: Acme::SageMaker::Model\n    Properties:\n      Containers:\n{containers}\n"
+    )
+    assert [rule for _, _, rule, _ in lint(template)] == found
