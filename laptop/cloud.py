@@ -30,6 +30,7 @@ from laptop.providers.emulated import MinistackProvider
 from laptop.providers.handlers import HandlersProvider
 from laptop.providers.protocol import Owner, Place, Providers
 from laptop.providers.published import PublishedTypes
+from laptop.providers.service import ServiceProvider
 from laptop.providers.wait_conditions import WaitConditions
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
@@ -119,13 +120,14 @@ class Cloud:
     def _make_apis(self, *, strict: bool) -> None:
         published, outside, types = PublishedTypes(), Outside(self.url), self._types
         registry = Registry(types, Registrations(types, outside.content), published)
-        stacks = Stacks()
+        stacks, services = Stacks(), ServiceClients(self.url)
         providers = Providers(
             [
                 HandlersProvider(types, self._write_system_tags),
                 RegistryProvider(registry, published),
-                CustomResources(ServiceClients(self.url), self._callbacks),
+                CustomResources(services, self._callbacks),
                 WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
+                ServiceProvider(services, published, self._write_system_tags),
                 MinistackProvider(self._ministack, published),
             ]
         )
