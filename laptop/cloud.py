@@ -111,6 +111,8 @@ class Cloud:
             self._closing.callback(self._types.close)
             self._callbacks = Callbacks(self.url)
             self._make_apis(strict=strict)
+            # Closed before what waits for them: an operation ends when its handler does.
+            self._closing.callback(self._types.close)
             # Started at once: the first operation need not wait for it.
             self._types.functions_of(self.type_names[0]).runtime(REGION)
         except BaseException:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from laptop.registry.registrations import Registrations
 
 _RESOURCE = "RESOURCE"
-# Waiters ask once and then sleep for half a minute; a registration here takes less than a second.
-_PATIENCE_SECONDS = 5.0
+# Waiters ask once and then sleep for half a minute; a registration here takes a second or a few.
+_PATIENCE_SECONDS = 25.0
 # What is left out on purpose, and what to do instead.
 _NOT_HERE = {
     "PublishType": "Nothing is published from a laptop.",
