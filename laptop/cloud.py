@@ -39,13 +39,14 @@ from laptop.registry.types import Pinned, Types
 from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
 from laptop.sagemaker.server import SageMakerApp
 from laptop.sagemaker.service import write_system_tags
-from laptop.wire import Api
+from laptop.wire import Api, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.http_server import Answer
     from laptop.providers.protocol import Served
     from laptop.registry.functions import Code, Source
@@ -109,6 +110,7 @@ class Cloud:
             self._closing.callback(self._others.close)
             self._types = Types(self._start, sources)
             self._closing.callback(self._types.close)
+            self._ministack.bootstrap(Place(REGION))
             self._callbacks = Callbacks(self.url)
             self._make_apis(strict=strict)
             # Closed before what waits for them: an operation ends when its handler does.
@@ -122,20 +124,25 @@ class Cloud:
     def _make_apis(self, *, strict: bool) -> None:
         published, outside, types = PublishedTypes(), Outside(self.url), self._types
         registry = Registry(types, Registrations(types, outside.content), published)
-        stacks, services = Stacks(), ServiceClients(self.url)
+        stacks, clients = Stacks(), ServiceClients(self.url)
         providers = Providers(
             [
                 HandlersProvider(types, self._write_system_tags),
                 RegistryProvider(registry, published),
-                CustomResources(services, self._callbacks),
+                ServiceProvider(clients, published, self._write_system_tags),
+                CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
-                ServiceProvider(services, published, self._write_system_tags),
-                MinistackProvider(self._ministack, published),
+                MinistackProvider(self._ministack, published, clients),
             ]
         )
         nested = NestedStacks(stacks)
+
+        def references(place: Place) -> DynamicReferences:
+            self._ministack.bootstrap(place)
+            return outside.references(place)
+
         nested.operations = self.cloudformation = CloudFormation(
-            Deployments(stacks, providers, nested, outside.template, outside.included, outside.references)
+            Deployments(stacks, providers, nested, outside.template, outside.included, references)
         )
         self._closing.callback(self.cloudformation.running.close)
         control = CloudControl(providers, self._version)
@@ -199,9 +206,11 @@ class Cloud:
         if environ["PATH_INFO"] == ABOUT_PATH:
             about = {"typeName": self.definition.type_name, "region": REGION}
             return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
+        headers = {"authorization": environ.get("HTTP_AUTHORIZATION", ""),
+                   "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
+        if service == "ssm":
+            self._ministack.bootstrap(place_of(headers))
         if service in self._apis:
-            headers = {"authorization": environ.get("HTTP_AUTHORIZATION", ""),
-                       "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
             return self._apis[service].answer(headers, body)
         return self._others.answer(environ, body)
 
