@@ -55,7 +55,7 @@ class Deployments:
     def template_body(self, place: Place, request: Json, stack: Stack | None = None) -> str:
         """The template of a request: its body, what its URL holds, or the stack's."""
         if "TemplateBody" in request:
-            return str(request["TemplateBody"])
+            return template.inline(request["TemplateBody"])
         if "TemplateURL" in request:
             return self.read_url(request["TemplateURL"], place)
         if request.get("UsePreviousTemplate") and stack is not None and stack.deployment is not None:
