@@ -32,6 +32,7 @@ from laptop.providers.protocol import Owner, Place, Providers
 from laptop.providers.published import PublishedTypes
 from laptop.providers.service import ServiceProvider
 from laptop.providers.wait_conditions import WaitConditions
+from laptop.refusal import Refused
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
 from laptop.registry.resources import RegistryProvider
@@ -183,8 +184,10 @@ class Cloud:
         self._closing.close()
 
     def _write_system_tags(self, identifier: str, tags: Mapping[str, str]) -> None:
-        if identifier.partition(":model/")[1] and ":sagemaker:" in identifier:
-            write_system_tags(identifier, dict(tags))
+        # Other services than SageMaker keep the tags that their providers bring.
+        if ":sagemaker:" in identifier:
+            with contextlib.suppress(Refused):
+                write_system_tags(identifier, dict(tags))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application behind the one address: each request to the service that it is for."""
