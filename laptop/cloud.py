@@ -31,6 +31,7 @@ from laptop.providers.handlers import HandlersProvider
 from laptop.providers.protocol import Owner, Place, Providers
 from laptop.providers.published import PublishedTypes
 from laptop.providers.service import ServiceProvider
+from laptop.providers.simulated import SimulatedProvider
 from laptop.providers.wait_conditions import WaitConditions
 from laptop.refusal import Refused
 from laptop.registry.operations import Registry
@@ -134,6 +135,7 @@ class Cloud:
                 CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
                 MinistackProvider(self._ministack, published, clients),
+                *([] if strict else [SimulatedProvider(published)]),
             ]
         )
         nested = NestedStacks(stacks)

@@ -148,8 +148,8 @@ def _parts(path: str, expected: Any, actual: Any) -> Iterator[Json]:
         for key in sorted(expected.keys() | actual.keys()):
             yield from _parts(f"{path}/{key}", expected.get(key), actual.get(key))
         return
-    if isinstance(expected, list) and isinstance(actual, list):
-        for position, (wanted, found) in enumerate(_paired(expected, actual)):
+    if isinstance(expected, list | None) and isinstance(actual, list):
+        for position, (wanted, found) in enumerate(_paired(expected or [], actual)):
             yield from _parts(f"{path}/{position}", wanted, found)
         return
     kind = "REMOVE" if actual is None else "ADD" if expected is None else "NOT_EQUAL"
