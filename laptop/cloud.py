@@ -30,6 +30,8 @@ from laptop.providers.emulated import MinistackProvider
 from laptop.providers.handlers import HandlersProvider
 from laptop.providers.protocol import Owner, Place, Providers
 from laptop.providers.published import PublishedTypes
+from laptop.providers.service import ServiceProvider
+from laptop.providers.simulated import SimulatedProvider
 from laptop.providers.wait_conditions import WaitConditions
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.http_server import Answer
     from laptop.providers.protocol import Served
     from laptop.registry.functions import Code, Source
@@ -108,8 +111,11 @@ class Cloud:
             self._closing.callback(self._others.close)
             self._types = Types(self._start, sources)
             self._closing.callback(self._types.close)
+            self._ministack.bootstrap(Place(REGION))
             self._callbacks = Callbacks(self.url)
             self._make_apis(strict=strict)
+            # Closed before what waits for them: an operation ends when its handler does.
+            self._closing.callback(self._types.close)
             # Started at once: the first operation need not wait for it.
             self._types.functions_of(self.type_names[0]).runtime(REGION)
         except BaseException:
@@ -119,19 +125,26 @@ class Cloud:
     def _make_apis(self, *, strict: bool) -> None:
         published, outside, types = PublishedTypes(), Outside(self.url), self._types
         registry = Registry(types, Registrations(types, outside.content), published)
-        stacks = Stacks()
+        stacks, clients = Stacks(), ServiceClients(self.url)
         providers = Providers(
             [
                 HandlersProvider(types, self._write_system_tags),
                 RegistryProvider(registry, published),
-                CustomResources(ServiceClients(self.url), self._callbacks),
+                ServiceProvider(clients, published, self._write_system_tags),
+                CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
                 MinistackProvider(self._ministack, published),
+                *([] if strict else [SimulatedProvider(published)]),
             ]
         )
         nested = NestedStacks(stacks)
+
+        def references(place: Place) -> DynamicReferences:
+            self._ministack.bootstrap(place)
+            return outside.references(place)
+
         nested.operations = self.cloudformation = CloudFormation(
-            Deployments(stacks, providers, nested, outside.template, outside.included, outside.references)
+            Deployments(stacks, providers, nested, outside.template, outside.included, references)
         )
         self._closing.callback(self.cloudformation.running.close)
         control = CloudControl(providers, self._version)

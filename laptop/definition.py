@@ -172,7 +172,7 @@ class TypeDefinition:
             return {
                 key: self._set_part(declared.get(key, {}), value, template.get(key))
                 for key, value in actual.items()
-                if key in template or key not in declared
+                if key in template or not declared
             }
         if isinstance(actual, list) and isinstance(template, list) and len(actual) == len(template):
             items = node.get("items", {})

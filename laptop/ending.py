@@ -86,7 +86,12 @@ class Ending:
         os._exit(self._status(status))
 
     def _clean_up(self) -> None:
+        processes.refuse_new()
         processes.kill_descendants()
+        if self._signal is not None:
+            # A thread may have been about to start one.
+            time.sleep(_REPEAT_SECONDS)
+            processes.kill_descendants()
         shutil.rmtree(self._directory, ignore_errors=True)
 
 

@@ -36,6 +36,16 @@ def kill_descendants() -> None:
     _kill(lambda: psutil.Process().children(recursive=True))
 
 
+def refuse_new() -> None:
+    """Have every attempt to start a process fail from now on, whatever thread makes it."""
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, _arguments: object) -> None:
+    if event == "subprocess.Popen":
+        raise RuntimeError("The command ends: no process is started any more.")
+
+
 def _kill(found: Callable[[], list[psutil.Process]]) -> None:
     for _ in range(_ROUNDS):
         living: list[psutil.Process] = []

@@ -200,7 +200,7 @@ class LambdaRuntime:
         self._timeout = timeout
         paths = [str(Path(one).resolve()) for one in code]
         self._cwd = next((one for one in paths if os.path.isdir(one)), os.getcwd())
-        self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-")
+        self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-", ignore_cleanup_errors=True)
         if alone:
             paths.append(_linked_runtime(Path(self._directory.name) / "runtime"))
         # Without its site module Python knows of no packages but those on PYTHONPATH.

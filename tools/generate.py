@@ -34,7 +34,10 @@ DOCS = "docs"
 REFERENCE = "reference"
 
 # What the handlers need of the schema, in the order of the file.
-_SHIPPED = ("typeName", "definitions", "properties", "readOnlyProperties", "createOnlyProperties")
+_SHIPPED = (
+    "typeName", "definitions", "properties", "readOnlyProperties", "createOnlyProperties", "primaryIdentifier",
+    "additionalIdentifiers",
+)  # fmt: skip
 _TEMPLATES = Path(__file__).with_name("templates")
 
 

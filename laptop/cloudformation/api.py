@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import describe, drift, plan, policy
+from laptop.cloudformation import describe, drift, outputs, plan, policy
 from laptop.cloudformation.changesets import ChangeSets
 from laptop.cloudformation.deployments import Deployments, listed_tags
 from laptop.cloudformation.operation import Carrier, Operations
@@ -28,9 +29,9 @@ NO_CHANGES = "No updates are to be performed."
 class CloudFormation:
     """The control plane: `operations` by name, for laptop.wire.Api."""
 
-    def __init__(self, deployments: Deployments) -> None:
+    def __init__(self, deployments: Deployments, clock: Callable[[], float] = time.monotonic) -> None:
         self.deployments, self.stacks = deployments, deployments.stacks
-        self.carrier = Carrier(self.stacks, deployments.find, deployments.scope)
+        self.carrier = Carrier(self.stacks, deployments.find, deployments.scope, clock)
         self.running = Operations(self.carrier)
         self._change_sets = ChangeSets(self)
         self._detections: dict[str, drift.Detection] = {}
@@ -93,21 +94,17 @@ class CloudFormation:
             "DisableRollback": on_failure == "DO_NOTHING",
             "EnableTerminationProtection": request.get("EnableTerminationProtection", False),
         }
-        self._take_policy(stack, request, "StackPolicy")
+        stack.policy = self._policy(stack.place, request, "StackPolicy")
         stack.token = request.get("ClientRequestToken")
         if self.stacks.find(stack.place, stack.id) is None:
             self.stacks.add(stack)
         self.running.create(stack, timeout_minutes=request.get("TimeoutInMinutes"), on_failure=on_failure)
 
-    def _take_policy(self, stack: Stack, request: Json, member: str) -> None:
-        if f"{member}Body" in request or f"{member}URL" in request:
-            stack.policy_body = self._policy_text(stack.place, request, member)
-            stack.policy = policy.parse(stack.policy_body)
-
-    def _policy_text(self, place: Place, request: Json, member: str) -> str:
-        if f"{member}Body" in request:
-            return str(request[f"{member}Body"])
-        return self.deployments.read_url(request[f"{member}URL"], place)
+    def _policy(self, place: Place, request: Json, member: str) -> policy.Policy | None:
+        """The stack policy that a request gives as a body or a URL; None when it gives none."""
+        if f"{member}URL" in request:
+            return policy.parse(self.deployments.read_url(request[f"{member}URL"], place))
+        return policy.parse(request[f"{member}Body"]) if f"{member}Body" in request else None
 
     def _update_stack(self, place: Place, request: Json) -> Json:
         stack = self.stacks.require(place, request["StackName"])
@@ -127,8 +124,8 @@ class CloudFormation:
         """Whether deploying the goal would change a resource or an output."""
         if any(change.action != "Keep" for change in self.planned(stack, goal)):
             return True
-        outputs = describe.planned_outputs(goal, self.deployments.scope_of(goal, stack))
-        return outputs != stack.outputs or stack.status in ("CREATE_FAILED", "UPDATE_FAILED")
+        told = describe.planned_outputs(goal, self.deployments.scope_of(goal, stack))
+        return told != stack.outputs or stack.status in ("CREATE_FAILED", "UPDATE_FAILED")
 
     def planned(self, stack: Stack, goal: Deployment) -> list[plan.Change]:
         """What deploying the goal would do."""
@@ -138,15 +135,14 @@ class CloudFormation:
 
     def start_update(self, stack: Stack, goal: Deployment, request: Json) -> None:
         """Begin to bring the stack to the goal, with the options of the request; Refused when it is busy."""
+        lasting = self._policy(stack.place, request, "StackPolicy")
+        during = self._policy(stack.place, request, "StackPolicyDuringUpdate")
         with self.stacks.changed:
             self.require_updatable(stack)
             stack.deployment = goal
             stack.token = request.get("ClientRequestToken")
-            self._take_policy(stack, request, "StackPolicy")
-            stack.options.pop("PolicyDuringUpdate", None)
-            if "StackPolicyDuringUpdateBody" in request or "StackPolicyDuringUpdateURL" in request:
-                body = self._policy_text(stack.place, request, "StackPolicyDuringUpdate")
-                stack.options["PolicyDuringUpdate"] = policy.parse(body)
+            stack.policy = lasting or stack.policy
+            stack.policy_during_update = during
             self.running.update(stack, disable_rollback=bool(request.get("DisableRollback")))
 
     def _delete_stack(self, place: Place, request: Json) -> None:
@@ -154,7 +150,7 @@ class CloudFormation:
         if stack is None or stack.is_deleted:
             return
         if stack.options.get("EnableTerminationProtection"):
-            raise Invalid(f"Stack [{stack.id}] cannot be deleted while TerminationProtection is enabled")
+            raise Invalid(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
         retained = request.get("RetainResources", [])
         if retained and stack.status != "DELETE_FAILED":
             raise Invalid(f"Stack [{stack.name}] is not in DELETE_FAILED state: RetainResources cannot be specified.")
@@ -171,6 +167,11 @@ class CloudFormation:
             if not stack.at_rest and stack.status not in _DELETABLE_IN_PROGRESS:
                 raise Invalid(f"Stack [{stack.id}] cannot be deleted while in status {stack.status}")
             stack.token = request.get("ClientRequestToken")
+            in_use = outputs.exports_in_use(self.stacks, stack)
+            if in_use:
+                # CloudFormation tells it in an event of the status that the stack keeps.
+                self.stacks.set_status(stack, stack.status, in_use)
+                return
             force = request.get("DeletionMode") == "FORCE_DELETE_STACK"
             self.running.delete(stack, request.get("RetainResources", []), force=force)
 
@@ -206,21 +207,25 @@ class CloudFormation:
 
     def _set_stack_policy(self, place: Place, request: Json) -> None:
         stack = self.stacks.require(place, request["StackName"])
-        if "StackPolicyBody" not in request and "StackPolicyURL" not in request:
+        given = self._policy(place, request, "StackPolicy")
+        if given is None:
             raise Invalid("StackPolicyBody or StackPolicyURL is required")
-        self._take_policy(stack, request, "StackPolicy")
+        stack.policy = given
 
     def _get_stack_policy(self, place: Place, request: Json) -> Json:
         stack = self.stacks.require(place, request["StackName"])
-        return {"StackPolicyBody": stack.policy_body} if stack.policy_body else {}
+        return {"StackPolicyBody": stack.policy.body} if stack.policy else {}
 
     def _signal(self, place: Place, request: Json) -> None:
         stack = self.stacks.require(place, request["StackName"])
-        logical_id = request["LogicalResourceId"]
-        if logical_id not in stack.resources:
-            raise Invalid(f"Resource {logical_id} does not exist for stack {stack.name}")
         with self.stacks.changed:
-            stack.signals.setdefault(logical_id, {})[request["UniqueId"]] = request["Status"]
+            resource = describe.require_resource(stack, request["LogicalResourceId"])
+            if stack.at_rest:
+                raise Invalid(f"Stack {stack.id} is in {stack.status} state and cannot be signaled")
+            sent, unique = stack.signals.setdefault(resource.logical_id, {}), request["UniqueId"]
+            if unique not in sent and request["Status"] == "SUCCESS":
+                self.stacks.tell(stack, resource, resource.status, f"Received SUCCESS signal with UniqueId {unique}")
+            sent[unique] = request["Status"]
 
     def _protect(self, place: Place, request: Json) -> Json:
         stack = self.stacks.require(place, request["StackName"])

@@ -168,8 +168,16 @@ class ChangeSets:
         return told | page(changes, request, "Changes")
 
     def delete(self, place: Place, request: Json) -> None:
-        """Delete a change set; the stack that only it was for stays in review, as at AWS."""
-        stack, change_set = find_change_set(self._stacks, place, request)
+        """Delete a change set; the stack that only it was for stays in review, as at AWS.
+
+        One that does not exist is deleted: botocore's model has no error for it, as it has elsewhere.
+        """
+        try:
+            stack, change_set = find_change_set(self._stacks, place, request)
+        except Refused as refused:
+            if refused.code == "ChangeSetNotFound":
+                return
+            raise
         with self._stacks.changed:
             stack.change_sets.pop(change_set.id, None)
 

@@ -12,6 +12,7 @@ from laptop.cloudformation.parameters import parameters as parameters_of
 from laptop.cloudformation.scope import Scope
 from laptop.cloudformation.stacks import Deployment, Stack, Stacks
 from laptop.cloudformation.summary import require_capabilities
+from laptop.providers.guarded import Guarded
 from laptop.providers.protocol import Place, Provider, Providers, ResourceFailed, Served
 from laptop.refusal import Invalid
 
@@ -43,7 +44,7 @@ class Deployments:
         served = self.providers.find(type_name, place) if nested is None else Served(self.nested, nested)
         if served is None:
             raise ResourceFailed(f"Template format error: Unrecognized resource types: [{type_name}]", "TypeNotFound")
-        return served
+        return Served(Guarded(served.provider), served.definition)
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """What the schema of a type says, or None when nobody serves it."""
@@ -55,7 +56,7 @@ class Deployments:
     def template_body(self, place: Place, request: Json, stack: Stack | None = None) -> str:
         """The template of a request: its body, what its URL holds, or the stack's."""
         if "TemplateBody" in request:
-            return str(request["TemplateBody"])
+            return template.inline(request["TemplateBody"])
         if "TemplateURL" in request:
             return self.read_url(request["TemplateURL"], place)
         if request.get("UsePreviousTemplate") and stack is not None and stack.deployment is not None:

@@ -84,7 +84,8 @@ class _Told:
         if "LogicalResourceId" in request:
             return {"StackResources": [_resource(stack, require_resource(stack, request["LogicalResourceId"]))]}
         with self._stacks.changed:
-            return {"StackResources": [_resource(stack, one) for one in stack.resources.values()]}
+            # The operation has no pages: "Only the first 100 resources will be returned" (API reference).
+            return {"StackResources": [_resource(stack, one) for one in stack.resources.values()][:100]}
 
     def _owned(self, place: Place, physical_id: str) -> list[Json]:
         for stack in self._stacks.in_place(place):
@@ -257,4 +258,4 @@ def find_change_set(stacks: Stacks, place: Place, request: Json) -> tuple[Stack,
         for change_set in reversed(list(stack.change_sets.values())):
             if name in (change_set.id, change_set.name):
                 return stack, change_set
-    raise Refused("ChangeSetNotFoundException", f"ChangeSet [{name}] does not exist")
+    raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from laptop.paths import without
+from laptop.providers.properties import coerced
 from laptop.providers.protocol import Request, ResourceFailed
 from laptop.refusal import Invalid
 
@@ -107,8 +108,8 @@ def _checked(carrier: Carrier, stack: Stack, resource: StackResource) -> Json:
 
 
 def _expected(definition: TypeDefinition, resource: StackResource) -> Json:
-    """What the template sets, without what cannot be read, and with the tags that the stack adds."""
-    expected: Json = without(resource.properties, definition.write_only)
+    """What the template sets, in the types of the schema, without what cannot be read, with the stack's tags."""
+    expected = coerced(definition, without(resource.properties, definition.write_only))
     name = definition.tag_property
     if name is None or not resource.stack_tags or "." in name:
         return expected
@@ -147,8 +148,8 @@ def _parts(path: str, expected: Any, actual: Any) -> Iterator[Json]:
         for key in sorted(expected.keys() | actual.keys()):
             yield from _parts(f"{path}/{key}", expected.get(key), actual.get(key))
         return
-    if isinstance(expected, list) and isinstance(actual, list):
-        for position, (wanted, found) in enumerate(_paired(expected, actual)):
+    if isinstance(expected, list | None) and isinstance(actual, list):
+        for position, (wanted, found) in enumerate(_paired(expected or [], actual)):
             yield from _parts(f"{path}/{position}", wanted, found)
         return
     kind = "REMOVE" if actual is None else "ADD" if expected is None else "NOT_EQUAL"

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from laptop.cloudformation import functions, importing, outputs
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
 
 _KEPT = ("Retain", "RetainExceptOnCreate")
 _CLEAN_UP_TRIES = 3
+# How a stack ends whose operation ends without a word.
+_FAILED = {
+    "CREATE": "CREATE_FAILED",
+    "UPDATE": "UPDATE_FAILED",
+    "DELETE": "DELETE_FAILED",
+    "ROLLBACK": "ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK": "UPDATE_ROLLBACK_FAILED",
+    "IMPORT": "IMPORT_ROLLBACK_FAILED",
+    "IMPORT_ROLLBACK": "IMPORT_ROLLBACK_FAILED",
+}
 Find = Callable[[str, Place], Served]
 Scoped = Callable[[Stack], "Scope"]
 
@@ -43,6 +54,7 @@ class Carrier:
     stacks: Stacks
     find: Find
     scope: Scoped
+    clock: Callable[[], float]
 
     def resources_of(self, stack: Stack, run: Run) -> ResourceOperations:
         """The resource operations of one run."""
@@ -61,24 +73,24 @@ class Operations:
     def create(self, stack: Stack, *, timeout_minutes: int | None, on_failure: str) -> None:
         """Make a new stack's resources; `on_failure` is ROLLBACK, DELETE or DO_NOTHING."""
         self._stacks.set_status(stack, "CREATE_IN_PROGRESS", "User Initiated")
-        run = Run(None if timeout_minutes is None else timeout_minutes * 60)
+        run = Run(self._carrier.clock, None if timeout_minutes is None else timeout_minutes * 60)
         self._start(stack, run, lambda: _Operation(self._carrier, stack, run).create(on_failure))
 
     def update(self, stack: Stack, *, disable_rollback: bool = False) -> None:
         """Bring a stack to its new deployment; what it was is kept in `stable` already."""
         self._stacks.set_status(stack, "UPDATE_IN_PROGRESS", "User Initiated")
-        run = Run()
+        run = Run(self._carrier.clock)
         self._start(stack, run, lambda: _Operation(self._carrier, stack, run).update(disable_rollback))
 
     def import_resources(self, stack: Stack, identifiers: dict[str, str]) -> None:
         """Adopt existing resources: logical id to primary identifier."""
         self._stacks.set_status(stack, "IMPORT_IN_PROGRESS", "User Initiated")
-        run = Run()
+        run = Run(self._carrier.clock)
         self._start(stack, run, lambda: _Operation(self._carrier, stack, run).adopt(identifiers))
 
     def roll_back(self, stack: Stack, skipped: Iterable[str] = (), reason: str = "User Initiated") -> None:
         """Bring a stack that failed back to what it was; resources to skip are taken as they are."""
-        run = Run()
+        run = Run(self._carrier.clock)
         word = _rollback_word(stack)
         self._stacks.set_status(stack, f"{word}_IN_PROGRESS", reason)
         self._start(stack, run, lambda: _Operation(self._carrier, stack, run).roll_back(word, frozenset(skipped)))
@@ -94,7 +106,7 @@ class Operations:
             if former is not None:
                 former.supersede()
             self._stacks.set_status(stack, "DELETE_IN_PROGRESS", "User Initiated")
-        run = Run()
+        run = Run(self._carrier.clock)
 
         def carry_out() -> None:
             if former is not None:
@@ -116,6 +128,11 @@ class Operations:
         def to_the_end() -> None:
             try:
                 carry_out()
+            except BaseException as problem:
+                # A fault of the laptop cloud itself: a stack that nobody works on must not stay in progress.
+                failed = _FAILED[stack.status.partition("_COMPLETE")[0].removesuffix("_IN_PROGRESS")]
+                self._stacks.set_status(stack, failed, f"The laptop cloud failed with {type(problem).__name__}.")
+                raise
             finally:
                 run.ended.set()
 
@@ -149,8 +166,12 @@ class _Operation:
         failure = self._deploy()
         if self._run.superseded:
             return
+        with self._stacks.changed:
+            # Whoever cancels until here has cancelled.
+            failure = failure or (self._why() if self._run.stopped else "")
+            if not failure:
+                self._status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         if not failure:
-            self._status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
             self._leave_removed()
             self._clean_up()
             self._succeed("UPDATE_COMPLETE")
@@ -221,10 +242,6 @@ class _Operation:
 
     def delete(self, retained: frozenset[str], *, force: bool = False) -> None:
         """Delete everything, what depends first; what is retained is left alone."""
-        exported = outputs.exports_in_use(self._stacks, self._stack)
-        if exported:
-            self._status("DELETE_FAILED", exported)
-            return
         left_behind = self._clean_up()
         resources = list(self._stack.resources.values())
         self._delete_all(
@@ -246,6 +263,12 @@ class _Operation:
         deployment = self._stack.goal
         wanted = deployment.resources
         graph = dependencies(wanted, deployment.conditions)
+        missing = outputs.missing_import(self._stacks, self._stack, self._carrier.scope(self._stack))
+        if missing:
+            return f"No export named {missing} found."
+        removed = [one for name, one in self._stack.resources.items() if name not in wanted]
+        if not self._resources.may_remove(removed):
+            return self._why()
         self._run.walk(graph, lambda name: self._resources.deploy(name, wanted[name], frozenset(graph[name])))
         if self._run.stopped:
             return self._why()
@@ -326,11 +349,19 @@ def _rollback_word(stack: Stack) -> str:
 
 
 def _deletion_graph(resources: dict[str, StackResource]) -> dict[str, set[str]]:
-    """For each resource those that depend on it, which must go first."""
+    """For each resource those that depend on it, which must go first.
+
+    What several updates left over may depend on each other in a circle: then nothing waits, and what fails is tried
+    again.
+    """
     names = {one.logical_id: key for key, one in resources.items()}
     graph: dict[str, set[str]] = {key: set() for key in resources}
     for key, one in resources.items():
         for needed in one.depends_on & names.keys():
             if names[needed] != key:
                 graph[names[needed]].add(key)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError:
+        return {key: set() for key in resources}
     return graph

@@ -21,16 +21,17 @@ def resolve(stacks: Stacks, stack: Stack, scope: Scope) -> None:
     with stacks.changed:
         _check_exports(stacks, stack, made)
         stack.outputs = made
-        stack.imports = frozenset(_imported(stack.goal.processed, scope))
+        stack.imports = frozenset(_imports(stack.goal, scope))
 
 
 def described(deployment: Deployment, scope: Scope) -> list[Json]:
     """The outputs as DescribeStacks answers them; values that are not known yet are functions.UNKNOWN."""
-    return [
-        _output(key, definition, scope)
-        for key, definition in deployment.processed.get("Outputs", {}).items()
-        if deployment.conditions.get(definition.get("Condition", ""), True)
-    ]
+    return [_output(key, definition, scope) for key, definition in _active_outputs(deployment).items()]
+
+
+def _active_outputs(deployment: Deployment) -> Json:
+    defined: Json = deployment.processed.get("Outputs", {})
+    return {key: one for key, one in defined.items() if deployment.conditions.get(one.get("Condition", ""), True)}
 
 
 def _output(key: str, definition: Json, scope: Scope) -> Json:
@@ -69,12 +70,24 @@ def exports_in_use(stacks: Stacks, stack: Stack) -> str:
     return ""
 
 
+def missing_import(stacks: Stacks, stack: Stack, scope: Scope) -> str:
+    """The first export that the stack's template imports and nobody exports; or nothing."""
+    exports = stacks.exports(stack.place)
+    return next((name for name in _imports(stack.goal, scope) if name not in exports), "")
+
+
+def _imports(deployment: Deployment, scope: Scope) -> Iterator[str]:
+    """The names of all exports that a deployment imports."""
+    yield from _imported([*deployment.resources.values(), *_active_outputs(deployment).values()], scope)
+
+
 def _imported(node: Any, scope: Scope) -> Iterator[str]:
-    """The names of all exports that a template imports."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "Fn::ImportValue":
                 yield str(functions.resolve(value, scope))
+            elif key == "Fn::If" and isinstance(value, list) and len(value) == 3:
+                yield from _imported(value[1 if scope.conditions.get(value[0]) else 2], scope)
             else:
                 yield from _imported(value, scope)
     elif isinstance(node, list):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from laptop.providers.protocol import ResourceFailed
@@ -21,40 +22,43 @@ if TYPE_CHECKING:
 _EFFECTS = ("Allow", "Deny")
 
 
-def parse(body: str) -> Json:
+@dataclass(frozen=True)
+class Policy:
+    """A stack policy: the text that was given, and its statements."""
+
+    body: str
+    statements: list[Json]
+
+    def require(self, logical_id: str, type_name: str, action: str) -> None:
+        """Raises ResourceFailed when a statement denies the action, or none allows it."""
+        numbered = enumerate(self.statements, 1)
+        matching = {number: one for number, one in numbered if _speaks_of(one, logical_id, type_name, action)}
+        denying = [number for number, one in matching.items() if one["Effect"] == "Deny"]
+        if denying or not matching:
+            said = f"Statement [#{denying[0]}] does not allow" if denying else "no statement allows"
+            raise ResourceFailed(
+                f"Action denied by stack policy: {said} [{action}] for resource [LogicalResourceId/{logical_id}]",
+                "AccessDenied",
+            )
+
+
+def parse(body: str) -> Policy:
     """The policy of a JSON text; Refused when it is none."""
     try:
-        policy: Json = json.loads(body)
-        statements = policy["Statement"]
-        understood = all(one["Effect"] in _EFFECTS for one in statements) and isinstance(statements, list)
+        statements = json.loads(body)["Statement"]
+        understood = isinstance(statements, list) and all(one["Effect"] in _EFFECTS for one in statements)
     except (ValueError, TypeError, KeyError):
         understood = False
     if not understood:
         raise Invalid("Error validating stack policy: Invalid stack policy")
-    return policy
+    return Policy(body, statements)
 
 
 def require(stack: Stack, logical_id: str, type_name: str, action: str) -> None:
-    """Raises ResourceFailed when the policy in force denies the action, or does not allow it."""
-    policy = stack.options.get("PolicyDuringUpdate") or stack.policy
-    if policy is None:
-        return
-    matching = [
-        (number, statement)
-        for number, statement in enumerate(policy["Statement"], 1)
-        if _speaks_of(statement, logical_id, type_name, action)
-    ]
-    denying = [number for number, statement in matching if statement["Effect"] == "Deny"]
-    if denying:
-        raise _denied(
-            f"Statement [#{denying[0]}] does not allow [{action}] for resource [LogicalResourceId/{logical_id}]"
-        )
-    if not matching:
-        raise _denied(f"no statement allows [{action}] for resource [LogicalResourceId/{logical_id}]")
-
-
-def _denied(text: str) -> ResourceFailed:
-    return ResourceFailed(f"Action denied by stack policy: {text}", "AccessDenied")
+    """Raises ResourceFailed when the policy in force does not allow the action; without one everything is allowed."""
+    in_force = stack.policy_during_update or stack.policy
+    if in_force is not None:
+        in_force.require(logical_id, type_name, action)
 
 
 def _speaks_of(statement: Json, logical_id: str, type_name: str, action: str) -> bool:

@@ -14,7 +14,7 @@ from laptop.providers import properties
 from laptop.providers.protocol import Cancelled, Owner, Request, Resource, ResourceFailed, Served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from laptop.cloudformation.run import Run
     from laptop.cloudformation.scope import Scope
@@ -72,6 +72,15 @@ class ResourceOperations:
             self._fail(had, wanted, step, _failure(problem, wanted.type_name))
             return False
 
+    def may_remove(self, removed: Iterable[StackResource]) -> bool:
+        """Whether the stack policy allows to delete what the template no longer has; what it denies fails."""
+        for one in removed:
+            try:
+                policy.require(self._stack, one.logical_id, one.type_name, "Update:Delete")
+            except ResourceFailed as failure:
+                self._fail(one, one, "update", failure)
+        return not self.failed["update"]
+
     @property
     def _tags(self) -> Mapping[str, str]:
         return self._stack.goal.tags
@@ -91,6 +100,8 @@ class ResourceOperations:
         Until then what it replaces is the stack's.
         """
         self._check(served, wanted)
+        # Signals to what it replaces are none to it.
+        self._stack.signals.pop(wanted.logical_id, None)
 
         def tell(resource: Resource) -> None:
             with self._stacks.changed:

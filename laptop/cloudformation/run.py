@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
@@ -15,14 +14,16 @@ if TYPE_CHECKING:
 
 # CloudFormation publishes no number; more than any template of the corpus has side by side.
 _SIDE_BY_SIDE = 32
+# How often who waits looks whether the time of the whole operation is over.
+_LOOK_SECONDS = 0.1
 
 
 class Run:
     """One operation under way. `superseded` is set when another operation takes its stack over."""
 
-    def __init__(self, timeout_seconds: float | None = None) -> None:
-        self._stopped = threading.Event()
-        self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    def __init__(self, clock: Callable[[], float], timeout_seconds: float | None = None) -> None:
+        self._clock, self._stopped = clock, threading.Event()
+        self._deadline = None if timeout_seconds is None else clock() + timeout_seconds
         self.reason = ""
         self.superseded = False
         self.ended = threading.Event()
@@ -41,7 +42,7 @@ class Run:
     @property
     def stopped(self) -> bool:
         """Whether nothing more may begin."""
-        if self._deadline is not None and time.monotonic() > self._deadline:
+        if self._deadline is not None and self._clock() > self._deadline:
             # CloudFormation's event when TimeoutInMinutes is over.
             self.stop("Stack creation time exceeded the specified timeout")
         return self._stopped.is_set()
@@ -53,13 +54,12 @@ class Run:
 
     def wait(self, seconds: float) -> None:
         """Sleep; raises Cancelled as soon as the run is stopped or its time is over."""
-        until = time.monotonic() + seconds
+        until = self._clock() + seconds
         while not self.stopped:
-            left = until - time.monotonic()
+            left = until - self._clock()
             if left <= 0:
                 return
-            limit = left if self._deadline is None else min(left, max(self._deadline - time.monotonic(), 0.001))
-            self._stopped.wait(limit)
+            self._stopped.wait(left if self._deadline is None else min(left, _LOOK_SECONDS))
         raise Cancelled("Resource operation cancelled")
 
     def walk(

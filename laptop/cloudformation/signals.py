@@ -34,7 +34,7 @@ def await_signals(stack: Stack, resource: StackResource, run: Run) -> None:
     count, limit = int(wanted.get("Count", 1)), seconds_of(str(wanted.get("Timeout", "PT5M")))
     until = time.monotonic() + limit
     while True:
-        sent = stack.signals.get(resource.logical_id, {})
+        sent = dict(stack.signals.get(resource.logical_id, {}))
         failed = sorted(unique for unique, status in sent.items() if status == "FAILURE")
         if failed:
             raise ResourceFailed(f"Received FAILURE signal with UniqueId {failed[0]}", "GeneralServiceException")

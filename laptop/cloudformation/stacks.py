@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from laptop.cloudformation.parameters import Parameter
     from laptop.cloudformation.plan import Change
+    from laptop.cloudformation.policy import Policy
     from laptop.paths import Json
     from laptop.providers.protocol import Place, Resource
 
@@ -128,8 +129,8 @@ class Stack:
     events: list[Json] = field(default_factory=list)
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     signals: dict[str, dict[str, str]] = field(default_factory=dict)
-    policy: Json | None = None
-    policy_body: str = ""
+    policy: Policy | None = None
+    policy_during_update: Policy | None = None
     options: Json = field(default_factory=dict)
     parent_id: str | None = None
     root_id: str | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import yaml
 
@@ -16,7 +16,7 @@ from laptop.refusal import Invalid
 from laptop.shapes import HALF_CHARACTER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from laptop.paths import Json
 
@@ -69,13 +69,23 @@ _WITH_SNAPSHOTS = {
 }  # fmt: skip
 
 
-def parse(body: str, most_bytes: int = INLINE_BYTES) -> Json:
+def inline(body: str) -> str:
+    """The template in a request itself; Refused when it is longer than a request may hold."""
+    if len(body.encode(errors="replace")) > INLINE_BYTES:
+        raise Invalid(
+            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have "
+            f"length less than or equal to {INLINE_BYTES}"
+        )
+    return body
+
+
+def parse(body: str) -> Json:
     """The template in a text, with functions in their long form; Refused when it is none.
 
     A template that uses a macro need only have Resources: `check_form` looks at what its transforms make of it.
     """
-    if len(body.encode(errors="replace")) > most_bytes:
-        raise Invalid(f"Template may not exceed {most_bytes} bytes in size.")
+    if len(body.encode(errors="replace")) > URL_BYTES:
+        raise Invalid(f"Template may not exceed {URL_BYTES} bytes in size.")
     document = read(body)
     if not isinstance(document, dict):
         raise Invalid("Template format error: unsupported structure.")
@@ -113,7 +123,7 @@ def read(text: str, *, short_forms: bool = True) -> Any:
         raise _not_well_formed(language, error.lineno, error.colno) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _not_well_formed(language, mark.line + 1, mark.column + 1) from None
+        raise _not_well_formed(language, *((mark.line + 1, mark.column + 1) if mark else (1, 1))) from None
     except (yaml.YAMLError, UnicodeError):
         raise Invalid("Template format error: The template holds characters that no text has.") from None
     except (ValueError, LookupError):
@@ -145,16 +155,19 @@ def _check_events(text: str) -> None:
             raise _too_deep()
 
 
-class _Plain(yaml.CSafeLoader):  # type: ignore[misc]
+class _Plain(yaml.CSafeLoader):
     """YAML as CloudFormation reads it: keys are texts and stand once, times are texts."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Json:  # noqa: ARG002 everything is built at once
-        members: Json = {}
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: ARG002 it is always deep
+        members: dict[Hashable, Any] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value in members:
                 raise yaml.MarkedYAMLError(problem_mark=key.start_mark)
             members[key.value] = self.construct_object(value, deep=True)
         return members
+
+    def refuse(self, node: Any) -> NoReturn:
+        raise yaml.MarkedYAMLError(problem_mark=node.start_mark)
 
 
 class _Template(_Plain):
@@ -162,7 +175,7 @@ class _Template(_Plain):
 
     def construct_function(self, name: str, node: Any) -> Json:
         if name not in _SHORT_FORMS:
-            raise yaml.MarkedYAMLError(problem_mark=node.start_mark)
+            self.refuse(node)
         if isinstance(node, yaml.ScalarNode):
             return {_SHORT_FORMS[name]: node.value.split(".", 1) if name == "GetAtt" else node.value}
         build = self.construct_mapping if isinstance(node, yaml.MappingNode) else self.construct_sequence
@@ -171,7 +184,7 @@ class _Template(_Plain):
 
 _Plain.add_constructor("tag:yaml.org,2002:timestamp", lambda _reader, node: node.value)
 for _unsupported in ("binary", "omap", "pairs", "set"):
-    _Plain.add_constructor(f"tag:yaml.org,2002:{_unsupported}", yaml.CSafeLoader.construct_undefined)
+    _Plain.add_constructor(f"tag:yaml.org,2002:{_unsupported}", _Plain.refuse)
 _Template.add_multi_constructor("!", _Template.construct_function)
 
 

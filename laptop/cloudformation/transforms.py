@@ -191,8 +191,6 @@ def _serverless(document: Json, parameters: Mapping[str, Parameter], place: Plac
     except InvalidDocumentException as failure:
         causes = " ".join(str(one.message) for one in failure.causes)
         raise _failed(SAM, f"{failure.message} {causes}") from None
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError):
-        raise _failed(SAM, "A serverless resource has a property that it cannot have.") from None
     plain: Json = undo_mark_unicode_str_in_template(made)
     return plain
 

@@ -108,7 +108,7 @@ def _member(node: Mapping[str, Any], key: str) -> Any:
     if key in declared:
         return declared[key]
     patterns = node.get("patternProperties", {})
-    return next((inner for one, inner in patterns.items() if _found(one, key)), node.get("additionalProperties"))
+    return next((inner for one, inner in patterns.items() if found(one, key)), node.get("additionalProperties"))
 
 
 def _item(node: Mapping[str, Any], at: int) -> Any:
@@ -173,7 +173,8 @@ def _expression(pattern: str) -> Any:
         return None
 
 
-def _found(pattern: str, text: str) -> bool:
+def found(pattern: str, text: str) -> bool:
+    """Whether a schema's pattern is found in a text; one that cannot be read is found in every text."""
     expression = _expression(pattern)
     try:
         return expression is None or expression.search(text, timeout=_MOST_SECONDS_PER_PATTERN) is not None
@@ -182,7 +183,7 @@ def _found(pattern: str, text: str) -> bool:
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if validator.is_type(instance, "string") and not _found(pattern, instance):
+    if validator.is_type(instance, "string") and not found(pattern, instance):
         yield ValidationError("")
 
 
@@ -190,7 +191,7 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: A
     if validator.is_type(instance, "object"):
         for pattern, inner in patterns.items():
             for key, value in instance.items():
-                if _found(pattern, key):
+                if found(pattern, key):
                     yield from validator.descend(value, inner, path=key, schema_path=pattern)
 
 
@@ -199,7 +200,7 @@ def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: 
         return
     declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for key, value in instance.items():
-        if key in declared or any(_found(pattern, key) for pattern in patterns):
+        if key in declared or any(found(pattern, key) for pattern in patterns):
             continue
         if validator.is_type(allowed, "object"):
             yield from validator.descend(value, allowed, path=key)

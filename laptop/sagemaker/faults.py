@@ -57,6 +57,15 @@ def _refusal(message: str) -> Fault:
 # service, except where a line says otherwise.
 FAULTS: dict[str, Fault] = {
     "throttling": Fault(When.ERROR, 400, "ThrottlingException", "Rate exceeded"),
+    # Code and text of the next: "Making API requests", common error responses of AWS.
+    "request-timeout": Fault(
+        When.ERROR,
+        400,
+        "RequestTimeoutException",
+        "Your socket connection to the server was not read from or written to within the timeout period.",
+    ),
+    # An answer of a load balancer on the way, which has no JSON.
+    "too-many-requests": Fault(When.ERROR, 429),
     # Codes and texts of the next two: SageMaker API reference, "Common Errors".
     "internal-error": Fault(
         When.ERROR,
@@ -125,6 +134,8 @@ FAULTS: dict[str, Fault] = {
         "You have exceeded an SageMaker resource limit. For example, you might have too many training jobs created.",
     ),
     "artifact-missing": _refusal("Could not find model data at {url}."),
+    # aws/sagemaker-python-sdk, its tests of lineage queries.
+    "package-missing": _refusal("Could not find model package {package}"),
     "image-missing": _refusal("Requested image {image} not found."),
     "oci-image": _refusal(
         "Unsupported manifest media type application/vnd.oci.image.manifest.v1+json for image {image}"
@@ -252,6 +263,7 @@ def error_message(fault: Fault, operation: str, request: Mapping[str, Any], acco
     found = {
         "role": _first(request, "ExecutionRoleArn") or f"arn:aws:iam::{account}:role/execution",
         "image": _first(request, "Image") or f"{account}.dkr.ecr.{region}.amazonaws.com/image:1",
+        "package": _first(request, "ModelPackageName") or f"arn:aws:sagemaker:{region}:{account}:model-package/p/1",
         "url": _first(request, "ModelDataUrl") or _first(request, "S3Uri") or "s3://bucket/model.tar.gz",
         "resource": request.get("ResourceArn", arn),
     }

@@ -192,6 +192,8 @@ def _instead_of_acting(request: _Arrived, rule: Rule) -> Answer | None:
     match rule.kind.when:
         case When.DROP_BEFORE:
             raise ConnectionDropped
+        case When.ERROR if not rule.kind.code:
+            return rule.kind.status, {}, b""
         case When.ERROR:
             message = error_message(rule.kind, request.operation, request.members, place.account, place.region)
             return _error(request, Refused(rule.kind.code, message, rule.kind.status))

@@ -7,7 +7,7 @@ from typing import Any
 from cfnlint.helpers import REGION_PRIMARY
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, Schema
 
-from aws_sagemaker_model import schema
+from aws_sagemaker_model import properties
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def _forget_answers() -> None:
 
 def _schema_of(type_name: str) -> dict[str, Any]:
     return {
-        **schema.SCHEMA,
+        **properties.SCHEMA,
         "typeName": type_name,
         "additionalProperties": False,
         "primaryIdentifier": ["/properties/ModelArn"],

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from aws_sagemaker_model.schema import Path
+from aws_sagemaker_model.properties import Path
 from aws_sagemaker_model.validation import UNKNOWN
 
 Place = list[str | int]
@@ -51,7 +51,7 @@ def outcomes(cfn: Any, *logical_ids: str) -> Iterator[tuple[Resource, ...]]:
     Outcomes in which one of them is not made are left out, and all of them where a macro writes the properties
     (`Fn::Transform`), because then nothing is known of them.
     """
-    resources = [cfn.get_resources()[name] for name in logical_ids]
+    resources = [cfn.template["Resources"][name] for name in logical_ids]
     if any("Fn::Transform" in resource for resource in resources):
         return
     for scenario in _scenarios(cfn, resources):

@@ -2,181 +2,148 @@
 
 import random
 import time
-from collections.abc import Mapping
 from typing import Any
 
-from cloudformation_cli_python_lib import Action, HandlerErrorCode, OperationStatus, ProgressEvent, exceptions
+from cloudformation_cli_python_lib import Action, HandlerErrorCode, OperationStatus, ProgressEvent
 
 from . import creation, errors, names, tags, translator, validation
-from .entrypoint import ModelType, Request
-from .errors import ServiceFailure
+from .entrypoint import ModelType, failed, succeeded
+from .errors import Failure
 from .models import ResourceModel
-from .sagemaker import SageMaker, Session
-from .schema import TYPE_NAME, Violation
-from .stabilisation import Attempt
+from .properties import IDENTIFIERS, TYPE_NAME
+from .request import Request
+from .sagemaker import SageMaker
+from .schema import Violation, told
+from .session import HandlerSession
+from .stabilisation import Attempt, State
 
 resource = ModelType(TYPE_NAME, ResourceModel)
 test_entrypoint = resource.test_entrypoint
 
 
 @resource.handler(Action.CREATE)
-def create(session: Session, request: Request, callback_context: Mapping[str, Any]) -> ProgressEvent:
+def create(session: HandlerSession, request: Request, callback_context: Any) -> ProgressEvent:
     """Create the model; wait, between invocations, for IAM and for the service to show what it accepted."""
     attempt = Attempt.of(callback_context, time.time())
-    desired = translator.to_json(request.desiredResourceState)
-    # A later invocation gets the model of an answer, with its read-only properties.
-    _refuse([*(validation.read_only(request.properties) if attempt.is_first else []), *_violations(request)])
-    generated = names.generate(request.stackId, request.logicalResourceIdentifier, request.clientRequestToken)
-    name = desired.get("ModelName") or generated
-    desired_tags = _desired_tags(request)
+    _refuse(validation.of_create(request.properties, request.violations, request.stack_tags, attempt.number == 0))
+    generated = names.generate(request.stack_id, request.logical_id, request.token)
+    name = request.properties.get("ModelName", generated)
     models = SageMaker(session, request.region)
-    arn = models.arn(request.awsAccountId, name)
+    identifiers = _identifiers(request, name, models)
     try:
-        if not attempt.done:
-            wanted = translator.to_create_request(desired, name, desired_tags)
-            creation.create_once(models, wanted, request.clientRequestToken, attempt, is_ours=name == generated)
-            attempt = attempt.accepted(time.time())
-        return _success(translator.to_model(models.describe_model(name), desired_tags))
-    except ServiceFailure as failure:
-        seen = errors.not_visible(failure) if attempt.done else failure
-        made = attempt.done or (name == generated and attempt.after(failure).unanswered)
-        return _unfinished(seen, attempt, translator.with_arn(desired, arn), arn if made else None)
+        if attempt.state is not State.DONE:
+            wanted = translator.to_create_request(request.properties, name, request.tags)
+            identifiers |= creation.create_once(
+                models, wanted, attempt, request.token, is_generated=name == generated
+            )
+            attempt = attempt.done(time.time())
+        return succeeded(translator.to_model(models.describe_model(name), request.tags))
     except Exception as error:
-        return _unfinished(errors.unexpected(error), attempt, None, arn if attempt.done else None)
+        failure = error if isinstance(error, Failure) else errors.fault_of_this_type(error)
+        attempt = attempt.noting(failure)
+        is_done = attempt.state is State.DONE
+        is_ours = is_done or (name == generated and attempt.state is State.PERHAPS_DONE)
+        shown = errors.not_visible(failure) if is_done else failure
+        return _unfinished(shown, attempt, {**request.properties, **identifiers}, identifiers if is_ours else None)
 
 
 @resource.handler(Action.READ)
-def read(session: Session, request: Request, _callback_context: Mapping[str, Any]) -> ProgressEvent:
+def read(session: HandlerSession, request: Request, _callback_context: Any) -> ProgressEvent:
     """Return the model as the service holds it."""
-    name = _existing_name(request)
     models = SageMaker(session, request.region)
-    try:
-        description = models.describe_model(name)
-        return _success(translator.to_model(description, models.list_tags(description["ModelArn"])))
-    except ServiceFailure as failure:
-        return _failed(failure)
+    description = models.describe_model(_existing_name(request, models))
+    arn = translator.to_identifiers(description)["ModelArn"]
+    return succeeded(translator.to_model(description, models.list_tags(arn)))
 
 
 @resource.handler(Action.UPDATE)
-def update(session: Session, request: Request, callback_context: Mapping[str, Any]) -> ProgressEvent:
+def update(session: HandlerSession, request: Request, callback_context: Any) -> ProgressEvent:
     """Change the tags of the model; everything else of a model is immutable."""
     attempt = Attempt.of(callback_context, time.time())
-    name = _existing_name(request)
     models = SageMaker(session, request.region)
-    desired = translator.to_json(request.desiredResourceState)
-    previous = translator.to_json(request.previousResourceState)
+    name = _existing_name(request, models)
+    _refuse(validation.of_unknown_properties(request.violations))
     try:
         description = models.describe_model(name)
-        _refuse_create_only_changes(translator.create_only_changes(desired, previous or None, description))
-        if attempt.is_first:
-            _refuse(_violations(request))
-        current = models.list_tags(description["ModelArn"])
-        change = tags.changes(
-            tags.merged(request.previousResourceTags, previous.get("Tags")), _desired_tags(request), current
-        )
-        _change_tags(models, description["ModelArn"], change, current)
-        return _success(translator.to_model(description, tags.applied(current, change)))
-    except ServiceFailure as failure:
-        arn = models.arn(request.awsAccountId, name)
-        return _unfinished(failure, attempt, translator.with_arn(desired, arn), None)
+        _refuse_changes(translator.create_only_changes(request.properties, request.previous_properties, description))
+        _refuse(validation.of_update(request.properties, request.violations, request.stack_tags))
+        arn = translator.to_identifiers(description)["ModelArn"]
+        current = models.list_tags(arn)
+        change = tags.changes(request.previous_tags, request.tags, current)
+        models.change_tags(arn, change, current)
+        return succeeded(translator.to_model(description, tags.applied(current, change)))
+    except Failure as failure:
+        waiting = {**request.properties, **_identifiers(request, name, models)}
+        return _unfinished(failure, attempt.noting(failure), waiting, None)
 
 
 @resource.handler(Action.DELETE)
-def delete(session: Session, request: Request, callback_context: Mapping[str, Any]) -> ProgressEvent:
+def delete(session: HandlerSession, request: Request, callback_context: Any) -> ProgressEvent:
     """Delete the model."""
     attempt = Attempt.of(callback_context, time.time())
-    name = _existing_name(request)
     models = SageMaker(session, request.region)
+    name = _existing_name(request, models)
     try:
         models.delete_model(name)
-    except ServiceFailure as failure:
-        missing = failure.error_code is HandlerErrorCode.NotFound
-        if not (missing and (attempt.unanswered or failure.unanswered)):
-            arn = models.arn(request.awsAccountId, name)
-            return _unfinished(failure, attempt, translator.to_identifiers(arn, name), None)
-    return ProgressEvent(status=OperationStatus.SUCCESS)
+    except Failure as failure:
+        attempt = attempt.noting(failure)
+        # It is gone, and an attempt went without an answer: that one deleted it.
+        if failure.error_code is not HandlerErrorCode.NotFound or attempt.state is State.NOT_DONE:
+            return _unfinished(failure, attempt, _identifiers(request, name, models), None)
+    return succeeded()
 
 
 @resource.handler(Action.LIST)
-def list_page(session: Session, request: Request, _callback_context: Mapping[str, Any]) -> ProgressEvent:
+def list_page(session: HandlerSession, request: Request, _callback_context: Any) -> ProgressEvent:
     """Return the identifiers of one page of models."""
-    try:
-        summaries, next_token = SageMaker(session, request.region).list_models(request.nextToken)
-    except ServiceFailure as failure:
-        return _failed(failure)
-    models = [translator.to_identifiers(summary["ModelArn"], summary["ModelName"]) for summary in summaries]
-    return ProgressEvent(status=OperationStatus.SUCCESS, resourceModels=models, nextToken=next_token)
+    summaries, next_token = SageMaker(session, request.region).list_models(request.next_token)
+    return succeeded(resourceModels=[translator.to_identifiers(one) for one in summaries], nextToken=next_token)
 
 
-def _change_tags(models: SageMaker, model_arn: str, change: tags.Changes, current: tags.Tags) -> None:
-    # Set first: a tag whose key only changes its case, or that policies look for, is never missing. But where
-    # there is no room for the new beside the old, the old must go first.
-    crowded = len(current.keys() | change.set.keys()) > validation.MAX_TAGS
-    if change.remove and crowded:
-        models.delete_tags(model_arn, change.remove)
-    if change.set:
-        models.add_tags(model_arn, change.set)
-    if change.remove and not crowded:
-        models.delete_tags(model_arn, change.remove)
+def _existing_name(request: Request, models: SageMaker) -> str:
+    """Return the name of the model that a request identifies. Raises Failure."""
+    _refuse(
+        [violation for violation in request.violations if violation.path[:1] and violation.path[0] in IDENTIFIERS]
+    )
+    arn, name = (request.properties.get(identifier) for identifier in IDENTIFIERS)
+    found = names.identify(arn, name, models.place(request.account))
+    if found is None:
+        message = "No model of this region and account has the ModelArn or ModelName of the request."
+        raise Failure(HandlerErrorCode.NotFound, message)
+    return found
 
 
-def _existing_name(request: Request) -> str:
-    """Return the name of the model that a request identifies. Raises InvalidRequest and NotFound."""
-    identifiers = translator.to_json(request.desiredResourceState)
-    _refuse([violation for violation in request.violations if violation.path[:1] in (("ModelArn",), ("ModelName",))])
-    place = names.Place(request.region, request.awsAccountId)
-    name = names.identify(identifiers.get("ModelArn"), identifiers.get("ModelName"), place)
-    if name is None:
-        raise errors.NoSuchModel
-    return name
-
-
-def _desired_tags(request: Request) -> dict[str, str]:
-    return tags.merged(request.desiredResourceTags, translator.to_json(request.desiredResourceState).get("Tags"))
-
-
-def _violations(request: Request) -> list[Violation]:
-    return [
-        *request.violations,
-        *validation.violations(request.properties),
-        *validation.stack_tags(request.desiredResourceTags, request.properties),
-    ]
+def _identifiers(request: Request, name: str, models: SageMaker) -> dict[str, Any]:
+    """Return the identifiers of a model. Without an account, its ARN is there only if the request has it."""
+    arn = models.place(request.account).arn(name) or request.properties.get("ModelArn")
+    return {**({"ModelArn": arn} if arn else {}), "ModelName": name}
 
 
 def _refuse(violations: list[Violation]) -> None:
     if violations:
-        raise exceptions.InvalidRequest("; ".join(map(str, violations)))
+        raise errors.invalid_request(told(violations))
 
 
-def _refuse_create_only_changes(changed: list[str]) -> None:
+def _refuse_changes(changed: list[str]) -> None:
     if changed:
-        raise exceptions.NotUpdatable(
-            f"{', '.join(f'/properties/{name}' for name in changed)} cannot change once the model is made: "
-            "a model is immutable but for its tags. Replace the model."
-        )
-
-
-def _success(model: ResourceModel) -> ProgressEvent:
-    return ProgressEvent(status=OperationStatus.SUCCESS, resourceModel=model)
-
-
-def _failed(failure: ServiceFailure) -> ProgressEvent:
-    return ProgressEvent.failed(failure.error_code, str(failure))
+        pointers = ", ".join(f"/properties/{name}" for name in changed)
+        advice = "cannot change once the model is made: a model is immutable but for its tags. Replace the model."
+        raise Failure(HandlerErrorCode.NotUpdatable, f"{pointers} {advice}")
 
 
 def _unfinished(
-    failure: ServiceFailure, attempt: Attempt, model: ResourceModel | None, made: str | None
+    failure: Failure, attempt: Attempt, waiting: dict[str, Any], left_behind: dict[str, Any] | None
 ) -> ProgressEvent:
-    """Ask to be invoked again while there is hope; else fail, with the ARN of what was made to be deleted."""
+    """Ask to be invoked again while there is hope; else fail, and name the model that is left to be deleted."""
     delay = attempt.delay(failure, time.time(), random.random())  # noqa: S311 - spreads load, guards nothing
     if delay is None:
-        progress = _failed(failure)
-        progress.resourceModel = translator.to_identifiers(made, made.rpartition("/")[2]) if made else None
+        progress = failed(failure)
+        progress.resourceModel = left_behind
         return progress
     return ProgressEvent(
         status=OperationStatus.IN_PROGRESS,
         message=f"Trying again in {delay} s: {failure}",
-        resourceModel=model,
-        callbackContext=attempt.after(failure).to_context(),
+        resourceModel=waiting,
+        callbackContext=attempt.next_context(),
         callbackDelaySeconds=delay,
     )

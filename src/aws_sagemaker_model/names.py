@@ -1,51 +1,60 @@
-"""The name of a model: given, generated, or cut from an ARN."""
+"""The name of a model and its ARN: given, generated, told apart. Pure."""
 
 import re
 from typing import NamedTuple
 
 from cloudformation_cli_python_lib.identifier_utils import generate_resource_identifier
 
-# Shape ModelName of botocore's SageMaker model.
-MAX_LENGTH = 63
-_ARN = re.compile(r"arn:aws[a-z\-]*:sagemaker:(?P<region>[a-z0-9\-]*):(?P<account>[0-9]{12}):model/(?P<name>.+)")
+from .properties import MODEL, matches
+
+_NAME = MODEL["properties"]["ModelName"]
 
 
 class Place(NamedTuple):
-    """Where a request acts; a member that is not known is None."""
+    """Where models are: AWS partition, region and account, which is None where a request does not say it."""
 
-    region: str | None
+    partition: str
+    region: str
     account: str | None
 
+    def arn(self, model_name: str) -> str | None:
+        """Return the ARN that a model of this name has here, None without an account."""
+        prefix = f"arn:{self.partition}:sagemaker:{self.region}:{self.account}:model/"
+        return None if self.account is None else prefix + model_name
 
-def generate(stack_id: str | None, logical_id: str | None, token: str | None) -> str:
+
+def respelled(model_arn: str, model_name: str) -> str:
+    """Return an ARN of the service with the name as the service tells it by itself, as every answer spells it.
+
+    SageMaker has been seen to answer ARNs in lower case, while ModelName keeps the user's spelling.
+    """
+    return f"{model_arn.rpartition('/')[0]}/{model_name}"
+
+
+def generate(stack_id: str | None, logical_id: str | None, token: str) -> str:
     """Name a model as CloudFormation does: stack, logical ID and a hash of the request token.
 
     The same request yields the same name, and a request without a stack (Cloud Control) a legal one.
     """
-    identifier = generate_resource_identifier(stack_id, logical_id, token, MAX_LENGTH)
+    identifier = generate_resource_identifier(stack_id, logical_id, token, _NAME["maxLength"])
     return re.sub(r"[^a-zA-Z0-9]+", "-", identifier).strip("-")
 
 
-def identify(model_arn: str | None, model_name: str | None, place: Place) -> str | None:
-    """Return the name of the model that an ARN, a name, or both identify; None when there is no such model.
+def identify(model_arn: str | None, model_name: str | None, here: Place) -> str | None:
+    """Return the name of the model that an ARN, a name or both identify; None when no model here can have them.
 
-    The name is preferred to one cut from the ARN where both agree, because SageMaker has been seen to return
-    ARNs in lower case; where they differ, the ARN decides: it is the primary identifier.
+    The ARN is the primary identifier, so it decides. Only where both agree but for the case of letters, the name is
+    taken as ModelName spells it.
     """
-    match = _ARN.fullmatch(model_arn or "")
-    if match is None:
-        return None if model_arn else model_name
-    if elsewhere(match["region"], place.region) or elsewhere(match["account"], place.account):
+    if model_arn is None:
+        return model_name
+    _, partition, _, region, account, resource = model_arn.split(":", 5)
+    name = resource.removeprefix("model/")
+    if Place(partition, region, account) != here._replace(account=here.account or account) or not is_legal(name):
         return None
-    agrees = model_name is not None and model_name.lower() == match["name"].lower()
-    return model_name if agrees else match["name"]
+    return model_name if model_name is not None and model_name.lower() == name.lower() else name
 
 
 def is_legal(model_name: str) -> bool:
     """Say whether a model can have a name."""
-    return re.fullmatch(r"[a-zA-Z0-9]([\-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", model_name) is not None
-
-
-def elsewhere(there: str, here: str | None) -> bool:
-    """Say whether two regions or accounts are known to differ."""
-    return here is not None and there != here
+    return len(model_name) <= _NAME["maxLength"] and matches(_NAME["pattern"], model_name)

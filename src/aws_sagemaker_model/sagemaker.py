@@ -1,80 +1,90 @@
-"""The seven calls to SageMaker; every failure of theirs is a ServiceFailure."""
+"""The seven calls to SageMaker. Each has one outcome: an answer, or it raises errors.Refusal or errors.NoAnswer."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
 
-from . import tags
-from .errors import CALL_ERRORS, translate
+from . import errors, tags
+from .names import Place
+from .properties import MAX_TAGS
+from .session import HandlerSession
 
 # The most that the service gives in one page (ListModels, ListTags).
 PAGE_SIZE = 100
 
 
-class Session(Protocol):
-    """What makes clients: the session that the library passes to a handler."""
-
-    def client(self, service: str, *, region_name: str | None) -> Any:
-        """Return a client."""
-
-
 class SageMaker:
-    """SageMaker's models, as one request may see them."""
+    """SageMaker's models in a region, for one request."""
 
-    def __init__(self, session: Session, region: str | None) -> None:
+    def __init__(self, session: HandlerSession, region: str) -> None:
         self._client = session.client("sagemaker", region_name=region)
+        self._session = session
 
-    def arn(self, account: str | None, model_name: str) -> str:
-        """Return the ARN that a model has, or will have, in the region of this client."""
-        meta = self._client.meta
-        return f"arn:{meta.partition}:sagemaker:{meta.region_name}:{account}:model/{model_name}"
+    def place(self, account: str | None) -> Place:
+        """Return where the models of an account are that this client sees."""
+        return Place(self._client.meta.partition, self._client.meta.region_name, account)
 
-    def create_model(self, request: Mapping[str, Any]) -> None:
-        """Create a model."""
-        self._call(self._client.create_model, request)
+    def create_model(self, request: Mapping[str, Any]) -> str:
+        """Create a model, and return its ARN."""
+        return self._call("create_model", request)["ModelArn"]  # type: ignore[no-any-return]
 
     def describe_model(self, model_name: str) -> dict[str, Any]:
         """Return the service's description of a model."""
-        return self._call(self._client.describe_model, {"ModelName": model_name})
+        return self._call("describe_model", {"ModelName": model_name})
 
     def delete_model(self, model_name: str) -> None:
         """Delete a model."""
-        self._call(self._client.delete_model, {"ModelName": model_name})
+        self._call("delete_model", {"ModelName": model_name})
 
     def list_models(self, next_token: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """Return one page of model summaries, and the token of the next."""
         page = self._call(
-            self._client.list_models,
-            {"MaxResults": PAGE_SIZE, **({"NextToken": next_token} if next_token else {})},
+            "list_models", {"MaxResults": PAGE_SIZE, **({"NextToken": next_token} if next_token else {})}
         )
         return page["Models"], page.get("NextToken")
 
     def list_tags(self, model_arn: str) -> dict[str, str]:
         """Return all tags of a model but those that belong to AWS."""
-        return tags.from_list(tag for page in self._tag_pages(model_arn) for tag in page)
+        return tags.from_list([tag for page in self._tag_pages(model_arn) for tag in page])
 
-    def add_tags(self, model_arn: str, added: tags.Tags) -> None:
-        """Add tags to a model, or overwrite them."""
-        self._call(self._client.add_tags, {"ResourceArn": model_arn, "Tags": tags.to_list(added)})
+    def change_tags(self, model_arn: str, change: tags.Changes, current: tags.Tags) -> None:
+        """Add, overwrite and remove tags of a model; `current` are those that it has.
 
-    def delete_tags(self, model_arn: str, keys: list[str]) -> None:
-        """Remove tags from a model."""
-        self._call(self._client.delete_tags, {"ResourceArn": model_arn, "TagKeys": keys})
+        A tag whose key only changes its case, or that policies look for, must never be missing: the new are set
+        before the old are removed. But where there is no room for the new beside the old, the old go first.
+        """
+        is_crowded = len(current.keys() | change.set.keys()) > MAX_TAGS
+        adding = "add_tags", "Tags", tags.to_list(change.set)
+        removing = "delete_tags", "TagKeys", change.remove
+        for method, member, changed in (removing, adding) if is_crowded else (adding, removing):
+            if changed:
+                self._call(method, {"ResourceArn": model_arn, member: changed})
 
     def _tag_pages(self, model_arn: str) -> Iterator[list[dict[str, str]]]:
         request: dict[str, Any] = {"ResourceArn": model_arn}
         while True:
-            page = self._call(self._client.list_tags, request)
+            page = self._call("list_tags", request)
             yield page.get("Tags", [])
             if not page.get("NextToken"):
                 return
             request["NextToken"] = page["NextToken"]
 
-    def _call(self, operation: Callable[..., dict[str, Any]], request: Mapping[str, Any]) -> dict[str, Any]:
+    def _call(self, method: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        self._session.lease.lost = 0
         try:
-            return operation(**request)
-        except CALL_ERRORS as error:
-            name = self._client.meta.method_to_api_mapping[operation.__name__]
-            raise translate(error, name, _leaves(request)) from None
+            return getattr(self._client, method)(**request)  # type: ignore[no-any-return]
+        except errors.CALL_ERRORS as error:
+            operation = self._client.meta.method_to_api_mapping[method]
+            raise errors.outcome(error, operation, _leaves(request), lost=self._session.lease.lost > 0) from None
+
+
+def answered_at(answer: Mapping[str, Any]) -> float | None:
+    """Return when the service answered, by its own clock: whole epoch seconds, None if the answer does not say it."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError):
+        return None
 
 
 def _leaves(value: Any) -> Iterator[str]:

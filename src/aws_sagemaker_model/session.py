@@ -11,14 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.config import Config
-from botocore.credentials import Credentials as Keys
+from botocore.credentials import Credentials as _Keys
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError
 from botocore.session import Session
-from cloudformation_cli_python_lib.utils import Credentials
 
-from .errors import UNSENT, OutOfTime, Unreadable
+from .errors import OutOfTime, Unreadable
 
 # Seconds. An attempt takes at most their sum; two attempts fit into the 30 s of a read, three into 60 s.
 CONNECT_TIMEOUT = 3
@@ -36,19 +36,41 @@ _MUTATIONS = Config(
 # Logs and metrics are not worth a user's time.
 _TELEMETRY = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 1})
 
+# With these the request did not reach the service.
+_UNSENT = (OutOfTime, EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+
+
+class Credentials(NamedTuple):
+    """The credentials in an event."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
 
 class Lease:
-    """What one invocation has: the time it must answer by (a `time.monotonic` value) and the calls it made."""
+    """What one invocation has: the time it must answer by (a `time.monotonic` value) and the attempts it made.
+
+    `calls` are the operations of all attempts. `lost` counts the attempts of the call under way that were sent and
+    not answered, so that the service may have acted on them.
+    """
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.calls: list[str] = []
+        self.lost = 0
 
-    def before_send(self, operation: str, seconds: float) -> None:
+    def begin_attempt(self, operation: str, seconds: float) -> None:
         """Count an attempt, which may take so many seconds, or refuse it when it might outlast the invocation."""
+        self.lost += 1
         if self.deadline - time.monotonic() < seconds + MARGIN:
             raise OutOfTime
         self.calls.append(operation)
+
+    def end_attempt(self, status: int | None, exception: Exception | None) -> None:
+        """Take note of what an attempt came to. An error of the server says nothing about what it did before."""
+        if isinstance(exception, _UNSENT) or (status is not None and status < 500):
+            self.lost -= 1
 
 
 class HandlerSession:
@@ -58,9 +80,9 @@ class HandlerSession:
         self._config = config
         # botocore makes its options attributes, which its types do not know.
         self._longest_attempt: float = vars(config)["connect_timeout"] + vars(config)["read_timeout"]
-        self._credentials = Keys("", "", "")
+        self._keys = _Keys("", "", "")
         self._clients: dict[tuple[str, str | None], Any] = {}
-        self._lease: Lease | None = None
+        self.lease = Lease(float("inf"))
 
     @cached_property
     def _session(self) -> Session:
@@ -69,9 +91,9 @@ class HandlerSession:
         session.register_component("credential_provider", self)
         return session
 
-    def load_credentials(self) -> Keys:
+    def load_credentials(self) -> _Keys:
         """Return the credentials that are put in and taken out, as botocore asks of a credential provider."""
-        return self._credentials
+        return self._keys
 
     def client(self, service: str, region_name: str | None = None) -> Any:
         """Return the kept client of a service and region."""
@@ -79,57 +101,45 @@ class HandlerSession:
         if key not in self._clients:
             client = self._session.create_client(service, region_name=region_name, config=self._config)
             client.meta.events.register(f"before-send.{service}", self._before_send)
+            client.meta.events.register(f"response-received.{service}", self._response_received)
             if service == "sagemaker":
                 client.meta.events.register(f"before-parse.{service}", _require_json)
-                client.meta.events.register(f"response-received.{service}", _mark_unanswered)
             self._clients[key] = client
         return self._clients[key]
 
     @contextmanager
-    def lent(self, credentials: Credentials | None, lease: Lease | None = None) -> Iterator["HandlerSession"]:
+    def lent(self, credentials: Credentials | None, lease: Lease) -> Iterator["HandlerSession"]:
         """Work with credentials and a lease until the end of the invocation."""
-        self._put(credentials)
-        self._lease = lease
+        self._put(credentials or Credentials("", "", ""))
+        self.lease = lease
         try:
             yield self
         finally:
-            self._put(None)
-            self._lease = None
+            self._put(Credentials("", "", ""))
 
-    def _put(self, credentials: Credentials | None) -> None:
-        self._credentials.access_key = credentials.accessKeyId if credentials else ""
-        self._credentials.secret_key = credentials.secretAccessKey if credentials else ""
-        self._credentials.token = credentials.sessionToken if credentials else ""
+    def _put(self, credentials: Credentials) -> None:
+        self._keys.access_key, self._keys.secret_key, self._keys.token = credentials
 
     def _before_send(self, event_name: str, **_: Any) -> None:
-        if self._lease:
-            self._lease.before_send(event_name.rpartition(".")[2], self._longest_attempt)
+        self.lease.begin_attempt(event_name.rpartition(".")[2], self._longest_attempt)
+
+    def _response_received(self, parsed_response: dict[str, Any] | None, exception: Any, **_: Any) -> None:
+        metadata = (parsed_response or {}).get("ResponseMetadata", {})
+        self.lease.end_attempt(metadata.get("HTTPStatusCode"), exception)
 
 
 def _require_json(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
     """Refuse what botocore misreads: an answer cut off on its way, and JSON that is not an object."""
+    body = response_dict["body"]
     succeeded = response_dict["status_code"] < 300
     try:
-        answer = json.loads(response_dict["body"] or b"{}")
+        answer = json.loads(body or b"{}")
     except ValueError:
         # An error that never was JSON (a proxy's page) is told by its status, as botocore does.
-        answer = None if succeeded or response_dict["body"].lstrip().startswith(b"{") else {}
-    empty = succeeded and operation_model.output_shape and not response_dict["body"]
+        answer = None if succeeded or body.lstrip().startswith(b"{") else {}
+    empty = succeeded and operation_model.output_shape and not body
     if empty or not isinstance(answer, dict):
         raise Unreadable
-
-
-def _mark_unanswered(
-    context: dict[str, Any], parsed_response: dict[str, Any] | None, exception: Any, **_: Any
-) -> None:
-    """Mark what an attempt came to when it, or one before it in the same call, may have acted without saying so."""
-    metadata = (parsed_response or {}).get("ResponseMetadata", {})
-    lost = not isinstance(exception, UNSENT) if exception else metadata.get("HTTPStatusCode", 0) >= 500
-    context["unanswered"] = lost or context.get("unanswered", False)
-    if exception:
-        exception.unanswered = context["unanswered"]
-    else:
-        metadata["Unanswered"] = context["unanswered"]
 
 
 CALLER = HandlerSession(_MUTATIONS)

@@ -1,54 +1,60 @@
 """How long a mutation is tried again, and what the callback context remembers of it. Pure."""
 
-from collections.abc import Mapping
+import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
-from .errors import Retry, ServiceFailure
+from .errors import Failure, NoAnswer, invalid_request
+from .readings import Retry
 
 # Seconds in which attempts are made. IAM propagates within seconds, seldom a minute.
 BOUNDS = {Retry.IAM_RACE: 120.0, Retry.LATER: 300.0, Retry.VISIBLE: 120.0}
 _LONGEST_DELAY = 20.0
 
 
+class State(Enum):
+    """What is known of a mutation."""
+
+    NOT_DONE = "not done"  # no attempt was made, or each was refused
+    PERHAPS_DONE = "perhaps done"  # an attempt went without an answer
+    DONE = "done"  # the service has said so
+
+
 @dataclass(frozen=True)
 class Attempt:
-    """One invocation of a mutation: `number` counts from 0, `since` is when the first began, or when the service
-    accepted the mutation, in epoch seconds.
+    """One invocation of a mutation.
 
-    `done` says that the service has accepted the mutation; `unanswered` that it may have, because an earlier
-    attempt went without an answer.
+    `number` counts from 0; `since` is when the first one began or when the mutation was done, in epoch seconds.
     """
 
     number: int
     since: float
-    done: bool = False
-    unanswered: bool = False
+    state: State = State.NOT_DONE
 
     @classmethod
-    def of(cls, callback_context: Mapping[str, Any], now: float) -> "Attempt":
-        """Return the attempt that a callback context describes; an empty one is the first."""
-        return cls(
-            int(callback_context.get("attempt", 0)),
-            float(callback_context.get("since", now)),
-            bool(callback_context.get("done")),
-            bool(callback_context.get("unanswered")),
+    def of(cls, callback_context: Any, now: float) -> "Attempt":
+        """Return the attempt that a callback context describes; an empty one is the first. Raises Failure."""
+        with suppress(AttributeError, TypeError, ValueError, OverflowError):
+            number, since = int(callback_context.get("attempt", 0)), float(callback_context.get("since", now))
+            if number >= 0 and math.isfinite(since):
+                return cls(number, since, State(callback_context.get("state", State.NOT_DONE)))
+        raise invalid_request(
+            "The callbackContext of the event is not one that this type has answered. Leave it out, and the "
+            "operation begins anew."
         )
 
-    @property
-    def is_first(self) -> bool:
-        """Whether CloudFormation invokes the handler for the first time."""
-        return self.number == 0
+    def done(self, now: float) -> "Attempt":
+        """Return this attempt once the service has done what was asked: the wait for the effect begins now."""
+        return replace(self, since=now, state=State.DONE)
 
-    def accepted(self, now: float) -> "Attempt":
-        """Return this attempt once the service has accepted the mutation: the wait for its effect begins now."""
-        return replace(self, since=now, done=True)
+    def noting(self, failure: Failure) -> "Attempt":
+        """Return this attempt with what a failure says of the mutation."""
+        lost = isinstance(failure, NoAnswer) and self.state is State.NOT_DONE
+        return replace(self, state=State.PERHAPS_DONE) if lost else self
 
-    def after(self, failure: ServiceFailure) -> "Attempt":
-        """Return the attempt that follows a failure."""
-        return replace(self, number=self.number + 1, unanswered=self.unanswered or failure.unanswered)
-
-    def delay(self, failure: ServiceFailure, now: float, jitter: float) -> int | None:
+    def delay(self, failure: Failure, now: float, jitter: float) -> int | None:
         """Return the seconds to wait before the next attempt, or None when there shall be none.
 
         Grows with every attempt; `jitter` in [0, 1) spreads it over its upper half, so that fifty models that
@@ -57,14 +63,9 @@ class Attempt:
         left = BOUNDS.get(failure.retry, 0.0) - (now - self.since)
         if left <= 0:
             return None
-        longest = min(2.0 ** (self.number + 1), _LONGEST_DELAY)
+        longest = min(2.0 ** min(self.number + 1, 10), _LONGEST_DELAY)
         return max(1, round(min(longest * (0.5 + jitter / 2), left)))
 
-    def to_context(self) -> dict[str, Any]:
-        """Return the callback context: small, JSON, and without anything of the user's."""
-        return {
-            "attempt": self.number,
-            "since": self.since,
-            **({"done": True} if self.done else {}),
-            **({"unanswered": True} if self.unanswered else {}),
-        }
+    def next_context(self) -> dict[str, Any]:
+        """Return the callback context of the next attempt: small, JSON, and without anything of the user's."""
+        return {"attempt": self.number + 1, "since": self.since, "state": self.state.value}

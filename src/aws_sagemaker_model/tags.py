@@ -1,12 +1,12 @@
-"""Stack tags and model tags: what to add, what to remove, which are not ours."""
+"""Tags of the stack and of the model: what to add, what to remove, which are AWS's own. Pure."""
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 Tags = Mapping[str, str]
 
-# AWS reserves this prefix for its own tags, in any case of letters: callers cannot write them.
-RESERVED_PREFIX = "aws:"
+# AWS keeps tags with this prefix, in any case of letters, for itself: callers can neither add nor remove them.
+_RESERVED_PREFIX = "aws:"
 
 
 class Changes(NamedTuple):
@@ -16,16 +16,11 @@ class Changes(NamedTuple):
     remove: list[str]
 
 
-def merged(stack_tags: Tags | None, model_tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """Return the tags a model shall have: the stack's, overruled by its own."""
-    return {**(stack_tags or {}), **from_list(model_tags or [])}
-
-
 def changes(previous: Tags, desired: Tags, current: Tags) -> Changes:
     """Return the smallest change that brings a model from the tags it has to those desired.
 
     A tag is set when CloudFormation changed it or when the model does not show it: what the model shows may
-    lag behind, and may have been edited by others. Only keys that were ours are removed.
+    lag behind, and may have been edited by others. Only keys that the stack or its template stated are removed.
     """
     return Changes(
         {key: value for key, value in desired.items() if not previous.get(key) == value == current.get(key)},
@@ -40,7 +35,12 @@ def applied(current: Tags, change: Changes) -> dict[str, str]:
 
 def is_reserved(key: str) -> bool:
     """Say whether a key belongs to AWS."""
-    return key.lower().startswith(RESERVED_PREFIX)
+    return key.lower().startswith(_RESERVED_PREFIX)
+
+
+def without_reserved(tags: Tags) -> dict[str, str]:
+    """Return tags without those that belong to AWS."""
+    return {key: value for key, value in tags.items() if not is_reserved(key)}
 
 
 def to_list(tags: Tags) -> list[dict[str, str]]:
@@ -48,6 +48,12 @@ def to_list(tags: Tags) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def from_list(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return tags by key, without those that belong to AWS."""
-    return {tag["Key"]: tag["Value"] for tag in tags if not is_reserved(tag["Key"])}
+def from_list(tags: Any) -> dict[str, str]:
+    """Return tags by key, without those that belong to AWS and without entries that have no key.
+
+    Reads leniently, because tags that were once accepted may be illegal by now: what has a key is a tag.
+    """
+    if not isinstance(tags, list):
+        return {}
+    keyed = [tag for tag in tags if isinstance(tag, Mapping) and isinstance(tag.get("Key"), str)]
+    return without_reserved({tag["Key"]: str(tag.get("Value", "")) for tag in keyed})

@@ -1,126 +1,121 @@
-"""Resource model to CreateModel request; DescribeModel answer to resource model. Names are the same in both."""
+"""Resource model to CreateModel request; DescribeModel answer to resource model. Names are the same in both. Pure.
+
+A resource model is a dict of the properties that are set, by CloudFormation's names.
+"""
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from datetime import UTC
 from typing import Any
 
-from . import schema, tags
-from .models import ResourceModel
-from .schema import Path
+from . import names, tags
+from .properties import CREATE_ONLY, MODEL, cut_to_schema, schema_of
 from .validation import mirrors_model_data_url
 
 Properties = Mapping[str, Any]
 
 # What DescribeModel returns where the caller gave nothing, by property (recorded answers of the service).
-_MODEL_DEFAULTS = {"EnableNetworkIsolation": False}
-_PIPELINE_DEFAULTS = {"InferenceExecutionConfig": {"Mode": "Serial"}}
+_MODEL_DEFAULTS = {"EnableNetworkIsolation": False, "InferenceExecutionConfig": {"Mode": "Serial"}}
 _CONTAINER_DEFAULTS = {"Mode": "SingleModel"}
-_NO_PROPERTIES: dict[str, Any] = dict.fromkeys(field.name for field in fields(ResourceModel))
+# What DescribeModel returns of the package of a container, beside which nobody can set it.
+_FROM_THE_PACKAGE = ("Image", "ModelDataUrl")
+# Only one of these can be set: an empty one, as a condition of a template may leave it, says nothing.
+_ONE_OF_TWO = ("PrimaryContainer", "Containers")
 
 
 def to_create_request(properties: Properties, model_name: str, model_tags: tags.Tags) -> dict[str, Any]:
-    """Return the CreateModel request for a resource model given as JSON.
+    """Return the CreateModel request for a resource model that is valid.
 
-    Drops what only a read adds, so that a model can be created again from what was read of one.
+    Leaves out what only a read adds, so that a model can be created again from what was read of one.
     """
-    request = {name: properties[name] for name in schema.CREATE_ONLY if name in properties}
-    request = _each_container(schema.known(request), _without_mirror)
-    return {**request, "ModelName": model_name, **({"Tags": tags.to_list(model_tags)} if model_tags else {})}
+    request = {name: properties[name] for name in CREATE_ONLY if name in properties}
+    request = {name: value for name, value in request.items() if value or name not in _ONE_OF_TWO}
+    request = _each_container(request, _without_mirror)
+    return {**request, "ModelName": model_name, **_tags(model_tags)}
 
 
-def to_model(description: Properties, model_tags: tags.Tags) -> ResourceModel:
+def to_model(description: Properties, model_tags: tags.Tags) -> dict[str, Any]:
     """Return the resource model for a DescribeModel answer and the tags of the model."""
-    created = description.get("CreationTime")
-    return from_json(
-        {
-            **schema.known(description),
-            "Name": description["ModelName"],
-            **({"CreationTime": created.astimezone(UTC).isoformat()} if created is not None else {}),
-            **({"Tags": tags.to_list(model_tags)} if model_tags else {}),
-        }
-    )
+    identifiers = to_identifiers(description)
+    model = {**cut_to_schema(description), **identifiers, "Name": identifiers["ModelName"], **_tags(model_tags)}
+    if "CreationTime" in model:
+        model["CreationTime"] = model["CreationTime"].astimezone(UTC).isoformat()
+    return model
 
 
-def to_identifiers(model_arn: str, model_name: str) -> ResourceModel:
-    """Return a resource model that holds identifiers only, spelt as the name is.
-
-    SageMaker has been seen to list ARNs in lower case.
-    """
-    return from_json({"ModelArn": model_arn.rpartition("/")[0] + "/" + model_name, "ModelName": model_name})
+def to_identifiers(answer: Properties) -> dict[str, str]:
+    """Return the identifiers in a DescribeModel answer or in an entry of ListModels."""
+    name = answer["ModelName"]
+    return {"ModelArn": names.respelled(answer["ModelArn"], name), "ModelName": name}
 
 
-def from_json(properties: Properties) -> ResourceModel:
-    """Return the resource model for properties that fit the schema; what is nested in it stays JSON.
-
-    `ResourceModel._deserialize` would look for the types of all of it, every time: for a page of a list that takes
-    longer than the service.
-    """
-    return ResourceModel(**{**_NO_PROPERTIES, **properties})
+def is_as_requested(request: Properties, description: Properties) -> bool:
+    """Say whether a DescribeModel answer is what a CreateModel request makes, tags aside."""
+    return canonical(request) == canonical(cut_to_schema(description))
 
 
-def to_json(model: ResourceModel | None) -> dict[str, Any]:
-    """Return a resource model as JSON, without properties that are not set."""
-    return schema.known(model._serialize()) if model else {}
-
-
-def with_arn(properties: Properties, model_arn: str) -> ResourceModel:
-    """Return the resource model for properties whose model has, or will have, an ARN."""
-    return from_json({**properties, "ModelArn": model_arn})
-
-
-def create_only_changes(desired: Properties, previous: Properties | None, description: Properties) -> list[str]:
+def create_only_changes(desired: Properties, previous: Properties, description: Properties) -> list[str]:
     """Name the create-only properties that an update would change.
 
-    A property is changed when it is neither what the service holds nor what it was before; what the service
-    adds by itself is no difference. A name that was left out was generated, and stays.
+    A property is changed when it is neither what the service holds nor what it was before. One that is left out
+    is changed when it was stated before; a name that is left out was generated, and stays.
     """
-    wanted, there, before = (canonical(state or {}) for state in (desired, description, previous))
-    return [
-        name
-        for name in schema.CREATE_ONLY
-        if wanted.get(name) != there.get(name)
-        and (previous is None or wanted.get(name) != before.get(name))
-        and not (name == "ModelName" and name not in desired)
-    ]
+    wanted, before, there = (canonical(state) for state in (desired, previous, cut_to_schema(description)))
+
+    def stays(name: str) -> bool:
+        was_stated = previous.get(name) is not None
+        if desired.get(name) is None and (name == "ModelName" or not was_stated):
+            return True
+        return wanted.get(name) == there.get(name) or (was_stated and wanted.get(name) == before.get(name))
+
+    return [name for name in CREATE_ONLY if not stays(name)]
 
 
 def canonical(properties: Properties) -> dict[str, Any]:
-    """Return the create-only properties without the service's defaults, unordered lists sorted."""
-    kept = schema.known({name: properties[name] for name in schema.CREATE_ONLY if name in properties})
-    defaults = {**_MODEL_DEFAULTS, **(_PIPELINE_DEFAULTS if "Containers" in kept else {})}
-    bare = _each_container(_without(kept, defaults), _without_container_defaults)
-    return {name: _sorted(value, (name,)) for name, value in bare.items()}
+    """Return create-only properties in the form in which equal models are equal.
+
+    Without what is empty, without what the service adds by itself, and with unordered lists sorted.
+    """
+    kept = {name: _filled(properties.get(name), MODEL["properties"][name]) for name in CREATE_ONLY}
+    kept = _each_container({name: value for name, value in kept.items() if value is not None}, _without_additions)
+    return _without(kept, _MODEL_DEFAULTS)
+
+
+def _filled(value: Any, schema: dict[str, Any]) -> Any:
+    """Return a value without nulls and empty members, its unordered lists sorted; None if nothing is left."""
+    if isinstance(value, dict):
+        members = {name: _filled(member, schema_of(name, schema) or {}) for name, member in value.items()}
+        return {name: member for name, member in members.items() if member is not None} or None
+    if isinstance(value, list):
+        items = [_filled(item, schema.get("items", {})) for item in value]
+        is_ordered = schema.get("insertionOrder", True)
+        return (items if is_ordered else sorted(items, key=lambda item: json.dumps(item, sort_keys=True))) or None
+    return value
 
 
 def _each_container(properties: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    changed = dict(properties)
-    if "PrimaryContainer" in changed:
-        changed["PrimaryContainer"] = change(changed["PrimaryContainer"])
-    if "Containers" in changed:
-        changed["Containers"] = [change(container) for container in changed["Containers"]]
-    return changed
+    def changed(value: Any) -> Any:
+        if isinstance(value, list):
+            return [changed(container) for container in value]
+        return change(value) if isinstance(value, dict) else value
+
+    return {name: changed(value) if name in _ONE_OF_TWO else value for name, value in properties.items()}
 
 
 def _without_mirror(container: dict[str, Any]) -> dict[str, Any]:
-    if not mirrors_model_data_url(container):
-        return container
-    return {name: value for name, value in container.items() if name != "ModelDataSource"}
+    mirrored = mirrors_model_data_url(container)
+    return {name: value for name, value in container.items() if not (mirrored and name == "ModelDataSource")}
 
 
-def _without_container_defaults(container: dict[str, Any]) -> dict[str, Any]:
-    return _without(_without_mirror(container), _CONTAINER_DEFAULTS)
+def _without_additions(container: dict[str, Any]) -> dict[str, Any]:
+    kept = _without(_without_mirror(container), _CONTAINER_DEFAULTS)
+    from_the_package = _FROM_THE_PACKAGE if "ModelPackageName" in kept else ()
+    return {name: value for name, value in kept.items() if name not in from_the_package}
 
 
 def _without(properties: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if name not in defaults or value != defaults[name]}
 
 
-def _sorted(value: Any, path: Path) -> Any:
-    if isinstance(value, dict):
-        return {name: _sorted(member, (*path, name)) for name, member in value.items()}
-    if isinstance(value, list):
-        items = [_sorted(item, (*path, position)) for position, item in enumerate(value)]
-        return items if schema.is_ordered(path) else sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
-    return value
+def _tags(model_tags: tags.Tags) -> dict[str, Any]:
+    return {"Tags": tags.to_list(model_tags)} if model_tags else {}

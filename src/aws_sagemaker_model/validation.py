@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from . import tags
-from .schema import READ_ONLY, Path, Violation
+from .properties import MAX_TAGS, MODEL, READ_ONLY, Path
+from .schema import Violation
 
 UNKNOWN: Final = object()
 
-MAX_TAGS = 50
 # "The maximum size of all environment variables of a model is 32 KB" (API reference, ContainerDefinition).
 MAX_ENVIRONMENT_BYTES = 32 * 1024
 
@@ -30,25 +30,34 @@ def violations(properties: Properties) -> list[Violation]:
 
 def read_only(properties: Properties) -> list[Violation]:
     """Return a violation for each read-only property that is given."""
+    given = [name for name in READ_ONLY if not _lacks(properties, name)]
+    return [Violation((name,), "is read-only: leave it out; SageMaker sets it") for name in given]
+
+
+def of_create(
+    properties: Properties, of_schema: list[Violation], stack_tags: tags.Tags, is_stated: bool
+) -> list[Violation]:
+    """Return all that is wrong with a model to be created and with the tags of its stack.
+
+    `of_schema` are the violations of the schema. Properties that are not stated by the user come from an answer of
+    this type that waits: those may hold read-only ones.
+    """
+    writable = [violation for violation in of_schema if violation.path[:1] not in [(name,) for name in READ_ONLY]]
+    stated = read_only(properties) if is_stated else []
+    return [*stated, *writable, *violations(properties), *_of_stack_tags(stack_tags, properties)]
+
+
+def of_update(properties: Properties, of_schema: list[Violation], stack_tags: tags.Tags) -> list[Violation]:
+    """Return all that is wrong with the tags that a model shall have: an update changes nothing else."""
+    of_tags = [violation for violation in of_schema if violation.path[0] == "Tags"]
+    return [*of_tags, *_tag_rules(properties), *_of_stack_tags(stack_tags, properties)]
+
+
+def of_unknown_properties(of_schema: list[Violation]) -> list[Violation]:
+    """Return the violations of properties that no model has, so that SageMaker cannot have returned them."""
     return [
-        Violation((name,), "is read-only: leave it out; SageMaker sets it")
-        for name in READ_ONLY
-        if not _lacks(properties, name)
+        violation for violation in of_schema if not violation.path or violation.path[0] not in MODEL["properties"]
     ]
-
-
-def stack_tags(stack: tags.Tags | None, properties: Properties) -> list[Violation]:
-    """Return the rules that the tags of the stack break, alone and together with the model's own."""
-    found = [
-        Violation(("Tags",), f"of the stack {message}")
-        for pair in (stack or {}).items()
-        for part, text in zip(("Key", "Value"), pair, strict=True)
-        for message in _tag_faults(part, text)
-    ]
-    keys = {tag["Key"] for tag in _tags(properties) if isinstance(tag.get("Key"), str)}
-    if len(keys | set(stack or {})) > MAX_TAGS >= len(_list(properties, "Tags")):
-        found.append(Violation(("Tags",), f"and the tags of the stack must be at most {MAX_TAGS} together"))
-    return found
 
 
 def containers(model: Properties) -> Iterator[tuple[Path, Properties]]:
@@ -62,17 +71,13 @@ def containers(model: Properties) -> Iterator[tuple[Path, Properties]]:
 
 def mirrors_model_data_url(container: Properties) -> bool:
     """Say whether a container's ModelDataSource is the one that SageMaker derives from its ModelDataUrl."""
-    return container.get("ModelDataSource") == {
-        "S3DataSource": {
-            "S3Uri": container.get("ModelDataUrl"),
-            "S3DataType": "S3Object",
-            "CompressionType": "Gzip",
-        }
-    }
+    derived = {"S3Uri": container.get("ModelDataUrl"), "S3DataType": "S3Object", "CompressionType": "Gzip"}
+    return container.get("ModelDataSource") == {"S3DataSource": derived}
 
 
 def _containers_or_primary_container(model: Properties) -> Iterator[Violation]:
-    primary, pipeline = (_emptiness(model, name) for name in ("PrimaryContainer", "Containers"))
+    given = (model.get(name) for name in ("PrimaryContainer", "Containers"))
+    primary, pipeline = (None if value is UNKNOWN else not value for value in given)
     if primary is pipeline is False:
         yield Violation((), "has both PrimaryContainer and Containers: give exactly one of the two")
     elif primary is pipeline is True:
@@ -83,17 +88,12 @@ def _containers_or_primary_container(model: Properties) -> Iterator[Violation]:
 
 
 def _environment_size(model: Properties) -> Iterator[Violation]:
-    sizes = [
-        len(text.encode(errors="surrogatepass")) if isinstance(text, str) else 0
-        for _, container in containers(model)
-        for pair in _mapping(container, "Environment").items()
-        for text in pair
-    ]
-    if sum(sizes) > MAX_ENVIRONMENT_BYTES:
-        yield Violation(
-            _shared_path(model, "Environment"),
-            f"must hold at most {MAX_ENVIRONMENT_BYTES} bytes of keys and values, all containers together",
-        )
+    pairs = [pair for _, container in containers(model) for pair in _mapping(container, "Environment").items()]
+    texts = [text for pair in pairs for text in pair if isinstance(text, str)]
+    if sum(len(text.encode(errors="surrogatepass")) for text in texts) > MAX_ENVIRONMENT_BYTES:
+        path = ("PrimaryContainer", "Environment") if _has(model, "PrimaryContainer") else ("Containers",)
+        message = f"must hold at most {MAX_ENVIRONMENT_BYTES} bytes of keys and values, all containers together"
+        yield Violation(path, message)
 
 
 def _one_multi_model_container(model: Properties) -> Iterator[Violation]:
@@ -103,22 +103,16 @@ def _one_multi_model_container(model: Properties) -> Iterator[Violation]:
 
 
 def _hostnames(model: Properties) -> Iterator[Violation]:
-    listed = list(containers(model))
-    named = [
-        (path, container["ContainerHostname"])
-        for path, container in listed
-        if isinstance(container.get("ContainerHostname"), str)
-    ]
-    nameless = [path for path, container in listed if _lacks(container, "ContainerHostname")]
+    listed = [((*path, "ContainerHostname"), one.get("ContainerHostname")) for path, one in containers(model)]
+    named = [(path, hostname) for path, hostname in listed if isinstance(hostname, str)]
     direct = _mapping(model, "InferenceExecutionConfig").get("Mode") == "Direct"
     if direct or (named and len(listed) > 1):
         because = "InferenceExecutionConfig.Mode is Direct" if direct else "other containers have one"
-        for path in nameless:
-            yield Violation((*path, "ContainerHostname"), f"must be given, because {because}")
+        for path in (path for path, hostname in listed if hostname is None):
+            yield Violation(path, f"must be given, because {because}")
     counts = Counter(hostname for _, hostname in named)
-    for path, hostname in named:
-        if counts[hostname] > 1:
-            yield Violation((*path, "ContainerHostname"), "must be unique among the containers")
+    for path in (path for path, hostname in named if counts[hostname] > 1):
+        yield Violation(path, "must be unique among the containers")
 
 
 def _data_sources(model: Properties) -> Iterator[Violation]:
@@ -137,44 +131,36 @@ def _multi_model_data_source(model: Properties) -> Iterator[Violation]:
         mirrored = mirrors_model_data_url(container) or _unknown_within(container.get("ModelDataUrl"))
         known = _mapping(container, "ModelDataSource") and not _unknown_within(container["ModelDataSource"])
         if container.get("Mode") == "MultiModel" and known and not mirrored:
-            yield Violation(
-                (*path, "ModelDataSource"), "must be left out because Mode is MultiModel: use ModelDataUrl"
-            )
+            message = "must be left out because Mode is MultiModel: use ModelDataUrl"
+            yield Violation((*path, "ModelDataSource"), message)
 
 
 def _private_registry(model: Properties) -> Iterator[Violation]:
-    for path, container in containers(model):
-        config = _mapping(container, "ImageConfig")
+    for container_path, container in containers(model):
+        path, config = (*container_path, "ImageConfig"), _mapping(container, "ImageConfig")
         mode = config.get("RepositoryAccessMode")
         if mode == "Platform" and _has(config, "RepositoryAuthConfig"):
-            yield Violation(
-                (*path, "ImageConfig", "RepositoryAuthConfig"),
-                "must be left out unless RepositoryAccessMode is Vpc",
-            )
+            message = "must be left out unless RepositoryAccessMode is Vpc"
+            yield Violation((*path, "RepositoryAuthConfig"), message)
         if mode == "Vpc" and _lacks(model, "VpcConfig"):
-            yield Violation(
-                (*path, "ImageConfig", "RepositoryAccessMode"),
-                "must be Platform unless the model has a VpcConfig",
-            )
+            yield Violation((*path, "RepositoryAccessMode"), "must be Platform unless the model has a VpcConfig")
 
 
 def _package_excludes_artifacts(model: Properties) -> Iterator[Violation]:
     for path, container in containers(model):
-        if _has(container, "ModelPackageName"):
-            for name in ("Image", "ModelDataUrl"):
-                if _has(container, name):
-                    yield Violation(
-                        (*path, name), "must be left out because ModelPackageName is given, which holds it"
-                    )
+        for name in ("Image", "ModelDataUrl"):
+            if _has(container, "ModelPackageName") and _has(container, name):
+                message = "must be left out because ModelPackageName is given, which holds it"
+                yield Violation((*path, name), message)
 
 
 def _tag_rules(model: Properties) -> Iterator[Violation]:
-    counts = Counter(tag["Key"] for tag in _tags(model) if isinstance(tag.get("Key"), str))
-    for position, tag in enumerate(_tags(model)):
-        for part in ("Key", "Value"):
-            if isinstance(tag.get(part), str):
-                for message in _tag_faults(part, tag[part]):
-                    yield Violation(("Tags", position, part), message)
+    listed = [tag if isinstance(tag, Mapping) else {} for tag in _list(model, "Tags")]
+    counts = Counter(tag["Key"] for tag in listed if isinstance(tag.get("Key"), str))
+    for position, tag in enumerate(listed):
+        for part in (part for part in ("Key", "Value") if isinstance(tag.get(part), str)):
+            for message in _tag_faults(part, tag[part]):
+                yield Violation(("Tags", position, part), message)
         if isinstance(tag.get("Key"), str) and counts[tag["Key"]] > 1:
             yield Violation(("Tags", position, "Key"), "must be unique among the tags")
 
@@ -192,6 +178,17 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def _of_stack_tags(stack_tags: tags.Tags, properties: Properties) -> Iterator[Violation]:
+    """Yield the rules that the tags of the stack break, alone and together with the model's own."""
+    for pair in stack_tags.items():
+        for part, text in zip(("Key", "Value"), pair, strict=True):
+            for message in _tag_faults(part, text):
+                yield Violation(("Tags",), f"of the stack {message}")
+    own = _list(properties, "Tags")
+    if len(tags.from_list(own).keys() | stack_tags.keys()) > MAX_TAGS >= len(own):
+        yield Violation(("Tags",), f"and the tags of the stack must be at most {MAX_TAGS} together")
+
+
 def _tag_faults(part: str, text: str) -> Iterator[str]:
     """Say what is wrong with a tag's key or value (shapes TagKey and TagValue of botocore's SageMaker model)."""
     if part == "Key" and tags.is_reserved(text):
@@ -200,26 +197,12 @@ def _tag_faults(part: str, text: str) -> Iterator[str]:
         yield "must have only letters, digits, spaces and _ . : / = + - @"
 
 
-def _tags(model: Properties) -> list[Properties]:
-    return [tag if isinstance(tag, Mapping) else {} for tag in _list(model, "Tags")]
-
-
 def _s3_data_sources(path: Path, container: Properties) -> Iterator[tuple[Path, Properties]]:
-    yield (
-        (*path, "ModelDataSource", "S3DataSource"),
-        _mapping(_mapping(container, "ModelDataSource"), "S3DataSource"),
-    )
+    yield (*path, "ModelDataSource", "S3DataSource"), _mapping(_mapping(container, "ModelDataSource"), "S3DataSource")
     for position, source in enumerate(_list(container, "AdditionalModelDataSources")):
         if isinstance(source, Mapping):
-            yield (
-                (*path, "AdditionalModelDataSources", position, "S3DataSource"),
-                _mapping(source, "S3DataSource"),
-            )
-
-
-def _shared_path(model: Properties, name: str) -> Path:
-    """The place of a rule over all containers: the property of the one container, or the list of containers."""
-    return ("PrimaryContainer", name) if _has(model, "PrimaryContainer") else ("Containers",)
+            inner = (*path, "AdditionalModelDataSources", position, "S3DataSource")
+            yield inner, _mapping(source, "S3DataSource")
 
 
 def _has(properties: Properties, name: str) -> bool:
@@ -230,12 +213,6 @@ def _has(properties: Properties, name: str) -> bool:
 def _lacks(properties: Properties, name: str) -> bool:
     """Say whether a property is certainly not there."""
     return properties.get(name) is None
-
-
-def _emptiness(model: Properties, name: str) -> bool | None:
-    """Say whether a property has nothing in it; None where that is not known."""
-    value = model.get(name)
-    return None if value is UNKNOWN else not value
 
 
 def _unknown_within(value: Any) -> bool:

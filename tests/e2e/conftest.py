@@ -120,7 +120,7 @@ class Stack:
         return {one["LogicalResourceId"]: one for one in drifts}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cloud(pytestconfig: pytest.Config) -> Iterator[Cloud]:
     with Cloud(code=[pytestconfig.getoption("code")]) as started:
         yield started

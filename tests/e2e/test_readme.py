@@ -32,6 +32,7 @@ ELSEWHERE = {
     ("make", "demo"): "tests/e2e/test_demo.py",
     ("make", "package"): "tests/package/test_package.py",
     ("python", "-m", "tools.register"): "tests/deploy/test_register.py",
+    ("python", "-m", "tools.move_template"): "tests/deploy/test_move_template.py",
     ("python", "-m", "laptop", "contract"): "tests/contract/test_contract.py",
 }
 LOCAL = [

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from aws_sagemaker_model.schema import READ_ONLY, SCHEMA
+from aws_sagemaker_model.properties import READ_ONLY, SCHEMA
 
 Json = dict[str, Any]
 

@@ -1,6 +1,7 @@
 """The entry point under faults: without the seconds that botocore waits, and with the table of what happened."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
 
-from aws_sagemaker_model import creation, entrypoint, handlers
+from aws_sagemaker_model import creation, handlers
 from aws_sagemaker_model.handlers import resource
 from laptop.events import follow
 from laptop.sagemaker.server import LocalSageMaker
@@ -106,7 +107,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock of the handlers that passes on demand."""
     made = Clock(handlers.time)
-    monkeypatch.setattr(handlers, "time", made)
+    for module in (handlers, creation):
+        monkeypatch.setattr(module, "time", made)
     return made
 
 
@@ -114,10 +116,10 @@ class Context:
     """A Lambda context with so much time left, in seconds, from now on."""
 
     def __init__(self, seconds: float) -> None:
-        self._ends = entrypoint.time.monotonic() + seconds
+        self._ends = time.monotonic() + seconds
 
     def get_remaining_time_in_millis(self) -> int:
-        return round((self._ends - entrypoint.time.monotonic()) * 1000)
+        return round((self._ends - time.monotonic()) * 1000)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Requests of CloudFormation in their surroundings, to be tried under faults."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,8 @@ class Service:
         """Make a model, equal in all but its name and tags to those that the situations ask for."""
         OPERATIONS["CreateModel"](PLACE, {**MODEL, "ModelName": name, "Tags": tag_list(tags)})
         self._server.faults.note_create(name)
+        # CreationTime has milliseconds: a model of somebody else is older than whatever is asked for next.
+        time.sleep(0.002)
 
     def models(self) -> Models:
         """All models, with their tags."""

@@ -41,6 +41,8 @@ MISTAKE = Kind("InvalidRequest")
 HARMLESS = Kind("SUCCESS")
 EXPECTED = {
     "throttling": Kind("Throttling", retried=True, waits=True),
+    "request-timeout": Kind("NetworkFailure", retried=True, waits=True),
+    "too-many-requests": Kind("Throttling", waits=True),
     "internal-error": BROKEN,
     "unavailable": BROKEN,
     "reset-before": Kind("NetworkFailure", retried=True, waits=True),
@@ -62,6 +64,7 @@ EXPECTED = {
     "empty-members": HARMLESS,
     "lower-case-arns": HARMLESS,
     "artifact-missing": MISTAKE,
+    "package-missing": MISTAKE,
     "image-missing": MISTAKE,
     "oci-image": MISTAKE,
     "not-subscribed": Kind("AccessDenied"),

@@ -14,6 +14,7 @@ from tests.faults.situations import (
     CANARY,
     MODEL,
     NAMED,
+    PLACE,
     SITUATIONS,
     THEIRS,
     Situation,
@@ -56,6 +57,31 @@ def test_a_create_without_an_answer_is_one_model(situation, times, sagemaker, se
     # Delivered again, to where the first delivery is remembered.
     assert finish(event)["resourceModel"] == answer["resourceModel"]
     assert list(service.models().values()) == [BEFORE]
+
+
+# Seconds by which the clock of the Lambda function is ahead of the service's.
+@pytest.mark.parametrize("ahead", [2, 3600, -2, -3600])
+@pytest.mark.parametrize("times", LOST.values(), ids=LOST)
+def test_a_chosen_name_is_ours_by_the_clock_of_the_service(times, ahead, sagemaker, service, finish, clock):
+    clock.pass_(ahead)
+    sagemaker.faults.inject("CreateModel", "reset-after", times=times)
+    answer = finish(named.event())
+    assert answer["status"] == "SUCCESS", answer
+    assert answer["resourceModel"]["ModelArn"] == ARN + "scorer"
+    assert service.models() == {"scorer": BEFORE}
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+def test_somebody_elses_name_is_theirs_by_the_clock_of_the_service(ahead, sagemaker, service, finish, clock):
+    service.create("scorer", THEIRS)
+    stored = PLACE.models["scorer"]
+    stored.description["CreationTime"] = stored.creation_time - 30
+    clock.pass_(ahead)
+    sagemaker.faults.inject("CreateModel", "reset-before", times=1)
+    answer = finish(named.event())
+    assert outcome(answer) == "AlreadyExists"
+    assert answer.get("resourceModel") is None
+    assert service.models() == {"scorer": THEIRS}
 
 
 def test_a_create_delivered_again_elsewhere(service, finish, new_environment):

@@ -6,7 +6,7 @@ import logging
 import pytest
 from botocore.config import Config
 
-from aws_sagemaker_model import entrypoint, session
+from aws_sagemaker_model import session, telemetry
 from aws_sagemaker_model.session import HandlerSession
 from laptop.events import follow
 from tests.faults.conftest import Context
@@ -60,7 +60,7 @@ def quick():
 
 @pytest.fixture
 def impatient(quick, monkeypatch):
-    monkeypatch.setattr(entrypoint, "PROVIDER", quick)
+    monkeypatch.setattr(telemetry, "PROVIDER", quick)
 
 
 @pytest.mark.parametrize("fault", SPOILT)

@@ -216,14 +216,6 @@ def unordered(value: Any, schema: Json = TYPE) -> Any:
     return value
 
 
-def without_empty(value: Any) -> Any:
-    """A model without empty objects and lists: SageMaker does not tell them from absent ones."""
-    if isinstance(value, dict):
-        kept = {name: without_empty(member) for name, member in value.items()}
-        return {name: member for name, member in kept.items() if member not in ({}, [])}
-    return [without_empty(item) for item in value] if isinstance(value, list) else value
-
-
 def is_within(asked: Any, there: Any) -> bool:
     """Whether everything that was asked for is there."""
     if isinstance(asked, dict) and isinstance(there, dict):

@@ -6,12 +6,14 @@ import re
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 
-from aws_sagemaker_model import errors
+from aws_sagemaker_model.readings import READINGS
 from aws_sagemaker_model.session import CALLER
 from tests.conftest import MODEL, ROLE
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/scorer"
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/risk/7"
 ASSUME = (
     'Please ensure that the role exists and that its trust relationship policy allows the action "sts:AssumeRole" '
     'for the service principal "sagemaker.amazonaws.com".'
@@ -20,15 +22,16 @@ ACCESS = (
     f'Could not access model data at s3://bucket/model.tar.gz. {ASSUME} Also ensure that the role has "s3:GetObject"'
 )
 
-# Code and message of the service; the handler error code, or IN_PROGRESS; words of the advice.
-SAID = [
+# By operation: code and message of the service; the handler error code, or IN_PROGRESS; words of the advice.
+CREATE_SAYS = [
     (
         "ValidationException",
         "Could not find model data at s3://bucket/key/model.tar.gz.",
         "InvalidRequest",
         "artifacts",
     ),
-    ("ValidationException", f'Could not find model "{ARN}".', "NotFound", "does not exist"),
+    # aws/sagemaker-python-sdk, its tests of lineage queries.
+    ("ValidationException", f"Could not find model package {PACKAGE}", "InvalidRequest", "ModelPackageName"),
     ("ValidationException", f'Cannot create already existing model "{ARN}".', "AlreadyExists", "Leave ModelName out"),
     (
         "ValidationException",
@@ -83,42 +86,61 @@ SAID = [
         "InvalidRequest",
         "MultiModel",
     ),
-    ("ValidationException", "Something nobody has recorded.", "InvalidRequest", "Something nobody has recorded."),
+    ("ResourceLimitExceeded", "The account-level service limit is 10", "ServiceLimitExceeded", "as many models"),
+]
+EXISTING_SAYS = [
+    ("ValidationException", f'Could not find model "{ARN}".', "NotFound", "does not exist"),
+    ("ResourceNotFound", "gone", "NotFound", "does not exist"),
+    ("ResourceLimitExceeded", "The account-level service limit is 10", "ServiceLimitExceeded", "quota"),
+]
+# What any operation may say. Sources: "Common Errors" of the API reference, and botocore's standard retry mode.
+ANY_SAYS = [
     (
         "AccessDeniedException",
         f"User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: sagemaker:AddTags on resource: {ARN}",
         "AccessDenied",
         "Allow sagemaker:AddTags",
     ),
+    ("OptInRequired", "The AWS Access Key Id needs a subscription for the service", "AccessDenied", "signed up"),
     ("ExpiredTokenException", "The security token included in the request is expired", "InvalidCredentials", "Try"),
+    ("RequestTimeTooSkewed", "The difference is too large.", "InvalidCredentials", "clock"),
     ("ThrottlingException", "Rate exceeded", "IN_PROGRESS", "throttled"),
-    ("ResourceLimitExceeded", "The account-level service limit is 10", "ServiceLimitExceeded", "quota"),
-    ("ResourceNotFound", "gone", "NotFound", "does not exist"),
+    ("ThrottledException", "Rate exceeded", "IN_PROGRESS", "throttled"),
+    ("PriorRequestNotComplete", "The request was rejected", "IN_PROGRESS", "throttled"),
+    ("LimitExceededException", "Slower, please.", "IN_PROGRESS", "throttled"),
+    ("RequestTimeoutException", "Your socket connection was not read from", "IN_PROGRESS", "in time"),
     ("ConflictException", "busy", "IN_PROGRESS", "at the same time"),
     ("InternalFailure", "oops", "IN_PROGRESS", "failed to answer"),
-    ("SomethingNew", "said nobody before", "GeneralServiceException", "said nobody before"),
 ]
+SAID = [
+    *(("CreateModel", *said) for said in [*CREATE_SAYS, *ANY_SAYS]),
+    *((name, *said) for name in ("DescribeModel", "DeleteModel", "AddTags") for said in [*EXISTING_SAYS, *ANY_SAYS]),
+]
+ACTIONS = {"CreateModel": "CREATE", "DescribeModel": "READ", "DeleteModel": "DELETE", "AddTags": "UPDATE"}
+# What CloudFormation hears of a passing failure where an action cannot wait.
+WAITS = ("Throttling", "NetworkFailure", "ResourceConflict", "ServiceInternalError")
+NAMED = {**MODEL, "ModelName": "scorer"}
 
 
 @pytest.fixture
 def sagemaker_says(sagemaker):
-    """Let SageMaker answer CreateModel with an error, without asking it."""
+    """Let SageMaker answer an operation with an error, without asking it."""
     client = CALLER.client("sagemaker", region_name="us-east-1")
     hooks = []
 
-    def say(code, message, status=400, body=None):
+    def say(code, message, status=400, body=None, operation="CreateModel"):
         body = json.dumps({"__type": code, "message": message}) if body is None else body
 
         def instead(request, **_):
             raw = type("Raw", (io.BytesIO,), {"stream": lambda self: iter([self.read()])})(body.encode())
             return AWSResponse(request.url, status, {"x-amzn-requestid": "request-1"}, raw)
 
-        client.meta.events.register("before-send.sagemaker.CreateModel", instead)
-        hooks.append(instead)
+        client.meta.events.register(f"before-send.sagemaker.{operation}", instead)
+        hooks.append((f"before-send.sagemaker.{operation}", instead))
 
     yield say
     for hook in hooks:
-        client.meta.events.unregister("before-send.sagemaker.CreateModel", hook)
+        client.meta.events.unregister(*hook)
 
 
 @pytest.fixture(autouse=True)
@@ -126,22 +148,93 @@ def _no_backoff(monkeypatch):
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
 
 
-@pytest.mark.parametrize(("code", "message", "heard", "advice"), SAID, ids=[f"{c}: {m[:40]}" for c, m, _, _ in SAID])
-def test_is_heard_as(invoke, sagemaker_says, code, message, heard, advice):
-    sagemaker_says(code, message)
-    answer = invoke("CREATE", {**MODEL, "ModelName": "scorer"})
-    assert answer.get("errorCode", answer["status"]) == heard
+@pytest.mark.parametrize(
+    ("operation", "code", "message", "heard", "advice"), SAID, ids=[f"{o}: {c}: {m[:30]}" for o, c, m, _, _ in SAID]
+)
+def test_is_heard_as(invoke, sagemaker_says, operation, code, message, heard, advice):
+    if operation != "CreateModel":
+        invoke("CREATE", NAMED)
+    sagemaker_says(code, message, operation=operation)
+    answer = invoke(ACTIONS[operation], {**NAMED, "Tags": [{"Key": "team", "Value": "risk"}]})
     assert advice in answer["message"]
-    assert "(CreateModel, " in answer["message"]
-    assert "request request-1)" in answer["message"]
-    for value in (ROLE, ARN, "s3://", "scorer"):
+    assert f"({operation}, {code}, request request-1)" in answer["message"]
+    if heard == "IN_PROGRESS" and operation == "DescribeModel":
+        assert answer["errorCode"] in WAITS
+    else:
+        assert answer.get("errorCode", answer["status"]) == heard
+    for value in (ROLE, ARN, PACKAGE, "s3://", "scorer"):
         assert value not in answer["message"]
+
+
+@pytest.mark.parametrize("operation", ACTIONS)
+@pytest.mark.parametrize(
+    ("status", "advice"), [(429, "throttled"), (408, "in time"), (503, "failed to answer"), (500, "failed to answer")]
+)
+def test_a_bare_status_that_passes_is_waited_for(invoke, sagemaker_says, operation, status, advice):
+    if operation != "CreateModel":
+        invoke("CREATE", NAMED)
+    sagemaker_says("", "", status, "", operation)
+    answer = invoke(ACTIONS[operation], {**NAMED, "Tags": [{"Key": "team", "Value": "risk"}]})
+    assert answer["status"] == "IN_PROGRESS" if operation != "DescribeModel" else answer["errorCode"] in WAITS
+    assert advice in answer["message"]
+
+
+def test_whatever_botocore_tries_again_is_waited_for(invoke, sagemaker_says):
+    codes = [*TransientRetryableChecker._TRANSIENT_ERROR_CODES, *ThrottledRetryableChecker._THROTTLED_ERROR_CODES]
+    for code in codes:
+        sagemaker_says(code, "later")
+        assert invoke("CREATE", NAMED)["status"] == "IN_PROGRESS", code
+
+
+# Said by another operation than the one that these words are known from.
+@pytest.mark.parametrize(
+    ("operation", "message"),
+    [
+        ("CreateModel", f'Could not find model "{ARN}".'),
+        ("CreateModel", "Could not find model group x"),
+        ("DescribeModel", f'Cannot create already existing model "{ARN}".'),
+        ("DeleteModel", f"Could not assume role {ROLE}. Please ensure"),
+        ("AddTags", "Could not find model data at s3://bucket/key/model.tar.gz."),
+        ("AddTags", "The requested tags are too many."),
+        ("DeleteModel", "Something nobody has recorded."),
+        ("CreateModel", "Something nobody has recorded."),
+    ],
+)
+def test_a_message_of_one_operation_never_speaks_for_another(invoke, sagemaker_says, operation, message):
+    if operation != "CreateModel":
+        invoke("CREATE", NAMED)
+    sagemaker_says("ValidationException", message, operation=operation)
+    answer = invoke(ACTIONS[operation], {**NAMED, "Tags": [{"Key": "team", "Value": "risk"}]})
+    assert answer["errorCode"] == "InvalidRequest"
+    assert f"SageMaker said: {message.split()[0]}" in answer["message"]
+    assert ("property of the model" in answer["message"]) == (operation == "CreateModel")
+
+
+def test_a_page_of_models_that_is_refused_says_nothing_of_a_property(invoke):
+    answer = invoke("LIST", next_token="not a token")
+    assert answer["errorCode"] == "InvalidRequest"
+    assert "property of the model" not in answer["message"]
+
+
+def test_a_code_that_is_new_is_quoted(invoke, sagemaker_says):
+    sagemaker_says("SomethingNew", "said nobody before")
+    answer = invoke("CREATE", MODEL)
+    assert answer["errorCode"] == "GeneralServiceException"
+    assert "said nobody before" in answer["message"]
+
+
+@pytest.mark.parametrize(("operation", "code", "message", "heard", "advice"), SAID)
+def test_exactly_one_reading_fits_each_message(operation, code, message, heard, advice):
+    """So that their order does not matter."""
+    fitting = [reading for reading in READINGS if reading.fits(operation, code, message)]
+    assert len(fitting) == 1
+    assert advice in f"{fitting[0].advice} Allow sagemaker:AddTags"
 
 
 def test_every_reading_has_been_heard():
     """An entry of the table without a message of the service that needs it is a guess."""
-    heard = {errors.read(code, message, 400).advice for code, message, _, _ in SAID}
-    assert heard == {reading.advice for reading in errors.READINGS} | {errors.read("New", "", 400).advice}
+    said = [(operation, code, message) for operation, code, message, _, _ in SAID]
+    assert [one for one in READINGS if not any(one.fits(*words) for words in said)] == []
 
 
 @pytest.mark.parametrize(
@@ -151,7 +244,7 @@ def test_an_answer_that_cannot_be_read_is_tried_again(invoke, sagemaker_says, st
     sagemaker_says("", "", status, body)
     answer = invoke("CREATE", MODEL)
     assert answer["status"] == "IN_PROGRESS"
-    assert answer["callbackContext"]["unanswered"] is True
+    assert answer["callbackContext"]["state"] == "perhaps done"
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,47 @@ class TestCreate:
         endpoint = held["PrimaryContainer"]["ContainerMetricsConfig"]["MetricsEndpoints"][0]
         assert endpoint["MetricPublishFrequencyInSeconds"] == 60
 
+    @pytest.mark.parametrize(
+        "empty",
+        [
+            {"Environment": {}},
+            {"MultiModelConfig": {}, "ContainerMetricsConfig": {"MetricsEndpoints": []}, "ModelDataSource": {}},
+            {"AdditionalModelDataSources": []},
+        ],
+        ids=lambda empty: " ".join(empty),
+    )
+    def test_what_was_set_empty_reads_back_empty(self, invoke, empty):
+        """`!If [Named, {NAME: scorer}, {}]` in a template, or drift on a clean deploy."""
+        for model in (
+            {"PrimaryContainer": {"Image": IMAGE, **empty}},
+            {"Containers": [{"Image": IMAGE, **empty}, {"Image": IMAGE}]},
+        ):
+            made = invoke("CREATE", model)["resourceModel"]
+            read = invoke("READ", {"ModelArn": made["ModelArn"]})["resourceModel"]
+            assert read == made
+            container = read.get("PrimaryContainer") or read["Containers"][0]
+            assert {name: container.get(name) for name in empty} == empty
+            assert "Environment" in container or "Environment" not in empty
+
+    def test_an_empty_list_of_containers_is_none(self, invoke, client):
+        """`!If [Pipeline, [...], []]` beside a PrimaryContainer."""
+        made = invoke("CREATE", {**MODEL, "Containers": []})["resourceModel"]
+        assert "Containers" not in made
+        made = invoke("CREATE", {"PrimaryContainer": {}, "Containers": [{"Image": IMAGE}]})["resourceModel"]
+        assert "PrimaryContainer" not in made
+
+    def test_reads_no_structure_that_nobody_could_have_set(self, invoke, sagemaker):
+        """SageMaker may add an empty RepositoryAuthConfig, which could not be written."""
+        vpc = {"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}
+        config = {"ImageConfig": {"RepositoryAccessMode": "Vpc"}}
+        sagemaker.faults.inject("DescribeModel", "empty-members")
+        made = invoke("CREATE", {"PrimaryContainer": {"Image": IMAGE, **config}, **vpc})["resourceModel"]
+        assert made["PrimaryContainer"] == {"Image": IMAGE, "Mode": "SingleModel", "Environment": {}, **config}
+        again = invoke("CREATE", {"PrimaryContainer": made["PrimaryContainer"], **vpc})
+        assert again["status"] == "SUCCESS"
+        updated = invoke("UPDATE", {"ModelArn": made["ModelArn"], "PrimaryContainer": {"Image": IMAGE, **config}})
+        assert updated["status"] == "SUCCESS", updated
+
     def test_keeps_the_order_of_a_pipeline(self, invoke):
         names = ["clean", "embed", "score"]
         containers = [{"Image": IMAGE, "ContainerHostname": name} for name in names]

@@ -40,11 +40,25 @@ class References:
         return None
 
 
+class Clock:
+    """The time of operations, which a test may put forward."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def forward(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
 class Control:
     """The control plane of one test: `things` is the provider, `documents` what template URLs hold."""
 
     def __init__(self) -> None:
         self.things = StoreProvider()
+        self.clock = Clock()
         self.documents: dict[str, str] = {}
         self.parameters: dict[str, str] = {}
         stacks = Stacks()
@@ -57,7 +71,7 @@ class Control:
             lambda _bucket, _key, _place: None,
             lambda _place: References(self.parameters),
         )
-        nested.operations = self.cloudformation = CloudFormation(deployments)
+        nested.operations = self.cloudformation = CloudFormation(deployments, self.clock)
         self._api = Api("cloudformation", self.cloudformation.operations)
 
     def _document(self, url: str, _place: Place) -> str:

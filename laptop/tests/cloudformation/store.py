@@ -59,8 +59,8 @@ DEFINITIONS = {name: TypeDefinition.from_schema({"typeName": name, **schema}) fo
 class Orders:
     """What happens to the operations on a resource, by its Name property: each failure counts once.
 
-    `fail` says when: before it was done, after it, or, late, after it without ever having told the identifier;
-    `codes` with which code. `astonish` is what an operation raises or answers although no provider may.
+    `fail` says when: before it was done, or after it; a late one does not fail, but tells its identifier at its end;
+    `codes` says with which code. `astonish` is what an operation raises or answers although no provider may.
     """
 
     fail: dict[tuple[str, str], str] = field(default_factory=dict)

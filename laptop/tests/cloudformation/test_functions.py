@@ -149,6 +149,7 @@ def test_a_function_returns(value, result):
         ({"Fn::If": ["Maybe", 1, 2]}, "Fn::If requires a list argument with three elements"),
         ({"Fn::If": [{"Ref": "Text"}, 1, 2]}, "Fn::If requires a list argument with three elements"),
         ({"Fn::FindInMap": ["M", "x", "y"]}, "Template error: Unable to get mapping for M::x::y"),
+        ({"Fn::FindInMap": ["M", "x", "y", {"DefaultValue": 1}, "z"]}, "every Fn::FindInMap object requires three"),
         ({"Fn::Base64": ["a"]}, "every Fn::Base64 object must have a String-typed value."),
         ({"Fn::Cidr": ["10.0.0.0/24", 9, 5]}, "every Fn::Cidr object requires"),
         ({"Fn::Cidr": ["10.0.0.0/8", 300, 4]}, "every Fn::Cidr object requires"),
@@ -241,6 +242,7 @@ ONLY = "Template format error: Conditions can only be boolean operations on para
         ),
         ({"Fn::Not": [{"Condition": "D"}] * 2}, "Template error: Fn::Not requires a list argument with one element"),
         ({"Fn::Equals": ["a"]}, "Template error: Fn::Equals requires a list argument with two elements"),
+        ({"Fn::Equals": [{"a": 1}] * 2}, "Template error: Fn::Equals requires a list argument with two elements"),
         (
             {"Fn::Equals": ["a", {"Ref": "R"}]},
             "Template format error: Unresolved dependencies [R]. Cannot reference resources in the Conditions block "

@@ -87,7 +87,7 @@ class StackOperations(RuleBasedStateMachine):
         for event in self.things.orders.hang.values():
             event.set()
         self.things.orders.hang.clear()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 10
         while not self.stack.at_rest:
             assert time.monotonic() < deadline, f"the stack is still {self.stack.status}"
             time.sleep(0.002)

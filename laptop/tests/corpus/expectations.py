@@ -15,10 +15,7 @@ SAGEMAKER_ROLE = {"SageMakerRoleArn": ROLE["RoleArn"]}
 NEW_IMAGE = (("1.7-1", "1.9-1"),)
 CHAIN = ("Model", "EndpointConfig")
 
-CONFIGURATION_TAKEN = (
-    "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename churn-config and "
-    "update the stack again."
-)
+CONFIGURATION_TAKEN = "Cannot create already existing endpoint configuration"
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,7 @@ class Expected:
     replaced: tuple[str, ...] = CHAIN
     updated: tuple[str, ...] = ("Endpoint",)
     change: tuple[tuple[str, str], ...] = NEW_IMAGE
+    outputs: dict[str, str] = field(default_factory=dict)
     update_fails: str = ""
     refused: str = ""
     fails: str = ""
@@ -89,7 +87,7 @@ DEPLOYED = (
     Expected("api-direct.yaml", SAGEMAKER_ROLE),
     Expected("custom-artifact.yaml", ROLE),
     Expected("custom-suffix.yaml", ROLE),
-    Expected("custom-check.yaml", ROLE),
+    Expected("custom-check.yaml", ROLE, outputs={"Status": "InService"}),
     Expected("sam-app.yaml", SAGEMAKER_ROLE),
     Expected("sam-schedule.yaml", SAGEMAKER_ROLE),
     Expected("training-pipeline.yaml", replaced=("Model",), updated=()),

@@ -35,6 +35,8 @@ TRUST = (
 ERRORS = [
     ("throttling", 400, "ThrottlingException", "Rate exceeded"),
     ("internal-error", 500, "InternalFailure", FAULTS["internal-error"].message),
+    ("request-timeout", 400, "RequestTimeoutException", FAULTS["request-timeout"].message),
+    ("too-many-requests", 429, "429", ""),
     ("unavailable", 503, "ServiceUnavailable", FAULTS["unavailable"].message),
     (
         "expired-credentials",
@@ -85,6 +87,12 @@ ERRORS = [
         "'sagemaker.amazonaws.com' to assume the role.",
     ),
     ("artifact-missing", 400, "ValidationException", "Could not find model data at s3://b/model.tar.gz."),
+    (
+        "package-missing",
+        400,
+        "ValidationException",
+        "Could not find model package arn:aws:sagemaker:us-east-1:123456789012:model-package/p/1",
+    ),
     ("image-missing", 400, "ValidationException", f"Requested image {IMAGE} not found."),
     (
         "oci-image",

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aws_sagemaker_model.schema import Path, Violation
+from aws_sagemaker_model.properties import Path
+from aws_sagemaker_model.schema import Violation
 from aws_sagemaker_model.validation import containers
 from lint_sagemaker_model.model_rule import ModelRule
 from lint_sagemaker_model.template import Resource, text_of

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from aws_sagemaker_model.schema import Path, Violation
+from aws_sagemaker_model.properties import Path
+from aws_sagemaker_model.schema import Violation
 from lint_sagemaker_model.model_rule import AWS_TYPE, Finding, ModelRule
 from lint_sagemaker_model.names import is_fixed, same_name
 from lint_sagemaker_model.template import Resource, outcomes, resources_of
@@ -31,9 +32,11 @@ class ChangeReachesEndpoint(ModelRule):
         for name in configurations:
             for (configuration,) in outcomes(cfn, name):
                 yield from _fixed_name(configuration)
-        for one, other in (*product(configurations, models), *product(endpoints, configurations)):
-            for needing, needed in outcomes(cfn, one, other):
-                yield from _named_by_text(needing, needed)
+        for needing, needed in ((configurations, models), (endpoints, configurations)):
+            named_by_text = [name for name in needing if _has_a_name_by_text(cfn, name)]
+            for pair in product(named_by_text, needed):
+                for together in outcomes(cfn, *pair):
+                    yield from _named_by_text(*together)
 
 
 def _fixed_name(configuration: Resource) -> Iterator[Finding]:
@@ -43,6 +46,11 @@ def _fixed_name(configuration: Resource) -> Iterator[Finding]:
             "name of the old one. Leave it out"
         )
         yield configuration, Violation(_CONFIGURATION_NAME, message)
+
+
+def _has_a_name_by_text(cfn: Any, logical_id: str) -> bool:
+    names = [one.stated(path) for (one,) in outcomes(cfn, logical_id) for path in _names_in(one)]
+    return any(name is not None and "Fn::GetAtt" not in name for name in names if isinstance(name, str | dict))
 
 
 def _named_by_text(needing: Resource, needed: Resource) -> Iterator[Finding]:
@@ -75,5 +83,5 @@ def _names_in(needing: Resource) -> Iterator[Path]:
 
 def _may_come_first(needing: Resource, needed: Resource) -> bool:
     """Say whether nothing but the name tells CloudFormation what to make first."""
-    stated = needing.cfn.get_resources()[needing.logical_id].get("DependsOn")
+    stated = needing.cfn.template["Resources"][needing.logical_id].get("DependsOn")
     return needed.logical_id not in (stated if isinstance(stated, list) else [stated])

@@ -48,5 +48,5 @@ class SameName(ModelRule):
 
 
 def _states_a_name(cfn: Any, logical_id: str) -> bool:
-    properties = cfn.get_resources()[logical_id].get("Properties")
+    properties = cfn.template["Resources"][logical_id].get("Properties")
     return isinstance(properties, dict) and "ModelName" in properties

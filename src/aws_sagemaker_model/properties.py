@@ -1,0 +1,77 @@
+"""What the schema says about the properties of a model: their names, their limits, and which lists have an order."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path as File
+from typing import Any
+
+Path = tuple[str | int, ...]
+"""A place in a model: property names and list positions, from the outside in."""
+
+SCHEMA: dict[str, Any] = json.loads(File(__file__).with_name("schema.json").read_bytes())
+TYPE_NAME: str = SCHEMA["typeName"]
+
+
+def _names(pointers: list[str]) -> tuple[str, ...]:
+    return tuple(pointer.rsplit("/", 1)[1] for pointer in pointers)
+
+
+READ_ONLY = _names(SCHEMA["readOnlyProperties"])
+CREATE_ONLY = _names(SCHEMA["createOnlyProperties"])
+# The primary identifier, then the others.
+IDENTIFIERS = _names([*SCHEMA["primaryIdentifier"], *(pointers[0] for pointers in SCHEMA["additionalIdentifiers"])])
+
+
+@cache
+def _definition(reference: str) -> Any:
+    return _resolved(SCHEMA["definitions"][_names([reference])[0]])
+
+
+def _resolved(node: Any) -> Any:
+    """Return a part of the schema with the definitions that it refers to in their places."""
+    if not isinstance(node, dict):
+        return node
+    return _definition(node["$ref"]) if "$ref" in node else {key: _resolved(node[key]) for key in node}
+
+
+# The schema of a whole model, without references.
+MODEL: dict[str, Any] = {"type": "object", "properties": _resolved(SCHEMA["properties"])}
+MAX_TAGS: int = MODEL["properties"]["Tags"]["maxItems"]
+
+
+def schema_of(name: str, parent: dict[str, Any]) -> Any:
+    """Return the schema of a member of an object, None where the object's schema has no such member."""
+    if name in parent.get("properties", ()):
+        return parent["properties"][name]
+    patterns = parent.get("patternProperties", {}).items()
+    return next((member for pattern, member in patterns if matches(pattern, name)), None)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Say whether a text as a whole matches a pattern. As in ECMAScript and Java, \\d is 0 to 9."""
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
+
+
+def cut_to_schema(value: Any, schema: dict[str, Any] = MODEL) -> Any:
+    """Return an answer of the service without what no user could have set.
+
+    That is: members that the schema lacks or that are null, and empty objects and lists where it asks for content.
+    """
+    if isinstance(value, list):
+        return [cut_to_schema(item, schema.get("items", {})) for item in value]
+    if not isinstance(value, dict):
+        return value
+    cut = {}
+    for name, member in value.items():
+        member_schema = schema_of(name, schema)
+        kept = None if member is None or member_schema is None else cut_to_schema(member, member_schema)
+        must_have_content = member_schema and (member_schema.get("required") or member_schema.get("minItems"))
+        if kept is not None and not (must_have_content and kept in ({}, [])):
+            cut[name] = kept
+    return cut

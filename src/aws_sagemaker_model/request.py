@@ -1,0 +1,108 @@
+"""What CloudFormation asks for, out of the event that the Lambda function gets."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudformation_cli_python_lib import Action
+
+from . import schema, tags
+from .errors import invalid_request
+from .properties import IDENTIFIERS
+from .schema import Violation
+from .session import Credentials
+
+_NO_REQUEST = (
+    "The event is not a request of CloudFormation to a resource type: action, region, bearerToken and requestData "
+    "must be there, and awsAccountId has 12 digits."
+)
+_NO_REGION = "The region of the event is not the name of an AWS region, such as us-east-1."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request of CloudFormation.
+
+    `properties` are those desired, with the types of the schema where possible; `violations` say how they break it.
+    Reads, deletes and lists have only the identifiers: no other property may keep a model from being deleted.
+    `tags` are those that the model shall have: the stack's, overruled by its own.
+    """
+
+    action: Action
+    region: str
+    account: str | None
+    token: str
+    stack_id: str | None
+    logical_id: str | None
+    next_token: str | None
+    callback_context: Any
+    properties: dict[str, Any]
+    violations: list[Violation]
+    previous_properties: dict[str, Any]
+    stack_tags: dict[str, str]
+    tags: dict[str, str]
+    previous_tags: dict[str, str]
+    credentials: Credentials | None
+    provider_credentials: Credentials | None
+    log_group: str | None
+
+
+def parse(event: Any) -> Request:
+    """Return the request in an event, ignoring members that are not known. Raises Failure."""
+    try:
+        action, data = Action[event["action"]], event["requestData"]
+        stated = data.get("resourceProperties") or {}
+        is_full = action in (Action.CREATE, Action.UPDATE)
+        properties, violations = schema.coerce(stated if is_full else _identifiers(stated))
+        previous, _ = schema.coerce(data.get("previousResourceProperties") if is_full else None)
+        stack_tags, before = _stack_tags(data.get("stackTags")), _stack_tags(data.get("previousStackTags"))
+        return Request(
+            action=action,
+            region=_text(event.get("region"), r"[a-z]{2,}(-[a-z0-9]{1,30}){2,5}", _NO_REGION),
+            account=_optional_text(event.get("awsAccountId"), r"[0-9]{12}"),
+            token=_text(event["bearerToken"], r".+"),
+            stack_id=_optional_text(event.get("stackId")),
+            logical_id=_optional_text(data.get("logicalResourceId")),
+            next_token=_optional_text(event.get("nextToken")),
+            callback_context=event.get("callbackContext") or {},
+            properties=properties,
+            violations=violations,
+            previous_properties=previous,
+            stack_tags=stack_tags,
+            tags=stack_tags | tags.from_list(properties.get("Tags")),
+            previous_tags=before | tags.from_list(previous.get("Tags")),
+            credentials=_credentials(data.get("callerCredentials")),
+            provider_credentials=_credentials(data.get("providerCredentials")),
+            log_group=_optional_text(data.get("providerLogGroupName")),
+        )
+    except (KeyError, TypeError, AttributeError):
+        raise invalid_request(_NO_REQUEST) from None
+
+
+def _identifiers(properties: Any) -> Any:
+    if not isinstance(properties, Mapping):
+        return properties
+    return {name: properties[name] for name in IDENTIFIERS if properties.get(name) is not None}
+
+
+def _stack_tags(stated: Any) -> dict[str, str]:
+    # Those that belong to AWS, such as the ones that Service Catalog adds, are not ours to write.
+    return tags.without_reserved({_text(key): _text(value) for key, value in (stated or {}).items()})
+
+
+def _credentials(stated: Any) -> Credentials | None:
+    names = ("accessKeyId", "secretAccessKey", "sessionToken")
+    key, secret, token = (stated.get(name) if isinstance(stated, Mapping) else None for name in names)
+    return Credentials(_text(key), _text(secret), _optional_text(token)) if key and secret else None
+
+
+def _optional_text(value: Any, pattern: str = r".*") -> str | None:
+    return _text(value, pattern) if value else None
+
+
+def _text(value: Any, pattern: str = r".*", message: str = _NO_REQUEST) -> str:
+    """Return a string that matches a pattern and that can be sent. Raises Failure with a message."""
+    if not (isinstance(value, str) and schema.is_text(value) and re.fullmatch(pattern, value, re.DOTALL)):
+        raise invalid_request(message)
+    return value

@@ -1,0 +1,94 @@
+"""What is told of an invocation: one log line, and metrics for the account of the type's provider.
+
+Names, outcomes and durations are told, never a property value.
+"""
+
+import json
+import logging
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from cloudformation_cli_python_lib import OperationStatus, ProgressEvent, exceptions
+from cloudformation_cli_python_lib.log_delivery import ProviderLogHandler
+from cloudformation_cli_python_lib.metrics import MetricsPublisher
+
+from .request import Request
+from .session import MARGIN, PROVIDER, Lease
+
+LOG = logging.getLogger(__package__)
+
+# At DEBUG these write whole requests with their property values and credentials.
+_LIBRARIES = ("botocore", "boto3", "urllib3", "s3transfer", "cloudformation_cli_python_lib")
+
+
+def silence_libraries() -> None:
+    """Keep other libraries' loggers from writing requests, whatever the level of the root logger."""
+    for name in _LIBRARIES:
+        _set_level(logging.getLogger(name), logging.CRITICAL + 1)
+
+
+def _set_level(logger: logging.Logger, level: int) -> None:
+    """Set a level where it is another: setting one makes every logger forget what is enabled."""
+    if logger.level != level:
+        logger.setLevel(level)
+
+
+def write(line: dict[str, Any], progress: ProgressEvent, started: float) -> None:
+    """Write the log line of an invocation that began at a `time.monotonic` value."""
+    _set_level(LOG, logging.INFO)
+    error_code = progress.errorCode.name if progress.errorCode else None
+    outcome = {"outcome": progress.status.name, "error_code": error_code}
+    LOG.info(json.dumps(line | outcome | {"milliseconds": round((time.monotonic() - started) * 1000, 1)}))
+
+
+def deliver(
+    line: dict[str, Any], progress: ProgressEvent, started: float, request: Request, type_name: str, deadline: float
+) -> None:
+    """Write the log line and publish the metrics of a request. Raises nothing.
+
+    With a log group, both go to the account of the type's provider, over the network: an answer is an answer without
+    them, so they get what time is left, and their failures stay here.
+    """
+    in_time = deadline - time.monotonic() > MARGIN
+    if not (request.log_group and request.provider_credentials and in_time):
+        write(line, progress, started)
+        return
+    with PROVIDER.lent(request.provider_credentials, Lease(deadline)):
+        # Made for one invocation: the next may have another group, another stack or none.
+        delivery: logging.Handler = logging.NullHandler()
+        with suppress(Exception):
+            delivery = _LogDelivery(request.log_group, _stream(request), PROVIDER)
+        LOG.addHandler(delivery)
+        try:
+            write(line, progress, started)
+        finally:
+            LOG.removeHandler(delivery)
+        with suppress(Exception):
+            _publish(MetricsPublisher(PROVIDER, type_name), request, progress, started)
+
+
+class _LogDelivery(ProviderLogHandler):  # type: ignore[misc]
+    """The library's delivery of logs to the provider, which must not fail the request that it tells of."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(Exception):
+            super().emit(record)
+
+
+def _stream(request: Request) -> str:
+    """Name the log stream of a request, as the library does."""
+    if request.stack_id and request.logical_id:
+        return f"{request.stack_id}/{request.logical_id}"
+    return f"{request.account}-{request.region}"
+
+
+def _publish(metrics: MetricsPublisher, request: Request, progress: ProgressEvent, started: float) -> None:
+    now = datetime.now(UTC)
+    metrics.publish_invocation_metric(now, request.action)
+    metrics.publish_duration_metric(now, request.action, (time.monotonic() - started) * 1000)
+    if progress.status is OperationStatus.FAILED:
+        # The metric is named after the class of an exception; its message is not used.
+        kind = getattr(exceptions, progress.errorCode.name)
+        metrics.publish_exception_metric(now, request.action, kind.__new__(kind))

@@ -1,0 +1,177 @@
+"""Strict in what is created, lenient in what exists: an update never refuses what SageMaker itself returned."""
+
+import pytest
+
+from laptop.events import DEFAULT_ACCOUNT
+from laptop.sagemaker.api import Place
+from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE
+
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/risk/1"
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
+# What DescribeModel may say of a model: more than was set, or a value that the schema does not know.
+NEWER = {
+    "a recommendation status that is new": {"DeploymentRecommendation": {"RecommendationStatus": "STALE"}},
+    "a mode that is new": {"PrimaryContainer": {**MODEL["PrimaryContainer"], "Mode": "ManyModels"}},
+    "a setting that is new": {
+        "PrimaryContainer": {**MODEL["PrimaryContainer"], "MultiModelConfig": {"ModelCacheSetting": "Automatic"}}
+    },
+    "the image and artifacts of a package": {
+        "PrimaryContainer": {
+            "ModelPackageName": PACKAGE,
+            "Image": IMAGE,
+            "ModelDataUrl": ARTIFACTS,
+            "Mode": "SingleModel",
+        }
+    },
+    "an image longer than allowed": {"PrimaryContainer": {"Image": IMAGE + "x" * 300, "Mode": "SingleModel"}},
+    "a data source of another kind": {
+        "PrimaryContainer": {
+            "Image": IMAGE,
+            "ModelDataSource": {
+                "S3DataSource": {"S3Uri": "s3://b/m", "S3DataType": "S3Table", "CompressionType": "Zstd"}
+            },
+        }
+    },
+}
+
+
+def tags(**values):
+    return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def held(client, model):
+    return {tag["Key"]: tag["Value"] for tag in client.list_tags(ResourceArn=model["ModelArn"])["Tags"]}
+
+
+@pytest.fixture
+def made(invoke):
+    return invoke("CREATE", {**MODEL, "ModelName": "scorer", "Tags": tags(team="risk", stage="dev")})["resourceModel"]
+
+
+@pytest.fixture
+def describe_as(made):
+    """Let SageMaker hold other members of the model than it was created with."""
+
+    def hold(members):
+        Place(DEFAULT_ACCOUNT, "us-east-1").models["scorer"].description.update(members)
+
+    return hold
+
+
+@pytest.mark.parametrize("members", NEWER.values(), ids=NEWER)
+@pytest.mark.parametrize("with_previous", [True, False], ids=["previous", "no previous"])
+def test_tags_change_after_a_read(invoke, client, made, describe_as, members, with_previous):
+    describe_as(members)
+    read = invoke("READ", {"ModelArn": made["ModelArn"]})["resourceModel"]
+    assert {name: read[name] for name in members} == members
+    event = {"previous": read} if with_previous else {}
+    answer = invoke("UPDATE", {**read, "Tags": tags(team="fraud", stage="dev")}, **event)
+    assert answer["status"] == "SUCCESS", answer
+    assert held(client, made) == {"team": "fraud", "stage": "dev"}
+
+
+@pytest.mark.parametrize("members", NEWER.values(), ids=NEWER)
+def test_what_differs_from_a_newer_value_is_still_a_change(invoke, client, made, describe_as, members):
+    describe_as({**members, "EnableNetworkIsolation": True})
+    read = invoke("READ", {"ModelArn": made["ModelArn"]})["resourceModel"]
+    answer = invoke("UPDATE", {**read, "EnableNetworkIsolation": False, "Tags": []}, previous=read)
+    assert answer["errorCode"] == "NotUpdatable"
+    assert "/properties/EnableNetworkIsolation" in answer["message"]
+    assert held(client, made) == {"team": "risk", "stage": "dev"}
+
+
+def test_a_package_alone_is_what_its_image_was_read_for(invoke, client, made, describe_as):
+    """An imported model: the template states the package, and SageMaker returns what is in it as well."""
+    describe_as(NEWER["the image and artifacts of a package"])
+    template = {"ModelName": "scorer", "ExecutionRoleArn": ROLE, "PrimaryContainer": {"ModelPackageName": PACKAGE}}
+    for previous in ({}, {"previous": template}, {"previous": invoke("READ", made)["resourceModel"]}):
+        answer = invoke("UPDATE", {**template, "Tags": tags(team="fraud")}, **previous)
+        assert answer["status"] == "SUCCESS", answer
+    other = {**template, "PrimaryContainer": {"ModelPackageName": PACKAGE + "1"}}
+    assert invoke("UPDATE", other)["errorCode"] == "NotUpdatable"
+
+
+@pytest.mark.parametrize("stated", [{}, {"EnableNetworkIsolation": "false"}, {"ExecutionRoleArn": ROLE}])
+def test_without_previous_properties_only_what_is_stated_is_compared(invoke, client, made, stated):
+    answer = invoke("UPDATE", {"ModelArn": made["ModelArn"], "Tags": tags(team="fraud"), **stated})
+    assert answer["status"] == "SUCCESS", answer
+    # Without previous properties no tag is known to be ours.
+    assert held(client, made) == {"team": "fraud", "stage": "dev"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": ARTIFACTS, "Environment": {"A": "1"}}},
+        {"PrimaryContainer": {"Image": IMAGE}},
+        {"PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": ARTIFACTS, "Retired": "1"}},
+        {"PrimaryContainer": "an image"},
+        {"VpcConfig": {"Subnets": [None], "SecurityGroupIds": []}},
+    ],
+    ids=["more in it", "less in it", "an unknown member in it", "text for an object", "illegal members"],
+)
+@pytest.mark.parametrize("with_previous", [True, False], ids=["previous", "no previous"])
+def test_what_is_stated_otherwise_is_not_updatable(invoke, client, made, changed, with_previous):
+    event = {"previous": made} if with_previous else {}
+    answer = invoke("UPDATE", {**made, **changed, "Tags": []}, **event)
+    assert answer["errorCode"] == "NotUpdatable"
+    assert f"/properties/{next(iter(changed))} cannot change" in answer["message"]
+    assert held(client, made) == {"team": "risk", "stage": "dev"}
+
+
+def test_an_update_still_refuses_a_property_that_no_model_has(invoke, client, made):
+    answer = invoke("UPDATE", {**made, "Tag": tags(team="fraud")}, previous=made)
+    assert answer["errorCode"] == "InvalidRequest"
+    assert answer["message"].startswith("/properties/Tag ")
+    assert "Tags" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    "bad", [tags(**{"aws:mine": "x"}), tags(a="100%"), tags(a="1") * 2, [{"Key": "a"}], "text", [None]]
+)
+def test_an_update_validates_tags(invoke, client, made, bad):
+    answer = invoke("UPDATE", {**made, "Tags": bad}, previous=made)
+    assert answer["errorCode"] == "InvalidRequest"
+    assert answer["message"].startswith("/properties/Tags")
+    assert held(client, made) == {"team": "risk", "stage": "dev"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"Key": "stage", "Value": "dev", "PropagateAtLaunch": True},
+        {"Key": "stage", "Value": None},
+        {"Key": "stage"},
+        {"Key": "stage", "Value": 100},
+    ],
+    ids=["an unknown member", "null", "no value", "a number"],
+)
+def test_previous_tags_are_read_leniently(invoke, client, made, odd):
+    previous = {**made, "Tags": [*tags(team="risk"), odd, None, "text", {"Value": "no key"}]}
+    assert invoke("UPDATE", {**made, "Tags": tags(team="risk")}, previous=previous)["status"] == "SUCCESS"
+    assert held(client, made) == {"team": "risk"}
+
+
+def test_previous_properties_that_became_illegal_hide_no_tag(invoke, client, made):
+    previous = {**made, "Retired": {"a": 1}, "VpcConfig": "text", "ModelName": None}
+    assert invoke("UPDATE", {**made, "Tags": tags(team="risk")}, previous=previous)["status"] == "SUCCESS"
+    assert held(client, made) == {"team": "risk"}
+
+
+@pytest.mark.parametrize("prefix", ["aws:", "AWS:", "Aws:"])
+def test_tags_of_the_stack_that_are_awss_own_are_left_out(invoke, client, sagemaker, prefix):
+    auto = {f"{prefix}servicecatalog:portfolioArn": "arn:aws:catalog:us-east-1:123456789012:portfolio/p", "cost": "1"}
+    made = invoke("CREATE", MODEL, stack_tags=auto)["resourceModel"]
+    assert made["Tags"] == tags(cost="1")
+    sagemaker.write_system_tags(made["ModelArn"], {"aws:cloudformation:stack-name": "s"})
+    answer = invoke("UPDATE", made, previous=made, stack_tags={**auto, "cost": "2"}, previous_stack_tags=auto)
+    assert answer["status"] == "SUCCESS", answer
+    answer = invoke("UPDATE", {**made, "Tags": []}, previous=made, stack_tags={}, previous_stack_tags=auto)
+    assert answer["status"] == "SUCCESS", answer
+    assert held(client, made) == {"aws:cloudformation:stack-name": "s"}
+
+
+def test_tags_of_the_stack_that_are_left_out_do_not_count(invoke):
+    auto = {f"aws:servicecatalog:{number}": "x" for number in range(5)}
+    stack = {f"k{number}": "v" for number in range(50)}
+    assert invoke("CREATE", MODEL, stack_tags={**auto, **stack})["status"] == "SUCCESS"
