@@ -144,6 +144,8 @@ _COMMANDS = {
                   **_FOLDER),
         _argument("--inputs", metavar="DIR", help="the directory of inputs_N_*.json instead of DIR/inputs",
                   **_FOLDER),
+        _argument("--stack", metavar="TEMPLATE", action="append",
+                  help="a stack to deploy first, whose exports the inputs name; repeatable", **_FILE),
         _argument("--select", metavar="EXPRESSION", help="only tests of this name, as pytest's -k takes it"),
     )),
     "demo": _Command(commands.demo, "show a stack from deployment to deletion, and the handlers' own events",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pytest
 
     from laptop.definition import TypeDefinition
+    from laptop.paths import Json
 
 _OVERRIDES = "overrides.json"
 _ROLE = "arn:aws:iam::123456789012:role/contract-test-{}"
@@ -112,7 +113,11 @@ def run(arguments: Namespace) -> int:
         )
         console.out.file = sys.stdout
         _write_project(Path(folder), project, inputs or project.layout.inputs)
-        status, report, left = _suite(Path(folder), project, arguments.select)
+        if (exports := _named_exports(Path(folder))) and not arguments.stack:
+            raise ContractNotRun(
+                f"The inputs name exports of a stack, {' and '.join(sorted(exports))}: --stack TEMPLATE deploys it."
+            )
+        status, report, left = _suite(Path(folder), project, arguments.stack or (), arguments.select)
     if arguments.select and not _outcomes:
         raise ContractNotRun(
             f"--select {arguments.select} selects none of the tests: {', '.join(sorted(_left_out))}."
@@ -154,7 +159,32 @@ def _write_project(folder: Path, project: Project, inputs: Path) -> None:
         shutil.copy(root / _OVERRIDES, folder)
 
 
-def _suite(folder: Path, project: Project, select: str | None) -> tuple[int, str, int]:
+def _named_exports(folder: Path) -> set[str]:
+    """The exports whose values cfn puts into inputs and overrides: {{Name}}."""
+    files = [*folder.glob("inputs/*.json"), *folder.glob(_OVERRIDES)]
+    return {name.strip() for one in files for name in re.findall(r"{{([-A-Za-z0-9:\s]+?)}}", one.read_text())}
+
+
+def _deploy(url: str, templates: Sequence[str]) -> None:
+    """Make the stacks that the inputs count on. Raises ContractNotRun."""
+    cloudformation = clients.client("cloudformation", url)
+    for number, template in enumerate(templates, 1):
+        name = f"before-the-tests-{number}"
+        text = Path(template).read_text(encoding="utf-8")
+        change_set = clients.make_change_set(cloudformation, name, text, parameters={})
+        if change_set is None:
+            raise ContractNotRun(f"--stack {template} has no resources.")
+        operation = clients.execute(cloudformation, name, change_set)
+        reasons = [event.get("ResourceStatusReason", "") for event in operation.events() if _failed(event)]
+        if not operation.succeeded:
+            raise ContractNotRun(f"--stack {template} ended in {operation.status}: {'; '.join(reasons)}")
+
+
+def _failed(event: Json) -> bool:
+    return str(event["ResourceStatus"]).endswith("_FAILED")
+
+
+def _suite(folder: Path, project: Project, stacks: Sequence[str], select: str | None) -> tuple[int, str, int]:
     """cfn's exit status, what it printed, and how many resources it left behind."""
     # Imported when needed: moto and rpdk take most of a second.
     import botocore.loaders
@@ -172,15 +202,15 @@ def _suite(folder: Path, project: Project, select: str | None) -> tuple[int, str
         Cloud(sources=[project]) as cloud,
         # rpdk has botocore parse its list of endpoints twice for every request: a third of the whole run.
         mock.patch.object(botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader)),
-        contextlib.chdir(folder),
     ):
         arguments = ["test", "--endpoint", cloud.url, "--function-name", TYPE_FUNCTION,
-                     "--region", "us-east-1", "--enforce-timeout", str(_READ_SECONDS),
-                     "--role-arn", _ROLE.format("caller"),
+                     "--cloudformation-endpoint-url", cloud.url, "--region", "us-east-1",
+                     "--enforce-timeout", str(_READ_SECONDS), "--role-arn", _ROLE.format("caller"),
                      "--log-group-name", "contract-tests", "--log-role-arn", _ROLE.format("provider"),
                      "--", "-p", __name__, "-p", "no:cacheprovider", "-o", "log_cli=false", "-rs"]  # fmt: skip
+        _deploy(cloud.url, stacks)
         before = _resources(cloud.url, project.definition)
-        with _kept_back() as report:
+        with _kept_back() as report, contextlib.chdir(folder):
             status = _exit_status(cli.main, [*arguments, *(["-k", select] if select else [])])
         left = _resources(cloud.url, project.definition) - before
     return status, report.getvalue(), len(left)
