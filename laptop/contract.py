@@ -144,7 +144,8 @@ def _suite(project: Path, code: Path, select: str | None) -> tuple[int, str, int
     import moto
     from rpdk.core import cli
 
-    from laptop.runtime import FUNCTION_NAME, LambdaRuntime
+    from laptop.execution_environment import FUNCTION_NAME
+    from laptop.runtime import LambdaRuntime
     from laptop.sagemaker.server import LocalSageMaker
 
     # A running cloud that the user works with is not the one to test on.
