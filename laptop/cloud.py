@@ -34,6 +34,7 @@ from laptop.providers.published import PublishedTypes
 from laptop.providers.service import ServiceProvider
 from laptop.providers.simulated import SimulatedProvider
 from laptop.providers.wait_conditions import WaitConditions
+from laptop.refusal import Refused
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
 from laptop.registry.resources import RegistryProvider
@@ -41,7 +42,7 @@ from laptop.registry.types import Pinned, Types
 from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
 from laptop.sagemaker.server import SageMakerApp
 from laptop.sagemaker.service import write_system_tags
-from laptop.wire import Api
+from laptop.wire import Api, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -137,7 +138,7 @@ class Cloud:
                 ServiceProvider(clients, published, self._write_system_tags),
                 CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
-                MinistackProvider(self._ministack, published),
+                MinistackProvider(self._ministack, published, clients),
                 *([] if strict else [SimulatedProvider(published)]),
             ]
         )
@@ -192,8 +193,10 @@ class Cloud:
         self._closing.close()
 
     def _write_system_tags(self, identifier: str, tags: Mapping[str, str]) -> None:
-        if identifier.partition(":model/")[1] and ":sagemaker:" in identifier:
-            write_system_tags(identifier, dict(tags))
+        # Other services than SageMaker keep the tags that their providers bring.
+        if ":sagemaker:" in identifier:
+            with contextlib.suppress(Refused):
+                write_system_tags(identifier, dict(tags))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application behind the one address: each request to the service that it is for."""
@@ -215,9 +218,11 @@ class Cloud:
         if environ["PATH_INFO"] == ABOUT_PATH:
             about = {"typeName": self.definition.type_name, "region": REGION}
             return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
+        headers = {"authorization": environ.get("HTTP_AUTHORIZATION", ""),
+                   "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
+        if service == "ssm":
+            self._ministack.bootstrap(place_of(headers))
         if service in self._apis:
-            headers = {"authorization": environ.get("HTTP_AUTHORIZATION", ""),
-                       "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
             return self._apis[service].answer(headers, body)
         return self._others.answer(environ, body)
 
