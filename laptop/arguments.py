@@ -58,8 +58,17 @@ _DEPLOYMENT = (
     _TAG,
     _ENDPOINT,
 )
+_FOLDERS = _argument("folders", nargs="*", metavar="DIR", help="folders of types (default: this one)", **_FOLDER)
 _OWN_CLOUD = _argument("--own-cloud", action="store_true", help="a cloud that ends with the command")
 _TYPE = (
+    _argument(
+        "--project",
+        action="append",
+        metavar="DIR",
+        help="the folder of a type, as `cfn init` makes it; repeatable",
+        **_FOLDER,
+    ),
+    _argument("--strict", action="store_true", help="refuse types that can only be simulated here"),
     _argument(
         "--schema", metavar="FILE", help="the registry type's schema (default: aws-sagemaker-model.json)", **_FILE
     ),
@@ -94,8 +103,7 @@ _EXAMPLES = """examples:
   laptop up                                  start the cloud, and print what to export
   laptop deploy TEMPLATE --parameter K=V     create or update a stack, in that cloud or in one of its own
   laptop change-set TEMPLATE                 show what a deployment would change
-  laptop up --schema TYPE.json --code DIR --handler MODULE.resource
-                                             the same with a registry type of your own
+  laptop up DIR                              the same with a registry type of your own, as `cfn init` makes it
   source <(laptop completion bash)           complete commands and options in this shell
 """
 
@@ -113,7 +121,7 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 
 _COMMANDS = {
-    "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_PORT, *_TYPE)),
+    "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_FOLDERS, _PORT, *_TYPE)),
     "deploy": _Command(commands.deploy, "create or update a stack; without a running cloud, in one of its own",
                        (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
     "change-set": _Command(commands.change_set, "show what a deployment would change",
