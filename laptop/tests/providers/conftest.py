@@ -10,12 +10,12 @@ import pytest
 
 from laptop import clients
 from laptop.asgi import AsgiService
+from laptop.execution_environment import free_ports
 from laptop.http_server import HttpServer
 from laptop.providers.callbacks import Callbacks
 from laptop.providers.clients import ServiceClients
 from laptop.providers.ministack import Ministack
 from laptop.providers.published import PublishedTypes
-from laptop.runtime import free_ports
 from laptop.sagemaker.server import SageMakerApp
 
 if TYPE_CHECKING:
