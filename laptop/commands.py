@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from laptop import clients, console, ending
+from laptop import clients, console, ending, watching
 from laptop.definition import TypeDefinition
 from laptop.events import LocalFailure, follow, production_event
 from laptop.runtime import TYPE_FUNCTION
@@ -67,6 +67,7 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
 
     return cloud.Cloud(
         port,
+        on_invocation=watching.listener(arguments),
         schema=_schema(arguments.schema),
         type_names=arguments.type_name or (),
         code=[_folder(one, "--code") for one in arguments.code or cloud.DEFAULT_CODE],
@@ -206,9 +207,7 @@ def drift(arguments: Namespace) -> int:
 
 def events(arguments: Namespace) -> int:
     """All events of a stack, oldest first."""
-    pages = _cloudformation(arguments).get_paginator("describe_stack_events").paginate(StackName=arguments.stack_name)
-    for event in reversed([event for page in pages for event in page["StackEvents"]]):
-        console.print_event(event)
+    watching.print_events(_cloudformation(arguments), arguments)
     return 0
 
 
