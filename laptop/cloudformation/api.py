@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from laptop.cloudformation import describe, drift, outputs, plan, policy
 from laptop.cloudformation.changesets import ChangeSets
 from laptop.cloudformation.deployments import Deployments, listed_tags
-from laptop.cloudformation.operation import Carrier, Operations
+from laptop.cloudformation.operation import Carrier
 from laptop.cloudformation.paging import page
-from laptop.cloudformation.parameters import as_text
+from laptop.cloudformation.running import Operations
 from laptop.refusal import Invalid
+from laptop.template.parameters import as_text
 
 if TYPE_CHECKING:
     from laptop.cloudformation.stacks import Deployment, Stack

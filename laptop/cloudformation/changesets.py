@@ -12,9 +12,9 @@ from laptop.cloudformation.describe import find_change_set
 from laptop.cloudformation.paging import page
 from laptop.cloudformation.plan import Change
 from laptop.cloudformation.stacks import ChangeSet, Deployment, Stack
-from laptop.cloudformation.transforms import TransformFailed
 from laptop.providers.protocol import Request, ResourceFailed, Served
 from laptop.refusal import Invalid, Refused
+from laptop.template.transforms import TransformFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,11 +17,11 @@ from laptop.refusal import Invalid, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from laptop.cloudformation.parameters import Parameter
     from laptop.cloudformation.plan import Change
     from laptop.cloudformation.policy import Policy
     from laptop.paths import Json
     from laptop.providers.protocol import Place, Resource
+    from laptop.template.parameters import Parameter
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
