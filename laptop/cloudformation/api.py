@@ -66,17 +66,7 @@ class CloudFormation:
         }
 
     def _once(self, name: str, handler: Handler) -> Handler:
-        """The same request with the same token again: the same answer, and nothing done twice."""
-
-        def answered(place: Place, request: Json) -> Json:
-            known = self.stacks.remembered(place, name, request)
-            if known is not None:
-                return known
-            answer = handler(place, request) or {}
-            self.stacks.remember(place, name, request, answer)
-            return answer
-
-        return answered
+        return lambda place, request: self.stacks.once(place, name, request, lambda: handler(place, request) or {})
 
     def _create_stack(self, place: Place, request: Json) -> Json:
         if "OnFailure" in request and "DisableRollback" in request:

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import importing
+from laptop.cloudformation import importing, secrets
 from laptop.cloudformation.deployments import listed_parameters, listed_tags
 from laptop.cloudformation.describe import find_change_set
 from laptop.cloudformation.paging import page
@@ -58,9 +58,8 @@ class ChangeSets:
             if is_new:
                 self._stacks.add(stack)
                 self._stacks.set_status(stack, "REVIEW_IN_PROGRESS", "User Initiated")
-            if same is not None:
-                del stack.change_sets[same.id]
-            stack.change_sets[change_set.id] = change_set
+            others = {key: one for key, one in stack.change_sets.items() if one is not same}
+            stack.change_sets = {**others, change_set.id: change_set}
         return {"Id": change_set.id, "StackId": stack.id}
 
     def _stack(self, place: Place, request: Json, kind: str) -> tuple[Stack, bool]:
@@ -108,8 +107,12 @@ class ChangeSets:
             raise Invalid("As part of the import operation, you cannot modify or add [Outputs]")
         for one in asked:
             served = deployments.find(one["ResourceType"], place)
+            identifier = found[one["LogicalResourceId"]]
+            owner = self._stacks.owner(place, one["ResourceType"], identifier)
+            if owner is not None:
+                raise Invalid(f"{identifier} already exists in stack {owner.id}")
             # Not found, or not readable: the change set fails, and nothing was made.
-            _require_readable(served, Request(place, str(uuid.uuid4())), found[one["LogicalResourceId"]])
+            _require_readable(served, Request(place, str(uuid.uuid4())), identifier)
         return [
             Change("Import", one["LogicalResourceId"], one["ResourceType"], found[one["LogicalResourceId"]])
             for one in asked
@@ -128,7 +131,7 @@ class ChangeSets:
             if stack.status != "REVIEW_IN_PROGRESS":
                 self._cloudformation.require_updatable(stack)
             self._begin(stack, change_set, request)
-            stack.change_sets.clear()
+            stack.change_sets = {}
             stack.options["ChangeSetId"] = change_set.id
 
     def _begin(self, stack: Stack, change_set: ChangeSet, request: Json) -> None:
@@ -164,7 +167,8 @@ class ChangeSets:
             "Capabilities": goal.options.get("Capabilities", []) if goal else [],
             "Tags": listed_tags(goal.tags) if goal else [],
         }
-        changes = [one.described(values=values) for one in change_set.changes]
+        hidden = secrets.of((goal, stack.deployment))
+        changes = [one.described(values=values, hidden=hidden) for one in change_set.changes]
         return told | page(changes, request, "Changes")
 
     def delete(self, place: Place, request: Json) -> None:
@@ -179,7 +183,7 @@ class ChangeSets:
                 return
             raise
         with self._stacks.changed:
-            stack.change_sets.pop(change_set.id, None)
+            stack.change_sets = {key: one for key, one in stack.change_sets.items() if one is not change_set}
 
     def list(self, place: Place, request: Json) -> Json:
         """The change sets of a stack, newest first."""

@@ -68,7 +68,9 @@ def adopt(carrier: Carrier, stack: Stack, run: Run, identifiers: dict[str, str])
     def act(name: str) -> bool:
         if name not in identifiers:
             return True
-        wanted = StackResource(name, resources[name]["Type"], resources[name], frozenset(graph[name]))
+        wanted = StackResource(
+            name, resources[name]["Type"], resources[name], frozenset(graph[name]), physical_id=identifiers[name]
+        )
         carrier.stacks.put(stack, replace(wanted, status="IMPORT_IN_PROGRESS", reason="Resource import started."))
         try:
             _adopt_one(carrier, stack, run, wanted, identifiers[name])
@@ -85,7 +87,7 @@ def adopt(carrier: Carrier, stack: Stack, run: Run, identifiers: dict[str, str])
 def _adopt_one(carrier: Carrier, stack: Stack, run: Run, wanted: StackResource, identifier: str) -> None:
     served = carrier.find(wanted.type_name, stack.place)
     exists = served.provider.read(served.definition, Request(stack.place, str(uuid.uuid4())), identifier)
-    desired = functions.resolve(wanted.definition.get("Properties", {}), carrier.scope(stack))
+    desired = functions.resolve(wanted.definition.get("Properties", {}), replace(carrier.scope(stack), dynamic=None))
     adopted = replace(wanted, status="IMPORT_COMPLETE", reason="Resource import completed.", properties=desired,
                       exists=exists, physical_id=exists.physical_id, created=True)  # fmt: skip
     carrier.stacks.put(stack, adopted, sent=desired)

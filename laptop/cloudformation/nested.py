@@ -121,15 +121,20 @@ class NestedStacks:
             self.operations.stop_nested(stack)
             raise
         if stack.status != wanted:
-            # The words of the event that CloudFormation writes for a nested stack that failed.
             raise ResourceFailed(
-                f"Embedded stack {stack.id} was not successfully {_DONE[wanted]}: {self._why(stack)}", "NotStabilized"
+                f"Embedded stack {stack.id} was not successfully {_DONE[wanted]}{_why(stack)}", "NotStabilized"
             )
 
-    def _why(self, stack: Stack) -> str:
-        failed = [one for one in stack.events if one["ResourceStatus"].endswith("_FAILED")]
-        named = sorted({one["LogicalResourceId"] for one in failed if one["LogicalResourceId"] != stack.name})
-        return f"The following resource(s) failed: [{', '.join(named)}]. " if named else stack.reason
+
+# The words of the event that CloudFormation writes for a nested stack that failed.
+_DONE = {"CREATE_COMPLETE": "created: ", "UPDATE_COMPLETE": "updated. Currently in ", "DELETE_COMPLETE": "deleted: "}
 
 
-_DONE = {"CREATE_COMPLETE": "created", "UPDATE_COMPLETE": "updated", "DELETE_COMPLETE": "deleted"}
+def _why(stack: Stack) -> str:
+    """The last reason that the stack's own events give; of an update, which rolled back then, with its status."""
+    told = [one for one in stack.events if one["PhysicalResourceId"] == stack.id and "ResourceStatusReason" in one][
+        -1
+    ]
+    reason: str = told["ResourceStatusReason"]
+    rolled_back = told["ResourceStatus"].startswith("UPDATE")
+    return f"{told['ResourceStatus']} with reason: {reason}" if rolled_back else reason

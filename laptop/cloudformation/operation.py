@@ -290,11 +290,11 @@ class _Operation:
     def _leave_removed(self) -> None:
         """What the new template no longer has is left over; its DeletionPolicy says whether it is kept."""
         with self._stacks.changed:
-            stack = self._stack
-            for name in stack.resources.keys() - stack.goal.resources.keys():
-                removed = stack.resources.pop(name)
-                if removed.exists is not None:
+            stack, wanted = self._stack, self._stack.goal.resources
+            for name, removed in stack.resources.items():
+                if name not in wanted and removed.exists is not None:
                     stack.leftovers.append(Leftover(removed, removed.definition.get("DeletionPolicy") in _KEPT))
+            stack.resources = {name: one for name, one in stack.resources.items() if name in wanted}
 
     def _clean_up(self) -> list[StackResource]:
         """Delete what is left over; a failure is tried again, and then left behind as CloudFormation does.

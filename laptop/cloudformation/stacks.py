@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from laptop.cloudformation import secrets
 from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Invalid, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from laptop.cloudformation.parameters import Parameter
     from laptop.cloudformation.plan import Change
@@ -108,6 +109,7 @@ class Stack:
     """One stack. `deployment` is the goal of the operation under way or of the last one; `stable` what to go back to.
 
     `before` is what was stable before that; `gone` are the physical ids that were deleted since it was complete.
+    `resources` and `change_sets` are replaced and never changed, so that whoever reads them needs no lock.
     """
 
     id: str
@@ -146,6 +148,11 @@ class Stack:
         return self.deployment
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """The values that nobody may be shown."""
+        return secrets.of((self.deployment, self.stable))
+
+    @property
     def at_rest(self) -> bool:
         """Whether no operation is under way."""
         return not self.status.endswith("_IN_PROGRESS") or self.status == "REVIEW_IN_PROGRESS"
@@ -156,13 +163,23 @@ class Stack:
         return self.status == "DELETE_COMPLETE"
 
 
+@dataclass
+class _Asked:
+    """What was asked for with a token, and the answer once there is one."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    operation: str = ""
+    request: Json = field(default_factory=dict)
+    answer: Json | None = None
+
+
 class Stacks:
     """Every stack of a cloud. `changed` is notified at each change; it is the one lock of the state."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition(threading.RLock())
         self._stacks: dict[str, Stack] = {}
-        self._answers: dict[tuple[Place, str], tuple[str, Json, Json]] = {}
+        self._asked: dict[tuple[Place, str], _Asked] = {}
 
     def __iter__(self) -> Iterator[Stack]:
         with self.changed:
@@ -230,7 +247,7 @@ class Stacks:
         """A resource as it now is, told in an event unless that says nothing new; `sent` are its properties there."""
         with self.changed:
             resource = replace(resource, updated=datetime.now(UTC))
-            stack.resources[resource.logical_id] = resource
+            stack.resources = {**stack.resources, resource.logical_id: resource}
             if event:
                 self.tell(stack, resource, resource.status, resource.reason, sent)
             self.changed.notify_all()
@@ -265,29 +282,32 @@ class Stacks:
                 "Timestamp": datetime.now(UTC),
                 "ResourceStatus": status,
                 **({"ResourceStatusReason": reason} if reason else {}),
-                **({"ResourceProperties": json.dumps(sent)} if sent is not None else {}),
+                **(
+                    {"ResourceProperties": json.dumps(secrets.hidden(sent, stack.secrets))}
+                    if sent is not None
+                    else {}
+                ),
                 **({"ClientRequestToken": stack.token} if stack.token else {}),
             }
         )
         self.changed.notify_all()
 
-    def remembered(self, place: Place, operation: str, request: Json) -> Json | None:
-        """The answer that was given to the same request with the same token, or None; Refused for another request."""
-        token = request.get("ClientRequestToken") or request.get("ClientToken")
-        with self.changed:
-            known = self._answers.get((place, str(token)))
-        if token is None or known is None:
-            return None
-        if known[:2] != (operation, request):
-            raise Refused("TokenAlreadyExistsException", f"Token already exists: {token}")
-        return known[2]
+    def once(self, place: Place, operation: str, request: Json, carry_out: Callable[[], Json]) -> Json:
+        """Carry a request out; with the token of a former one answer what that answered, and do nothing.
 
-    def remember(self, place: Place, operation: str, request: Json, answer: Json) -> None:
-        """Keep the answer to a request with a token, so that the same request does nothing twice."""
+        Refused when the former one asked for something else. One that was refused may come again.
+        """
         token = request.get("ClientRequestToken") or request.get("ClientToken")
-        if token:
-            with self.changed:
-                self._answers[place, token] = (operation, request, answer)
+        if token is None:
+            return carry_out()
+        with self.changed:
+            asked = self._asked.setdefault((place, token), _Asked())
+        with asked.lock:
+            if asked.answer is None:
+                asked.answer, asked.operation, asked.request = carry_out(), operation, request
+            elif (asked.operation, asked.request) != (operation, request):
+                raise Refused("TokenAlreadyExistsException", f"Token already exists: {token}")
+            return asked.answer
 
     def exports(self, place: Place) -> dict[str, tuple[Stack, Json]]:
         """Every export by name: the stack and the output that exports it."""
@@ -298,6 +318,18 @@ class Stacks:
             for output in stack.outputs
             if "ExportName" in output
         }
+
+    def owner(self, place: Place, type_name: str, identifier: str) -> Stack | None:
+        """The stack that a resource belongs to, or None."""
+        return next(
+            (
+                stack
+                for stack in self.in_place(place)
+                for one in stack.resources.values()
+                if one.type_name == type_name and one.exists is not None and one.exists.identifier == identifier
+            ),
+            None,
+        )
 
     def importers(self, place: Place, export: str) -> list[str]:
         """The names of the stacks that import it."""

@@ -179,6 +179,16 @@ def test_a_template_deploys_is_in_sync_is_updated_and_leaves_nothing(
     assert held(sagemaker) == before
 
 
+def test_what_a_stack_makes_is_marked_as_its_own(deploy: Callable[[Expected], Deployed], sagemaker: Any) -> None:
+    stack = deploy(DEPLOYED[0])
+    assert stack.create() == "CREATE_COMPLETE", stack.events()
+
+    for logical_id, arn in stack.physical_ids().items():
+        tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]}
+        assert tags["aws:cloudformation:stack-name"] == stack.name
+        assert tags["aws:cloudformation:logical-id"] == logical_id
+
+
 @pytest.mark.parametrize("expected", FAULTY, ids=str)
 def test_a_faulty_template_fails_and_says_why(
     expected: Expected, deploy: Callable[[Expected], Deployed], sagemaker: Any

@@ -19,7 +19,8 @@ def many(user: User) -> User:
     """A stack of 150 resources and as many exports."""
     outputs = {name: {"Value": name, "Export": {"Name": name}} for name in NAMES}
     body = {**template(**{name: thing(Name=name) for name in NAMES}), "Outputs": outputs}
-    assert user.create("s", body)["StackStatus"] == "CREATE_COMPLETE"
+    stack = user.create("s", body)
+    assert stack["StackStatus"] == "CREATE_COMPLETE", [one for one in user.events("s") if "FAILED" in one[1]]
     return user
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -172,6 +173,18 @@ def test_independent_resources_are_made_at_once(user: User, control: Control) ->
     begun = time.monotonic()
     user.create("four", template(**{name.upper(): thing(Name=name) for name in "abcd"}))
     assert time.monotonic() - begun < 1.6 * one
+
+
+def test_many_resources_at_once(user: User) -> None:
+    """Threads take turns as often as they can, so that what one of them reads while others write shows."""
+    body = template(**{f"R{number}": thing(Name=f"r{number}") for number in range(150)})
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        ends = {user.create(f"s{number}", body)["StackStatus"] for number in range(5)}
+    finally:
+        sys.setswitchinterval(usual)
+    assert ends == {"CREATE_COMPLETE"}
 
 
 def test_a_dependent_begins_when_all_it_needs_is_complete(user: User, control: Control) -> None:

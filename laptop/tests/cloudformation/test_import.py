@@ -1,0 +1,162 @@
+"""Adopting resources that exist into a stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from laptop.tests.cloudformation.conftest import template, text, thing
+from laptop.tests.cloudformation.test_drift import detected
+
+if TYPE_CHECKING:
+    from laptop.tests.cloudformation.conftest import Control, User
+
+KEPT = {"DeletionPolicy": "Retain"}
+
+
+def existing(control: Control, identifier: str = "found", **properties: Any) -> None:
+    """Something that somebody else made."""
+    control.things.things[identifier] = {"Name": identifier, "Tags": [], **properties}
+
+
+def adopting(*names: str, identifier: str = "found", kind: str = "Thing") -> list[dict[str, Any]]:
+    return [
+        {
+            "ResourceType": f"Acme::Store::{kind}",
+            "LogicalResourceId": name,
+            "ResourceIdentifier": {"Id": identifier},
+        }
+        for name in names
+    ]
+
+
+def adopted(name: str = "found", **properties: Any) -> dict[str, Any]:
+    return thing(Name=name, policies=KEPT, **properties)
+
+
+def change_set(user: User, body: dict[str, Any], stack: str = "s", **options: Any) -> dict[str, Any]:
+    options.setdefault("ResourcesToImport", adopting("M"))
+    return user.change_set(stack, body, ChangeSetType="IMPORT", **options)
+
+
+def test_into_a_new_stack(user: User, control: Control) -> None:
+    existing(control, Value="1")
+    made = change_set(user, template(M=adopted(Value="1")))
+    assert (made["Status"], user.changes(made)) == ("CREATE_COMPLETE", {"M": "Import"})
+    assert made["Changes"][0]["ResourceChange"]["PhysicalResourceId"] == "found"
+    assert user.describe("s")["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert user.execute(made)["StackStatus"] == "IMPORT_COMPLETE"
+    assert user.story("s") == [
+        "REVIEW_IN_PROGRESS",
+        "IMPORT_IN_PROGRESS",
+        "M IMPORT_IN_PROGRESS found",
+        "M IMPORT_COMPLETE found",
+        "IMPORT_COMPLETE",
+    ]
+    assert control.things.calls == []
+    assert detected(user)["StackDriftStatus"] == "IN_SYNC"
+    # From here on it is the stack's.
+    assert user.update("s", template(M=adopted(Value="2")))["StackStatus"] == "UPDATE_COMPLETE"
+    assert control.things.things["found"]["Value"] == "2"
+
+
+def test_into_a_stack_that_is_there(user: User, control: Control) -> None:
+    user.create("s", template(A=thing(Name="a")))
+    existing(control)
+    made = change_set(user, template(A=thing(Name="a"), M=adopted()))
+    assert user.changes(made) == {"M": "Import"}
+    assert user.execute(made)["StackStatus"] == "IMPORT_COMPLETE"
+    assert user.resources("s").keys() == {"A", "M"}
+    assert control.things.calls == [("create", "a")]
+    assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
+    assert list(control.things.things) == ["found"]
+
+
+def test_stack_tags_are_applied_by_an_update(user: User, control: Control) -> None:
+    user.create("s", template(A=thing(Name="a")), Tags=[{"Key": "team", "Value": "a"}])
+    existing(control)
+    told = len(user.history("s"))
+    assert (
+        user.execute(change_set(user, template(A=thing(Name="a"), M=adopted())))["StackStatus"] == "IMPORT_COMPLETE"
+    )
+    assert control.things.things["found"]["Tags"] == [{"Key": "team", "Value": "a"}]
+    events = [one for one in user.events("s")[told:] if one[0] == "M"]
+    assert [one[1] for one in events] == [
+        "IMPORT_IN_PROGRESS", "IMPORT_COMPLETE", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]  # fmt: skip
+    assert events[2][2] == "Apply stack-level tags to imported resource if applicable."
+    assert detected(user)["StackDriftStatus"] == "IN_SYNC"
+
+
+def test_what_is_refused_in_words(user: User, control: Control) -> None:
+    """As FAILED change sets, as CloudFormation tells what it finds while it makes one."""
+    existing(control)
+    situations: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+        (template(M=adopted()), {"ResourcesToImport": adopting("M", "Z")},
+         "The logical resource ids [Z] provided in ResourceToImport do not exist in the template."),
+        (template(M=adopted(), N=adopted()), {}, "Resources [N] is missing from ResourceToImport list"),
+        (template(M=thing(Name="found")), {},
+         "The following resources to import [M] must have DeletionPolicy attribute specified in the template."),
+        (template(M=adopted()), {"ResourcesToImport": adopting("M", identifier="nothing")},
+         "Resource of type 'Acme::Store::Thing' with identifier 'nothing' was not found."),
+    ]  # fmt: skip
+    for number, (body, options, sentence) in enumerate(situations):
+        made = change_set(user, body, f"s{number}", **options)
+        assert (made["Status"], made["StatusReason"]) == ("FAILED", sentence)
+    other = [{**adopting("M")[0], "ResourceIdentifier": {"Name": "found"}}]
+    made = change_set(user, template(M=adopted()), "t", ResourcesToImport=other)
+    assert made["StatusReason"] == "Invalid resource identifier for resource type Acme::Store::Thing. Expected [Id]"
+    assert control.things.calls == []
+
+
+@pytest.mark.parametrize(("body", "sentence"), [
+    ({**template(A=thing(Name="a"), M=adopted()), "Outputs": {"O": {"Value": "1"}}},
+     "As part of the import operation, you cannot modify or add [Outputs]"),
+    (template(A=thing(Name="a", Value="changed"), M=adopted()),
+     "You have modified resources [A] in your template that are not being imported. Update, create or delete "
+     "operations cannot be executed during import operations."),
+    (template(M=adopted()),
+     "You have modified resources [A] in your template that are not being imported. Update, create or delete "
+     "operations cannot be executed during import operations."),
+], ids=["outputs", "changed", "removed"])  # fmt: skip
+def test_an_import_does_nothing_else(user: User, control: Control, body: dict[str, Any], sentence: str) -> None:
+    user.create("s", template(A=thing(Name="a")))
+    existing(control)
+    made = change_set(user, body)
+    assert (made["Status"], made["StatusReason"]) == ("FAILED", sentence)
+    assert user.describe("s")["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_without_resources_to_import(user: User) -> None:
+    refusal = user.refused("create_change_set", StackName="s", ChangeSetName="c", TemplateBody=text(
+        template(M=adopted())), ChangeSetType="IMPORT")  # fmt: skip
+    assert refusal == ("ValidationError", "Must Provide at least one resource to import")
+
+
+def test_what_is_gone_when_the_change_set_is_executed(user: User, control: Control) -> None:
+    user.create("s", template(A=thing(Name="a")))
+    existing(control)
+    made = change_set(user, template(A=thing(Name="a"), M=adopted()))
+    del control.things.things["found"]
+    assert user.execute(made)["StackStatus"] == "IMPORT_ROLLBACK_COMPLETE"
+    assert ("M", "IMPORT_FAILED", "There is no such thing.") in user.events("s")
+    assert user.resources("s").keys() == {"A"}
+    assert user.client.get_template(StackName="s")["TemplateBody"] == template(A=thing(Name="a"))
+    assert user.update("s", template(A=thing(Name="a", Value="2")))["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_a_new_stack_whose_import_fails_can_be_deleted(user: User, control: Control) -> None:
+    existing(control)
+    made = change_set(user, template(M=adopted()))
+    control.things.orders.astonish["read", "found"] = ValueError("a secret")
+    stack = user.execute(made)
+    assert stack["StackStatus"] == "IMPORT_ROLLBACK_COMPLETE"
+    assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
+    assert "found" in control.things.things
+
+
+def test_a_resource_of_another_stack(user: User, control: Control) -> None:
+    user.create("owner", template(A=thing(Name="a")))
+    made = change_set(user, template(M=adopted()), ResourcesToImport=adopting("M", identifier="thing-1"))
+    owner = user.describe("owner")["StackId"]
+    assert (made["Status"], made["StatusReason"]) == ("FAILED", f"thing-1 already exists in stack {owner}")
