@@ -92,7 +92,10 @@ def _fall_silent() -> None:
 
 def run(command: Callable[[Ending], int]) -> NoReturn:
     """Run a command to its end, which is that of this process: with its status, or by a signal."""
-    ending, status = Ending(), 1
+    try:
+        ending, status = Ending(), 1
+    except OSError as problem:
+        sys.exit(f"error: There is no folder for temporary files: {problem.strerror or problem}.")
     ending.prepare()
     try:
         status = command(ending)
