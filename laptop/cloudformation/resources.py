@@ -69,7 +69,7 @@ class ResourceOperations:
                 return self._change(served, had, wanted, step, conditional=replacement == "Conditional")
             return self._create(served, had, wanted)
         except Exception as problem:
-            self._fail(had, wanted, step, _failure(problem, wanted.type_name))
+            self._fail(wanted, step, _failure(problem, wanted.type_name))
             return False
 
     def may_remove(self, removed: Iterable[StackResource]) -> bool:
@@ -78,7 +78,7 @@ class ResourceOperations:
             try:
                 policy.require(self._stack, one.logical_id, one.type_name, "Update:Delete")
             except ResourceFailed as failure:
-                self._fail(one, one, "update", failure)
+                self._fail(one, "update", failure)
         return not self.failed["update"]
 
     @property
@@ -197,7 +197,7 @@ class ResourceOperations:
                 self._send_back(was, now)
             self._follow(was)
         except Exception as problem:
-            self._fail(was, was, "update", _failure(problem, was.type_name))
+            self._fail(was, "update", _failure(problem, was.type_name))
             return False
         return True
 
@@ -320,7 +320,7 @@ class ResourceOperations:
             previous_system_tags={} if previous is None else system_tags,
         )
 
-    def _fail(self, had: StackResource | None, wanted: StackResource, step: str, failure: Exception) -> None:
+    def _fail(self, wanted: StackResource, step: str, failure: Exception) -> None:
         now = self._stack.resources.get(wanted.logical_id)
         word = "create" if step == "create" else "update"
         reason = str(failure)
@@ -328,8 +328,8 @@ class ResourceOperations:
             reason = f"Resource {'creation' if word == 'create' else 'update'} cancelled"
         self.failed[word].append(wanted.logical_id)
         self._run.stop("")
-        # Before the failure the resource may have got an identity: that one must not be lost.
-        kept = now if now is not None and now.exists is not None else (had or wanted)
+        # What it has by now counts: an identity that it got before the failure, or none any more.
+        kept = now or wanted
         failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason)
         self._stacks.put(self._stack, failed, sent=wanted.properties)
 

@@ -315,3 +315,25 @@ def test_a_provider_that_cannot_delete(user: User, control: Control) -> None:
     del control.things.orders.astonish["delete", "b"]
     assert user.delete(user.describe("s")["StackId"])["StackStatus"] == "DELETE_COMPLETE"
     assert control.things.things == {}
+
+
+@pytest.mark.parametrize("then", ["update", "rollback", "delete"])
+def test_what_was_deleted_to_make_room_and_never_made_again(user: User, control: Control, then: str) -> None:
+    """The stack does not say that it has what is gone, and each way on from there makes what is missing."""
+    user.create("s", template(M=thing("Lone", Name="m", Frozen="1")))
+    control.things.orders.fail["create", "m"] = "before"
+    new = template(M=thing("Lone", Name="m", Frozen="2"))
+    assert user.update("s", new, DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    assert control.things.things == {}
+    if then == "update":
+        assert user.update("s", new)["StackStatus"] == "UPDATE_COMPLETE"
+    elif then == "rollback":
+        user.client.rollback_stack(StackName="s")
+        assert user.rest("s")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    else:
+        assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
+        assert control.things.calls.count(("delete", "m")) == 1
+        return
+    made = user.resources("s")["M"]["PhysicalResourceId"]
+    assert {made: one["Frozen"] for one in control.things.things.values()} == {made: "2" if then == "update" else "1"}
+    assert list(control.things.things) == [made]
