@@ -97,6 +97,9 @@ fuzz: setup ## Try 5,000 examples of each property, new ones every time
 soak: setup ## Run 2,000 lifecycles through one handler process: it must keep its size
 	@$(BIN)/python -m tests.soak
 
+acceptance: setup ## Tell the type's whole story on the laptop cloud (LIVE=1: on a real account; it says first what it makes)
+	@$(BIN)/python -m acceptance $(if $(LIVE),--live) $(if $(CONFIRM),--confirm $(CONFIRM)) $(if $(REMOVE),--remove $(REMOVE))
+
 endings: setup ## End every command by every signal, fifty times each on a busy machine: nothing may be left
 	@$(BIN)/python -m tests.endings
 
@@ -114,4 +117,4 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
 .PHONY: help setup other-python test test-all lint fault-matrix demo demo-svg generate editor-schema package test-package sam-local \
-	bench fuzz soak endings lock audit
+	bench fuzz soak endings acceptance lock audit

@@ -20,6 +20,7 @@ from laptop.cloudformation.nested import NestedStacks
 from laptop.cloudformation.stacks import Stacks
 from laptop.events import LocalFailure
 from laptop.http_server import HttpServer
+from laptop.invocations import Invocation, Invocations
 from laptop.outside import Outside
 from laptop.projects import Layout, Project
 from laptop.providers import ministack
@@ -33,6 +34,7 @@ from laptop.providers.published import PublishedTypes
 from laptop.providers.service import ServiceProvider
 from laptop.providers.simulated import SimulatedProvider
 from laptop.providers.wait_conditions import WaitConditions
+from laptop.refusal import Refused
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
 from laptop.registry.resources import RegistryProvider
@@ -40,10 +42,10 @@ from laptop.registry.types import Pinned, Types
 from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
 from laptop.sagemaker.server import SageMakerApp
 from laptop.sagemaker.service import write_system_tags
-from laptop.wire import Api
+from laptop.wire import Api, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -72,7 +74,8 @@ class Cloud:
 
     `port` 0 takes any free one. `sources` are the types that it starts with (laptop.projects), one at least; without
     them the type of `schema` and `handler`, with `code` as PYTHONPATH, and with `type_names` under each of those
-    names instead of the schema's. `strict` refuses types that can only be simulated.
+    names instead of the schema's. `strict` refuses types that can only be simulated. `on_invocation` is told each
+    invocation of a handler as it ends, by any thread.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Cloud:
         timeout: int = 60,
         concurrency: int = _CONCURRENCY,
         strict: bool = False,
+        on_invocation: Callable[[Invocation], None] | None = None,
     ) -> None:
         schema = Path(schema).resolve()
         named = Layout(schema.parent, schema, handler, tuple(Path(one).resolve() for one in code))
@@ -95,6 +99,7 @@ class Cloud:
         self.definition = sources[0].definition
         self.type_names = [one.definition.type_name for one in sources]
         self._env, self._timeout, self._concurrency = dict(env or {}), timeout, concurrency
+        self.invocations = Invocations(on_invocation)
         self._closing = contextlib.ExitStack()
         for source in sources:
             self._closing.callback(source.close)
@@ -128,12 +133,12 @@ class Cloud:
         stacks, clients = Stacks(), ServiceClients(self.url)
         providers = Providers(
             [
-                HandlersProvider(types, self._write_system_tags),
+                HandlersProvider(types, self._write_system_tags, self.invocations.raised),
                 RegistryProvider(registry, published),
                 ServiceProvider(clients, published, self._write_system_tags),
                 CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
-                MinistackProvider(self._ministack, published),
+                MinistackProvider(self._ministack, published, clients),
                 *([] if strict else [SimulatedProvider(published)]),
             ]
         )
@@ -157,11 +162,14 @@ class Cloud:
     def _start(self, code: Code, region: str) -> LambdaRuntime:
         env = {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **self._env}
         runtime = LambdaRuntime(code.handler, code.paths, env=env, timeout=self._timeout,
-                                concurrency=self._concurrency, alone=code.alone)  # fmt: skip
+                                concurrency=self._concurrency, alone=code.alone,
+                                record=self.invocations.add)  # fmt: skip
         return runtime.__enter__()
 
     def _version(self, name: str, place: Place, version: str) -> Served | None:
-        return Providers([HandlersProvider(Pinned(self._types, version))]).find(name, place)
+        return Providers([HandlersProvider(Pinned(self._types, version), raised=self.invocations.raised)]).find(
+            name, place
+        )
 
     @property
     def runtime(self) -> LambdaRuntime:
@@ -185,8 +193,10 @@ class Cloud:
         self._closing.close()
 
     def _write_system_tags(self, identifier: str, tags: Mapping[str, str]) -> None:
-        if identifier.partition(":model/")[1] and ":sagemaker:" in identifier:
-            write_system_tags(identifier, dict(tags))
+        # Other services than SageMaker keep the tags that their providers bring.
+        if ":sagemaker:" in identifier:
+            with contextlib.suppress(Refused):
+                write_system_tags(identifier, dict(tags))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application behind the one address: each request to the service that it is for."""
@@ -208,9 +218,11 @@ class Cloud:
         if environ["PATH_INFO"] == ABOUT_PATH:
             about = {"typeName": self.definition.type_name, "region": REGION}
             return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
+        headers = {"authorization": environ.get("HTTP_AUTHORIZATION", ""),
+                   "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
+        if service == "ssm":
+            self._ministack.bootstrap(place_of(headers))
         if service in self._apis:
-            headers = {"authorization": environ.get("HTTP_AUTHORIZATION", ""),
-                       "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
             return self._apis[service].answer(headers, body)
         return self._others.answer(environ, body)
 

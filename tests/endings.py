@@ -246,10 +246,11 @@ def main(_ending: Ending) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.endings", description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=50, help="endings of each kind (default: %(default)s)")
     parser.add_argument("--at-once", type=int, default=3, help="that run at the same time (default: %(default)s)")
+    parser.add_argument("--busy", type=int, default=os.cpu_count(), help="cores kept busy (default: all)")
     arguments = parser.parse_args()
     table = Table("what", "ended by", "times", "slowest", f"over {SECONDS:.0f} s", "left something", box=None)
     well = True
-    with _busy(os.cpu_count() or 1), ThreadPoolExecutor(arguments.at_once) as pool:
+    with _busy(arguments.busy), ThreadPoolExecutor(arguments.at_once) as pool:
         for kind in KINDS:
             for signals in SIGNALS:
                 all_ = list(pool.map(ended, [kind] * arguments.times, [signals] * arguments.times))

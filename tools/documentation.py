@@ -1,5 +1,6 @@
 """What the documentation says of each property, read from the schema of the type."""
 
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -141,6 +142,8 @@ def _own_limits(schema: Schema) -> Iterator[tuple[str, str]]:
             yield title, f"{_range(schema.get(least), schema.get(most))} {unit}".rstrip()
     if "pattern" in schema:
         yield "Pattern", _code(schema["pattern"])
+    for example in schema.get("examples", ()):
+        yield "Example", _code(example if isinstance(example, str) else json.dumps(example))
 
 
 def _range(least: int | None, most: int | None) -> str:

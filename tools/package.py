@@ -25,7 +25,8 @@ from rpdk.python.codegen import Python312LanguagePlugin
 
 from laptop.definition import TypeDefinition
 from laptop.events import follow, production_event
-from laptop.runtime import LambdaRuntime, RuntimeUnavailable
+from laptop.execution_environment import RuntimeUnavailable
+from laptop.runtime import LambdaRuntime
 from laptop.sagemaker.server import LocalSageMaker
 from tools import function_package, generate, type_name
 from tools.function_package import BuildFailed

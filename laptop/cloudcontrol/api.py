@@ -32,6 +32,8 @@ FindVersion = Callable[[str, Place, str], Served | None]
 
 # botocore, MaxResults of ListResourceRequests.
 _DEFAULT_PAGE = 20
+# The waiter of the AWS CLI asks once and then sleeps for five seconds, while most requests are done in one.
+_PATIENCE_SECONDS = 1.0
 
 # The exception of a handler's error code, where it is not the code with Exception behind it.
 _EXCEPTIONS = {
@@ -149,8 +151,10 @@ class CloudControl:
         return {"TypeName": definition.type_name, "ResourceDescriptions": descriptions, **more}
 
     def request_status(self, place: Place, asked: Json) -> Json:
-        """GetResourceRequestStatus; the laptop cloud runs no hooks."""
-        return {"ProgressEvent": self._requests.find(place, asked["RequestToken"]).event(), "HooksProgressEvent": []}
+        """GetResourceRequestStatus, once the request has rested for a moment; the laptop cloud runs no hooks."""
+        request = self._requests.find(place, asked["RequestToken"])
+        request.rest(_PATIENCE_SECONDS)
+        return {"ProgressEvent": request.event(), "HooksProgressEvent": []}
 
     def list_requests(self, place: Place, asked: Json) -> Json:
         """ListResourceRequests, the latest first; NextToken is the token of the last request that was shown."""

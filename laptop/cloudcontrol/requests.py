@@ -81,11 +81,15 @@ class ResourceRequest:
             self._status, self._changed = "CANCEL_IN_PROGRESS", time.time()
         self._cancelling.set()
 
+    def rest(self, seconds: float) -> None:
+        """Wait for the end, so long at most."""
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
     def stop(self) -> None:
         """Let it end where it next waits, and wait for that for a while."""
         self._cancelling.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+        self.rest(_STOP_SECONDS)
 
     def event(self) -> Json:
         """The ProgressEvent."""

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import importing
+from laptop.cloudformation import importing, secrets
 from laptop.cloudformation.deployments import listed_parameters, listed_tags
 from laptop.cloudformation.describe import find_change_set
 from laptop.cloudformation.paging import page
@@ -166,7 +166,8 @@ class ChangeSets:
             "Capabilities": goal.options.get("Capabilities", []) if goal else [],
             "Tags": listed_tags(goal.tags) if goal else [],
         }
-        changes = [one.described(values=values) for one in change_set.changes]
+        hidden = secrets.of((goal, stack.deployment))
+        changes = [one.described(values=values, hidden=hidden) for one in change_set.changes]
         return told | page(changes, request, "Changes")
 
     def delete(self, place: Place, request: Json) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from laptop.cloudformation import checks, template, transforms
@@ -99,8 +99,8 @@ class Deployments:
         return self._scope(stack.goal, stack.place, stack.name, stack.id, stack)
 
     def scope_of(self, goal: Deployment, stack: Stack) -> Scope:
-        """What the functions of a deployment would resolve to in a stack as it is now."""
-        return self._scope(goal, stack.place, stack.name, stack.id, stack)
+        """What the functions of a deployment would resolve to in a stack as it is now; dynamic references stay."""
+        return replace(self._scope(goal, stack.place, stack.name, stack.id, stack), dynamic=None)
 
     def _scope(self, goal: Deployment, place: Place, name: str, stack_id: str, stack: Stack | None) -> Scope:
         existing = {} if stack is None else stack.resources

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from laptop.cloudformation import secrets
 from laptop.paths import without
+from laptop.providers import properties
 from laptop.providers.properties import coerced
 from laptop.providers.protocol import Request, ResourceFailed
 from laptop.refusal import Invalid
@@ -95,9 +97,11 @@ def _checked(carrier: Carrier, stack: Stack, resource: StackResource) -> Json:
         if failure.code == "UnsupportedAction":
             return {"StackResourceDriftStatus": "NOT_CHECKED", "DriftStatusReason": str(failure), **now}
         raise
-    expected = _expected(served.definition, resource)
-    actual = compared(served.definition, read.model, expected)
+    # A template writes "1" where a service answers 1: what is compared has the types of the schema.
+    expected = properties.coerced(served.definition, _expected(served.definition, resource))
+    actual = secrets.as_referred(expected, compared(served.definition, read.model, expected))
     differences = list(_differences(served.definition, expected, actual))
+    expected, actual, differences = secrets.hidden([expected, actual, differences], stack.secrets)
     return {
         "StackResourceDriftStatus": "MODIFIED" if differences else "IN_SYNC",
         "ExpectedProperties": json.dumps(expected),

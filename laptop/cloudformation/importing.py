@@ -87,7 +87,7 @@ def adopt(carrier: Carrier, stack: Stack, run: Run, identifiers: dict[str, str])
 def _adopt_one(carrier: Carrier, stack: Stack, run: Run, wanted: StackResource, identifier: str) -> None:
     served = carrier.find(wanted.type_name, stack.place)
     exists = served.provider.read(served.definition, Request(stack.place, str(uuid.uuid4())), identifier)
-    desired = functions.resolve(wanted.definition.get("Properties", {}), carrier.scope(stack))
+    desired = functions.resolve(wanted.definition.get("Properties", {}), replace(carrier.scope(stack), dynamic=None))
     adopted = replace(wanted, status="IMPORT_COMPLETE", reason="Resource import completed.", properties=desired,
                       exists=exists, physical_id=exists.physical_id, created=True)  # fmt: skip
     carrier.stacks.put(stack, adopted, sent=desired)

@@ -6,12 +6,12 @@ The members and words of a change are those of CloudFormation's ResourceChange (
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Literal
 
-from laptop.cloudformation import functions
+from laptop.cloudformation import functions, secrets
 from laptop.cloudformation.functions import UNKNOWN
 from laptop.cloudformation.references import dependencies, references
 from laptop.cloudformation.stacks import STACK_TYPE, Deployment, StackResource
@@ -44,10 +44,11 @@ class Change:
     before: Json | None = None
     after: Json | None = None
 
-    def described(self, *, values: bool) -> Json:
-        """The change as DescribeChangeSet tells it; `values` adds the properties before and after."""
+    def described(self, *, values: bool, hidden: Collection[str] = ()) -> Json:
+        """The change as DescribeChangeSet tells it; `values` adds the properties before and after, secrets hidden."""
         scope = sorted({detail["Target"]["Attribute"] for detail in self.details})
-        details = self.details if values else [_without_values(detail) for detail in self.details]
+        shown = self.details if values else [_without_values(detail) for detail in self.details]
+        details = secrets.hidden(shown, hidden)
         members: Json = {
             "PolicyAction": self.policy_action,
             "Action": self.action,
@@ -59,9 +60,13 @@ class Change:
             "Details": details,
         }
         if values:
-            members["BeforeContext"] = None if self.before is None else json.dumps({"Properties": self.before})
-            members["AfterContext"] = None if self.after is None else json.dumps({"Properties": self.after})
+            members["BeforeContext"] = None if self.before is None else _context(self.before, hidden)
+            members["AfterContext"] = None if self.after is None else _context(self.after, hidden)
         return {"Type": "Resource", "ResourceChange": {k: v for k, v in members.items() if v is not None}}
+
+
+def _context(properties: Json, hidden: Collection[str]) -> str:
+    return json.dumps({"Properties": secrets.hidden(properties, hidden)})
 
 
 def _without_values(detail: Json) -> Json:

@@ -6,12 +6,13 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import functions, policy
+from laptop.cloudformation import functions, policy, secrets
 from laptop.cloudformation.plan import step_for
 from laptop.cloudformation.signals import await_signals
 from laptop.cloudformation.stacks import Leftover, Stack, StackResource
 from laptop.providers import properties
 from laptop.providers.protocol import Cancelled, Owner, Request, Resource, ResourceFailed, Served
+from laptop.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,7 +58,7 @@ class ResourceOperations:
         step = "create" if had is None or had.exists is None or not had.created else "update"
         try:
             served = self._find(wanted.type_name)
-            desired = functions.resolve(definition.get("Properties", {}), self._scope())
+            desired = self._resolved(definition)
             step, replacement = step_for(served.definition, had, desired, self._tags)
             if step == "keep" and had is not None:
                 kept = replace(had, definition=definition, depends_on=depends_on)
@@ -81,6 +82,15 @@ class ResourceOperations:
                 self._fail(one, "update", failure)
         return not self.failed["update"]
 
+    def _resolved(self, definition: Json) -> Json:
+        """The properties of a definition, with dynamic references as they are written."""
+        scope = replace(self._scope(), dynamic=None)
+        resolved: Json = functions.resolve(definition.get("Properties", {}), scope)
+        return resolved
+
+    def _before(self, properties: Json) -> Json:
+        return secrets.revealed_if_there(properties, self._scope().dynamic)
+
     @property
     def _tags(self) -> Mapping[str, str]:
         return self._stack.goal.tags
@@ -99,7 +109,7 @@ class ResourceOperations:
 
         Until then what it replaces is the stack's.
         """
-        self._check(served, wanted)
+        given = self._checked(served, wanted)
         # Signals to what it replaces are none to it.
         self._stack.signals.pop(wanted.logical_id, None)
 
@@ -115,7 +125,7 @@ class ResourceOperations:
                 self._stacks.put(self._stack, initiated, sent=wanted.properties)
 
         request = self._request(wanted)
-        resource = served.provider.create(served.definition, request, wanted.properties, _Progress(self._run, tell))
+        resource = served.provider.create(served.definition, request, given, _Progress(self._run, tell))
         tell(resource)
         await_signals(self._stack, wanted, self._run)
         done = replace(
@@ -130,7 +140,6 @@ class ResourceOperations:
         working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason)
         self._stacks.put(self._stack, working, sent=wanted.properties)
         if step == "update":
-            self._check(served, wanted)
             try:
                 self._update(served, had, wanted)
             except ResourceFailed as failure:
@@ -147,12 +156,18 @@ class ResourceOperations:
         self._update(served, adopted, replace(adopted, stack_tags=tags, reason=""))
 
     def _update(self, served: Served, had: StackResource, wanted: StackResource) -> None:
+        given = self._checked(served, wanted)
         with self._stacks.changed:
             now = self._stack.resources[wanted.logical_id]
             self._stacks.put(self._stack, replace(now, attempted=wanted.properties), event=False)
         request = self._request(wanted, previous=had)
         resource = served.provider.update(
-            served.definition, request, had.identity, had.properties, wanted.properties, _Progress(self._run, _ignore)
+            served.definition,
+            request,
+            had.identity,
+            self._before(had.properties),
+            given,
+            _Progress(self._run, _ignore),
         )
         if resource.physical_id != had.physical_id:
             # A custom resource that answers another physical id has replaced itself.
@@ -205,7 +220,7 @@ class ResourceOperations:
         """The resource as it was, but for the identities of others that had to be made once more."""
         if not self._remade & was.depends_on:
             return was
-        return replace(was, properties=functions.resolve(was.definition.get("Properties", {}), self._scope()))
+        return replace(was, properties=self._resolved(was.definition))
 
     def _follow(self, was: StackResource) -> None:
         wanted, now = self._following(was), self._stack.resources[was.logical_id]
@@ -244,7 +259,12 @@ class ResourceOperations:
         tried = now.properties if now.attempted is None else now.attempted
         request = replace(self._request(was, previous=now), reverting=True)
         resource = served.provider.update(
-            served.definition, request, was.identity, tried, was.properties, _Progress(self._run, _ignore)
+            served.definition,
+            request,
+            was.identity,
+            self._before(tried),
+            self._before(was.properties),
+            _Progress(self._run, _ignore),
         )
         self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))
 
@@ -296,12 +316,15 @@ class ResourceOperations:
         with self._stacks.changed:
             self._stack.leftovers.append(Leftover(resource, retained))
 
-    def _check(self, served: Served, wanted: StackResource) -> None:
-        problems = properties.violations(served.definition, wanted.properties)
+    def _checked(self, served: Served, wanted: StackResource) -> Json:
+        """The properties as the provider gets them; ResourceFailed when the schema does not allow them."""
+        given = secrets.revealed(wanted.properties, self._scope().dynamic)
+        problems = properties.violations(served.definition, given)
         if problems:
             # The sentence of CloudFormation's own check of properties against the type's schema.
             said = f"Properties validation failed for resource {wanted.logical_id} with message:"
             raise ResourceFailed("\n".join([said, *problems]), "InvalidRequest")
+        return given
 
     def _request(self, resource: StackResource, previous: StackResource | None = None) -> Request:
         stack, system = self._stack, "aws:cloudformation:"
@@ -339,7 +362,7 @@ _POLICY_ACTIONS = {"update": "Modify", "replace": "Replace"}
 
 def _failure(problem: Exception, type_name: str) -> Exception:
     """What went wrong in words; for an exception that no provider may raise, its name alone: it may hold values."""
-    if isinstance(problem, ResourceFailed | functions.ResolutionFailed):
+    if isinstance(problem, ResourceFailed | Refused):
         return problem
     return ResourceFailed(
         f"What makes {type_name} on the laptop failed with {type(problem).__name__}.", "InternalFailure"

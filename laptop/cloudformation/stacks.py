@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from laptop.cloudformation import secrets
 from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Invalid, Refused
 
@@ -155,6 +156,11 @@ class Stack:
         return self.deployment
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """The values that nobody may be shown."""
+        return secrets.of((self.deployment, self.stable))
+
+    @property
     def at_rest(self) -> bool:
         """Whether no operation is under way."""
         return not self.status.endswith("_IN_PROGRESS") or self.status == "REVIEW_IN_PROGRESS"
@@ -284,7 +290,11 @@ class Stacks:
                 "Timestamp": datetime.now(UTC),
                 "ResourceStatus": status,
                 **({"ResourceStatusReason": reason} if reason else {}),
-                **({"ResourceProperties": json.dumps(sent)} if sent is not None else {}),
+                **(
+                    {"ResourceProperties": json.dumps(secrets.hidden(sent, stack.secrets))}
+                    if sent is not None
+                    else {}
+                ),
                 **({"ClientRequestToken": stack.token} if stack.token else {}),
             }
         )

@@ -24,6 +24,13 @@ class ServiceClients:
         self._clients: dict[tuple[str, Place], Any] = {}
         # Making clients of one session is not safe in several threads.
         self._lock = threading.Lock()
+        self._prepared: set[tuple[str, Place]] = set()
+
+    def prepare(self, service: str, place: Place) -> None:
+        """Make a client that will be wanted, beside what goes on now."""
+        if (service, place) not in self._prepared:
+            self._prepared.add((service, place))
+            threading.Thread(target=self.of, args=(service, place), name=f"client of {service}", daemon=True).start()
 
     def of(self, service: str, place: Place) -> Any:
         """A client that tries once, waits long and checks nothing that the service itself checks."""

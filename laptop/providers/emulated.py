@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from laptop.events import new_token
 from laptop.paths import Json, put_at
+from laptop.providers import inline_code
 from laptop.providers.failures import already_exists, handler_failure, not_found
 from laptop.providers.ministack import BOOTSTRAP_PARAMETER, Emulated, MinistackFailed
 from laptop.providers.properties import coerced
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from laptop.definition import TypeDefinition
+    from laptop.providers.clients import ServiceClients
     from laptop.providers.ministack import Ministack
     from laptop.providers.protocol import Place, Progress, Request
     from laptop.providers.published import PublishedTypes
@@ -45,8 +47,10 @@ class MinistackProvider:
 
     notice: str | None = None
 
-    def __init__(self, ministack: Ministack, published: PublishedTypes) -> None:
-        self._ministack, self._published = ministack, published
+    def __init__(
+        self, ministack: Ministack, published: PublishedTypes, clients: ServiceClients | None = None
+    ) -> None:
+        self._ministack, self._published, self._clients = ministack, published, clients
         self._made: dict[tuple[Place, str, str], _Made] = {}
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
@@ -62,6 +66,7 @@ class MinistackProvider:
             physical_id, attributes, seed = self._ministack.create(replace(wanted, seed=new_token()))
         except MinistackFailed as failure:
             raise handler_failure(request, str(failure), failure.code) from None
+        self._complete_code(definition, request, physical_id, desired)
         return self._keep(
             definition, replace(wanted, physical_id=physical_id, attributes=attributes, seed=seed), names
         )
@@ -89,6 +94,7 @@ class MinistackProvider:
             attributes = {**resource.attributes, **attributes}
         elif made is not None:
             self._made[key] = replace(made, before_delete=before_delete)
+        self._complete_code(definition, request, physical_id, desired)
         wanted = replace(wanted, physical_id=physical_id, attributes=attributes, seed=seed)
         return self._keep(definition, wanted, self._names(definition, desired))
 
@@ -129,6 +135,15 @@ class MinistackProvider:
         """The resources that were made here; what was made through a service's own API is not among them."""
         return [one.resource.model for one in self._of_type(request.place, definition.type_name)], None
 
+    def _complete_code(
+        self, definition: TypeDefinition, request: Request, physical_id: str, properties: Json
+    ) -> None:
+        """Put beside inline code what is there at AWS; ministack has the code alone."""
+        packed = inline_code.package(properties) if definition.type_name == "AWS::Lambda::Function" else None
+        if packed is not None and self._clients is not None:
+            functions = self._clients.of("lambda", request.place)
+            functions.update_function_code(FunctionName=physical_id, ZipFile=packed)
+
     def _there(self, definition: TypeDefinition, request: Request, identifier: str) -> Emulated:
         """The resource as far as it is known without reading its properties; NotFound when it is not there."""
         made = self._of_type(request.place, definition.type_name)
@@ -168,22 +183,22 @@ class MinistackProvider:
             type_name,
             owner.stack_name if owner else "cloudcontrol",
             owner.logical_id if owner else type_name.rpartition("::")[2],
-            self._tagged(type_name, request, properties, before=before),
+            self._tagged(definition, request, properties, before=before),
             physical_id,
             resource.attributes if resource else {},
             made.emulated.seed if made else "",
         )
 
-    def _tagged(self, type_name: str, request: Request, properties: Json, *, before: bool) -> Json:
-        """The properties with the tags of the stack in them, where ministack keeps tags of that type."""
-        where = self._ministack.tag_property(type_name)
-        stack_tags = request.previous_stack_tags if before else request.stack_tags
-        system_tags = request.previous_system_tags if before else request.system_tags
+    def _tagged(self, definition: TypeDefinition, request: Request, properties: Json, *, before: bool) -> Json:
+        """The properties with the tags of the stack in them, those of CloudFormation where ministack keeps tags."""
+        kept = self._ministack.tag_property(definition.type_name)
+        name, is_map = kept or (definition.tag_property, definition.tags_are_a_map)
+        brought = request.previous_stack_tags if before else request.stack_tags
         # AWS IoT refuses tags that begin with aws:, CloudFormation's own as well.
-        brought = {**stack_tags, **({} if type_name.startswith("AWS::IoT::") else system_tags)}
-        if where is None or not brought:
+        if kept and not definition.type_name.startswith("AWS::IoT::"):
+            brought = {**brought, **(request.previous_system_tags if before else request.system_tags)}
+        if not name or not brought:
             return properties
-        name, is_map = where
         tags = merged(properties.get(name), brought)
         return {**properties, name: tags if is_map else tag_list(tags)}
 
@@ -209,8 +224,9 @@ class MinistackProvider:
 def _resource(definition: TypeDefinition, emulated: Emulated) -> Resource:
     """The resource by what ministack answered, its attributes at their dotted names in the model."""
     model: Json = {**emulated.properties}
+    declared = definition.schema.get("properties", {})
     for name, value in emulated.attributes.items():
-        if isinstance(model.get(name.partition(".")[0], {}), dict):
+        if name.partition(".")[0] in declared and isinstance(model.get(name.partition(".")[0], {}), dict):
             put_at(model, name, value)
     # A part of the identifier that is neither a property nor an attribute is what Ref returns.
     for name in definition.primary_identifier:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from laptop.events import Action, Invoke, LocalFailure, follow, production_event
+from laptop.execution_environment import HandlerCrashed
 from laptop.paths import Json, put_at, value_at
 from laptop.providers.failures import handler_failure
 from laptop.providers.protocol import Resource, ResourceFailed
-from laptop.runtime import HandlerCrashed
 
 if TYPE_CHECKING:
     from laptop.definition import TypeDefinition
@@ -60,15 +61,21 @@ class HandlersProvider:
     """Serves every type that `types` finds.
 
     `on_tagged` is told identifier and system tags of each resource that CloudFormation itself writes its
-    `aws:cloudformation:` tags onto; it must not raise.
+    `aws:cloudformation:` tags onto; it must not raise. `raised` tells what the handler last raised for a request
+    token and where, "" when it did not. With `patient` an operation has no time limit.
     """
 
     notice: str | None = None
 
     def __init__(
-        self, types: Types, on_tagged: Callable[[str, Mapping[str, str]], None] = lambda _identifier, _tags: None
+        self,
+        types: Types,
+        on_tagged: Callable[[str, Mapping[str, str]], None] = lambda _identifier, _tags: None,
+        raised: Callable[[str], str] = lambda _token: "",
+        *,
+        patient: bool = False,
     ) -> None:
-        self._types, self._on_tagged = types, on_tagged
+        self._types, self._on_tagged, self._raised, self._patient = types, on_tagged, raised, patient
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """The schema of the type's default version."""
@@ -144,7 +151,8 @@ class HandlersProvider:
                 f"The type {definition.type_name} is not registered any more, so nothing can {action.lower()} it.",
                 "InvalidRequest",
             )
-        return _Operation(action, definition, request, found)
+        limit = math.inf if self._patient else definition.timeout_seconds(action)
+        return _Operation(action, definition, request, found, limit, self._raised)
 
     def _tagged(self, request: Request, resource: Resource) -> Resource:
         if request.system_tags:
@@ -160,6 +168,8 @@ class _Operation:
     definition: TypeDefinition
     request: Request
     type: RegistryType
+    limit_seconds: float
+    raised: Callable[[str], str]
 
     def resource(
         self, desired: Json, previous: Json | None, wait: Wait, tell: Told = lambda _resource: None
@@ -177,15 +187,14 @@ class _Operation:
     ) -> Json:
         """The progress event of the handler's SUCCESS; `tell` hears of each identity on the way. ResourceFailed."""
         event = self._event(desired, previous, next_token)
-        limit = self.definition.timeout_seconds(self.action)
         answer: Json = {}
         try:
-            for answer in follow(self._deliver, event, sleep=wait, timeout=limit):
+            for answer in follow(self._deliver, event, sleep=wait, timeout=self.limit_seconds):
                 self._tell(answer, desired, tell)
         except LocalFailure as failure:
             raise self.failure(str(failure)) from None
         if answer["status"] == "FAILED":
-            raise self.failure(answer.get("message"), answer.get("errorCode"))
+            raise self.failure(answer.get("message") or self._unsaid(), answer.get("errorCode"))
         return answer
 
     def _deliver(self, event: Json) -> Any:
@@ -246,10 +255,15 @@ class _Operation:
         if resource.identifier != identifier:
             raise self.failure(f"The handler's answer to {self.action} has another primary identifier.")
 
-    def failure(self, message: str | None, code: str | None = "InternalFailure") -> ResourceFailed:
+    def _unsaid(self) -> str:
+        """What stands in for the message that a handler did not give; at AWS nothing does."""
+        raised = self.raised(self.request.token)
+        return f"The handler ended with {raised}" if raised else "The handler gave no message."
+
+    def failure(self, message: str, code: str | None = "InternalFailure") -> ResourceFailed:
         """The failure in the form in which CloudFormation reports a handler's in stack events."""
         known = code if code in _ERROR_CODES else "InternalFailure"
-        return handler_failure(self.request, message or "The handler gave no message.", known)
+        return handler_failure(self.request, message, known)
 
 
 def _with_known(definition: TypeDefinition, resource: Resource, properties: Json) -> Json:

@@ -47,7 +47,11 @@ class ServiceProvider:
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """The published schema of a type of the table."""
-        return self._published.find(type_name, place.region) if type_name in TYPES else None
+        if type_name not in TYPES:
+            return None
+        # A type is asked for when its template is read, well before the first call.
+        self._clients.prepare(TYPES[type_name].service, place)
+        return self._published.find(type_name, place.region)
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         """Create, and wait until the resource is what it was to become; it is told before the wait."""
@@ -70,10 +74,10 @@ class ServiceProvider:
         return updated
 
     def delete(
-        self, definition: TypeDefinition, request: Request, resource: Resource, _previous: Json, progress: Progress
+        self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
         """Delete, after what is under way, and wait until it is gone."""
-        self._operation(definition, request).delete(resource.identifier, progress)
+        self._operation(definition, request).delete(resource.identifier, previous, progress)
         self._properties.pop((request.place, definition.type_name, resource.identifier), None)
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
@@ -113,8 +117,13 @@ class _Operation:
         identifier = self._identifier(made)
         progress.identified(self._resource(identifier, made, named, tags))
         self._write_system_tags(made)
+        self._call_further({}, members)
         description = self.calls.succeeded(self.row.key(identifier), progress)
         return self._resource(identifier, description, named, tags)
+
+    def _call_further(self, previous: Json, desired: Json) -> None:
+        for operation, members in self.row.further(previous, desired):
+            self.calls.invoke(operation, members)
 
     def _write_system_tags(self, description: Json) -> None:
         if self.request.system_tags and self.definition.tag_property:
@@ -139,6 +148,7 @@ class _Operation:
         watched = self.row.update_for or (*before, *after)
         if any(before.get(name) != after.get(name) for name in watched):
             self._change(resource, key, self.row.changed(before, after), progress)
+            self._call_further(before, after)
         description = self.calls.description(key)
         if description is None:
             raise not_found(self.request, self.definition.type_name, resource.identifier)
@@ -176,8 +186,9 @@ class _Operation:
         if gone:
             self.calls.invoke("DeleteTags", {"ResourceArn": description[self.row.arn_member], "TagKeys": gone})
 
-    def delete(self, identifier: str, progress: Progress) -> None:
+    def delete(self, identifier: str, previous: Json, progress: Progress) -> None:
         key = self.row.key(identifier)
+        self._call_further(coerced(self.definition, previous), {})
         self.calls.settled(key, progress)
         self._stop(key, progress)
         self.calls.call("Delete", {**key, **self.row.delete_with})

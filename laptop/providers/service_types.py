@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from laptop.paths import Json
 
+# Operations and their members.
+Further = list[tuple[str, "Json"]]
 _UNDER_WAY = (
     "Creating",
     "Updating",
@@ -30,6 +32,10 @@ def _same(members: Json) -> Json:
     return members
 
 
+def _none(_previous: Json, _desired: Json) -> Further:
+    return []
+
+
 def _changed_members(previous: Json, desired: Json) -> Json:
     return {name: value for name, value in desired.items() if previous.get(name) != value}
 
@@ -39,9 +45,10 @@ class ServiceType:
     """One type. The operations are called after `title`, and what they call a resource by default too.
 
     `requested` makes the members of a create of properties, `changed` those of an update of the properties before and
-    after, `described` properties of the members of a description. An update that changes none of `update_for` is no
-    call; `writes_over` is said of a create that would take what has the name, `needs` is the type of what must be
-    there under the same members. `ref` is what Ref returns where that is not the primary identifier.
+    after, `described` properties of the members of a description, and `further` the calls that follow a create or an
+    update or come before a delete. An update that changes none of `update_for` is no call. `writes_over` is said of a
+    create that would take what has the name, `needs` is the type of what must be there under the same members. `ref`
+    is what Ref returns where that is not the primary identifier.
     """
 
     title: str
@@ -67,6 +74,7 @@ class ServiceType:
     requested: Callable[[Json], Json] = _same
     changed: Callable[[Json, Json], Json] = _changed_members
     described: Callable[[Json], Json] = _same
+    further: Callable[[Json, Json], Further] = _none
 
     def operation(self, kind: str) -> str:
         """The operation that does a "Create", "Describe", "Update", "Delete" or "List"."""
@@ -154,6 +162,20 @@ def _described_target(members: Json) -> Json:
     return {**members, "Id": "|".join(str(members[name]) for name in names)}
 
 
+def _scheduled_actions(previous: Json, desired: Json) -> Further:
+    """The scheduled actions of a scalable target are resources of their own to the API."""
+    before, after = (
+        {action["ScheduledActionName"]: {**_target_of(one), **action} for action in one.get("ScheduledActions", ())}
+        for one in (previous, desired)
+    )
+    put = [("PutScheduledAction", action) for name, action in after.items() if before.get(name) != action]
+    return put + [("DeleteScheduledAction", action) for name, action in before.items() if name not in after]
+
+
+def _target_of(members: Json) -> Json:
+    return {name: members[name] for name in ("ResourceId", "ScalableDimension", "ServiceNamespace")}
+
+
 def _policy_key(identifier: str) -> Json:
     """An identifier is ARN and dimension; the ARN ends with :resource/NAMESPACE/RESOURCE:policyName/NAME."""
     arn, _, dimension = identifier.partition("|")
@@ -233,6 +255,7 @@ TYPES: dict[str, ServiceType] = {
             "ResourceIds": [key["ResourceId"]],
         },
         described=_described_target,
+        further=_scheduled_actions,
         changed=lambda _previous, now: now,
     ),
     "AWS::ApplicationAutoScaling::ScalingPolicy": ServiceType(

@@ -84,7 +84,8 @@ class SageMakerApp:
     def reset(self) -> None:
         """Empties everything: models, endpoints, tags and all other state of moto, recorded calls, faults."""
         forget_everything()
-        self.calls.clear()
+        # A new list: a call that is still under way is not one of those that come now.
+        self.calls = []
         self.faults.clear()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -98,6 +99,7 @@ class SageMakerApp:
         return [content]
 
     def _recorded(self, request: _Arrived) -> Answer:
+        calls = self.calls
         access_key, region, service = signer(request.headers)
         rule = self.faults.meet(request.operation, request.members)
         status, code = None, None
@@ -107,7 +109,7 @@ class SageMakerApp:
             return made
         finally:
             fault = rule.fault if rule else None
-            self.calls.append(Call(request.operation, service, region, access_key, status, code, fault))
+            calls.append(Call(request.operation, service, region, access_key, status, code, fault))
 
     def _answer(self, request: _Arrived, rule: Rule | None) -> Answer:
         if rule and (instead := _instead_of_acting(request, rule)):

@@ -8,7 +8,7 @@ user, so that a model of that name may be anybody's. By what CreateModel says:
     ------------------------  -----------------------------  ----------------------------------------------------
     created                   done                           done
     it exists already         done                           look, if an attempt had no answer; else AlreadyExists
-    no, for now (IAM, quota)  wait                           look, in the first invocation; then wait
+    no, for now (IAM, load)   wait                           look, in the first invocation; then wait
     no, for good              fail                           look, if an attempt had no answer; then fail
     nothing (no answer)       wait                           look; then wait
 

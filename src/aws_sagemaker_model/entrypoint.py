@@ -5,21 +5,19 @@ messages, and turns a finished create into a failure when a metric cannot be pub
 """
 
 import time
-from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
 from cloudformation_cli_python_lib import Action, HandlerErrorCode, OperationStatus, ProgressEvent, Resource
 
 from . import names, sam, telemetry
-from .errors import Failure, fault_of_this_type, invalid_request
-from .models import ResourceModel
+from .errors import Failure, as_failure
 from .request import Request, parse
 from .session import CALLER, Lease
 
 # Seconds that CloudFormation gives an invocation ("handler timeouts", CloudFormation CLI user guide).
 READ_TIME_LIMIT = 30.0
 MUTATION_TIME_LIMIT = 60.0
-_PROPERTIES = tuple(field.name for field in fields(ResourceModel))
 
 
 class ModelType(Resource):  # type: ignore[misc]
@@ -36,8 +34,8 @@ class ModelType(Resource):  # type: ignore[misc]
         telemetry.silence_libraries()
         try:
             request = parse(event)
-        except Failure as failure:
-            progress = failed(failure)
+        except Exception as error:
+            progress = failed(as_failure(error))
             telemetry.write(line, progress, started)
             return _to_json(progress)
         lease = Lease(started + _seconds(request.action, context))
@@ -57,12 +55,8 @@ class ModelType(Resource):  # type: ignore[misc]
         try:
             with CALLER.lent(request.credentials, lease) as session:
                 return self._invoke_handler(session, request, request.action, request.callback_context)
-        except Failure as failure:
-            return failed(failure)
-        except RecursionError:
-            return failed(invalid_request("The properties are nested too deeply."))
         except Exception as error:
-            return failed(fault_of_this_type(error))
+            return failed(as_failure(error))
 
 
 def succeeded(model: dict[str, Any] | None = None, **members: Any) -> ProgressEvent:
@@ -83,16 +77,10 @@ def _seconds(action: Action, context: Any) -> float:
 
 
 def _to_json(progress: ProgressEvent) -> dict[str, Any]:
-    """Return the JSON of a progress event; its models are of the library's class here alone."""
-    if progress.resourceModel is not None:
-        progress.resourceModel = _to_library(progress.resourceModel)
-    if progress.resourceModels:
-        progress.resourceModels = [_to_library(model) for model in progress.resourceModels]
-    return progress._serialize()  # type: ignore[no-any-return]
-
-
-def _to_library(model: dict[str, Any]) -> ResourceModel:
-    return ResourceModel(**{name: model.get(name) for name in _PROPERTIES})
+    """Return the JSON of a progress event. The library would want models of its own class; ours are JSON already."""
+    models = {"resourceModel": progress.resourceModel, "resourceModels": progress.resourceModels}
+    event = replace(progress, resourceModel=None, resourceModels=None)._serialize()
+    return {**event, **{name: value for name, value in models.items() if value is not None}}
 
 
 def _model_name(request: Request, progress: ProgressEvent) -> str | None:

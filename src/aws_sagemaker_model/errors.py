@@ -4,6 +4,7 @@ import re
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import shorten
 
 from botocore import exceptions, parsers
 from cloudformation_cli_python_lib import HandlerErrorCode as Code
@@ -75,8 +76,13 @@ def not_visible(failure: Failure) -> Failure:
     return Failure(Code.NotStabilized, message, Retry.VISIBLE)
 
 
-def fault_of_this_type(error: BaseException) -> Failure:
-    """Return the failure that a fault in this type's own code is: where it happened, without what it says."""
+def as_failure(error: Exception) -> Failure:
+    """Return a failure as it is, and a fault in this type's own code as one that tells where it happened."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, RecursionError):
+        return invalid_request("The properties are nested too deeply.")
+    # What the error says may repeat a property value.
     frames = traceback.extract_tb(error.__traceback__)
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
     message = f"The resource type failed where it should not. Please report it: {type(error).__name__}{where}."
@@ -101,13 +107,9 @@ def outcome(error: Exception, operation: str, values: Iterable[str], *, lost: bo
         parts.append(f"Allow {denied[1]} to it.")
     # For an answer without a readable code botocore makes the status the code, and the whole page the text.
     elif reading.quotes and text and not code.isdigit():
-        parts.append(f"SageMaker said: {_shortened(redacted(text, values))}")
+        parts.append(f"SageMaker said: {shorten(redacted(text, values), _LONGEST_QUOTE, placeholder=' …')}")
     reference = [operation, code, *([f"request {metadata['RequestId']}"] if metadata.get("RequestId") else [])]
     return kind(reading.error_code, f"{' '.join(parts)} ({', '.join(reference)})", reading.retry)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]} …"
 
 
 def redacted(text: str, values: Iterable[str]) -> str:

@@ -13,12 +13,13 @@ from .models import ResourceModel
 from .properties import IDENTIFIERS, TYPE_NAME
 from .request import Request
 from .sagemaker import SageMaker
-from .schema import Violation, told
+from .schema import Violation, to_message
 from .session import HandlerSession
 from .stabilisation import Attempt, State
 
 resource = ModelType(TYPE_NAME, ResourceModel)
 test_entrypoint = resource.test_entrypoint
+_IMMUTABLE = "cannot change once the model is made: a model is immutable but for its tags. Replace the model."
 
 
 @resource.handler(Action.CREATE)
@@ -28,7 +29,7 @@ def create(session: HandlerSession, request: Request, callback_context: Any) -> 
     _refuse(validation.of_create(request.properties, request.violations, request.stack_tags, attempt.number == 0))
     generated = names.generate(request.stack_id, request.logical_id, request.token)
     name = request.properties.get("ModelName", generated)
-    models = SageMaker(session, request.region)
+    models = SageMaker(session, request.region, request.account)
     identifiers = _identifiers(request, name, models)
     try:
         if attempt.state is not State.DONE:
@@ -39,7 +40,7 @@ def create(session: HandlerSession, request: Request, callback_context: Any) -> 
             attempt = attempt.done(time.time())
         return succeeded(translator.to_model(models.describe_model(name), request.tags))
     except Exception as error:
-        failure = error if isinstance(error, Failure) else errors.fault_of_this_type(error)
+        failure = errors.as_failure(error)
         attempt = attempt.noting(failure)
         is_done = attempt.state is State.DONE
         is_ours = is_done or (name == generated and attempt.state is State.PERHAPS_DONE)
@@ -50,7 +51,7 @@ def create(session: HandlerSession, request: Request, callback_context: Any) -> 
 @resource.handler(Action.READ)
 def read(session: HandlerSession, request: Request, _callback_context: Any) -> ProgressEvent:
     """Return the model as the service holds it."""
-    models = SageMaker(session, request.region)
+    models = SageMaker(session, request.region, request.account)
     description = models.describe_model(_existing_name(request, models))
     arn = translator.to_identifiers(description)["ModelArn"]
     return succeeded(translator.to_model(description, models.list_tags(arn)))
@@ -60,12 +61,13 @@ def read(session: HandlerSession, request: Request, _callback_context: Any) -> P
 def update(session: HandlerSession, request: Request, callback_context: Any) -> ProgressEvent:
     """Change the tags of the model; everything else of a model is immutable."""
     attempt = Attempt.of(callback_context, time.time())
-    models = SageMaker(session, request.region)
+    models = SageMaker(session, request.region, request.account)
     name = _existing_name(request, models)
-    _refuse(validation.of_unknown_properties(request.violations))
     try:
         description = models.describe_model(name)
-        _refuse_changes(translator.create_only_changes(request.properties, request.previous_properties, description))
+        if changed := translator.create_only_changes(request.properties, request.previous_properties, description):
+            pointers = ", ".join(f"/properties/{name}" for name in changed)
+            raise Failure(HandlerErrorCode.NotUpdatable, f"{pointers} {_IMMUTABLE}")
         _refuse(validation.of_update(request.properties, request.violations, request.stack_tags))
         arn = translator.to_identifiers(description)["ModelArn"]
         current = models.list_tags(arn)
@@ -81,7 +83,7 @@ def update(session: HandlerSession, request: Request, callback_context: Any) -> 
 def delete(session: HandlerSession, request: Request, callback_context: Any) -> ProgressEvent:
     """Delete the model."""
     attempt = Attempt.of(callback_context, time.time())
-    models = SageMaker(session, request.region)
+    models = SageMaker(session, request.region, request.account)
     name = _existing_name(request, models)
     try:
         models.delete_model(name)
@@ -96,17 +98,15 @@ def delete(session: HandlerSession, request: Request, callback_context: Any) -> 
 @resource.handler(Action.LIST)
 def list_page(session: HandlerSession, request: Request, _callback_context: Any) -> ProgressEvent:
     """Return the identifiers of one page of models."""
-    summaries, next_token = SageMaker(session, request.region).list_models(request.next_token)
+    summaries, next_token = SageMaker(session, request.region, request.account).list_models(request.next_token)
     return succeeded(resourceModels=[translator.to_identifiers(one) for one in summaries], nextToken=next_token)
 
 
 def _existing_name(request: Request, models: SageMaker) -> str:
     """Return the name of the model that a request identifies. Raises Failure."""
-    _refuse(
-        [violation for violation in request.violations if violation.path[:1] and violation.path[0] in IDENTIFIERS]
-    )
+    _refuse([violation for violation in request.violations if {*violation.path[:1]} & {*IDENTIFIERS}])
     arn, name = (request.properties.get(identifier) for identifier in IDENTIFIERS)
-    found = names.identify(arn, name, models.place(request.account))
+    found = names.identify(arn, name, models.place)
     if found is None:
         message = "No model of this region and account has the ModelArn or ModelName of the request."
         raise Failure(HandlerErrorCode.NotFound, message)
@@ -115,20 +115,13 @@ def _existing_name(request: Request, models: SageMaker) -> str:
 
 def _identifiers(request: Request, name: str, models: SageMaker) -> dict[str, Any]:
     """Return the identifiers of a model. Without an account, its ARN is there only if the request has it."""
-    arn = models.place(request.account).arn(name) or request.properties.get("ModelArn")
+    arn = models.place.arn(name) or request.properties.get("ModelArn")
     return {**({"ModelArn": arn} if arn else {}), "ModelName": name}
 
 
 def _refuse(violations: list[Violation]) -> None:
     if violations:
-        raise errors.invalid_request(told(violations))
-
-
-def _refuse_changes(changed: list[str]) -> None:
-    if changed:
-        pointers = ", ".join(f"/properties/{name}" for name in changed)
-        advice = "cannot change once the model is made: a model is immutable but for its tags. Replace the model."
-        raise Failure(HandlerErrorCode.NotUpdatable, f"{pointers} {advice}")
+        raise errors.invalid_request(to_message(violations))
 
 
 def _unfinished(

@@ -23,16 +23,13 @@ CREATE_ONLY = _names(SCHEMA["createOnlyProperties"])
 IDENTIFIERS = _names([*SCHEMA["primaryIdentifier"], *(pointers[0] for pointers in SCHEMA["additionalIdentifiers"])])
 
 
-@cache
-def _definition(reference: str) -> Any:
-    return _resolved(SCHEMA["definitions"][_names([reference])[0]])
-
-
 def _resolved(node: Any) -> Any:
     """Return a part of the schema with the definitions that it refers to in their places."""
     if not isinstance(node, dict):
         return node
-    return _definition(node["$ref"]) if "$ref" in node else {key: _resolved(node[key]) for key in node}
+    if "$ref" in node:
+        return _resolved(SCHEMA["definitions"][_names([node["$ref"]])[0]])
+    return {key: _resolved(value) for key, value in node.items()}
 
 
 # The schema of a whole model, without references.

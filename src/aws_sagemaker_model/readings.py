@@ -23,7 +23,6 @@ class Retry(Enum):
 _CREATE = ("CreateModel",)
 _EXISTING = ("DescribeModel", "DeleteModel", "ListTags", "AddTags", "DeleteTags")
 _ANY = (*_CREATE, *_EXISTING, "ListModels")
-_LIMITS = ("ResourceLimitExceeded", "ServiceQuotaExceeded")
 _REFUSED = "SageMaker refused the request."
 _PROPERTY_REFUSED = "SageMaker refused a property of the model. Correct it and try again."
 _NO_MODEL = "The model does not exist in this region and account."
@@ -103,11 +102,10 @@ READINGS: tuple[Reading, ...] = (
         "its S3DataSource."),
     Reading(said=r"^More than one container in MultiModel mode", advice=
         "Only one container of a model may have Mode MultiModel."),
-    Reading(codes=_LIMITS, error_code=Code.ServiceLimitExceeded, advice=
-        "The account has as many models as it may have in this region. Delete models that are not used, or ask for a "
-        "higher quota in Service Quotas."),
-    Reading(operations=(*_EXISTING, "ListModels"), codes=_LIMITS, error_code=Code.ServiceLimitExceeded, advice=
-        "The account has reached a limit of SageMaker in this region. Ask for a higher quota in Service Quotas."),
+    Reading(operations=_ANY, codes=("ResourceLimitExceeded", "ServiceQuotaExceeded"),
+        error_code=Code.ServiceLimitExceeded, advice=
+        "The account has reached a limit of SageMaker in this region, such as the number of models. Delete models "
+        "that are not used, or ask for a higher quota in Service Quotas."),
     Reading(operations=_EXISTING, said='^Could not find model "', error_code=Code.NotFound, advice=_NO_MODEL),
     Reading(operations=_EXISTING, codes=("ResourceNotFound",), error_code=Code.NotFound, advice=_NO_MODEL),
     Reading(operations=_ANY, codes=("AccessDenied", "UnauthorizedOperation", "NotAuthorized"),

@@ -1,9 +1,8 @@
 """What CloudFormation asks for, out of the event that the Lambda function gets."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from cloudformation_cli_python_lib import Action
 
@@ -50,59 +49,60 @@ class Request:
 
 def parse(event: Any) -> Request:
     """Return the request in an event, ignoring members that are not known. Raises Failure."""
-    try:
-        action, data = Action[event["action"]], event["requestData"]
-        stated = data.get("resourceProperties") or {}
-        is_full = action in (Action.CREATE, Action.UPDATE)
-        properties, violations = schema.coerce(stated if is_full else _identifiers(stated))
-        previous, _ = schema.coerce(data.get("previousResourceProperties") if is_full else None)
-        stack_tags, before = _stack_tags(data.get("stackTags")), _stack_tags(data.get("previousStackTags"))
-        return Request(
-            action=action,
-            region=_text(event.get("region"), r"[a-z]{2,}(-[a-z0-9]{1,30}){2,5}", _NO_REGION),
-            account=_optional_text(event.get("awsAccountId"), r"[0-9]{12}"),
-            token=_text(event["bearerToken"], r".+"),
-            stack_id=_optional_text(event.get("stackId")),
-            logical_id=_optional_text(data.get("logicalResourceId")),
-            next_token=_optional_text(event.get("nextToken")),
-            callback_context=event.get("callbackContext") or {},
-            properties=properties,
-            violations=violations,
-            previous_properties=previous,
-            stack_tags=stack_tags,
-            tags=stack_tags | tags.from_list(properties.get("Tags")),
-            previous_tags=before | tags.from_list(previous.get("Tags")),
-            credentials=_credentials(data.get("callerCredentials")),
-            provider_credentials=_credentials(data.get("providerCredentials")),
-            log_group=_optional_text(data.get("providerLogGroupName")),
-        )
-    except (KeyError, TypeError, AttributeError):
-        raise invalid_request(_NO_REQUEST) from None
+    data = _object(_object(event).get("requestData"))
+    action = Action.__members__.get(_text(event.get("action"), r".+"))
+    desired, previous = (data.get(name) or {} for name in ("resourceProperties", "previousResourceProperties"))
+    if action not in (Action.CREATE, Action.UPDATE) and isinstance(desired, dict):
+        desired = {name: desired[name] for name in IDENTIFIERS if desired.get(name) is not None}
+    properties, violations = schema.coerce(desired)
+    previous, _ = schema.coerce(previous)
+    stack_tags = _stack_tags(data.get("stackTags"))
+    return Request(
+        action=action or _refuse(),
+        region=_text(event.get("region"), r"[a-z]{2,}(-[a-z0-9]{1,30}){2,5}", _NO_REGION),
+        account=_optional_text(event.get("awsAccountId"), r"[0-9]{12}"),
+        token=_text(event.get("bearerToken"), r".+"),
+        stack_id=_optional_text(event.get("stackId")),
+        logical_id=_optional_text(data.get("logicalResourceId")),
+        next_token=_optional_text(event.get("nextToken")),
+        callback_context=event.get("callbackContext") or {},
+        properties=properties,
+        violations=violations,
+        previous_properties=previous,
+        stack_tags=stack_tags,
+        tags=stack_tags | tags.from_list(properties.get("Tags")),
+        previous_tags=_stack_tags(data.get("previousStackTags")) | tags.from_list(previous.get("Tags")),
+        credentials=_credentials(data.get("callerCredentials")),
+        provider_credentials=_credentials(data.get("providerCredentials")),
+        log_group=_optional_text(data.get("providerLogGroupName")),
+    )
 
 
-def _identifiers(properties: Any) -> Any:
-    if not isinstance(properties, Mapping):
-        return properties
-    return {name: properties[name] for name in IDENTIFIERS if properties.get(name) is not None}
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else _refuse()
 
 
 def _stack_tags(stated: Any) -> dict[str, str]:
     # Those that belong to AWS, such as the ones that Service Catalog adds, are not ours to write.
-    return tags.without_reserved({_text(key): _text(value) for key, value in (stated or {}).items()})
+    return tags.without_reserved({_text(key): _text(value) for key, value in _object(stated or {}).items()})
 
 
 def _credentials(stated: Any) -> Credentials | None:
     names = ("accessKeyId", "secretAccessKey", "sessionToken")
-    key, secret, token = (stated.get(name) if isinstance(stated, Mapping) else None for name in names)
-    return Credentials(_text(key), _text(secret), _optional_text(token)) if key and secret else None
+    key, secret, token = (stated.get(name) if isinstance(stated, dict) else None for name in names)
+    return (_text(key), _text(secret), _optional_text(token)) if key and secret else None
 
 
 def _optional_text(value: Any, pattern: str = r".*") -> str | None:
     return _text(value, pattern) if value else None
 
 
-def _text(value: Any, pattern: str = r".*", message: str = _NO_REQUEST) -> str:
-    """Return a string that matches a pattern and that can be sent. Raises Failure with a message."""
-    if not (isinstance(value, str) and schema.is_text(value) and re.fullmatch(pattern, value, re.DOTALL)):
-        raise invalid_request(message)
-    return value
+def _text(value: Any, pattern: str = r".*", otherwise: str = _NO_REQUEST) -> str:
+    """Return a string that matches a pattern and that can be sent. Raises Failure."""
+    if isinstance(value, str) and schema.is_text(value) and re.fullmatch(pattern, value, re.DOTALL):
+        return value
+    return _refuse(otherwise)
+
+
+def _refuse(message: str = _NO_REQUEST) -> NoReturn:
+    raise invalid_request(message)

@@ -14,15 +14,12 @@ PAGE_SIZE = 100
 
 
 class SageMaker:
-    """SageMaker's models in a region, for one request."""
+    """SageMaker's models in a region and account, for one request; `place` is where they are."""
 
-    def __init__(self, session: HandlerSession, region: str) -> None:
+    def __init__(self, session: HandlerSession, region: str, account: str | None) -> None:
         self._client = session.client("sagemaker", region_name=region)
         self._session = session
-
-    def place(self, account: str | None) -> Place:
-        """Return where the models of an account are that this client sees."""
-        return Place(self._client.meta.partition, self._client.meta.region_name, account)
+        self.place = Place(self._client.meta.partition, region, account)
 
     def create_model(self, request: Mapping[str, Any]) -> str:
         """Create a model, and return its ARN."""
@@ -38,14 +35,20 @@ class SageMaker:
 
     def list_models(self, next_token: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """Return one page of model summaries, and the token of the next."""
-        page = self._call(
-            "list_models", {"MaxResults": PAGE_SIZE, **({"NextToken": next_token} if next_token else {})}
-        )
+        position = {"NextToken": next_token} if next_token else {}
+        page = self._call("list_models", {"MaxResults": PAGE_SIZE, **position})
         return page["Models"], page.get("NextToken")
 
     def list_tags(self, model_arn: str) -> dict[str, str]:
         """Return all tags of a model but those that belong to AWS."""
-        return tags.from_list([tag for page in self._tag_pages(model_arn) for tag in page])
+        found: list[Any] = []
+        request: dict[str, Any] = {"ResourceArn": model_arn}
+        while True:
+            page = self._call("list_tags", request)
+            found += page.get("Tags", [])
+            if not page.get("NextToken"):
+                return tags.from_list(found)
+            request["NextToken"] = page["NextToken"]
 
     def change_tags(self, model_arn: str, change: tags.Changes, current: tags.Tags) -> None:
         """Add, overwrite and remove tags of a model; `current` are those that it has.
@@ -59,15 +62,6 @@ class SageMaker:
         for method, member, changed in (removing, adding) if is_crowded else (adding, removing):
             if changed:
                 self._call(method, {"ResourceArn": model_arn, member: changed})
-
-    def _tag_pages(self, model_arn: str) -> Iterator[list[dict[str, str]]]:
-        request: dict[str, Any] = {"ResourceArn": model_arn}
-        while True:
-            page = self._call("list_tags", request)
-            yield page.get("Tags", [])
-            if not page.get("NextToken"):
-                return
-            request["NextToken"] = page["NextToken"]
 
     def _call(self, method: str, request: Mapping[str, Any]) -> dict[str, Any]:
         self._session.lease.lost = 0

@@ -1,6 +1,7 @@
 """Properties against the schema: coerced as CloudFormation needs it, with every violation in words."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ from .properties import MODEL, Path, matches, schema_of
 
 # What CloudFormation keeps of a message: the length of StatusMessage in its RecordHandlerProgress (API reference).
 MAX_MESSAGE_LENGTH = 1024
+_WORD = r"\w{1,64}"
 
 
 class Violation(NamedTuple):
@@ -18,18 +20,14 @@ class Violation(NamedTuple):
 
     @property
     def pointer(self) -> str:
-        """The JSON pointer of the place. A name that is no word is shown as `*`: it may be a value gone astray."""
-        return "/properties" + "".join(f"/{step if _is_word(step) else '*'}" for step in self.path)
+        """The JSON pointer of the place. A name that is no word is shown as `*`, as it may be a misplaced value."""
+        return "/properties" + "".join(f"/{step if matches(_WORD, str(step)) else '*'}" for step in self.path)
 
     def __str__(self) -> str:
         return f"{self.pointer} {self.message}"
 
 
-def _is_word(step: str | int) -> bool:
-    return isinstance(step, int) or matches(r"\w{1,64}", step)
-
-
-def told(violations: Sequence[Violation]) -> str:
+def to_message(violations: Sequence[Violation]) -> str:
     """Return violations as one message, cut after a whole one where CloudFormation would cut it."""
     texts = [str(violation) for violation in violations]
     lengths = list(accumulate(len(text) + len("; ") for text in texts))
@@ -104,13 +102,9 @@ def _coerced(value: Any, schema: dict[str, Any], path: Path, violations: list[Vi
 
 
 def _to_string(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    raise TypeError
+    if not isinstance(value, str | bool | int | float):
+        raise TypeError
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _to_boolean(value: Any) -> bool:
@@ -123,13 +117,10 @@ def _to_integer(value: Any) -> int:
     return int(value)
 
 
-def _exactly(wanted: type) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        if not isinstance(value, wanted):
-            raise TypeError
-        return value
-
-    return convert
+def _of_type(wanted: type, value: Any) -> Any:
+    if not isinstance(value, wanted):
+        raise TypeError
+    return value
 
 
 # By type of the schema: how a value becomes one, and what a value that cannot must be.
@@ -137,8 +128,8 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "string": (_to_string, "a string"),
     "boolean": (_to_boolean, "true or false"),
     "integer": (_to_integer, "a whole number"),
-    "object": (_exactly(dict), "an object"),
-    "array": (_exactly(list), "a list"),
+    "object": (partial(_of_type, dict), "an object"),
+    "array": (partial(_of_type, list), "a list"),
 }
 
 
@@ -150,7 +141,7 @@ def _broken_keywords(value: Any, schema: dict[str, Any]) -> Iterator[str]:
             yield words.format(", ".join(map(str, limit)) if isinstance(limit, list) else limit)
     if isinstance(value, str):
         if not is_text(value):
-            yield "must be whole text: it has half of a character outside Unicode's first plane"
+            yield "must be valid Unicode text: it has one half of a surrogate pair without the other"
         if "pattern" in schema and not matches(schema["pattern"], value):
             yield f"must be {_in_words(schema)}"
     for name in schema.get("required", ()):

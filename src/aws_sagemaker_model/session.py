@@ -10,8 +10,9 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.config import Config
 from botocore.credentials import Credentials as _Keys
@@ -40,14 +41,11 @@ _TELEMETRY = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standar
 _UNSENT = (OutOfTime, EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
 
 
-class Credentials(NamedTuple):
-    """The credentials in an event."""
-
-    access_key: str
-    secret_key: str
-    token: str | None
+Credentials = tuple[str, str, str | None]
+"""Access key, secret key and session token."""
 
 
+@dataclass
 class Lease:
     """What one invocation has: the time it must answer by (a `time.monotonic` value) and the attempts it made.
 
@@ -55,22 +53,9 @@ class Lease:
     not answered, so that the service may have acted on them.
     """
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-        self.calls: list[str] = []
-        self.lost = 0
-
-    def begin_attempt(self, operation: str, seconds: float) -> None:
-        """Count an attempt, which may take so many seconds, or refuse it when it might outlast the invocation."""
-        self.lost += 1
-        if self.deadline - time.monotonic() < seconds + MARGIN:
-            raise OutOfTime
-        self.calls.append(operation)
-
-    def end_attempt(self, status: int | None, exception: Exception | None) -> None:
-        """Take note of what an attempt came to. An error of the server says nothing about what it did before."""
-        if isinstance(exception, _UNSENT) or (status is not None and status < 500):
-            self.lost -= 1
+    deadline: float
+    calls: list[str] = field(default_factory=list)
+    lost: int = 0
 
 
 class HandlerSession:
@@ -100,32 +85,35 @@ class HandlerSession:
         key = service, region_name
         if key not in self._clients:
             client = self._session.create_client(service, region_name=region_name, config=self._config)
-            client.meta.events.register(f"before-send.{service}", self._before_send)
-            client.meta.events.register(f"response-received.{service}", self._response_received)
+            client.meta.events.register(f"before-send.{service}", self._begin_attempt)
+            client.meta.events.register(f"response-received.{service}", self._end_attempt)
             if service == "sagemaker":
                 client.meta.events.register(f"before-parse.{service}", _require_json)
             self._clients[key] = client
         return self._clients[key]
 
     @contextmanager
-    def lent(self, credentials: Credentials | None, lease: Lease) -> Iterator["HandlerSession"]:
+    def lent(self, credentials: Credentials, lease: Lease) -> Iterator["HandlerSession"]:
         """Work with credentials and a lease until the end of the invocation."""
-        self._put(credentials or Credentials("", "", ""))
+        self._keys.access_key, self._keys.secret_key, self._keys.token = credentials
         self.lease = lease
         try:
             yield self
         finally:
-            self._put(Credentials("", "", ""))
+            self._keys.access_key = self._keys.secret_key = self._keys.token = ""
 
-    def _put(self, credentials: Credentials) -> None:
-        self._keys.access_key, self._keys.secret_key, self._keys.token = credentials
+    def _begin_attempt(self, event_name: str, **_: Any) -> None:
+        """Count an attempt, or refuse it when it might outlast the invocation."""
+        self.lease.lost += 1
+        if self.lease.deadline - time.monotonic() < self._longest_attempt + MARGIN:
+            raise OutOfTime
+        self.lease.calls.append(event_name.rpartition(".")[2])
 
-    def _before_send(self, event_name: str, **_: Any) -> None:
-        self.lease.begin_attempt(event_name.rpartition(".")[2], self._longest_attempt)
-
-    def _response_received(self, parsed_response: dict[str, Any] | None, exception: Any, **_: Any) -> None:
-        metadata = (parsed_response or {}).get("ResponseMetadata", {})
-        self.lease.end_attempt(metadata.get("HTTPStatusCode"), exception)
+    def _end_attempt(self, parsed_response: dict[str, Any] | None, exception: Any, **_: Any) -> None:
+        """Take note of an answer. An error of the server is none: it does not say what was done before it."""
+        status = (parsed_response or {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+        if isinstance(exception, _UNSENT) or status < 500:
+            self.lease.lost -= 1
 
 
 def _require_json(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:

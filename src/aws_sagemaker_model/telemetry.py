@@ -21,12 +21,13 @@ LOG = logging.getLogger(__package__)
 
 # At DEBUG these write whole requests with their property values and credentials.
 _LIBRARIES = ("botocore", "boto3", "urllib3", "s3transfer", "cloudformation_cli_python_lib")
+_LOGGERS = tuple(map(logging.getLogger, _LIBRARIES))
 
 
 def silence_libraries() -> None:
     """Keep other libraries' loggers from writing requests, whatever the level of the root logger."""
-    for name in _LIBRARIES:
-        _set_level(logging.getLogger(name), logging.CRITICAL + 1)
+    for logger in _LOGGERS:
+        _set_level(logger, logging.CRITICAL + 1)
 
 
 def _set_level(logger: logging.Logger, level: int) -> None:

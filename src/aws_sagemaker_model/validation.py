@@ -1,8 +1,8 @@
 """The rules of a model that JSON Schema cannot say; each is documented by SageMaker's API reference.
 
 Properties are the resource model as JSON. A value that is not known yet (an intrinsic function, in a template)
-is `UNKNOWN`: a rule speaks only where it is broken whatever the unknown will be. Needs nothing but Python, so that
-a linter of templates can use it.
+is `UNKNOWN`: a rule reports only what is wrong for every value that the unknown may have. Needs nothing but Python,
+so that a linter of templates can use it.
 """
 
 import unicodedata
@@ -48,16 +48,13 @@ def of_create(
 
 
 def of_update(properties: Properties, of_schema: list[Violation], stack_tags: tags.Tags) -> list[Violation]:
-    """Return all that is wrong with the tags that a model shall have: an update changes nothing else."""
-    of_tags = [violation for violation in of_schema if violation.path[0] == "Tags"]
-    return [*of_tags, *_tag_rules(properties), *_of_stack_tags(stack_tags, properties)]
+    """Return all that is wrong with the tags that a model shall have, which are all that an update changes.
 
-
-def of_unknown_properties(of_schema: list[Violation]) -> list[Violation]:
-    """Return the violations of properties that no model has, so that SageMaker cannot have returned them."""
-    return [
-        violation for violation in of_schema if not violation.path or violation.path[0] not in MODEL["properties"]
-    ]
+    A property that no model has is wrong as well: SageMaker cannot have returned it.
+    """
+    returned = {(name,) for name in MODEL["properties"] if name != "Tags"}
+    relevant = [violation for violation in of_schema if violation.path[:1] not in returned]
+    return [*relevant, *_tag_rules(properties), *_of_stack_tags(stack_tags, properties)]
 
 
 def containers(model: Properties) -> Iterator[tuple[Path, Properties]]:
@@ -166,16 +163,9 @@ def _tag_rules(model: Properties) -> Iterator[Violation]:
 
 
 RULES: tuple[Rule, ...] = (
-    _containers_or_primary_container,
-    _environment_size,
-    _one_multi_model_container,
-    _hostnames,
-    _data_sources,
-    _multi_model_data_source,
-    _private_registry,
-    _package_excludes_artifacts,
-    _tag_rules,
-)
+    _containers_or_primary_container, _environment_size, _one_multi_model_container, _hostnames, _data_sources,
+    _multi_model_data_source, _private_registry, _package_excludes_artifacts, _tag_rules,
+)  # fmt: skip
 
 
 def _of_stack_tags(stack_tags: tags.Tags, properties: Properties) -> Iterator[Violation]:

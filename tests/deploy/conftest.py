@@ -4,22 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto import mock_aws
 
-from tests.deploy.stubbed_registry import BUCKET, Clients, write_package
+from tests.deploy.registry import BUCKET, TYPE_NAME, Clients, mocked_aws, write_package
 
 
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
-    with mock_aws():
+    with mocked_aws():
         clients = Clients()
         clients("s3", "us-east-1").create_bucket(Bucket=BUCKET)
         yield clients
-        clients.assert_all_asked()
+        clients.close()
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    return write_package(tmp_path / "package.zip", "Acme::SageMaker::Model")
+    return write_package(tmp_path / "package.zip", TYPE_NAME)

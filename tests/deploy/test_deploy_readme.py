@@ -1,5 +1,6 @@
 """deploy/README.md: every command in it is one that its program takes."""
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,10 +12,9 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from cfnlint.decode import cfn_yaml
-from moto import mock_aws
 
 from tests.deploy.commands import commands_of
-from tests.deploy.stubbed_registry import Clients, write_package
+from tests.deploy.registry import Clients, mocked_aws, write_package
 from tools import move_template, register
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     write_package(tmp_path / "build" / "acme-sagemaker-model.zip", "Acme::SageMaker::Model")
     monkeypatch.chdir(tmp_path)
-    with mock_aws():
+    with mocked_aws():
         yield
 
 
@@ -116,8 +116,12 @@ def test_the_package_goes_to_where_the_stack_looks_for_it(account: None) -> None
 def test_the_tool_takes_its_arguments(account: None, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     for bucket in BUCKETS:
         boto3.client("s3").create_bucket(Bucket=bucket)
-    assert register.main([*command[3:], "--dry-run"], Clients()) == 0
-    assert "would register Acme::SageMaker::Model with arn:aws:iam::" in capsys.readouterr().out
+    with contextlib.closing(Clients()) as clients:
+        assert register.main([*command[3:], "--dry-run"], clients, poll_seconds=0) == 0
+        assert "would register Acme::SageMaker::Model with arn:aws:iam::" in capsys.readouterr().out
+        if "--dry-run" not in command:
+            assert register.main(command[3:], clients, poll_seconds=0) == 0
+            assert "type/resource/Acme-SageMaker-Model/00000001 (the default version" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", those_of("python", "-m", "tools.move_template"), ids=ids)

@@ -1,4 +1,4 @@
-"""Registration: the exact requests, nothing registered twice, and every failure in words."""
+"""Registration with the laptop cloud's registry: nothing registered twice, and every failure in words."""
 
 import base64
 import hashlib
@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.stub import ANY
 
-from tests.deploy.stubbed_registry import ACCOUNT, BUCKET, Clients, write_package
+from tests.deploy.registry import ACCOUNT, BUCKET, TYPE_NAME, Clients, write_package, write_unusable_package
 from tools import register
 
 EAST, WEST = "us-east-1", "eu-west-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/acme-execution"
 LOG_ROLE = f"arn:aws:iam::{ACCOUNT}:role/acme-logging"
-TYPE = {"Type": "RESOURCE", "TypeName": "Acme::SageMaker::Model"}
+FIRST, SECOND = ("00000001", "default"), ("00000002", "default")
 
 
 def arn(version: int, region: str = EAST) -> str:
@@ -24,35 +23,6 @@ def arn(version: int, region: str = EAST) -> str:
 
 def key(package: Path) -> str:
     return f"acme-sagemaker-model/{hashlib.sha256(package.read_bytes()).hexdigest()}.zip"
-
-
-def expect_registration(
-    clients: Clients,
-    package: Path,
-    version: int,
-    *,
-    region: str = EAST,
-    bucket: str = BUCKET,
-    ends: bool = True,
-    **settings: Any,
-) -> None:
-    request = {**TYPE, "SchemaHandlerPackage": f"s3://{bucket}/{key(package)}", "ClientRequestToken": ANY, **settings}
-    clients.expect(region, "register_type", request, {"RegistrationToken": f"token-{version}"})
-    if ends:
-        expect_end(clients, version, region)
-
-
-def expect_end(clients: Clients, version: int, region: str = EAST) -> None:
-    done = {"ProgressStatus": "COMPLETE", "TypeVersionArn": arn(version, region)}
-    for answer in ({"ProgressStatus": "IN_PROGRESS"}, done, done):
-        clients.expect(region, "describe_type_registration", {"RegistrationToken": f"token-{version}"}, answer)
-
-
-def expect_description(
-    clients: Clients, version: int, *, region: str = EAST, default: bool = True, status: str = "LIVE"
-) -> None:
-    answer = {"IsDefaultVersion": default, "DeprecatedStatus": status}
-    clients.expect(region, "describe_type", {**TYPE, "VersionId": f"{version:08}"}, answer)
 
 
 def run(clients: Clients, package: Path, *more: str, bucket: str = BUCKET, regions: tuple[str, ...] = (EAST,)) -> int:
@@ -68,19 +38,15 @@ def stored(clients: Clients, bucket: str = BUCKET) -> list[str]:
 def test_a_package_is_uploaded_registered_and_waited_for(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    expect_registration(
-        clients,
-        package,
-        1,
-        ExecutionRoleArn=ROLE,
-        LoggingConfig={"LogRoleArn": LOG_ROLE, "LogGroupName": "acme-logs"},
-    )
-    expect_description(clients, 1)
     options = ["--execution-role", ROLE, "--log-role", LOG_ROLE, "--log-group", "acme-logs"]
     assert run(clients, package, *options) == 0
     uploaded = clients("s3", EAST).get_object(Bucket=BUCKET, Key=key(package))
     assert uploaded["Body"].read() == package.read_bytes()
     assert f"{EAST}: registered: {arn(1)} (the default version)" in capsys.readouterr().out
+    described = clients("cloudformation", EAST).describe_type(Arn=arn(1))
+    assert described["ExecutionRoleArn"] == ROLE
+    assert described["LoggingConfig"] == {"LogRoleArn": LOG_ROLE, "LogGroupName": "acme-logs"}
+    assert clients.versions(EAST) == [FIRST]
 
 
 def test_s3_is_told_the_digest_that_must_arrive(clients: Clients, package: Path) -> None:
@@ -89,8 +55,6 @@ def test_s3_is_told_the_digest_that_must_arrive(clients: Clients, package: Path)
     clients("s3", EAST).meta.events.register(
         "provide-client-params.s3.PutObject", lambda params, **_: sent.append(dict(params))
     )
-    expect_registration(clients, package, 1)
-    expect_description(clients, 1)
     assert run(clients, package) == 0
     assert {"Bucket": BUCKET, "Key": key(package), "Body": package.read_bytes(), "ChecksumSHA256": digest} in sent
 
@@ -98,14 +62,11 @@ def test_s3_is_told_the_digest_that_must_arrive(clients: Clients, package: Path)
 def test_the_same_package_again_registers_nothing(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    expect_registration(clients, package, 1)
-    expect_description(clients, 1)
     assert run(clients, package) == 0
     before = stored(clients)
-    for _ in range(2):
-        expect_description(clients, 1)
     assert run(clients, package) == 0
     assert stored(clients) == before
+    assert clients.versions(EAST) == [FIRST]
     assert "was registered already, nothing new" in capsys.readouterr().out
 
 
@@ -113,74 +74,73 @@ def test_the_same_package_again_registers_nothing(
 def test_another_package_or_role_is_a_new_version(
     clients: Clients, package: Path, tmp_path: Path, changed: str
 ) -> None:
-    expect_registration(clients, package, 1)
-    expect_description(clients, 1)
     assert run(clients, package) == 0
     if changed == "package":
-        package = write_package(tmp_path / "new.zip", TYPE["TypeName"], "changed")
-        expect_registration(clients, package, 2)
-    else:
-        expect_registration(clients, package, 2, ExecutionRoleArn=ROLE)
-    expect_description(clients, 2, default=False)
+        package = write_package(tmp_path / "new.zip", TYPE_NAME, "changed")
     assert run(clients, package, *(["--execution-role", ROLE] if changed == "role" else [])) == 0
+    assert clients.versions(EAST) == [FIRST, ("00000002", "live")]
 
 
 def test_the_default_version_is_set_when_it_is_not_yet(
-    clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
+    clients: Clients, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    expect_registration(clients, package, 2)
-    expect_description(clients, 2, default=False)
+    assert run(clients, write_package(tmp_path / "former.zip", TYPE_NAME, "former")) == 0
     assert run(clients, package) == 0
     assert "--set-default makes it that" in capsys.readouterr().out
     for _ in range(2):
-        expect_description(clients, 2, default=False)
-    clients.expect(EAST, "set_type_default_version", {"Arn": arn(2)}, {})
-    assert run(clients, package, "--set-default") == 0
-    for _ in range(2):
-        expect_description(clients, 2)
-    assert run(clients, package, "--set-default") == 0
+        assert run(clients, package, "--set-default") == 0
+        assert clients.versions(EAST) == [("00000001", "live"), SECOND]
 
 
-@pytest.mark.parametrize("gone", ["deprecated", "unknown"])
-def test_a_version_that_was_deregistered_is_registered_anew(clients: Clients, package: Path, gone: str) -> None:
-    expect_registration(clients, package, 1)
-    expect_description(clients, 1)
+@pytest.mark.parametrize("gone", ["deregistered", "unknown"])
+def test_a_version_that_is_gone_is_registered_anew(clients: Clients, package: Path, gone: str) -> None:
     assert run(clients, package) == 0
-    if gone == "deprecated":
-        expect_description(clients, 1, status="DEPRECATED")
+    if gone == "deregistered":
+        clients("cloudformation", EAST).deregister_type(Arn=arn(1))
     else:
-        clients.refuse(EAST, "describe_type", "TypeNotFoundException", "not found")
-    expect_registration(clients, package, 2)
-    expect_description(clients, 2)
+        clients.forget()
     assert run(clients, package) == 0
+    assert clients.versions(EAST) == ([("00000001", "gone"), SECOND] if gone == "deregistered" else [FIRST])
 
 
 def test_a_failure_is_shown_in_full_and_can_be_tried_again(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokens = request_tokens(clients)
-    reason = "The schema [cannot be used]: " + "a long reason, " * 60
-    expect_registration(clients, package, 1, ends=False)
-    failed = {"ProgressStatus": "FAILED", "Description": reason}
-    clients.expect(EAST, "describe_type_registration", {"RegistrationToken": "token-1"}, failed)
+    clients.readable = False
     assert run(clients, package) == 1
-    assert f"{EAST}: {reason}".rstrip() in capsys.readouterr().err
-    expect_registration(clients, package, 2)
-    expect_description(clients, 2)
+    said = capsys.readouterr().err
+    assert f"{EAST}: Deployment is currently in VALIDATION_STAGE of status FAILED" in said
+    assert f"s3://{BUCKET}/{key(package)} cannot be read." in said
+    clients.readable = True
     assert run(clients, package) == 0
     first, second = tokens
     assert first != second
+    assert clients.versions(EAST) == [FIRST]
 
 
-def test_a_run_that_was_cut_off_is_taken_up_with_the_same_request(clients: Clients, package: Path) -> None:
+def test_a_package_that_the_registry_does_not_take(
+    clients: Clients, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(clients, write_unusable_package(tmp_path / "package.zip", TYPE_NAME)) == 1
+    assert "schema.json is not a resource type schema" in capsys.readouterr().err
+    assert clients.versions(EAST) == []
+
+
+@pytest.mark.parametrize("cut_off", ["before", "after"])
+def test_a_run_that_was_cut_off_is_taken_up_with_the_same_request(
+    clients: Clients, package: Path, cut_off: str
+) -> None:
     tokens = request_tokens(clients)
-    clients.refuse(EAST, "register_type", "CFNRegistryException", "the answer was lost")
+    if cut_off == "before":
+        clients.refuse_once(EAST, "RegisterType", "CFNRegistryException", "the request was lost")
+    else:
+        clients.lose_answer_once(EAST, "RegisterType")
     assert run(clients, package) == 1
-    expect_registration(clients, package, 1)
-    expect_description(clients, 1)
     assert run(clients, package) == 0
     first, second = tokens
     assert first == second
+    assert clients.versions(EAST) == [FIRST]
 
 
 def request_tokens(clients: Clients) -> list[str]:
@@ -194,17 +154,12 @@ def request_tokens(clients: Clients) -> list[str]:
 
 
 def test_a_record_that_cannot_be_read_is_written_anew(clients: Clients, package: Path) -> None:
-    expect_registration(clients, package, 1)
-    expect_description(clients, 1)
     assert run(clients, package) == 0
     (record,) = (one for one in stored(clients) if one.endswith(".json"))
     clients("s3", EAST).put_object(Bucket=BUCKET, Key=record, Body=b"{")
-    expect_registration(clients, package, 2)
-    expect_description(clients, 2)
-    assert run(clients, package) == 0
-    expect_description(clients, 2)
-    expect_description(clients, 2)
-    assert run(clients, package) == 0
+    for _ in range(2):
+        assert run(clients, package) == 0
+        assert clients.versions(EAST) == [FIRST, ("00000002", "live")]
 
 
 def test_many_regions_each_with_a_bucket_of_its_own(
@@ -213,23 +168,21 @@ def test_many_regions_each_with_a_bucket_of_its_own(
     for region in (EAST, WEST):
         place = {} if region == EAST else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         clients("s3", region).create_bucket(Bucket=f"acme-{region}", **place)
-        expect_registration(clients, package, 1, region=region, bucket=f"acme-{region}")
-        expect_description(clients, 1, region=region)
     assert run(clients, package, bucket="acme-{region}", regions=(EAST, WEST, EAST)) == 0
     out = capsys.readouterr().out
     assert out.index(arn(1, EAST)) < out.index(arn(1, WEST))
+    assert clients.versions(EAST) == clients.versions(WEST) == [FIRST]
 
 
 def test_one_region_that_fails_does_not_keep_the_others_back(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clients.refuse(WEST, "register_type", "CFNRegistryException", "Limit of versions reached.")
-    expect_registration(clients, package, 1)
-    expect_description(clients, 1)
+    clients.refuse_once(WEST, "RegisterType", "CFNRegistryException", "Limit of versions reached.")
     assert run(clients, package, regions=(WEST, EAST)) == 1
     output = capsys.readouterr()
     assert f"{WEST}: RegisterType: CFNRegistryException: Limit of versions reached." in output.err
     assert f"{EAST}: registered: {arn(1)}" in output.out
+    assert (clients.versions(EAST), clients.versions(WEST)) == ([FIRST], [])
 
 
 def test_a_dry_run_tells_and_changes_nothing(
@@ -242,14 +195,12 @@ def test_a_dry_run_tells_and_changes_nothing(
         f"{EAST}: would make it the default version",
     ]
     assert stored(clients) == []
+    assert clients.versions(EAST) == []
 
 
 def test_a_dry_run_of_what_is_registered(clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    expect_registration(clients, package, 1)
-    expect_description(clients, 1)
     assert run(clients, package) == 0
     capsys.readouterr()
-    expect_description(clients, 1)
     assert run(clients, package, "--dry-run") == 0
     assert capsys.readouterr().out == f"{EAST}: would register nothing, this package is {arn(1)} already\n"
 
@@ -271,8 +222,6 @@ def test_two_runs_at_once_make_one_version(clients: Clients, package: Path) -> N
             s3.put_object(Bucket=BUCKET, Key=params["Key"], Body=other)
 
     s3.meta.events.register("provide-client-params.s3.PutObject", other_run_is_first)
-    expect_registration(clients, package, 1)
-    expect_description(clients, 1)
     assert run(clients, package) == 0
     assert tokens == ["of-the-other-run"]
 

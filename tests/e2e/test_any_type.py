@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 from laptop import clients
 from laptop.definition import TypeDefinition
 from laptop.events import follow, production_event
-from laptop.runtime import HandlerCrashed, LambdaRuntime
+from laptop.execution_environment import HandlerCrashed
+from laptop.runtime import LambdaRuntime
 from tests.e2e.conftest import Stack, descendants, started_cloud
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ def test_what_was_never_made_is_not_named(sagemaker, deliver, clock):
 @pytest.fixture(scope="module")
 def quick():
     """A provider's session that does not listen long."""
-    return HandlerSession(session._TELEMETRY.merge(Config(read_timeout=0.2)))
+    return HandlerSession(session._TELEMETRY.merge(Config(read_timeout=1)))
 
 
 @pytest.fixture

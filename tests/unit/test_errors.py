@@ -86,15 +86,14 @@ CREATE_SAYS = [
         "InvalidRequest",
         "MultiModel",
     ),
-    ("ResourceLimitExceeded", "The account-level service limit is 10", "ServiceLimitExceeded", "as many models"),
 ]
 EXISTING_SAYS = [
     ("ValidationException", f'Could not find model "{ARN}".', "NotFound", "does not exist"),
     ("ResourceNotFound", "gone", "NotFound", "does not exist"),
-    ("ResourceLimitExceeded", "The account-level service limit is 10", "ServiceLimitExceeded", "quota"),
 ]
 # What any operation may say. Sources: "Common Errors" of the API reference, and botocore's standard retry mode.
 ANY_SAYS = [
+    ("ResourceLimitExceeded", "The account-level service limit is 10", "ServiceLimitExceeded", "quota"),
     (
         "AccessDeniedException",
         f"User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: sagemaker:AddTags on resource: {ARN}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ def resource(event: dict[str, Any], _context: Any) -> Any:
         return {1, 2}
     if answer == "raise":
         raise RuntimeError("the secret of the handler")
+    if answer == "swallow":
+        return _swallow({})
+    if answer == "log":
+        print("printed by the handler")
+        answer = {"status": "IN_PROGRESS", "callbackContext": {"step": step + 1}}
     if answer == "end":
         os._exit(3)
     if answer == "end once":
@@ -32,6 +38,17 @@ def resource(event: dict[str, Any], _context: Any) -> Any:
         # The model becomes the next desired state, and must carry the script on.
         answer["resourceModel"]["Answers"] = properties["Answers"]
     return _filled(answer, event)
+
+
+def _swallow(properties: dict[str, Any]) -> Any:
+    """What cloudformation_cli_python_lib makes of an exception that is none of its own."""
+    try:
+        of_a_resource = properties["Colour"]
+    except KeyError as error:
+        print(f"Exception caught {error}")
+        traceback.print_exc()
+        return {"status": "FAILED", "errorCode": "InternalFailure", "message": ""}
+    return of_a_resource
 
 
 def _filled(answer: Any, event: dict[str, Any]) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from laptop.definition import TypeDefinition
+from laptop.invocations import Invocations, Outcome
 from laptop.providers.handlers import FixedTypes, HandlersProvider, RegistryType
 from laptop.providers.protocol import Cancelled, Resource, ResourceFailed
 from laptop.runtime import LambdaRuntime
@@ -41,9 +43,18 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runtime(answers: Path) -> Iterator[LambdaRuntime]:
+def invocations() -> Invocations:
+    return Invocations()
+
+
+@pytest.fixture(scope="module")
+def runtime(answers: Path, invocations: Invocations) -> Iterator[LambdaRuntime]:
     with LambdaRuntime(
-        "scripted_handlers.resource", [Path(__file__).parent], env={"ANSWERS": str(answers)}, timeout=5
+        "scripted_handlers.resource",
+        [Path(__file__).parent],
+        env={"ANSWERS": str(answers)},
+        timeout=5,
+        record=invocations.add,
     ) as started:
         yield started
 
@@ -54,9 +65,13 @@ def tagged() -> list[tuple[str, dict[str, str]]]:
 
 
 @pytest.fixture
-def provider(runtime: LambdaRuntime, tagged: list[tuple[str, dict[str, str]]]) -> HandlersProvider:
+def provider(
+    runtime: LambdaRuntime, invocations: Invocations, tagged: list[tuple[str, dict[str, str]]]
+) -> HandlersProvider:
     types = FixedTypes([RegistryType(DEFINITION, runtime.invoke, {"Key": "configured"}, "00000004")])
-    return HandlersProvider(types, lambda identifier, tags: tagged.append((identifier, dict(tags))))
+    return HandlersProvider(
+        types, lambda identifier, tags: tagged.append((identifier, dict(tags))), invocations.raised
+    )
 
 
 def script(*answers: Any) -> dict[str, Any]:
@@ -130,7 +145,6 @@ def test_what_exists_already_is_not_told_as_made(provider: HandlersProvider) -> 
     ("answer", "said"),
     [
         ("not json", "The handler's answer cannot be written as JSON."),
-        ("raise", "The handler ended with RuntimeError"),
         ("end", "The handler ended with"),
         (None, "it has no status"),
         ([], "it has no status"),
@@ -156,6 +170,63 @@ def test_nonsense_fails_the_resource_in_words(provider: HandlersProvider, answer
     assert said in str(raised.value)
     assert "secret" not in str(raised.value)
     assert raised.value.code == "InternalFailure"
+
+
+def test_a_handler_that_raises_fails_with_what_it_raised_and_where(provider: HandlersProvider) -> None:
+    with pytest.raises(ResourceFailed) as raised:
+        provider.create(DEFINITION, request(), script("raise"), Recorded())
+    line = _line_of("raise RuntimeError")
+    said = (
+        f"The handler ended with RuntimeError: the secret of the handler (scripted_handlers.py:{line}, in resource)"
+    )
+    assert said in str(raised.value)
+
+
+def test_what_the_library_swallows_is_told_with_its_place(provider: HandlersProvider) -> None:
+    with pytest.raises(ResourceFailed) as raised:
+        provider.create(DEFINITION, request(), script("swallow"), Recorded())
+    line = _line_of("of_a_resource = ")
+    assert f"The handler ended with KeyError: 'Colour' (scripted_handlers.py:{line}, in _swallow)" in str(
+        raised.value
+    )
+    assert raised.value.code == "InternalFailure"
+
+
+def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invocations: Invocations) -> None:
+    asked = request("Recorded")
+    provider.create(DEFINITION, asked, script(going(1, 3), "log", success(Id="one")), Recorded())
+    first, second, third = [one for one in invocations.all(STACK_ID) if one.logical_id == "Recorded"]
+    assert {one.token for one in (first, second, third)} == {asked.token}
+    assert (first.action, first.type_name, first.version) == ("CREATE", "Example::Scripts::Script", "00000004")
+    assert (first.status, first.delay, first.context, first.next_context) == ("IN_PROGRESS", 3, None, {"step": 1})
+    assert (second.context, second.log) == ({"step": 1}, "printed by the handler")
+    assert (third.status, third.message, third.log) == ("SUCCESS", "", "")
+    told = json.dumps(third.told(with_properties=False))
+    assert "Answers" not in told
+    assert "Answers" in json.dumps(third.told(with_properties=True))
+
+
+def test_what_an_ended_process_left_is_recorded(provider: HandlersProvider, invocations: Invocations) -> None:
+    with pytest.raises(ResourceFailed):
+        provider.create(DEFINITION, request("Ends"), script("end"), Recorded())
+    ended = [one for one in invocations.all() if one.logical_id == "Ends"]
+    # An event without an answer is delivered once more.
+    assert [one.status for one in ended] == ["", ""]
+    assert "The handler ended with" in ended[-1].message
+
+
+def test_the_record_of_invocations_is_bounded() -> None:
+    kept = Invocations()
+    for number in range(1100):
+        kept.add({"bearerToken": str(number)}, Outcome(datetime.now(UTC), 0.1, "x" * 100_000 * (number == 1099)))
+    assert [one.token for one in kept.all()] == [str(number) for number in range(100, 1100)]
+    assert kept.find(1) is None
+    assert len(kept.all()[-1].log) < 100_000
+
+
+def _line_of(text: str) -> int:
+    lines = (Path(__file__).parent / "scripted_handlers.py").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
 def test_an_identifier_that_changes_fails_and_both_are_told(provider: HandlersProvider) -> None:

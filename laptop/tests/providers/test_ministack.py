@@ -153,6 +153,11 @@ def test_read_finds_what_changed_and_knows_the_rest(types: Types, connect: Any) 
     assert raised.value.code == "NotFound"
 
 
+def test_stack_tags_are_known_where_ministack_keeps_none(types: Types) -> None:
+    made = types.create("AWS::S3::Bucket", {}, stack_tags={"a": "1"}, system_tags=SYSTEM_TAGS)
+    assert types.read("AWS::S3::Bucket", made.identifier).model["Tags"] == [{"Key": "a", "Value": "1"}]
+
+
 def test_a_resource_that_no_stack_made_can_be_read(types: Types, connect: Any) -> None:
     connect("s3").create_bucket(Bucket="by-hand")
     read = types.read("AWS::S3::Bucket", "by-hand")

@@ -68,8 +68,8 @@ class Types:
         assert violations(definition, after) == []
         return self.provider.update(definition, request(**members), resource, before, after, Recorded())
 
-    def delete(self, type_name: str, resource: Resource) -> None:
-        self.provider.delete(self.definition(type_name), request(), resource, {}, Recorded())
+    def delete(self, type_name: str, resource: Resource, properties: dict[str, Any] | None = None) -> None:
+        self.provider.delete(self.definition(type_name), request(), resource, properties or {}, Recorded())
 
     def read(self, type_name: str, identifier: str) -> Resource:
         return self.provider.read(self.definition(type_name), request(), identifier)
@@ -476,6 +476,31 @@ def test_a_variant_is_scaled(types: Types, sagemaker: Any, connect: Any) -> None
     types.delete(POLICY, made)
     types.delete(TARGET, target)
     assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+
+
+def test_scheduled_actions_come_and_go_with_their_target(types: Types, connect: Any) -> None:
+    scaling = connect("application-autoscaling")
+
+    def scheduled() -> dict[str, str]:
+        found = scaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
+        return {one["ScheduledActionName"]: one["Schedule"] for one in found}
+
+    def action(name: str, schedule: str) -> dict[str, Any]:
+        return {
+            "ScheduledActionName": name,
+            "Schedule": schedule,
+            "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 2},
+        }
+
+    first = {**TARGET_PROPERTIES, "ScheduledActions": [action("up", "rate(1 day)"), action("down", "rate(2 days)")]}
+    target = types.create(TARGET, first)
+    assert scheduled() == {"up": "rate(1 day)", "down": "rate(2 days)"}
+    assert types.has_no_drift(TARGET, target, first)
+    second = {**TARGET_PROPERTIES, "ScheduledActions": [action("up", "rate(3 days)")]}
+    types.update(TARGET, target, first, second)
+    assert scheduled() == {"up": "rate(3 days)"}
+    types.delete(TARGET, target, second)
+    assert scheduled() == {}
 
 
 def test_a_policy_needs_its_target(types: Types) -> None:

@@ -1,0 +1,187 @@
+"""AWS's runtime interface emulator with a runtime in it: one execution environment of Lambda's, as processes here."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import urllib3
+
+from laptop.events import InvocationFailed, LocalFailure
+from laptop.processes import kill_session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from laptop.tracebacks import Raised
+
+FUNCTION_NAME = "function"
+_INVOCATIONS = f"/2015-03-31/functions/{FUNCTION_NAME}/invocations"
+_START_SECONDS = 10.0
+# The emulator ends a late handler by itself; this only guards against an emulator that hangs.
+_EMULATOR_MARGIN_SECONDS = 15.0
+_EMULATOR_LINE = re.compile(r"(START|END|REPORT) RequestId: |\d+ \w+ \d+ [\d:,]+ \[\w+\] \(rapid\) ")
+# Records its process id first: the emulator puts the runtime into a process group of its own.
+_BOOTSTRAP = 'echo $$ > "$1"; shift; exec "$@"'
+
+
+class RuntimeUnavailable(LocalFailure):
+    """The runtime cannot be started here; the message says why and what to do."""
+
+
+class HandlerCrashed(InvocationFailed):
+    """The handler process ended, or its code raised, or could not be imported; `raised` is the exception."""
+
+    def __init__(self, text: str, raised: Raised | None = None) -> None:
+        super().__init__(text)
+        self.raised = raised
+
+
+class HandlerTimedOut(InvocationFailed):
+    """The handler did not answer within its time limit."""
+
+
+def emulator_path() -> Path:
+    """AWS's runtime interface emulator for this machine, out of the aws-sam-cli wheel."""
+    machine = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+    sam = importlib.util.find_spec("samcli")
+    if sam is None or sam.origin is None:
+        raise RuntimeUnavailable("aws-sam-cli is not installed: pip install -r requirements-dev.txt")
+    path = Path(sam.origin).parent / "local" / "rapid" / f"aws-lambda-rie-{machine}"
+    if sys.platform != "linux" or not path.exists():
+        raise RuntimeUnavailable(f"AWS's runtime interface emulator runs on Linux only, here is {sys.platform}.")
+    return path
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that are free at this moment."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class ExecutionEnvironment:
+    """One emulator with one runtime: serves one invocation at a time, like an environment of Lambda's."""
+
+    def __init__(
+        self, command: Sequence[str], directory: Path, environ: Mapping[str, str], cwd: str, timeout: int
+    ) -> None:
+        self._command, self._environ, self._cwd, self._timeout = command, environ, cwd, timeout
+        self._pid_file = directory / "runtime.pid"
+        self.log = directory / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pool: urllib3.HTTPConnectionPool | None = None
+        self._changing = threading.Lock()
+        self._closed = False
+        self.port = 0
+
+    def start(self) -> urllib3.HTTPConnectionPool:
+        emulator_port, api_port = free_ports(2)
+        # Kept over a restart, so that an endpoint once given out stays true.
+        self.port = self.port or emulator_port
+        self._pid_file.unlink(missing_ok=True)
+        with self._changing, self.log.open("ab") as log:
+            if self._closed:
+                raise RuntimeUnavailable("The Lambda runtime has been closed.")
+            self._process = subprocess.Popen(
+                [
+                    str(emulator_path()),
+                    "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
+                    "--runtime-api-address", f"127.0.0.1:{api_port}",
+                    "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), *self._command,
+                ],
+                env=dict(self._environ), cwd=self._cwd, stdout=log, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        self._wait_until_ready()
+        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=1, retries=False)
+        return self._pool
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self._alive():
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            time.sleep(0.005)
+        self.stop()
+        raise RuntimeUnavailable(f"The Lambda runtime emulator did not start; its log ends:\n{self.tail()}")
+
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def invoke(self, payload: bytes) -> bytes:
+        if self._closed:
+            raise RuntimeUnavailable("The Lambda runtime has been closed.")
+        limit = self._timeout + _EMULATOR_MARGIN_SECONDS
+        try:
+            return self._connections().request("POST", _INVOCATIONS, body=payload, timeout=limit).data
+        except urllib3.exceptions.TimeoutError:
+            self.stop()
+            raise HandlerTimedOut(f"The handler gave no answer within {self._timeout} s.") from None
+        except urllib3.exceptions.HTTPError:
+            self.stop()
+            raise HandlerCrashed("The Lambda runtime emulator ended during the invocation.") from None
+
+    @property
+    def process_id(self) -> int | None:
+        with suppress(OSError, ValueError):
+            return int(self._pid_file.read_text())
+        return None
+
+    def stop(self) -> None:
+        """Kill the emulator and the handler, even one that hangs."""
+        with self._changing:
+            process, self._process = self._process, None
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+        if process is not None:
+            # The emulator gives the handler a process group of its own, and what the handler starts may have others.
+            kill_session(process.pid)
+            process.wait()
+            self._pid_file.unlink(missing_ok=True)
+
+    def _connections(self) -> urllib3.HTTPConnectionPool:
+        if self._pool is None or not self._alive():
+            self.stop()
+            return self.start()
+        return self._pool
+
+    def close(self) -> None:
+        with self._changing:
+            self._closed = True
+        self.stop()
+
+    def tail(self, lines: int = 20) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    @property
+    def logged_bytes(self) -> int:
+        """The size of the log; 0 when there is none."""
+        with suppress(OSError):
+            return self.log.stat().st_size
+        return 0
+
+    def logged_after(self, start: int) -> str:
+        """What the handler wrote from that byte of the log on, without the emulator's own lines."""
+        content = b""
+        with suppress(OSError), self.log.open("rb") as log:
+            log.seek(start)
+            content = log.read()
+        text = content.decode(errors="replace")
+        # awslambdaric ends the lines of a traceback with carriage returns.
+        return "\n".join(line for line in text.splitlines() if line and not _EMULATOR_LINE.match(line))

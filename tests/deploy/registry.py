@@ -1,0 +1,130 @@
+"""A package, and AWS clients: the laptop cloud's registry, in front of moto's S3 and STS."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from moto import mock_aws
+from werkzeug import Request, Response
+
+from laptop.http_server import HttpServer
+from laptop.providers.protocol import Place
+from laptop.providers.published import PublishedTypes
+from laptop.refusal import Refused
+from laptop.registry.functions import Code, Runtime
+from laptop.registry.operations import Registry
+from laptop.registry.registrations import Registrations
+from laptop.registry.types import Types
+from laptop.tests.registry.parcels import members, zipped
+from laptop.wire import Api, error_answer
+
+ACCOUNT = "123456789012"
+BUCKET = "acme-types"
+TYPE_NAME = "Acme::SageMaker::Model"
+
+
+def mocked_aws() -> Any:
+    """moto, for everything but what is served on this machine."""
+    return mock_aws(config={"core": {"passthrough": {"urls": [r"^http://127\.0\.0\.1"]}}})
+
+
+class Clients:
+    """Makes the client of a service in a region. What it registers can be looked at, lost and refused."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str], Any] = {}
+        self._server = HttpServer(Request.application(self._answer))
+        # Whether the registry may read packages.
+        self.readable = True
+        self.types = Types(self._no_handlers)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let the registry hold nothing, as in another account."""
+        self.types.close()
+        self.types = Types(self._no_handlers)
+        self._registrations = Registrations(self.types, self._read)
+        registry = Registry(self.types, self._registrations, PublishedTypes())
+        self._api = Api("cloudformation", registry.operations)
+
+    def _no_handlers(self, _code: Code, _region: str) -> Runtime:
+        raise NotImplementedError("Nothing invokes what is registered here.")
+
+    def _answer(self, request: Request) -> Response:
+        headers = {name.lower(): value for name, value in request.headers}
+        status, named, body = self._api.answer(headers, request.get_data())
+        return Response(body, status, named)
+
+    def _read(self, url: str, place: Place) -> bytes:
+        if not self.readable:
+            raise Refused("AccessDenied", f"{url} cannot be read.")
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        content: bytes = self("s3", place.region).get_object(Bucket=bucket, Key=key)["Body"].read()
+        return content
+
+    def __call__(self, service: str, region: str) -> Any:
+        if (service, region) not in self._made:
+            at = {"endpoint_url": self._server.url} if service == "cloudformation" else {}
+            # Its types want the service as a literal.
+            make: Any = boto3.client
+            self._made[service, region] = make(service, region_name=region, **at)
+        return self._made[service, region]
+
+    def refuse_once(self, region: str, operation: str, code: str, message: str) -> None:
+        """Let CloudFormation refuse the next request of that operation in a region."""
+        self._interrupt(region, f"before-call.cloudformation.{operation}", code, message)
+
+    def lose_answer_once(self, region: str, operation: str) -> None:
+        """Let the next request of that operation arrive, and its answer not."""
+        events = self("cloudformation", region).meta.events
+        name = f"after-call.cloudformation.{operation}"
+
+        def lose(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+            events.unregister(name, lose)
+            http_response.status_code = 500
+            parsed["Error"] = {"Code": "InternalFailure", "Message": "the answer was lost"}
+
+        events.register(name, lose)
+
+    def _interrupt(self, region: str, name: str, code: str, message: str) -> None:
+        events = self("cloudformation", region).meta.events
+
+        def refuse(**_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+            events.unregister(name, refuse)
+            status, headers, _body = error_answer(Refused(code, message), "query", "request")
+            return AWSResponse("", status, headers, None), {"Error": {"Code": code, "Message": message}}
+
+        events.register(name, refuse)
+
+    def versions(self, region: str) -> list[tuple[str, str]]:
+        """Id and state (default, live or gone) of every version of the type."""
+        with self.types.changing:
+            registered = self.types.of(Place(region)).get(TYPE_NAME)
+            if registered is None:
+                return []
+            default = registered.default if registered.live else ""
+            states = {True: "live", False: "gone"}
+            return [
+                (one.version_id, "default" if one.version_id == default else states[one.live])
+                for one in registered.versions.values()
+            ]
+
+    def close(self) -> None:
+        """Remove what was unpacked, and serve no more."""
+        self._registrations.close()
+        self.types.close()
+        self._server.close()
+
+
+def write_package(path: Path, type_name: str, handlers: str = "") -> Path:
+    """Write a package of the type with handlers that may differ."""
+    path.write_bytes(zipped(members(handlers, {"typeName": type_name}, {"typeName": type_name})))
+    return path
+
+
+def write_unusable_package(path: Path, type_name: str) -> Path:
+    """Write a package that the registry does not take: its schema is none."""
+    path.write_bytes(zipped({**members(), "schema.json": json.dumps({"typeName": type_name})}))
+    return path
