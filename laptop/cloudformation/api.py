@@ -83,6 +83,7 @@ class CloudFormation:
             "TimeoutInMinutes": request.get("TimeoutInMinutes"),
             "DisableRollback": on_failure == "DO_NOTHING",
             "EnableTerminationProtection": request.get("EnableTerminationProtection", False),
+            "RetainExceptOnCreate": request.get("RetainExceptOnCreate", False),
         }
         stack.policy = self._policy(stack.place, request, "StackPolicy")
         stack.token = request.get("ClientRequestToken")
@@ -133,6 +134,7 @@ class CloudFormation:
             stack.token = request.get("ClientRequestToken")
             stack.policy = lasting or stack.policy
             stack.policy_during_update = during
+            stack.options["RetainExceptOnCreate"] = request.get("RetainExceptOnCreate", False)
             self.running.update(stack, disable_rollback=bool(request.get("DisableRollback")))
 
     def _delete_stack(self, place: Place, request: Json) -> None:
@@ -192,6 +194,7 @@ class CloudFormation:
             if stack.status not in ("CREATE_FAILED", "UPDATE_FAILED"):
                 raise Invalid("RollbackStack cannot be called from current stack status")
             stack.token = request.get("ClientRequestToken")
+            stack.options["RetainExceptOnCreate"] = request.get("RetainExceptOnCreate", False)
             self.running.roll_back(stack)
         return {"StackId": stack.id}
 
