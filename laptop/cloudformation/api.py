@@ -12,6 +12,7 @@ from laptop.cloudformation.deployments import Deployments, listed_tags
 from laptop.cloudformation.operation import Carrier, Operations
 from laptop.cloudformation.paging import page
 from laptop.cloudformation.parameters import as_text
+from laptop.cloudformation.tokens import Tokens
 from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class CloudFormation:
         self.carrier = Carrier(self.stacks, deployments.find, deployments.scope, clock)
         self.running = Operations(self.carrier)
         self._change_sets = ChangeSets(self)
+        self._tokens = Tokens()
         self._detections: dict[str, drift.Detection] = {}
 
     @property
@@ -66,7 +68,7 @@ class CloudFormation:
         }
 
     def _once(self, name: str, handler: Handler) -> Handler:
-        return lambda place, request: self.stacks.once(place, name, request, lambda: handler(place, request) or {})
+        return lambda place, request: self._tokens.once(place, name, request, lambda: handler(place, request) or {})
 
     def _create_stack(self, place: Place, request: Json) -> Json:
         if "OnFailure" in request and "DisableRollback" in request:

@@ -15,11 +15,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from laptop.cloudformation import functions, importing, outputs
-from laptop.cloudformation.references import dependencies
+from laptop.cloudformation.references import deletion_graph, dependencies
 from laptop.cloudformation.resources import ResourceOperations
 from laptop.cloudformation.run import Run
 from laptop.cloudformation.stacks import Leftover, Stack, StackResource
@@ -307,7 +306,7 @@ class _Operation:
                 leftovers = {str(number): one for number, one in enumerate(self._stack.leftovers)}
             if not leftovers or self._run.superseded:
                 return []
-            graph = _deletion_graph({number: one.resource for number, one in leftovers.items()})
+            graph = deletion_graph({number: one.resource for number, one in leftovers.items()})
             self._run.walk(graph, partial(self._clear, leftovers), halt=lambda: self._run.superseded)
         with self._stacks.changed:
             left_behind, self._stack.leftovers = [one.resource for one in self._stack.leftovers], []
@@ -324,7 +323,7 @@ class _Operation:
     def _delete_all(self, resources: list[StackResource], is_retained: Callable[[StackResource], bool]) -> None:
         named = {one.logical_id: one for one in resources}
         self._run.walk(
-            _deletion_graph(named),
+            deletion_graph(named),
             lambda name: self._resources.delete(named[name], retained=is_retained(named[name]), current=True),
             halt=lambda: self._run.superseded,
         )
@@ -347,22 +346,3 @@ class _Operation:
 def _rollback_word(stack: Stack) -> str:
     """A stack that was never complete has nothing to go back to but the absence of its resources."""
     return "ROLLBACK" if stack.stable is None else "UPDATE_ROLLBACK"
-
-
-def _deletion_graph(resources: dict[str, StackResource]) -> dict[str, set[str]]:
-    """For each resource those that depend on it, which must go first.
-
-    What several updates left over may depend on each other in a circle: then nothing waits, and what fails is tried
-    again.
-    """
-    names = {one.logical_id: key for key, one in resources.items()}
-    graph: dict[str, set[str]] = {key: set() for key in resources}
-    for key, one in resources.items():
-        for needed in one.depends_on & names.keys():
-            if names[needed] != key:
-                graph[names[needed]].add(key)
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError:
-        return {key: set() for key in resources}
-    return graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from laptop.cloudformation.functions import attribute_of, function_of, substitution
@@ -9,6 +10,7 @@ from laptop.cloudformation.functions import attribute_of, function_of, substitut
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from laptop.cloudformation.stacks import StackResource
     from laptop.paths import Json
 
 
@@ -51,3 +53,22 @@ def dependencies(resources: Mapping[str, Json], conditions: Mapping[str, bool]) 
         logical_id: resources.keys() & {*depends_on(one), *(name for name, _ in references(one, conditions))}
         for logical_id, one in resources.items()
     }
+
+
+def deletion_graph(resources: dict[str, StackResource]) -> dict[str, set[str]]:
+    """For each resource those that depend on it, which must go first.
+
+    What several updates left over may depend on each other in a circle: then nothing waits, and what fails is tried
+    again.
+    """
+    names = {one.logical_id: key for key, one in resources.items()}
+    graph: dict[str, set[str]] = {key: set() for key in resources}
+    for key, one in resources.items():
+        for needed in one.depends_on & names.keys():
+            if names[needed] != key:
+                graph[names[needed]].add(key)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError:
+        return {key: set() for key in resources}
+    return graph
