@@ -128,7 +128,8 @@ class Operation:
         made = [one for name, one in self._stack.resources.items() if name not in stable]
         if word == "UPDATE_ROLLBACK":
             self._status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-        self._delete_all(made, lambda one: one.definition.get("DeletionPolicy") == "Retain")
+        kept = ("Retain",) if not self._stack.options.get("RetainExceptOnCreate") else ()
+        self._delete_all(made, lambda one: one.definition.get("DeletionPolicy") in kept)
         self._clean_up()
         if self._run.superseded:
             return

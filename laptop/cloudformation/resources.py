@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from laptop.cloudformation import policy, secrets
+from laptop.cloudformation.calls import Word, advised, failure_of, request_for
 from laptop.cloudformation.plan import step_for
 from laptop.cloudformation.signals import await_signals
 from laptop.cloudformation.stacks import Leftover, Stack, StackResource
 from laptop.providers import properties
-from laptop.providers.protocol import Cancelled, Owner, Request, Resource, ResourceFailed, Served
-from laptop.refusal import Refused
+from laptop.providers.protocol import Cancelled, Resource, ResourceFailed, Served
 from laptop.template import functions
 
 if TYPE_CHECKING:
@@ -24,22 +23,6 @@ if TYPE_CHECKING:
     from laptop.template.scope import Scope
 
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A provider's word on a resource that is being made, on its way into the state of the stack."""
-
-    run: Run
-    tell: Callable[[Resource], None]
-
-    def identified(self, resource: Resource) -> None:
-        """See laptop.providers.protocol.Progress."""
-        self.tell(resource)
-
-    def wait(self, seconds: float) -> None:
-        """See laptop.providers.protocol.Progress."""
-        self.run.wait(seconds)
 
 
 class ResourceOperations:
@@ -70,7 +53,7 @@ class ResourceOperations:
                 return self._change(served, had, wanted, step, conditional=replacement == "Conditional")
             return self._create(served, had, wanted)
         except Exception as problem:
-            self._fail(had, wanted, step, failure_of(problem, wanted.type_name))
+            self._fail(wanted, step, failure_of(problem, wanted.type_name))
             return False
 
     def may_remove(self, removed: Iterable[StackResource]) -> bool:
@@ -79,7 +62,7 @@ class ResourceOperations:
             try:
                 policy.require(self._stack, one.logical_id, one.type_name, "Update:Delete")
             except ResourceFailed as failure:
-                self._fail(one, one, "update", failure)
+                self._fail(one, "update", failure)
         return not self.failed["update"]
 
     def _resolved(self, definition: Json) -> Json:
@@ -119,13 +102,13 @@ class ResourceOperations:
                 if known.exists is not None and known.exists.physical_id == resource.physical_id:
                     return
                 if replaced is not None and known.physical_id == replaced.physical_id:
-                    self._leave(replaced, retained=is_retained(replaced, "UpdateReplacePolicy"))
+                    self._leave(replaced, retained=_is_retained(replaced, "UpdateReplacePolicy"))
                 initiated = replace(wanted, status=f"{word}_IN_PROGRESS", reason="Resource creation Initiated",
                                     exists=resource, physical_id=resource.physical_id)  # fmt: skip
                 self._stacks.put(self._stack, initiated, sent=wanted.properties)
 
-        request = self._request(wanted)
-        resource = served.provider.create(served.definition, request, given, Progress(self._run, tell))
+        request = request_for(self._stack, wanted)
+        resource = served.provider.create(served.definition, request, given, Word(self._run, tell))
         tell(resource)
         await_signals(self._stack, wanted, self._run)
         done = replace(
@@ -160,25 +143,25 @@ class ResourceOperations:
         with self._stacks.changed:
             now = self._stack.resources[wanted.logical_id]
             self._stacks.put(self._stack, replace(now, attempted=wanted.properties), event=False)
-        request = self._request(wanted, previous=had)
+        request = request_for(self._stack, wanted, previous=had)
         resource = served.provider.update(
             served.definition,
             request,
             had.identity,
             self._before(had.properties),
             given,
-            Progress(self._run, ignore),
+            Word(self._run),
         )
         if resource.physical_id != had.physical_id:
             # A custom resource that answers another physical id has replaced itself.
-            self._leave(had, retained=is_retained(had, "UpdateReplacePolicy"))
+            self._leave(had, retained=_is_retained(had, "UpdateReplacePolicy"))
         done = replace(
             wanted, status="UPDATE_COMPLETE", exists=resource, physical_id=resource.physical_id, created=True
         )
         self._stacks.put(self._stack, done, sent=wanted.properties)
 
     def _replace(self, served: Served, had: StackResource, wanted: StackResource) -> None:
-        if served.definition.deletes_first and not is_retained(had, "UpdateReplacePolicy"):
+        if served.definition.deletes_first and not _is_retained(had, "UpdateReplacePolicy"):
             self._stacks.tell(self._stack, had, "DELETE_IN_PROGRESS")
             self._remove(served, had)
             self._stacks.tell(self._stack, had, "DELETE_COMPLETE")
@@ -189,7 +172,7 @@ class ResourceOperations:
         try:
             self._make(served, wanted, "UPDATE", replaced)
         except ResourceFailed as failure:
-            raise _advised(failure, served, wanted) from None
+            raise advised(failure, served, wanted) from None
 
     def delete(self, resource: StackResource, *, retained: bool, current: bool) -> bool:
         """Delete a resource, or keep it as its policy says; `current` when it is still the stack's own."""
@@ -224,10 +207,10 @@ class ResourceOperations:
         self._stacks.tell(self._stack, resource, status, reason)
 
     def _remove(self, served: Served, resource: StackResource) -> None:
-        request = self._request(resource)
+        request = request_for(self._stack, resource)
         try:
             served.provider.delete(
-                served.definition, request, resource.identity, resource.properties, Progress(self._run, ignore)
+                served.definition, request, resource.identity, resource.properties, Word(self._run)
             )
         except ResourceFailed as failure:
             if failure.code != "NotFound":
@@ -249,24 +232,7 @@ class ResourceOperations:
             raise ResourceFailed("\n".join([said, *problems]), "InvalidRequest")
         return given
 
-    def _request(self, resource: StackResource, previous: StackResource | None = None) -> Request:
-        stack, system = self._stack, "aws:cloudformation:"
-        system_tags = {
-            f"{system}stack-name": stack.name,
-            f"{system}stack-id": stack.id,
-            f"{system}logical-id": resource.logical_id,
-        }
-        return Request(
-            place=stack.place,
-            token=str(uuid.uuid4()),
-            owner=Owner(stack.id, stack.name, resource.logical_id),
-            stack_tags=resource.stack_tags,
-            previous_stack_tags={} if previous is None else previous.stack_tags,
-            system_tags=system_tags,
-            previous_system_tags={} if previous is None else system_tags,
-        )
-
-    def _fail(self, had: StackResource | None, wanted: StackResource, step: str, failure: Exception) -> None:
+    def _fail(self, wanted: StackResource, step: str, failure: Exception) -> None:
         now = self._stack.resources.get(wanted.logical_id)
         word = "create" if step == "create" else "update"
         reason = str(failure)
@@ -274,8 +240,8 @@ class ResourceOperations:
             reason = f"Resource {'creation' if word == 'create' else 'update'} cancelled"
         self.failed[word].append(wanted.logical_id)
         self._run.stop("")
-        # Before the failure the resource may have got an identity: that one must not be lost.
-        kept = now if now is not None and now.exists is not None else (had or wanted)
+        # What it has by now counts: an identity that it got before the failure, or none any more.
+        kept = now or wanted
         failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason)
         self._stacks.put(self._stack, failed, sent=wanted.properties)
 
@@ -283,32 +249,5 @@ class ResourceOperations:
 _POLICY_ACTIONS = {"update": "Modify", "replace": "Replace"}
 
 
-def failure_of(problem: Exception, type_name: str) -> Exception:
-    """What went wrong in words; for an exception that no provider may raise, its name alone: it may hold values."""
-    if isinstance(problem, ResourceFailed | Refused):
-        return problem
-    return ResourceFailed(
-        f"What makes {type_name} on the laptop failed with {type(problem).__name__}.", "InternalFailure"
-    )
-
-
-def ignore(_resource: Resource) -> None:
-    """An update does not change who the resource is before it ends."""
-
-
-def is_retained(resource: StackResource, attribute: str) -> bool:
+def _is_retained(resource: StackResource, attribute: str) -> bool:
     return resource.definition.get(attribute) == "Retain"
-
-
-def _advised(failure: ResourceFailed, served: Served, wanted: StackResource) -> ResourceFailed:
-    """A replacement under a fixed name cannot work: two resources cannot have one name."""
-    definition = served.definition
-    names = {name for one in (definition.primary_identifier, *definition.additional_identifiers) for name in one}
-    named = sorted(name for name in names if name in wanted.properties)
-    if failure.code != "AlreadyExists" or not named:
-        return failure
-    return ResourceFailed(
-        f"{failure} This update replaces the resource, and the new one cannot take the name of the old one while "
-        f"that exists: leave {' and '.join(named)} out of the template, so that a name is generated.",
-        failure.code,
-    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from laptop.cloudformation.calls import Word, failure_of, request_for
 from laptop.cloudformation.plan import step_for
-from laptop.cloudformation.resources import Progress, ResourceOperations, failure_of, ignore
+from laptop.cloudformation.resources import ResourceOperations
 
 if TYPE_CHECKING:
     from laptop.cloudformation.stacks import StackResource
@@ -41,7 +42,7 @@ class Reverting(ResourceOperations):
                 self._send_back(was, now)
             self._follow(was)
         except Exception as problem:
-            self._fail(was, was, "update", failure_of(problem, was.type_name))
+            self._fail(was, "update", failure_of(problem, was.type_name))
             return False
         return True
 
@@ -86,13 +87,13 @@ class Reverting(ResourceOperations):
         self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
         served = self._find(was.type_name)
         tried = now.properties if now.attempted is None else now.attempted
-        request = replace(self._request(was, previous=now), reverting=True)
+        request = replace(request_for(self._stack, was, previous=now), reverting=True)
         resource = served.provider.update(
             served.definition,
             request,
             was.identity,
             self._before(tried),
             self._before(was.properties),
-            Progress(self._run, ignore),
+            Word(self._run),
         )
         self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))
