@@ -1,4 +1,4 @@
-"""The latency of each action against its floor, as SVG: the numbers of bench/results.json, as in the README's table."""
+"""The latency of each action against its floor, as SVG: the numbers of the README's table."""
 
 import re
 from typing import Any
@@ -8,13 +8,15 @@ _TITLE = "Warm latency of each action, beside the same API calls by boto3"
 _FLOOR = "kept boto3 client"
 _ROW = re.compile(r"warm (?P<action>\w+), (?P<contender>.+)")
 _BAR, _GAP, _LEFT, _WIDTH, _TOP = 18, 22, 80, 760, 84
-# Readable on a light page and on a dark one: a browser tells a picture which it is.
+# Readable on a light page and on a dark one: with a ground of its own, by what the browser says the page is.
 _STYLE = """<style>
+.page { fill: #ffffff }
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-size: 16px; font-weight: 600 }
 .small { font-size: 12px }
 .c0 { fill: #8a8f98 } .c1 { fill: #2f7ed8 } .c2 { fill: #0b3d91 }
 @media (prefers-color-scheme: dark) {
+.page { fill: #0d1117 }
 text { fill: #e6edf3 }
 .c0 { fill: #7d8590 } .c1 { fill: #58a6ff } .c2 { fill: #b6d7ff }
 }
@@ -60,6 +62,7 @@ def _head(height: int, contenders: list[str], machine: str) -> list[str]:
     return [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH} {height}' role='img'>",
         _STYLE,
+        f"<rect class='page' width='{_WIDTH}' height='{height}'/>",
         f"<text class='title' x='{_LEFT}' y='24'>{_TITLE}</text>",
         f"<text class='small' x='{_LEFT}' y='42'>medians; {escape(machine)}</text>",
         *legend,

@@ -40,7 +40,7 @@ def blocks(title: str) -> Iterator[tuple[str, str]]:
 def ran(command: str, folder: Path, environment: dict[str, str]) -> str:
     """What the command says; it must succeed, or fail with the words in its comment."""
     done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+        ["/bin/bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=_SECONDS, check=False,
     )  # fmt: skip
     fails = _FAILS.search(command)
