@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -17,6 +18,7 @@ import yaml
 from laptop import clients, console, ending, watching
 from laptop.definition import TypeDefinition
 from laptop.events import LocalFailure, follow, production_event
+from laptop.inside import PATH as INSIDE_PATH
 from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
@@ -39,12 +41,12 @@ def up(arguments: Namespace) -> int:
     watch = console.Stopwatch()
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
-        print(_greeting(cloud, watch), flush=True)
+        print(_greeting(cloud, watch, arguments), flush=True)
         ending.wait_for_signal()
     return 0
 
 
-def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
+def _greeting(cloud: Cloud, watch: console.Stopwatch, arguments: Namespace) -> str:
     proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
     region = {"AWS_DEFAULT_REGION": clients.REGION, "AWS_REGION": clients.REGION}
     exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
@@ -56,6 +58,7 @@ def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
             *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
             "# AWS's contract tests, in a terminal with your own credentials: "
             f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}",
+            *([f"# The console, in a browser: {cloud.url}{INSIDE_PATH}"] if arguments.console else []),
             "# Ctrl-C stops it; nothing is kept.",
         ]
     )
@@ -68,6 +71,8 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
     return cloud.Cloud(
         port,
         on_invocation=watching.listener(arguments),
+        debugger=watching.debugger(arguments),
+        console=getattr(arguments, "console", False),
         schema=_schema(arguments.schema),
         type_names=arguments.type_name or (),
         code=[_folder(one, "--code") for one in arguments.code or cloud.DEFAULT_CODE],
@@ -262,9 +267,11 @@ def invoke(arguments: Namespace) -> int:
     with _service(arguments) as url:
         env = {"AWS_ENDPOINT_URL": url, **_pairs(arguments.env, "--env")}
         handler, code = arguments.handler or cloud.DEFAULT_HANDLER, arguments.code or cloud.DEFAULT_CODE
-        with LambdaRuntime(handler, code, env=env, timeout=arguments.timeout) as runtime:
+        debugger = watching.debugger(arguments)
+        limit = math.inf if debugger else definition.timeout_seconds(arguments.action)
+        with LambdaRuntime(handler, code, env=env, timeout=arguments.timeout, debugger=debugger) as runtime:
             progress = {}
-            for progress in follow(runtime.invoke, event):
+            for progress in follow(runtime.invoke, event, timeout=limit):
                 console.out.print_json(data=progress)
             if arguments.log:
                 console.err.print(runtime.logs(), markup=False)
