@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 # The write-only properties of a type in a place, as dotted names.
 WriteOnly = Callable[[str, Place], Iterable[str]]
 MOST_LINES = 100
+_SYSTEM = "aws:cloudformation:"
 _HIDDEN = "****"
 _KINDS = (("FAILED", "bad"), ("ROLLBACK", "bad"), ("IN_PROGRESS", "going"), ("COMPLETE", "good"), ("SUCCESS", "good"),
-          ("MODIFIED", "bad"), ("DELETED", "bad"), ("NO ANSWER", "bad"), ("IN_SYNC", "good"),
+          ("MODIFIED", "bad"), ("DRIFTED", "bad"), ("DELETED", "bad"), ("NO ANSWER", "bad"), ("IN_SYNC", "good"),
           ("InService", "good"), ("Failed", "bad"))  # fmt: skip
 
 
@@ -131,8 +132,16 @@ def invocation(invocation: Invocation, write_only: WriteOnly) -> Json:
 
 
 def kept(one: Kept) -> Json:
-    """A model or endpoint of the local SageMaker."""
-    return {"kind": one.kind, "name": one.name, "arn": one.arn, "status": one.status, "tags": dict(one.tags)}
+    """A model or endpoint of the local SageMaker; CloudFormation's own tags say which resource it is."""
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "arn": one.arn,
+        "status": one.status,
+        "tags": {key: value for key, value in one.tags.items() if not key.startswith(_SYSTEM)},
+        "stack": _key(one.tags.get(f"{_SYSTEM}stack-id", "")),
+        "logical_id": one.tags.get(f"{_SYSTEM}logical-id", ""),
+    }
 
 
 def _without(model: Any, names: Iterable[str]) -> Any:
