@@ -59,8 +59,17 @@ _DEPLOYMENT = (
     _TAG,
     _ENDPOINT,
 )
+_FOLDERS = _argument("folders", nargs="*", metavar="DIR", help="folders of types (default: this one)", **_FOLDER)
 _OWN_CLOUD = _argument("--own-cloud", action="store_true", help="a cloud that ends with the command")
 _TYPE = (
+    _argument(
+        "--project",
+        action="append",
+        metavar="DIR",
+        help="the folder of a type, as `cfn init` makes it; repeatable",
+        **_FOLDER,
+    ),
+    _argument("--strict", action="store_true", help="refuse types that can only be simulated here"),
     _argument(
         "--schema", metavar="FILE", help="the registry type's schema (default: aws-sagemaker-model.json)", **_FILE
     ),
@@ -109,8 +118,7 @@ _EXAMPLES = """examples:
   laptop up                                  start the cloud, and print what to export
   laptop deploy TEMPLATE --parameter K=V     create or update a stack, in that cloud or in one of its own
   laptop change-set TEMPLATE                 show what a deployment would change
-  laptop up --schema TYPE.json --code DIR --handler MODULE.resource
-                                             the same with a registry type of your own
+  laptop up DIR                              the same with a registry type of your own, as `cfn init` makes it
   source <(laptop completion bash)           complete commands and options in this shell
 """
 
@@ -128,7 +136,7 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 
 _COMMANDS = {
-    "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_PORT, *_UP, *_TYPE)),
+    "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_FOLDERS, _PORT, *_UP, *_TYPE)),
     "deploy": _Command(commands.deploy, "create or update a stack; without a running cloud, in one of its own",
                        (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
     "change-set": _Command(commands.change_set, "show what a deployment would change",
@@ -154,12 +162,17 @@ _COMMANDS = {
         _argument("--log", action="store_true", help="show what the handler logged"),
         *_DEBUG, _TAG, _ENDPOINT, *_TYPE,
     )),
-    "contract": _Command(commands.contract, "run AWS's own contract tests (cfn test) on the handlers", (
-        _argument("--schema", metavar="FILE", help="the registry type's schema (default: aws-sagemaker-model.json)",
-                  **_FILE),
+    "contract": _Command(commands.contract, "run AWS's own contract tests (cfn test) on the handlers of a type", (
+        _argument("folder", nargs="?", default=".", metavar="DIR", help="the type's folder (default: this one)",
+                  **_FOLDER),
+        _argument("--schema", metavar="FILE", help="the type's schema instead of the folder's", **_FILE),
         _argument("--type-name", metavar="NAME", help="the type's name instead of the schema's"),
-        _argument("--code", metavar="DIR", help="the directory of the handlers' package (default: src)", **_FOLDER),
-        _argument("--inputs", metavar="DIR", help="the directory of inputs_N_*.json (default: inputs)", **_FOLDER),
+        _argument("--code", metavar="DIR", help="the directory of the handlers' package instead of DIR/src",
+                  **_FOLDER),
+        _argument("--inputs", metavar="DIR", help="the directory of inputs_N_*.json instead of DIR/inputs",
+                  **_FOLDER),
+        _argument("--stack", metavar="TEMPLATE", action="append",
+                  help="a stack to deploy first, whose exports the inputs name; repeatable", **_FILE),
         _argument("--select", metavar="EXPRESSION", help="only tests of this name, as pytest's -k takes it"),
     )),
     "demo": _Command(commands.demo, "show a stack from deployment to deletion, and the handlers' own events",

@@ -9,23 +9,24 @@ import shlex
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from rich.markup import escape
 
 from laptop import clients, console, ending, watching
-from laptop.definition import TypeDefinition
 from laptop.events import LocalFailure, follow, production_event
 from laptop.inside import PATH as INSIDE_PATH
 from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from laptop.cloud import Cloud
+    from laptop.projects import Project
 
 
 class NoCloud(LocalFailure):
@@ -70,16 +71,35 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
 
     return cloud.Cloud(
         port,
+        sources=_sources(arguments),
         on_invocation=watching.listener(arguments),
         debugger=watching.debugger(arguments),
         console=getattr(arguments, "console", False),
-        schema=_schema(arguments.schema),
-        type_names=arguments.type_name or (),
-        code=[_folder(one, "--code") for one in arguments.code or cloud.DEFAULT_CODE],
-        handler=arguments.handler or cloud.DEFAULT_HANDLER,
         env=_pairs(arguments.env, "--env"),
         timeout=arguments.timeout,
+        strict=arguments.strict,
     )
+
+
+def _sources(arguments: Namespace) -> Sequence[Project]:
+    """The types that are meant: what options name part by part, else the projects of folders, this one by default."""
+    from laptop import cloud, projects
+
+    folders = [Path(one) for one in (*getattr(arguments, "folders", ()), *(arguments.project or ()))]
+    if not (arguments.schema or arguments.code or arguments.handler or arguments.type_name):
+        here = Path.cwd()
+        is_project = (here / projects.SETTINGS).is_file()
+        return projects.projects(folders or [here if is_project else cloud.ROOT], _say)
+    if folders:
+        raise BadInput("Name folders of types, or --schema, --code, --handler and --type-name, but not both.")
+    schema = _schema(arguments.schema).resolve()
+    code = tuple(Path(_folder(one, "--code")).resolve() for one in arguments.code or cloud.DEFAULT_CODE)
+    named = projects.Layout(schema.parent, schema, arguments.handler or cloud.DEFAULT_HANDLER, code)
+    return [projects.Project(lambda: named, _say, name) for name in arguments.type_name or (None,)]
+
+
+def _say(text: str) -> None:
+    console.err.print(f"[dim]{escape(text)}[/]")
 
 
 def _schema(given: str | None) -> Path:
@@ -201,6 +221,7 @@ def _shown(operation: clients.Operation) -> int:
         return 1
     if not status.startswith("DELETE"):
         console.print_outputs(operation.describe())
+        console.print_simulated(operation.own)
     return 0
 
 
@@ -251,10 +272,10 @@ def demo(arguments: Namespace) -> int:
 
 def invoke(arguments: Namespace) -> int:
     """Send one handler event through the runtime emulator and show each progress event."""
-    from laptop import cloud
     from laptop.runtime import LambdaRuntime
 
-    definition = TypeDefinition.load(_schema(arguments.schema), *(arguments.type_name or ())[:1])
+    source, *_others = _sources(arguments)
+    definition = source.definition
     event = production_event(
         definition,
         arguments.action,
@@ -266,10 +287,19 @@ def invoke(arguments: Namespace) -> int:
     )
     with _service(arguments) as url:
         env = {"AWS_ENDPOINT_URL": url, **_pairs(arguments.env, "--env")}
-        handler, code = arguments.handler or cloud.DEFAULT_HANDLER, arguments.code or cloud.DEFAULT_CODE
-        debugger = watching.debugger(arguments)
-        limit = math.inf if debugger else definition.timeout_seconds(arguments.action)
-        with LambdaRuntime(handler, code, env=env, timeout=arguments.timeout, debugger=debugger) as runtime:
+        code, debugger = source.code(), watching.debugger(arguments)
+        limit = math.inf if debugger else source.definition.timeout_seconds(arguments.action)
+        with (
+            closing(source),
+            LambdaRuntime(
+                code.handler,
+                code.paths,
+                env=env,
+                timeout=arguments.timeout,
+                alone=code.alone,
+                debugger=debugger,
+            ) as runtime,
+        ):
             progress = {}
             for progress in follow(runtime.invoke, event, timeout=limit):
                 console.out.print_json(data=progress)

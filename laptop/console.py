@@ -105,6 +105,19 @@ def print_outputs(stack: Mapping[str, Any]) -> None:
         print_rows(("Output", "Value"), ((one["OutputKey"], one["OutputValue"]) for one in outputs))
 
 
+def print_simulated(events: Iterable[Mapping[str, Any]]) -> None:
+    """Which resources are only simulated, since nothing on this machine is behind them."""
+    names = {
+        one["LogicalResourceId"]: None
+        for one in events
+        if one.get("ResourceStatusReason", "").startswith("simulated")
+    }
+    if names:
+        err.print(
+            f"[yellow]Simulated, because the laptop has no such service: {', '.join(names)}.[/] --strict refuses."
+        )
+
+
 def print_failures(events: Iterable[Mapping[str, Any]]) -> None:
     """The reasons of failed events in full, each once."""
     for event in events:

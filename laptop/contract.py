@@ -1,7 +1,9 @@
-"""AWS's own contract tests (`cfn test`), unmodified, on the handlers in the Lambda runtime and the local SageMaker.
+"""AWS's own contract tests (`cfn test`), unmodified, on a project's handlers in a laptop cloud that ends with them.
 
 `cfn test` looks for STS at a hard-coded address of AWS; moto answers there. All its other requests are the full
-events of production and go to the Lambda endpoint. Run it in a process of its own: rpdk sets up logging globally.
+events of production and go to the cloud. It runs in a folder that holds what it reads of the project and nothing
+else, since pytest would load the project's own conftest.py. Run it in a process of its own: rpdk sets up logging
+globally.
 """
 
 from __future__ import annotations
@@ -17,14 +19,16 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from laptop import console
-from laptop.definition import TypeDefinition
+from botocore.exceptions import ClientError
+
+from laptop import clients, console
 from laptop.events import LocalFailure
+from laptop.projects import SETTINGS, Project, layout
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -32,7 +36,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+    from laptop.definition import TypeDefinition
+    from laptop.paths import Json
+
+_OVERRIDES = "overrides.json"
 _ROLE = "arn:aws:iam::123456789012:role/contract-test-{}"
 # What CloudFormation gives a READ or LIST; cfn allows the other handlers twice as much.
 _READ_SECONDS = 30
@@ -92,18 +99,25 @@ def _print(outcome: Outcome) -> None:
 def run(arguments: Namespace) -> int:
     """Run the suite once for each set of inputs; 0 when everything that applies has passed."""
     watch = console.Stopwatch()
-    definition = TypeDefinition.load(
-        _schema(arguments.schema or str(ROOT / "aws-sagemaker-model.json")), arguments.type_name
-    )
-    code = _code(arguments.code or str(ROOT / "src"))
-    console.out.print(
-        f"[bold]AWS's contract tests[/] of {definition.type_name}: cfn test (cloudformation-cli "
-        f"{importlib.metadata.version('cloudformation-cli')}) on {arguments.code or 'src'}, in AWS's Lambda runtime"
-    )
-    console.out.file = sys.stdout
-    with tempfile.TemporaryDirectory(prefix="contract-") as project:
-        _write_project(Path(project), definition, Path(arguments.inputs or ROOT / "inputs"))
-        status, report, left = _suite(Path(project), code, arguments.select)
+    inputs = Path(arguments.inputs) if arguments.inputs else None
+    if inputs and not list(inputs.glob("inputs_1_*.json")):
+        raise ContractNotRun(f"--inputs {inputs} holds no inputs_1_create.json.")
+    with (
+        contextlib.closing(_project(arguments)) as project,
+        tempfile.TemporaryDirectory(prefix="contract-") as folder,
+    ):
+        definition, version = project.definition, importlib.metadata.version("cloudformation-cli")
+        console.out.print(
+            f"[bold]AWS's contract tests[/] of {definition.type_name}: cfn test (cloudformation-cli {version}) on "
+            f"{arguments.code or project.layout.root}, in AWS's Lambda runtime"
+        )
+        console.out.file = sys.stdout
+        _write_project(Path(folder), project, inputs or project.layout.inputs)
+        if (exports := _named_exports(Path(folder))) and not arguments.stack:
+            raise ContractNotRun(
+                f"The inputs name exports of a stack, {' and '.join(sorted(exports))}: --stack TEMPLATE deploys it."
+            )
+        status, report, left = _suite(Path(folder), project, arguments.stack or (), arguments.select)
     if arguments.select and not _outcomes:
         raise ContractNotRun(
             f"--select {arguments.select} selects none of the tests: {', '.join(sorted(_left_out))}."
@@ -113,61 +127,106 @@ def run(arguments: Namespace) -> int:
     return _concluded(definition, left, str(watch)) or status
 
 
-def _code(path: str) -> Path:
-    code = Path(path)
-    if not code.is_dir():
-        raise ContractNotRun(f"--code {path} is no directory: name the one that holds the handlers' package.")
-    return code
+def _project(arguments: Namespace) -> Project:
+    """The project of a folder, with the parts that are named instead of its own."""
+    found = layout(Path(arguments.folder))
+    if arguments.schema:
+        if not Path(arguments.schema).is_file():
+            raise ContractNotRun(
+                f"--schema {arguments.schema} is no file: name the schema of the registry type (JSON)."
+            )
+        found = replace(found, schema=Path(arguments.schema).resolve(), type_name=None)
+    if arguments.code:
+        if not Path(arguments.code).is_dir():
+            raise ContractNotRun(
+                f"--code {arguments.code} is no directory: name the one that holds the handlers' package."
+            )
+        found = replace(found, code=(Path(arguments.code).resolve(),), requirements=None)
+    return Project(lambda: found, console.err.print, arguments.type_name)
 
 
-def _schema(path: str) -> str:
-    if not Path(path).is_file():
-        raise ContractNotRun(f"--schema {path} is no file: name the schema of the registry type (JSON).")
-    return path
-
-
-def _write_project(project: Path, definition: TypeDefinition, inputs: Path) -> None:
-    """A project as `cfn` wants it, in a place where its rpdk.log harms nobody."""
-    if not list(inputs.glob("inputs_1_*.json")):
-        raise ContractNotRun(f"--inputs {inputs} holds no inputs_1_create.json.")
-    settings = json.loads((ROOT / ".rpdk-config").read_text(encoding="utf-8"))
-    (project / ".rpdk-config").write_text(json.dumps(settings | {"typeName": definition.type_name}))
+def _write_project(folder: Path, project: Project, inputs: Path) -> None:
+    """What `cfn` reads of a project, in a place where its rpdk.log harms nobody."""
+    definition, root = project.definition, project.layout.root
+    settings = json.loads((root / SETTINGS).read_text(encoding="utf-8"))
+    (folder / SETTINGS).write_text(json.dumps(settings | {"typeName": definition.type_name}))
     schema_name = definition.type_name.replace("::", "-").lower() + ".json"
-    (project / schema_name).write_text(json.dumps(definition.schema))
-    shutil.copytree(inputs, project / "inputs")
+    (folder / schema_name).write_text(json.dumps(definition.schema))
+    # Without inputs the suite makes them up from the schema, as overrides.json allows.
+    if inputs.is_dir():
+        shutil.copytree(inputs, folder / "inputs")
+    if (root / _OVERRIDES).is_file():
+        shutil.copy(root / _OVERRIDES, folder)
 
 
-def _suite(project: Path, code: Path, select: str | None) -> tuple[int, str, int]:
-    """cfn's exit status, what it printed, and how many models it left behind."""
+def _named_exports(folder: Path) -> set[str]:
+    """The exports whose values cfn puts into inputs and overrides: {{Name}}."""
+    files = [*folder.glob("inputs/*.json"), *folder.glob(_OVERRIDES)]
+    return {name.strip() for one in files for name in re.findall(r"{{([-A-Za-z0-9:\s]+?)}}", one.read_text())}
+
+
+def _deploy(url: str, templates: Sequence[str]) -> None:
+    """Make the stacks that the inputs count on. Raises ContractNotRun."""
+    cloudformation = clients.client("cloudformation", url)
+    for number, template in enumerate(templates, 1):
+        name = f"before-the-tests-{number}"
+        text = Path(template).read_text(encoding="utf-8")
+        change_set = clients.make_change_set(cloudformation, name, text, parameters={})
+        if change_set is None:
+            raise ContractNotRun(f"--stack {template} has no resources.")
+        operation = clients.execute(cloudformation, name, change_set)
+        reasons = [event.get("ResourceStatusReason", "") for event in operation.events() if _failed(event)]
+        if not operation.succeeded:
+            raise ContractNotRun(f"--stack {template} ended in {operation.status}: {'; '.join(reasons)}")
+
+
+def _failed(event: Json) -> bool:
+    return str(event["ResourceStatus"]).endswith("_FAILED")
+
+
+def _suite(folder: Path, project: Project, stacks: Sequence[str], select: str | None) -> tuple[int, str, int]:
+    """cfn's exit status, what it printed, and how many resources it left behind."""
     # Imported when needed: moto and rpdk take most of a second.
     import botocore.loaders
     import moto
     from rpdk.core import cli
 
-    from laptop.execution_environment import FUNCTION_NAME
-    from laptop.runtime import LambdaRuntime
-    from laptop.sagemaker.server import LocalSageMaker
+    from laptop.cloud import Cloud
+    from laptop.runtime import TYPE_FUNCTION
 
     # A running cloud that the user works with is not the one to test on.
     os.environ.pop("AWS_ENDPOINT_URL", None)
     passthrough = {"core": {"passthrough": {"urls": [r"^http://127\.0\.0\.1"]}}}
     with (
         moto.mock_aws(config=passthrough),
-        LocalSageMaker() as sagemaker,
-        LambdaRuntime(code=[code], env={"AWS_ENDPOINT_URL": sagemaker.url}) as runtime,
+        Cloud(sources=[project]) as cloud,
         # rpdk has botocore parse its list of endpoints twice for every request: a third of the whole run.
         mock.patch.object(botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader)),
-        contextlib.chdir(project),
     ):
-        arguments = ["test", "--endpoint", runtime.endpoint, "--function-name", FUNCTION_NAME,
-                     "--region", "us-east-1", "--enforce-timeout", str(_READ_SECONDS),
-                     "--role-arn", _ROLE.format("caller"),
+        arguments = ["test", "--endpoint", cloud.url, "--function-name", TYPE_FUNCTION,
+                     "--cloudformation-endpoint-url", cloud.url, "--region", "us-east-1",
+                     "--enforce-timeout", str(_READ_SECONDS), "--role-arn", _ROLE.format("caller"),
                      "--log-group-name", "contract-tests", "--log-role-arn", _ROLE.format("provider"),
                      "--", "-p", __name__, "-p", "no:cacheprovider", "-o", "log_cli=false", "-rs"]  # fmt: skip
-        with _kept_back() as report:
+        _deploy(cloud.url, stacks)
+        before = _resources(cloud.url, project.definition)
+        with _kept_back() as report, contextlib.chdir(folder):
             status = _exit_status(cli.main, [*arguments, *(["-k", select] if select else [])])
-        accepted = Counter(call.operation for call in sagemaker.calls if call.status == 200)
-    return status, report.getvalue(), accepted["CreateModel"] - accepted["DeleteModel"]
+        left = _resources(cloud.url, project.definition) - before
+    return status, report.getvalue(), len(left)
+
+
+def _resources(url: str, definition: TypeDefinition) -> set[str]:
+    """The identifiers of the type's resources that are there now; none of a type that cannot list them."""
+    control = clients.client("cloudcontrol", url)
+    if "list" not in definition.handlers:
+        return set()
+    try:
+        pages = control.get_paginator("list_resources").paginate(TypeName=definition.type_name)
+        return {one["Identifier"] for page in pages for one in page["ResourceDescriptions"]}
+    except ClientError:
+        # Some lists need a parent. Whether the handler works is for the suite to say.
+        return set()
 
 
 @contextlib.contextmanager

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from laptop.paths import Json
 
 ROOT = Path(__file__).resolve().parent.parent
-_TEMPLATE = "examples/xgboost.yaml"
+_TEMPLATE = "examples/endpoint.yaml"
 _STACK = "churn"
+_NEW_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.4.0-cpu-py311-ubuntu22.04-sagemaker"
 # As wide as a README shows a picture with letters that can be read.
 _RECORDED_WIDTH = 118
 _REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference"
@@ -68,7 +69,7 @@ def _drawn(recorded: Console) -> str:
 
 def _show() -> None:
     watch = console.Stopwatch()
-    _say("1", "A CloudFormation, a Lambda runtime and a SageMaker start on this machine", "python -m laptop up")
+    _say("1", "A CloudFormation, a Lambda runtime and a SageMaker start on this machine", "laptop up")
     # Imported when needed: moto and ministack take most of a second.
     from laptop.cloud import Cloud
 
@@ -77,7 +78,7 @@ def _show() -> None:
         _tell_of_a_stack(_Stack(cloud))
         _tell_of_events(cloud)
     console.out.print(
-        f"\n[bold green]The demo is complete after {watch}:[/] deployed, changed in place, replaced, found drifted, "
+        f"\n[bold green]The demo is complete after {watch}:[/] deployed, tagged, moved to another image, drifted, "
         "deleted; nothing is left."
     )
 
@@ -109,12 +110,12 @@ class _Stack:
         self.cloudformation = clients.client("cloudformation", cloud.url)
         self.sagemaker = clients.client("sagemaker", cloud.url)
 
-    def deploy(self, **parameters: str) -> None:
+    def deploy(self, *, tags: Mapping[str, str] | None = None, **parameters: str) -> None:
         """Deploy as the command would, and show what changes and what happens."""
         body = (ROOT / _TEMPLATE).read_text(encoding="utf-8")
-        made = clients.make_change_set(self.cloudformation, _STACK, body, parameters=parameters)
+        made = clients.make_change_set(self.cloudformation, _STACK, body, parameters=parameters, tags=tags)
         if made is None:
-            raise DemoFailed(f"The demo stops: {_TEMPLATE} changes nothing with {', '.join(parameters)}.")
+            raise DemoFailed(f"The demo stops: {_TEMPLATE} changes nothing any more.")
         for change in (one["ResourceChange"] for one in made["Changes"]):
             if change["Action"] == "Modify":
                 console.out.print(f"change set: {change['LogicalResourceId']}, Replacement: {change['Replacement']}")
@@ -122,25 +123,36 @@ class _Stack:
         _follow(operation)
         _expect(operation.succeeded, f"the stack is deployed, not {operation.status}")
 
+    def output(self, key: str) -> str:
+        """An output of the stack."""
+        outputs = clients.find_stack(self.cloudformation, _STACK) or {}
+        return str(next(one["OutputValue"] for one in outputs["Outputs"] if one["OutputKey"] == key))
+
     @property
     def arn(self) -> str:
         """The model's ARN: what Ref returns."""
-        outputs = clients.find_stack(self.cloudformation, _STACK) or {}
-        return str(next(one["OutputValue"] for one in outputs["Outputs"] if one["OutputKey"] == "ModelArn"))
+        return self.output("ModelArn")
 
     def stage(self, arn: str) -> str:
         """The tag that the story is about, as SageMaker holds it."""
         tags = self.sagemaker.list_tags(ResourceArn=arn)["Tags"]
         return str(next(tag["Value"] for tag in tags if tag["Key"] == "Stage"))
 
-    def image(self, arn: str) -> str:
-        """The image of the model as SageMaker holds it."""
-        described = self.sagemaker.describe_model(ModelName=arn.rpartition("/")[2])
-        return str(described["PrimaryContainer"]["Image"].rpartition("/")[2])
+    def image(self) -> str:
+        """The image that the endpoint runs, as SageMaker tells it."""
+        described = self.sagemaker.describe_endpoint(EndpointName=self.output("EndpointName"))
+        (deployed,) = described["ProductionVariants"][0]["DeployedImages"]
+        return str(deployed["SpecifiedImage"].rpartition("/")[2])
 
-    def models(self) -> list[str]:
-        """The ARNs of all models there are."""
-        return [one["ModelArn"] for one in self.sagemaker.list_models()["Models"]]
+    def made(self) -> dict[str, list[str]]:
+        """The names of all models, configurations and endpoints there are."""
+        return {
+            "models": [one["ModelName"] for one in self.sagemaker.list_models()["Models"]],
+            "configurations": [
+                one["EndpointConfigName"] for one in self.sagemaker.list_endpoint_configs()["EndpointConfigs"]
+            ],
+            "endpoints": [one["EndpointName"] for one in self.sagemaker.list_endpoints()["Endpoints"]],
+        }
 
 
 def _follow(operation: clients.Operation) -> None:
@@ -153,29 +165,37 @@ def _follow(operation: clients.Operation) -> None:
 
 
 def _tell_of_a_stack(stack: _Stack) -> None:
-    _say("2", "A model deploys together with its role", f"python -m laptop deploy {_TEMPLATE} --stack-name {_STACK}")
-    stack.deploy()
+    _say(
+        "2",
+        "A role, a model, its configuration and its endpoint deploy together",
+        f"{_command()} --tag Stage=staging",
+    )
+    stack.deploy(tags={"Stage": "staging"})
     console.print_outputs(clients.find_stack(stack.cloudformation, _STACK) or {})
-    first = stack.arn
+    first, endpoint = stack.arn, stack.output("EndpointName")
 
-    _say("3", "A tag changes in place", f"{_command()} --parameter Stage=production")
-    stack.deploy(Stage="production")
+    _say("3", "A tag changes in place", f"{_command()} --tag Stage=production")
+    stack.deploy(tags={"Stage": "production"})
     _expect(stack.arn == first and stack.stage(first) == "production", "the tag of the same model changed")
     console.out.print(f"SageMaker: the same model, Stage is {stack.stage(first)}")
 
     _say(
         "4",
-        "Another image: the model is replaced, the new one first",
-        f"{_command()} --parameter XGBoostVersion=1.7-1",
+        "Another image: a new model and configuration, the endpoint moves over, then the old ones go",
+        f"{_command()} --parameter Image=…/pytorch-inference:2.4.0-…",
     )
-    stack.deploy(XGBoostVersion="1.7-1")
-    _expect(stack.arn != first and stack.models() == [stack.arn], "a new model took the place of the first")
-    console.out.print(f"SageMaker: {_name(first)} is gone, {_name(stack.arn)} runs {stack.image(stack.arn)}")
+    stack.deploy(Image=_NEW_IMAGE)
+    made = stack.made()
+    _expect(
+        stack.output("EndpointName") == endpoint and made["models"] == [_name(stack.arn)] != [_name(first)],
+        "a new model took the place of the first, behind the same endpoint",
+    )
+    console.out.print(f"SageMaker: {_name(first)} is gone, the same endpoint runs {stack.image()}")
 
     _say(
         "5",
         "Somebody changes a tag behind CloudFormation's back, and drift detection finds it",
-        f"aws sagemaker add-tags --tags Key=Stage,Value=broken …; python -m laptop drift --stack-name {_STACK}",
+        f"aws sagemaker add-tags --tags Key=Stage,Value=broken …; laptop drift --stack-name {_STACK}",
     )
     stack.sagemaker.add_tags(ResourceArn=stack.arn, Tags=[{"Key": "Stage", "Value": "broken"}])
     drifts = clients.detect_drift(stack.cloudformation, _STACK)
@@ -183,20 +203,16 @@ def _tell_of_a_stack(stack: _Stack) -> None:
     found = {one["LogicalResourceId"]: one["StackResourceDriftStatus"] for one in drifts}
     _expect(found.get("Model") == "MODIFIED", "the changed tag is found")
 
-    _say(
-        "6",
-        "The stack is deleted, and the model and the role with it",
-        f"python -m laptop delete --stack-name {_STACK}",
-    )
+    _say("6", "The stack is deleted, and all that it made", f"laptop delete --stack-name {_STACK}")
     described = clients.find_stack(stack.cloudformation, _STACK) or {}
     operation = clients.Operation(stack.cloudformation, described["StackId"])
     stack.cloudformation.delete_stack(StackName=_STACK)
     _follow(operation)
-    _expect(operation.succeeded and not stack.models(), "stack and model are gone")
+    _expect(operation.succeeded and not any(stack.made().values()), "nothing is left")
 
 
 def _command() -> str:
-    return f"python -m laptop deploy {_TEMPLATE} --stack-name {_STACK}"
+    return f"laptop deploy {_TEMPLATE} --stack-name {_STACK}"
 
 
 def _name(arn: str) -> str:
@@ -208,7 +224,7 @@ def _tell_of_events(cloud: Cloud) -> None:
     _say(
         "7",
         "The handlers alone, in AWS's own Lambda runtime: an event in, progress events out",
-        "python -m laptop invoke ACTION --model FILE",
+        "laptop invoke ACTION --model FILE",
     )
     tagged = {**_MODEL, "Tags": [{"Key": "Stage", "Value": "staging"}]}
     # The role is so new that IAM does not know it everywhere.

@@ -41,7 +41,7 @@ def link(requirements: Iterable[Requirement], folder: Path) -> bool:
     for distribution in found.values():
         for name, path in _entries(distribution).items():
             # Neither an editable installation nor a folder that two distributions share can be linked.
-            if name in links or name.endswith(".pth"):
+            if name in links or name.startswith("__editable__"):
                 return False
             links[name] = path
     folder.mkdir(parents=True, exist_ok=True)

@@ -189,7 +189,9 @@ def _composed(text: str) -> Node:
         ) from None
     except yaml.YAMLError as error:
         raise CannotMove([Remark(1, 1, f"this is not YAML or JSON: {str(error).splitlines()[0]}")]) from None
-    if not any(key.value == "Resources" and isinstance(value, MappingNode) for key, value in _members(root)):
+    if root is None or not any(
+        key.value == "Resources" and isinstance(value, MappingNode) for key, value in _members(root)
+    ):
         raise CannotMove([Remark(1, 1, "this is not a template: it has no Resources")])
     return root
 

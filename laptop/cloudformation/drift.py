@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from laptop.cloudformation import secrets
 from laptop.paths import without
+from laptop.providers import properties
 from laptop.providers.properties import coerced
 from laptop.providers.protocol import Request, ResourceFailed
 from laptop.refusal import Invalid
@@ -96,7 +97,8 @@ def _checked(carrier: Carrier, stack: Stack, resource: StackResource) -> Json:
         if failure.code == "UnsupportedAction":
             return {"StackResourceDriftStatus": "NOT_CHECKED", "DriftStatusReason": str(failure), **now}
         raise
-    expected = _expected(served.definition, resource)
+    # A template writes "1" where a service answers 1: what is compared has the types of the schema.
+    expected = properties.coerced(served.definition, _expected(served.definition, resource))
     actual = secrets.as_referred(expected, compared(served.definition, read.model, expected))
     differences = list(_differences(served.definition, expected, actual))
     expected, actual, differences = secrets.hidden([expected, actual, differences], stack.secrets)

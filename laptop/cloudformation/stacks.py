@@ -96,12 +96,20 @@ class ChangeSet:
     name: str
     kind: str
     goal: Deployment | None
-    status: str
     reason: str
-    execution_status: str
     created: datetime
     changes: list[Change]
     request: Json
+
+    @property
+    def status(self) -> str:
+        """How its making ended."""
+        return "FAILED" if self.goal is None else "CREATE_COMPLETE"
+
+    @property
+    def execution_status(self) -> str:
+        """Whether it can be executed."""
+        return "UNAVAILABLE" if self.goal is None else "AVAILABLE"
 
 
 @dataclass

@@ -29,7 +29,7 @@ class RunningCloud:
         return clients.client(service, self.url, region)
 
     def run(self, program: str, *arguments: str, folder: Path, **environment: str) -> str:
-        """What a program of this environment says, with nothing exported but what the cloud printed; it must succeed."""
+        """What a program says with nothing exported but what the cloud printed; it must succeed."""
         home = {"HOME": str(folder), "PATH": f"{_BIN}:{os.environ['PATH']}", "AWS_PAGER": ""}
         pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         done = subprocess.run(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from laptop.clients import DEFAULT_PORT
+from laptop.runtime import TYPE_FUNCTION
 from tests.e2e.conftest import ROOT, started_cloud
 
 if TYPE_CHECKING:
@@ -96,6 +98,13 @@ def test_cfn_invoke(endpoint: list[str], tmp_path: Path) -> None:
     answer = json.loads(done.stdout.rpartition("=== Handler response ===")[2])
     assert answer["status"] == "SUCCESS"
     assert answer["resourceModel"]["ModelArn"].startswith(f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model/")
+
+
+def test_the_documentation_gives_the_options_that_the_cloud_prints() -> None:
+    shown = re.findall(
+        r"^cfn (?:test|invoke) (.*?TypeFunction)", (ROOT / "laptop" / "README.md").read_text(), re.MULTILINE
+    )
+    assert shown == [f"--endpoint http://127.0.0.1:{DEFAULT_PORT} --function-name {TYPE_FUNCTION}"] * 2
 
 
 def test_cfn_validate() -> None:

@@ -287,3 +287,16 @@ def _on_a_terminal(*arguments: str, url: str) -> str:
         os.close(ours)
         assert process.wait() == 0
     return shown.decode()
+
+
+def test_what_is_only_simulated_is_said_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rollout.yaml"
+    file.write_text("Resources: {Application: {Type: AWS::CodeDeploy::Application}}\n")
+    done = run("deploy", str(file), "--own-cloud")
+    assert done.returncode == 0, done.stderr
+    assert "simulated: no such service on the laptop" in done.stdout
+    assert "Simulated, because the laptop has no such service: Application." in done.stderr
+
+    refused = run("deploy", str(file), "--own-cloud", "--strict")
+    assert refused.returncode == 1
+    assert "Unrecognized resource types: [AWS::CodeDeploy::Application]" in refused.stderr

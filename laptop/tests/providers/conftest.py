@@ -52,7 +52,7 @@ def published() -> PublishedTypes:
     return PublishedTypes()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _running() -> Iterator[tuple[Ministack, Services, str]]:
     (port,) = free_ports(1)
     with Ministack(port) as ministack:
@@ -90,7 +90,7 @@ def callbacks(_running: tuple[Ministack, Services, str]) -> Callbacks:
     return _running[1].callbacks
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service_clients(_running: tuple[Ministack, Services, str]) -> ServiceClients:
     """The clients that providers use."""
     return ServiceClients(_running[2])

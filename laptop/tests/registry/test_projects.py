@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -266,3 +268,44 @@ def test_a_schema_that_cfn_validate_would_not_take(written: Written) -> None:
     written.schema(typeName="Example::Notes::Other")
     with pytest.raises(UnusableProject, match=r"is the schema of Example::Notes::Other, and .rpdk-config names"):
         projects([written.root])
+
+
+def contract(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "laptop", "contract", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+def test_aws_contract_tests_of_a_project_see_its_own_files_alone(written: Written) -> None:
+    """pytest, in which cfn test runs, would load a conftest.py of the project."""
+    written.write("tests/conftest.py", "raise RuntimeError")
+    written.write("conftest.py", "raise RuntimeError")
+    before = sorted(written.root.rglob("*"))
+    done = contract(str(written.root), "--select", "check_asserts_work")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"AWS's contract tests of {NAME}: " in done.stdout
+    assert "1 passed, 0 skipped, 0 failed, 1 set of inputs" in done.stdout
+    assert [path for path in sorted(written.root.rglob("*")) if "__pycache__" not in path.parts] == before
+
+
+def test_inputs_of_contract_tests_name_exports_of_a_stack(written: Written) -> None:
+    for kind in ("create", "update", "invalid"):
+        written.write(f"inputs/inputs_1_{kind}.json", '{"Text": "{{NoteText}}"}')
+    done = contract(str(written.root))
+    assert done.returncode == 1
+    assert "The inputs name exports of a stack, NoteText: --stack TEMPLATE deploys it." in done.stderr
+    parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}
+    output = {"Value": {"Ref": "Parameter"}, "Export": {"Name": "NoteText"}}
+    written.write("setup.json", json.dumps({"Resources": {"Parameter": parameter}, "Outputs": {"Text": output}}))
+    stack = str(written.root / "setup.json")
+    done = contract(str(written.root), "--stack", stack, "--select", "check_asserts_work")
+    assert done.returncode == 0, done.stdout + done.stderr
+    written.write("setup.json", json.dumps({"Resources": {"Note": {"Type": NAME, "Properties": {"Text": []}}}}))
+    done = contract(str(written.root), "--stack", stack)
+    assert done.returncode == 1
+    assert f"--stack {stack} ended in ROLLBACK_COMPLETE: Properties validation failed" in done.stderr
+
+
+def test_contract_of_what_is_no_project(tmp_path: Path) -> None:
+    done = contract(str(tmp_path))
+    assert done.returncode == 1
+    assert f"{tmp_path} holds no .rpdk-config, which cfn init writes: name the folder of a type." in done.stderr
