@@ -68,13 +68,13 @@ class ConsolePage:
         return self._invocation(name) if kind == "invocations" else None
 
     def _overview(self) -> dict[str, Any]:
+        latest = self._invocations.all()[: -views.MOST_LINES - 1 : -1]
+        hidden = frozenset[str]().union(*(self._secrets(one.id) for one in self._stacks))
         return {
             "title": "Laptop cloud",
             "stacks": [views.summary(one) for one in reversed(list(self._stacks))],
-            "invocations": [
-                secrets.hidden(views.line(one), self._secrets(one.stack_id)) for one in self._invocations.all()[::-1]
-            ][: views.MOST_LINES],
-            "kept": secrets.hidden([views.kept(one) for one in self._kept()], self._all_secrets()),
+            "invocations": secrets.hidden([views.line(one) for one in latest], hidden),
+            "kept": secrets.hidden([views.kept(one) for one in self._kept()], hidden),
         }
 
     def _stack(self, name: str) -> Answer | None:
@@ -97,10 +97,16 @@ class ConsolePage:
         return self._rendered("invocation.html", title=f"{found.action} {found.logical_id}".strip(), **shown)
 
     def _secrets(self, stack_id: str) -> frozenset[str]:
-        return frozenset().union(*(one.secrets for one in self._stacks if one.id == stack_id))
-
-    def _all_secrets(self) -> frozenset[str]:
-        return frozenset().union(*(one.secrets for one in self._stacks))
+        """What is on no page about a stack: values of NoEcho parameters, and what dynamic references led to."""
+        found: set[str] = set()
+        for stack in self._stacks:
+            if stack.id == stack_id:
+                found |= stack.secrets
+                for one in self._invocations.all(stack_id):
+                    resource = stack.resources.get(one.logical_id)
+                    if resource is not None:
+                        found |= views.referred(resource.properties, one.properties)
+        return frozenset(found)
 
     def _rendered(self, template: str, **values: Any) -> Answer:
         return _answer(self._templates.get_template(template).render(**values), "text/html")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 PAINT = ("--schema", str(HERE / "paint.json"), "--code", str(HERE), "--handler", "paint.resource")
 SECRET = "correct-horse"
+LABEL = "battery-staple"
 INJECTED = "<script>document.title = 'owned'</script>"
 GOOD: dict[str, Any] = {
     "Parameters": {"Password": {"Type": "String", "NoEcho": True}},
@@ -28,6 +29,7 @@ GOOD: dict[str, Any] = {
                 "Name": INJECTED,
                 "Colour": {"Fn::Sub": "blue ${Password}"},
                 "Recipe": "write-only-recipe",
+                "Label": "{{resolve:secretsmanager:label}}",
             },
         },
         "Model": {
@@ -58,6 +60,7 @@ def laptop(url: str, *arguments: str, **options: Any) -> subprocess.CompletedPro
 def painted() -> Iterator[RunningCloud]:
     """The cloud: stack `good` with drift and a change set, stack `bad` whose handler raised."""
     with running_cloud("--console", *PAINT) as cloud:
+        cloud.client("secretsmanager").create_secret(Name="label", SecretString=LABEL)
         password = ("--parameter", f"Password={SECRET}")
         made = laptop(cloud.url, "deploy", "-", "--stack-name", "good", *password, input=json.dumps(GOOD))
         assert made.returncode == 0, made.stdout + made.stderr

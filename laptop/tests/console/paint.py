@@ -13,6 +13,7 @@ class Pot:
     Name: str | None = None
     Colour: str | None = None
     Recipe: str | None = None
+    Label: str | None = None
 
     @classmethod
     def _deserialize(cls, given: dict[str, Any] | None) -> Pot | None:
@@ -28,7 +29,7 @@ resource = Resource("Example::Paint::Pot", Pot)
 @resource.handler(Action.CREATE)
 def create(session: Any, request: Any, context: dict[str, Any]) -> ProgressEvent:
     pot = request.desiredResourceState
-    print(f"mixing {pot.Colour}")
+    print(f"mixing {pot.Colour} for {pot.Label}")
     if "stirred" in context:
         return ProgressEvent(status=OperationStatus.SUCCESS, resourceModel=pot)
     if pot.Colour == "invisible":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import urllib3
 
-from laptop.tests.console.conftest import INJECTED, PAINT, SECRET
+from laptop.tests.console.conftest import INJECTED, LABEL, PAINT, SECRET
 from laptop.tests.processes import running_cloud
 
 if TYPE_CHECKING:
@@ -58,9 +58,10 @@ def test_whatever_a_name_holds_is_text(painted: RunningCloud) -> None:
 
 def test_secrets_are_on_no_page(painted: RunningCloud) -> None:
     pages = _pages(painted)
-    assert any("blue ****" in page for page in pages.values())
+    assert any("mixing blue **** for ****" in page for page in pages.values())
     for path, page in pages.items():
         assert SECRET not in page, path
+        assert LABEL not in page, path
         assert "write-only-recipe" not in page, path
 
 
