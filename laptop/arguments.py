@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from laptop import commands, console
 from laptop.clients import DEFAULT_PORT
+from laptop.debugging import DEFAULT_PORT as DEBUG_PORT
 from laptop.events import ACTIONS, LocalFailure
 
 if TYPE_CHECKING:
@@ -99,9 +100,15 @@ _TYPE = (
 
 _SHOW_PROPERTIES = _argument("--show-properties", action="store_true",
                              help="with what handlers were given and answered, property values included")  # fmt: skip
+_DEBUG = (
+    _argument("--debug", action="store_true", help="have handlers wait for a debugger, and say how to attach one"),
+    _argument("--debug-port", type=_port, default=DEBUG_PORT, metavar="PORT", help="default: %(default)s"),
+)
 _UP = (
     _argument("--log", action="store_true", help="show each invocation of a handler as it ends, and what it logged"),
     _SHOW_PROPERTIES,
+    _argument("--console", action="store_true", help="show stacks, handlers and SageMaker on a page in the browser"),
+    *_DEBUG,
 )
 
 
@@ -153,7 +160,7 @@ _COMMANDS = {
         _argument("--previous", metavar="FILE", help="the previous resource model, JSON", **_FILE),
         _argument("--next-token", help="the page of a LIST"),
         _argument("--log", action="store_true", help="show what the handler logged"),
-        _TAG, _ENDPOINT, *_TYPE,
+        *_DEBUG, _TAG, _ENDPOINT, *_TYPE,
     )),
     "contract": _Command(commands.contract, "run AWS's own contract tests (cfn test) on the handlers of a type", (
         _argument("folder", nargs="?", default=".", metavar="DIR", help="the type's folder (default: this one)",

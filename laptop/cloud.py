@@ -18,6 +18,7 @@ from laptop.cloudformation.api import CloudFormation
 from laptop.cloudformation.deployments import Deployments
 from laptop.cloudformation.nested import NestedStacks
 from laptop.cloudformation.stacks import Stacks
+from laptop.console_page.page import ConsolePage
 from laptop.events import LocalFailure
 from laptop.http_server import HttpServer
 from laptop.inside import PATH as INSIDE_PATH
@@ -43,7 +44,7 @@ from laptop.registry.resources import RegistryProvider
 from laptop.registry.types import Pinned, Types
 from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
 from laptop.sagemaker.server import SageMakerApp
-from laptop.sagemaker.service import write_system_tags
+from laptop.sagemaker.service import models_and_endpoints, write_system_tags
 from laptop.wire import Api, place_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from laptop.debugging import Debugger
     from laptop.http_server import Answer
+    from laptop.providers.handlers import OnTagged
+    from laptop.providers.handlers import Types as HandlerTypes
     from laptop.providers.protocol import Served
     from laptop.registry.functions import Code, Source
     from laptop.template.dynamic import DynamicReferences
@@ -77,7 +81,8 @@ class Cloud:
     `port` 0 takes any free one. `sources` are the types that it starts with (laptop.projects), one at least; without
     them the type of `schema` and `handler`, with `code` as PYTHONPATH, and with `type_names` under each of those
     names instead of the schema's. `strict` refuses types that can only be simulated. `on_invocation` is told each
-    invocation of a handler as it ends, by any thread.
+    invocation of a handler as it ends, by any thread. With a `debugger` handlers wait for one to attach.
+    With `console` a page for browsers stands below laptop.inside.PATH.
     """
 
     def __init__(
@@ -94,6 +99,8 @@ class Cloud:
         concurrency: int = _CONCURRENCY,
         strict: bool = False,
         on_invocation: Callable[[Invocation], None] | None = None,
+        debugger: Debugger | None = None,
+        console: bool = False,
     ) -> None:
         schema = Path(schema).resolve()
         named = Layout(schema.parent, schema, handler, tuple(Path(one).resolve() for one in code))
@@ -101,8 +108,10 @@ class Cloud:
         self.definition = sources[0].definition
         self.type_names = [one.definition.type_name for one in sources]
         self._env, self._timeout, self._concurrency = dict(env or {}), timeout, concurrency
+        self._debugger = debugger
         self.invocations = Invocations(on_invocation)
         self._inside = Inside(self.invocations)
+        self._console = console
         self._closing = contextlib.ExitStack()
         for source in sources:
             self._closing.callback(source.close)
@@ -136,7 +145,7 @@ class Cloud:
         stacks, clients = Stacks(), ServiceClients(self.url)
         providers = Providers(
             [
-                HandlersProvider(types, self._write_system_tags, self.invocations.raised),
+                self._handlers(types, self._write_system_tags),
                 RegistryProvider(registry, published),
                 ServiceProvider(clients, published, self._write_system_tags),
                 CustomResources(clients, self._callbacks),
@@ -155,6 +164,8 @@ class Cloud:
             Deployments(stacks, providers, nested, outside.template, outside.included, references)
         )
         self._closing.callback(self.cloudformation.running.close)
+        if self._console:
+            self._inside = Inside(self.invocations, _console_page(stacks, self.invocations, providers))
         control = CloudControl(providers, self._version)
         self._closing.callback(control.close)
         self._apis = {
@@ -166,13 +177,14 @@ class Cloud:
         env = {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **self._env}
         runtime = LambdaRuntime(code.handler, code.paths, env=env, timeout=self._timeout,
                                 concurrency=self._concurrency, alone=code.alone,
-                                record=self.invocations.add)  # fmt: skip
+                                record=self.invocations.add, debugger=self._debugger)  # fmt: skip
         return runtime.__enter__()
 
     def _version(self, name: str, place: Place, version: str) -> Served | None:
-        return Providers([HandlersProvider(Pinned(self._types, version), raised=self.invocations.raised)]).find(
-            name, place
-        )
+        return Providers([self._handlers(Pinned(self._types, version))]).find(name, place)
+
+    def _handlers(self, types: HandlerTypes, on_tagged: OnTagged = lambda _id, _tags: None) -> HandlersProvider:
+        return HandlersProvider(types, on_tagged, self.invocations.raised, patient=self._debugger is not None)
 
     @property
     def runtime(self) -> LambdaRuntime:
@@ -231,6 +243,14 @@ class Cloud:
         if service in self._apis:
             return self._apis[service].answer(headers, body)
         return self._others.answer(environ, body)
+
+
+def _console_page(stacks: Stacks, invocations: Invocations, providers: Providers) -> ConsolePage:
+    def write_only(type_name: str, place: Place) -> Iterable[str]:
+        served = providers.find(type_name, place)
+        return served.definition.write_only if served else ()
+
+    return ConsolePage(stacks, invocations, models_and_endpoints, write_only)
 
 
 def _note(stacks: Stacks, owner: Owner, text: str) -> None:

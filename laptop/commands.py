@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -17,6 +18,7 @@ from rich.markup import escape
 
 from laptop import clients, console, ending, watching
 from laptop.events import LocalFailure, follow, production_event
+from laptop.inside import PATH as INSIDE_PATH
 from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
@@ -40,12 +42,12 @@ def up(arguments: Namespace) -> int:
     watch = console.Stopwatch()
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
-        print(_greeting(cloud, watch), flush=True)
+        print(_greeting(cloud, watch, arguments), flush=True)
         ending.wait_for_signal()
     return 0
 
 
-def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
+def _greeting(cloud: Cloud, watch: console.Stopwatch, arguments: Namespace) -> str:
     proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
     region = {"AWS_DEFAULT_REGION": clients.REGION, "AWS_REGION": clients.REGION}
     exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
@@ -57,6 +59,7 @@ def _greeting(cloud: Cloud, watch: console.Stopwatch) -> str:
             *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
             "# AWS's contract tests, in a terminal with your own credentials: "
             f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}",
+            *([f"# The console, in a browser: {cloud.url}{INSIDE_PATH}"] if arguments.console else []),
             "# Ctrl-C stops it; nothing is kept.",
         ]
     )
@@ -70,6 +73,8 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
         port,
         sources=_sources(arguments),
         on_invocation=watching.listener(arguments),
+        debugger=watching.debugger(arguments),
+        console=getattr(arguments, "console", False),
         env=_pairs(arguments.env, "--env"),
         timeout=arguments.timeout,
         strict=arguments.strict,
@@ -282,13 +287,21 @@ def invoke(arguments: Namespace) -> int:
     )
     with _service(arguments) as url:
         env = {"AWS_ENDPOINT_URL": url, **_pairs(arguments.env, "--env")}
-        code = source.code()
+        code, debugger = source.code(), watching.debugger(arguments)
+        limit = math.inf if debugger else source.definition.timeout_seconds(arguments.action)
         with (
             closing(source),
-            LambdaRuntime(code.handler, code.paths, env=env, timeout=arguments.timeout, alone=code.alone) as runtime,
+            LambdaRuntime(
+                code.handler,
+                code.paths,
+                env=env,
+                timeout=arguments.timeout,
+                alone=code.alone,
+                debugger=debugger,
+            ) as runtime,
         ):
             progress = {}
-            for progress in follow(runtime.invoke, event):
+            for progress in follow(runtime.invoke, event, timeout=limit):
                 console.out.print_json(data=progress)
             if arguments.log:
                 console.err.print(runtime.logs(), markup=False)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import urllib3
 
 from laptop.events import InvocationFailed, LocalFailure
@@ -141,6 +142,11 @@ class ExecutionEnvironment:
         with suppress(OSError, ValueError):
             return int(self._pid_file.read_text())
         return None
+
+    @property
+    def serves(self) -> bool:
+        """Whether the handler's process runs; the next invocation starts it where it does not."""
+        return self.process_id is not None and psutil.pid_exists(self.process_id)
 
     def stop(self) -> None:
         """Kill the emulator and the handler, even one that hangs."""

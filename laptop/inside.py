@@ -38,7 +38,7 @@ class Inside:
             return self._told(dict(urllib.parse.parse_qsl(query)))
         if self._page is None:
             return _text(404, "The console is off: start the cloud with `laptop up --console`.")
-        return self._page(path) or _text(404, "There is nothing here any more.")
+        return self._page(path.removeprefix(PATH)) or _text(404, "There is nothing here any more.")
 
     def _told(self, asked: Mapping[str, str]) -> Answer:
         """JSON: the invocations, oldest first; `stack` is the id of the one to tell of, `properties` adds models."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request, Response
 
 from laptop import distributions, tracebacks
+from laptop.debugging import TIME_LIMIT_SECONDS, Debugger
 from laptop.events import InvocationFailed, LocalFailure
 from laptop.execution_environment import (
     FUNCTION_NAME,
@@ -48,7 +49,8 @@ class LambdaRuntime:
     `code` goes to PYTHONPATH, `env` to the handler's environment, `timeout` is in seconds, `memory` in MB (told to
     the handler, not enforced). The process environment is not inherited: a profile of the user cannot leak in.
     With `alone` the handler imports from `code` and what Lambda's own runtime brings, and from nothing else here.
-    `record` is given each event with what came of it.
+    `record` is given each event with what came of it. With a `debugger` each new process waits for one to attach,
+    and there is no time limit and no second environment.
     """
 
     def __init__(
@@ -62,15 +64,22 @@ class LambdaRuntime:
         *,
         alone: bool = False,
         record: Callable[[Any, Outcome], None] = lambda _event, _outcome: None,
+        debugger: Debugger | None = None,
     ) -> None:
+        if debugger is not None:
+            # A debugger holds one process at a time, for as long as its user likes.
+            timeout, concurrency = TIME_LIMIT_SECONDS, 1
         self._timeout, self._record = timeout, record
+        self._handler, self._debugger = handler, debugger
+        self._debugger_port = debugger.port() if debugger else 0
         self._paths = paths = [str(Path(one).resolve()) for one in code]
         self._cwd = next((one for one in paths if os.path.isdir(one)), os.getcwd())
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-", ignore_cleanup_errors=True)
         if alone:
             paths = [*paths, _linked_runtime(Path(self._directory.name) / "runtime")]
         # Without its site module Python knows of no packages but those on PYTHONPATH.
-        self._command = [sys.executable, *(["-S"] if alone else []), "-m", "awslambdaric", handler]
+        debugging = debugger.options(self._debugger_port) if debugger else []
+        self._command = [sys.executable, *(["-S"] if alone else []), *debugging, "-m", "awslambdaric", handler]
         place = {"TMPDIR": self._directory.name}
         self._environ = _function_environment(paths, timeout, memory) | place | dict(env or {})
         self._concurrency = concurrency
@@ -112,6 +121,8 @@ class LambdaRuntime:
     def invoke(self, event: Mapping[str, Any]) -> Any:
         """The handler's JSON answer; HandlerCrashed, HandlerTimedOut or NotJson when there is none."""
         environment = self._take()
+        if self._debugger and not environment.serves:
+            self._debugger.announce(self._handler, self._debugger_port)
         try:
             outcome = self._outcome(environment, json.dumps(event).encode())
         finally:

@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from laptop import console
+from laptop.debugging import Debugger
 from laptop.inside import INVOCATIONS_PATH
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ def listener(arguments: Namespace) -> Callable[[Invocation], None] | None:
     if not getattr(arguments, "log", False):
         return None
     return lambda ended: console.print_invocation(ended.told(with_properties=arguments.show_properties), console.err)
+
+
+def debugger(arguments: Namespace) -> Debugger | None:
+    """The debugger that `--debug` asks for, with its announcements beside the output; None without it."""
+    if not getattr(arguments, "debug", False):
+        return None
+    return Debugger(arguments.debug_port, lambda text: console.err.print(text, markup=False))
 
 
 def print_events(cloudformation: Any, arguments: Namespace) -> None:

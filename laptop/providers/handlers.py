@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Told = Callable[[Resource], None]
 Wait = Callable[[float], None]
+OnTagged = Callable[[str, Mapping[str, str]], None]
 
 # The codes of a failed progress event (cloudformation_cli_python_lib.interface.HandlerErrorCode and the CLI guide).
 _ERROR_CODES = frozenset({
@@ -70,7 +71,7 @@ class HandlersProvider:
     def __init__(
         self,
         types: Types,
-        on_tagged: Callable[[str, Mapping[str, str]], None] = lambda _identifier, _tags: None,
+        on_tagged: OnTagged = lambda _identifier, _tags: None,
         raised: Callable[[str], str] = lambda _token: "",
         *,
         patient: bool = False,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from moto.moto_api._internal.models import moto_api_backend
+from moto.sagemaker.models import sagemaker_backends
 
 from laptop.refusal import Refused
 from laptop.sagemaker import api, endpoints, monitoring, packages, studio
@@ -14,6 +16,8 @@ from laptop.sagemaker.api import Place, merged
 from laptop.sagemaker.rules import check_shape, service_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from laptop.paths import Json
     from laptop.sagemaker.resources import Operation
 
@@ -86,3 +90,35 @@ def forget_everything() -> None:
     """Empties the SageMaker of this process in all accounts and regions, and all else that moto keeps."""
     with _lock:
         moto_api_backend.reset()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A model or endpoint with its tags."""
+
+    kind: str
+    name: str
+    arn: str
+    status: str
+    tags: Mapping[str, str]
+
+
+def models_and_endpoints() -> list[Kept]:
+    """The models and endpoints of all accounts and regions, in the order of their ARNs."""
+    with _lock:
+        places = [Place(account, region) for account, regions in sagemaker_backends.items() for region in regions]
+        kept = [
+            Kept("Model", name, place.arn(name), "", _as_mapping(model.tags))
+            for place in places
+            for name, model in place.models.items()
+        ]
+        kept += [
+            Kept("Endpoint", one.name, one.arn, one.status, _as_mapping(one.tags))
+            for place in places
+            for one in place.resources.all("endpoint")
+        ]
+    return sorted(kept, key=lambda one: one.arn)
+
+
+def _as_mapping(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {one["Key"]: one["Value"] for one in tags}

@@ -1,0 +1,73 @@
+"""A cloud with the pot of paint and its console, and stacks whose texts would be markup if they were not escaped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from laptop.tests.processes import RunningCloud, running_cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+PAINT = ("--schema", str(HERE / "paint.json"), "--code", str(HERE), "--handler", "paint.resource")
+SECRET = "correct-horse"
+LABEL = "battery-staple"
+INJECTED = "<script>document.title = 'owned'</script>"
+GOOD: dict[str, Any] = {
+    "Parameters": {"Password": {"Type": "String", "NoEcho": True}},
+    "Resources": {
+        "Pot": {
+            "Type": "Example::Paint::Pot",
+            "Properties": {
+                "Name": INJECTED,
+                "Colour": {"Fn::Sub": "blue ${Password}"},
+                "Recipe": "write-only-recipe",
+                "Label": "{{resolve:secretsmanager:label}}",
+            },
+        },
+        "Model": {
+            "Type": "AWS::SageMaker::Model",
+            "Properties": {
+                "ExecutionRoleArn": "arn:aws:iam::123456789012:role/model",
+                "PrimaryContainer": {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/image:1"},
+                "Tags": [{"Key": "team", "Value": "forecasting"}],
+            },
+        },
+    },
+    "Outputs": {"Name": {"Value": {"Ref": "Pot"}, "Description": INJECTED}},
+}
+BAD: dict[str, Any] = {
+    "Resources": {
+        "Spilt": {"Type": "Example::Paint::Pot", "Properties": {"Name": "spilt", "Colour": "invisible"}},
+    }
+}
+
+
+def laptop(url: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The command, sent to the cloud at that address."""
+    command = [sys.executable, "-m", "laptop", *arguments, "--endpoint", url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+
+
+@pytest.fixture(scope="session")
+def painted() -> Iterator[RunningCloud]:
+    """The cloud: stack `good` with drift and a change set, stack `bad` whose handler raised."""
+    with running_cloud("--console", *PAINT) as cloud:
+        cloud.client("secretsmanager").create_secret(Name="label", SecretString=LABEL)
+        password = ("--parameter", f"Password={SECRET}")
+        made = laptop(cloud.url, "deploy", "-", "--stack-name", "good", *password, input=json.dumps(GOOD))
+        assert made.returncode == 0, made.stdout + made.stderr
+        assert laptop(cloud.url, "deploy", "-", "--stack-name", "bad", input=json.dumps(BAD)).returncode == 1
+        assert laptop(cloud.url, "drift", "--stack-name", "good").returncode == 0
+        cloud.client("cloudformation").create_change_set(
+            StackName="good", ChangeSetName="repaint", TemplateBody=json.dumps(GOOD).replace("blue", "red"),
+            Parameters=[{"ParameterKey": "Password", "UsePreviousValue": True}],
+        )  # fmt: skip
+        yield cloud
