@@ -43,7 +43,7 @@ SEED := $(or $(SEED),$(shell date +%N))
 
 test: setup lint ## Check and test everything, in any order (SEED=N: in that of another time)
 	@echo "Testing everything; on two cores this takes about three minutes. A dot is a test that passed."
-	@$(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal \
+	@$(BIN)/python -m pytest --no-header --numprocesses auto --dist worksteal \
 		--random-order-bucket module --random-order-seed $(SEED) || \
 		{ echo "Something failed. To have the same order again: make test SEED=$(SEED)"; exit 1; }
 	@echo "Everything is tested."
