@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.http_server import Answer
     from laptop.providers.protocol import Served
     from laptop.registry.functions import Code, Source
+    from laptop.template.dynamic import DynamicReferences
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_SCHEMA = ROOT / "aws-sagemaker-model.json"

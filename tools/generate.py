@@ -24,6 +24,7 @@ from rpdk.core.exceptions import RPDKBaseException
 from rpdk.core.project import Project
 
 from .documentation import Documentation
+from .type_name import file_name
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = "aws-sagemaker-model.json"
@@ -51,13 +52,13 @@ def generated(schema: dict[str, Any], settings: dict[str, Any]) -> dict[str, str
     `schema` is the schema of the type and `settings` the content of `.rpdk-config`, both under one type name, which
     need not be the one of this repository. Raises SchemaRefused.
     """
-    schema_file = schema["typeName"].lower().replace("::", "-") + ".json"
+    name = file_name(schema["typeName"])
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        (root / schema_file).write_text(json.dumps(schema))
+        (root / f"{name}.json").write_text(json.dumps(schema))
         (root / SETTINGS).write_text(json.dumps(settings))
         _run_cfn_generate(root, schema)
-        models = root / "src" / schema["typeName"].lower().replace("::", "_") / "models.py"
+        models = root / "src" / name.replace("-", "_") / "models.py"
         return {
             f"{PACKAGE}/schema.json": shipped_schema(schema),
             f"{PACKAGE}/models.py": models.read_text(),
@@ -109,7 +110,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
 
 def _run_cfn_generate(root: Path, schema: dict[str, Any]) -> None:
     """Write docs/ as `cfn generate` does, and by the templates of this folder everything else."""
-    (root / "src" / schema["typeName"].lower().replace("::", "_")).mkdir(parents=True)
+    (root / "src" / file_name(schema["typeName"]).replace("-", "_")).mkdir(parents=True)
     project = _templated(Project(overwrite_enabled=True, root=root), Documentation(schema))
     with _warnings() as warnings:
         try:

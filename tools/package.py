@@ -61,7 +61,7 @@ class Package(NamedTuple):
     @property
     def schema(self) -> Path:
         """The schema of the type, in the folder beside the zip."""
-        return self.path.with_suffix("") / f"{_hyphenated(self.type_name)}.json"
+        return self.path.with_suffix("") / f"{type_name.file_name(self.type_name)}.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,7 +107,7 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
     version = function_package.version(python) if python else None
     if python and version is None:
         raise BuildFailed(f"{python} does not run as Python: give --python an interpreter, or leave it out")
-    output = output or ROOT / "build" / f"{_hyphenated(name)}.zip"
+    output = output or ROOT / "build" / f"{type_name.file_name(name)}.zip"
     beside = output.with_suffix("")
     if beside.exists() and not (beside / _FUNCTION).exists():
         raise BuildFailed(f"{beside} is in the way, and was not made here: move it, or choose another --output")
@@ -164,10 +164,6 @@ def _config() -> dict[str, Any]:
     return config
 
 
-def _hyphenated(name: str) -> str:
-    return name.replace("::", "-").lower()
-
-
 def _write_project(folder: Path, name: str) -> Path:
     """Write the project that the CloudFormation CLI packages, with everything generated under a type name."""
     schema = _SCHEMA.read_text(encoding="utf-8").replace(own_type_name(), name)
@@ -179,7 +175,11 @@ def _write_project(folder: Path, name: str) -> Path:
         raise BuildFailed(f"{_SCHEMA.name}: {refused}") from None
     shutil.copytree(ROOT / _SOURCE, folder / _SOURCE, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=shutil.ignore_patterns("*.md"))
-    written = {f"{_hyphenated(name)}.json": schema, ".rpdk-config": json.dumps(config, indent=4) + "\n", **generated}
+    written = {
+        f"{type_name.file_name(name)}.json": schema,
+        ".rpdk-config": json.dumps(config, indent=4) + "\n",
+        **generated,
+    }
     for path, text in written.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
 
+from tools.type_name import file_name
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -64,7 +66,7 @@ class Package:
     @property
     def slug(self) -> str:
         """The type's name as part of an S3 key."""
-        return self.type_name.replace("::", "-").lower()
+        return file_name(self.type_name)
 
     @property
     def key(self) -> str:

@@ -39,5 +39,10 @@ def check(type_name: str, own: str) -> str | None:
     return None
 
 
+def file_name(type_name: str) -> str:
+    """Return how the CloudFormation CLI names files after a type, such as acme-sagemaker-model, without a suffix."""
+    return type_name.replace("::", "-").lower()
+
+
 def _others(namespace: str) -> str:
     return ", ".join(name for name in RESERVED if name != namespace)

@@ -12,9 +12,9 @@ from laptop.cloudformation.describe import find_change_set
 from laptop.cloudformation.paging import page
 from laptop.cloudformation.plan import Change
 from laptop.cloudformation.stacks import ChangeSet, Deployment, Stack
-from laptop.cloudformation.transforms import TransformFailed
 from laptop.providers.protocol import Request, ResourceFailed, Served
 from laptop.refusal import Invalid, Refused
+from laptop.template.transforms import TransformFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from laptop.providers.protocol import Place
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+_OF_EXECUTION = ("ClientRequestToken", "DisableRollback", "RetainExceptOnCreate")
 # Names that a member of CreateChangeSet keeps in what is described and executed later.
 _OPTIONS = ("Description", "OnStackFailure", "IncludeNestedStacks", "ImportExistingResources", "ClientToken",
             "ResourcesToImport")  # fmt: skip
@@ -137,7 +138,7 @@ class ChangeSets:
             stack.options["ChangeSetId"] = change_set.id
 
     def _begin(self, stack: Stack, change_set: ChangeSet, goal: Deployment, request: Json) -> None:
-        options = {key: value for key, value in request.items() if key in ("ClientRequestToken", "DisableRollback")}
+        options = {key: value for key, value in request.items() if key in _OF_EXECUTION}
         if change_set.kind == "IMPORT":
             deployments, place = self._cloudformation.deployments, stack.place
             identifiers = importing.identifiers(goal, stack, change_set.request["ResourcesToImport"],

@@ -29,21 +29,20 @@ def create(session: HandlerSession, request: Request, callback_context: Any) -> 
     _refuse(validation.of_create(request.properties, request.violations, request.stack_tags, attempt.number == 0))
     generated = names.generate(request.stack_id, request.logical_id, request.token)
     name = request.properties.get("ModelName", generated)
+    is_generated = name == generated
     models = SageMaker(session, request.region, request.account)
     identifiers = _identifiers(request, name, models)
     try:
         if attempt.state is not State.DONE:
             wanted = translator.to_create_request(request.properties, name, request.tags)
-            identifiers |= creation.create_once(
-                models, wanted, attempt, request.token, is_generated=name == generated
-            )
+            identifiers |= creation.create_once(models, wanted, attempt, request.token, is_generated=is_generated)
             attempt = attempt.done(time.time())
         return succeeded(translator.to_model(models.describe_model(name), request.tags))
     except Exception as error:
         failure = errors.as_failure(error)
         attempt = attempt.noting(failure)
         is_done = attempt.state is State.DONE
-        is_ours = is_done or (name == generated and attempt.state is State.PERHAPS_DONE)
+        is_ours = is_done or (is_generated and attempt.state is State.PERHAPS_DONE)
         shown = errors.not_visible(failure) if is_done else failure
         return _unfinished(shown, attempt, {**request.properties, **identifiers}, identifiers if is_ours else None)
 

@@ -12,17 +12,17 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation.functions import function_of, resolve
-from laptop.cloudformation.scope import Scope
-from laptop.cloudformation.template import check_form, objects, read
 from laptop.refusal import Invalid, Refused
+from laptop.template.functions import function_of, resolve
+from laptop.template.scope import Scope
+from laptop.template.syntax import check_form, objects, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from laptop.cloudformation.parameters import Parameter
     from laptop.paths import Json
     from laptop.providers.protocol import Place
+    from laptop.template.parameters import Parameter
 
     ReadObject = Callable[[str, str], bytes | None]
 
