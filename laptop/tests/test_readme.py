@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ClientError
 
 from laptop.arguments import parser
 from laptop.tests.processes import running_cloud
@@ -85,6 +86,40 @@ def test_the_story_of_a_type(tmp_path: Path) -> None:
 def test_the_start() -> None:
     said = told("Start", PROJECT)
     assert len(said) >= 4
+
+
+# What the README calls operations that are not there, and how their names go; others stand there by name.
+FAMILIES = {
+    "StackSets": r"StackSet|StackInstance|OrganizationsAccess",
+    "stack refactoring": r"StackRefactor",
+    "generated templates and resource scans": r"GeneratedTemplate|ResourceScan",
+    "hooks": r"Hook",
+    "publishing and activating public types": r"Publish|ActivateType|DeactivateType|TestType",
+}
+
+
+def test_every_operation_that_is_not_there_is_named() -> None:
+    section = " ".join(README.partition("**Not there, and refused by name:**")[2].partition("\n\n")[0].split())
+    with running_cloud() as cloud:
+        client = cloud.client("cloudformation")
+        with pytest.raises(ClientError, match="does not have DescribeAccountLimits") as refused:
+            client.describe_account_limits()
+    served = set(re.findall(r"\w+", refused.value.response["Error"]["Message"].partition("It has: ")[2]))
+    refused_by_advice = {
+        "PublishType",
+        "RegisterPublisher",
+        "DescribePublisher",
+        "TestType",
+        "ActivateType",
+        "DeactivateType",
+    }
+    absent = (set(client.meta.service_model.operation_names) - served) | refused_by_advice
+    for family, names in FAMILIES.items():
+        assert family in section
+        found = {one for one in absent if re.search(names, one)}
+        assert found
+        absent -= found
+    assert absent == set(re.findall(r"`(\w+)`", section)) - {"Hooks"}
 
 
 def test_every_command_that_is_named_is_there() -> None:

@@ -30,7 +30,7 @@ TEMPLATES = sorted((ROOT / "deploy" / "migration").glob("*.yaml"))
 def url() -> Iterator[str]:
     """Where the cloud listens that the document has one start."""
     ((_, *up),) = commands_of(DOCUMENT, fenced=False)
-    command = [sys.executable, *up, "--port", "0"]
+    command = [sys.executable, "-m", "laptop", *up, "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
