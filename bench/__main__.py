@@ -47,7 +47,7 @@ def main() -> int:
     results = {"machine": machine, "versions": versions, "rows": [_to_json(row) for row in rows]}
     _RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     _README.write_text(readme.with_table(_README.read_text(encoding="utf-8"), results), encoding="utf-8")
-    _PLOT.write_text(plot.latency(seconds, machine), encoding="utf-8")
+    _PLOT.write_text(plot.latency(results), encoding="utf-8")
     _console.print(f"Written: {', '.join(str(file.relative_to(ROOT)) for file in (_RESULTS, _PLOT, _README))}")
     return 0
 

@@ -1,65 +1,69 @@
-"""The latency of each action against its floor, as SVG."""
+"""The latency of each action against its floor, as SVG: the numbers of the README's table."""
 
-from collections.abc import Mapping, Sequence
+import re
+from typing import Any
 from xml.sax.saxutils import escape
 
 _TITLE = "Warm latency of each action, beside the same API calls by boto3"
-_COLOURS = ("#8a8f98", "#2f7ed8", "#0b3d91")
+_FLOOR = "kept boto3 client"
+_ROW = re.compile(r"warm (?P<action>\w+), (?P<contender>.+)")
 _BAR, _GAP, _LEFT, _WIDTH, _TOP = 18, 22, 80, 760, 84
-_FONT = "font-family='system-ui, sans-serif' font-size='13'"
+# Readable on a light page and on a dark one: with a ground of its own, by what the browser says the page is.
+_STYLE = """<style>
+.page { fill: #ffffff }
+text { font: 13px system-ui, sans-serif; fill: #24292f }
+.title { font-size: 16px; font-weight: 600 }
+.small { font-size: 12px }
+.c0 { fill: #8a8f98 } .c1 { fill: #2f7ed8 } .c2 { fill: #0b3d91 }
+@media (prefers-color-scheme: dark) {
+.page { fill: #0d1117 }
+text { fill: #e6edf3 }
+.c0 { fill: #7d8590 } .c1 { fill: #58a6ff } .c2 { fill: #b6d7ff }
+}
+</style>"""
 
 
-def latency(seconds: Mapping[str, Mapping[str, Sequence[float]]], machine: str) -> str:
-    """Draw the median of each contender for each action, with whiskers from the first to the third quartile.
-
-    `seconds` holds sorted or unsorted measurements by action and contender.
-    """
-    quartiles = {action: {name: _quartiles(of) for name, of in taken.items()} for action, taken in seconds.items()}
-    contenders = list(next(iter(quartiles.values())))
-    longest = max(q[2] for taken in quartiles.values() for q in taken.values())
-    scale = (_WIDTH - _LEFT - 150) / longest
+def latency(results: dict[str, Any]) -> str:
+    """Draw the medians of the warm requests: of the floor and of each contender, action by action."""
+    medians: dict[str, dict[str, float]] = {}
+    for row in results["rows"]:
+        if found := _ROW.fullmatch(row["what"]):
+            medians.setdefault(found["action"], {_FLOOR: row["floor"]})[found["contender"]] = row["ours"]
+    contenders = list(next(iter(medians.values())))
+    scale = (_WIDTH - _LEFT - 130) / max(value for taken in medians.values() for value in taken.values())
     drawn, y = [], _TOP
-    for action, taken in quartiles.items():
+    for action, taken in medians.items():
         middle = y + len(contenders) * _BAR / 2
         drawn.append(f"<text x='{_LEFT - 10}' y='{middle + 4:.1f}' text-anchor='end'>{action}</text>")
-        for name, colour in zip(contenders, _COLOURS, strict=True):
-            drawn += _bar(y, colour, taken[name], taken[contenders[0]][1], scale)
+        for number, name in enumerate(contenders):
+            drawn += _bar(y, number, taken[name], taken[_FLOOR], scale)
             y += _BAR
         y += _GAP
-    return "\n".join([*_head(y, contenders, machine), *drawn, "</g>", "</svg>", ""])
+    return "\n".join([*_head(y, contenders, results["machine"]), *drawn, "</svg>", ""])
 
 
-def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """The quartiles, in milliseconds."""
-    ordered = sorted(values)
-    low, middle, high = (ordered[round((len(ordered) - 1) * part)] * 1e3 for part in (0.25, 0.5, 0.75))
-    return low, middle, high
-
-
-def _bar(y: int, colour: str, quartiles: tuple[float, float, float], floor: float, scale: float) -> list[str]:
-    low, middle, high = quartiles
-    centre, right = y + (_BAR - 3) / 2, _LEFT + high * scale
-    label = f"{middle:.1f} ms" + (f" ({middle / floor:.2f}x)" if middle != floor else "")
+def _bar(y: int, number: int, median: float, floor: float, scale: float) -> list[str]:
+    label = f"{median:.1f} ms" + (f" ({median / floor:.2f}x)" if number else "")
+    width = median * scale
     return [
-        f"<rect x='{_LEFT}' y='{y}' width='{middle * scale:.1f}' height='{_BAR - 3}' fill='{colour}'/>",
-        f"<path d='M{_LEFT + low * scale:.1f} {centre}H{right:.1f}' stroke='#e8912d' stroke-width='1.5'/>",
-        f"<text x='{right + 8:.1f}' y='{centre + 4.5}' font-size='12'>{label}</text>",
+        f"<rect class='c{number}' x='{_LEFT}' y='{y}' width='{width:.1f}' height='{_BAR - 3}'/>",
+        f"<text class='small' x='{_LEFT + width + 8:.1f}' y='{y + 12}'>{label}</text>",
     ]
 
 
-def _head(height: int, contenders: Sequence[str], machine: str) -> list[str]:
+def _head(height: int, contenders: list[str], machine: str) -> list[str]:
     legend, x = [], _LEFT
-    for name, colour in zip(contenders, _COLOURS, strict=True):
+    for number, name in enumerate(contenders):
         legend += [
-            f"<rect x='{x}' y='52' width='12' height='12' fill='{colour}'/>",
+            f"<rect class='c{number}' x='{x}' y='52' width='12' height='12'/>",
             f"<text x='{x + 18}' y='63'>{name}</text>",
         ]
         x += 50 + 8 * len(name)
     return [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH} {height}' role='img'>",
-        f"<rect width='{_WIDTH}' height='{height}' fill='#ffffff'/>",
-        f"<g {_FONT} fill='#24292f'>",
-        f"<text x='{_LEFT}' y='24' font-size='16' font-weight='600'>{_TITLE}</text>",
-        f"<text x='{_LEFT}' y='42' font-size='12' fill='#57606a'>median and quartiles; {escape(machine)}</text>",
+        _STYLE,
+        f"<rect class='page' width='{_WIDTH}' height='{height}'/>",
+        f"<text class='title' x='{_LEFT}' y='24'>{_TITLE}</text>",
+        f"<text class='small' x='{_LEFT}' y='42'>medians; {escape(machine)}</text>",
         *legend,
     ]

@@ -1,5 +1,6 @@
-"""The table of the README, made of bench/results.json."""
+"""What the README says of the measurements, made of bench/results.json."""
 
+import math
 import re
 from typing import Any
 
@@ -7,10 +8,31 @@ _BEGIN, _END = "<!-- what `make bench` wrote last -->", "<!-- end of it -->"
 
 
 def with_table(readme: str, results: dict[str, Any]) -> str:
-    """Return the README with its table made anew. Raises ValueError where the README has no place for it."""
+    """Return the README with its sentence and table made anew. Raises ValueError where it has no place."""
     if _BEGIN not in readme or _END not in readme:
         raise ValueError(f"README.md has no place for the table: the lines {_BEGIN} and {_END}")
-    return re.sub(f"{_BEGIN}.*{_END}", lambda _: f"{_BEGIN}\n{_table(results)}\n{_END}", readme, flags=re.DOTALL)
+    return re.sub(
+        f"{_BEGIN}.*{_END}",
+        lambda _: f"{_BEGIN}\n{_sentence(results)}\n\n{_table(results)}\n{_END}",
+        readme,
+        flags=re.DOTALL,
+    )
+
+
+def _sentence(results: dict[str, Any]) -> str:
+    inside, through = (_warm(results, where) for where in ("in process", "Lambda runtime"))
+    least, most = (round((extreme(one["ratio"] for one in inside) - 1) * 100) for extreme in (min, max))
+    low = math.floor(min(one["ratio"] for one in through) * 10) / 10
+    high = math.ceil(max(one["ratio"] for one in through) * 10) / 10
+    more = max(one["ours"] - one["floor"] for one in through)
+    return (
+        f"In process the handlers take {least} to {most} % longer than the same API calls from a boto3 client that "
+        f"is\nkept; through Lambda's runtime {low} to {high} times as long, at most {more:.1f} ms more."
+    )
+
+
+def _warm(results: dict[str, Any], where: str) -> list[dict[str, Any]]:
+    return [row for row in results["rows"] if row["what"].startswith("warm ") and row["what"].endswith(f", {where}")]
 
 
 def _table(results: dict[str, Any]) -> str:

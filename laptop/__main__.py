@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run one command. The process ends here, with the command's status; 1 when a package is missing."""
+    # Until the end is prepared there is nothing to end but this process.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         from laptop import ending
     except ModuleNotFoundError as missing:

@@ -97,6 +97,14 @@ _TYPE = (
 )
 
 
+_SHOW_PROPERTIES = _argument("--show-properties", action="store_true",
+                             help="with what handlers were given and answered, property values included")  # fmt: skip
+_UP = (
+    _argument("--log", action="store_true", help="show each invocation of a handler as it ends, and what it logged"),
+    _SHOW_PROPERTIES,
+)
+
+
 _SHELLS = ("bash", "zsh", "fish", "tcsh")
 _DESCRIPTION = "A CloudFormation on this machine, with the resource types' own handlers behind it."
 _EXAMPLES = """examples:
@@ -121,13 +129,17 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 
 _COMMANDS = {
-    "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_FOLDERS, _PORT, *_TYPE)),
+    "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_FOLDERS, _PORT, *_UP, *_TYPE)),
     "deploy": _Command(commands.deploy, "create or update a stack; without a running cloud, in one of its own",
                        (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
     "change-set": _Command(commands.change_set, "show what a deployment would change",
                            (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
     "drift": _Command(commands.drift, "detect drift of a stack", (_STACK, _ENDPOINT)),
-    "events": _Command(commands.events, "show the events of a stack", (_STACK, _ENDPOINT)),
+    "events": _Command(commands.events, "show the events of a stack", (
+        _STACK,
+        _argument("--handlers", action="store_true", help="with each invocation of a handler, and what it logged"),
+        _SHOW_PROPERTIES, _ENDPOINT,
+    )),
     "delete": _Command(commands.delete, "delete a stack", (_STACK, _ENDPOINT)),
     "import": _Command(commands.import_, "adopt existing resources into a stack", (
         *_DEPLOYMENT,

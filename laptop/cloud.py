@@ -20,6 +20,8 @@ from laptop.cloudformation.nested import NestedStacks
 from laptop.cloudformation.stacks import Stacks
 from laptop.events import LocalFailure
 from laptop.http_server import HttpServer
+from laptop.inside import PATH as INSIDE_PATH
+from laptop.inside import Inside
 from laptop.invocations import Invocation, Invocations
 from laptop.outside import Outside
 from laptop.projects import Layout, Project
@@ -49,10 +51,10 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.http_server import Answer
     from laptop.providers.protocol import Served
     from laptop.registry.functions import Code, Source
+    from laptop.template.dynamic import DynamicReferences
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_SCHEMA = ROOT / "aws-sagemaker-model.json"
@@ -100,6 +102,7 @@ class Cloud:
         self.type_names = [one.definition.type_name for one in sources]
         self._env, self._timeout, self._concurrency = dict(env or {}), timeout, concurrency
         self.invocations = Invocations(on_invocation)
+        self._inside = Inside(self.invocations)
         self._closing = contextlib.ExitStack()
         for source in sources:
             self._closing.callback(source.close)
@@ -215,6 +218,9 @@ class Cloud:
         if environ["PATH_INFO"].startswith(Callbacks.PATH):
             kind = environ.get("CONTENT_TYPE", "")
             return self._callbacks.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], kind, body)
+        if environ["PATH_INFO"].startswith(INSIDE_PATH):
+            query, host = environ.get("QUERY_STRING", ""), environ.get("HTTP_HOST", "")
+            return self._inside.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], query, host)
         if environ["PATH_INFO"] == ABOUT_PATH:
             about = {"typeName": self.definition.type_name, "region": REGION}
             return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.markup import escape
 
-from laptop import clients, console, ending
+from laptop import clients, console, ending, watching
 from laptop.events import LocalFailure, follow, production_event
 from laptop.runtime import TYPE_FUNCTION
 
@@ -69,6 +69,7 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
     return cloud.Cloud(
         port,
         sources=_sources(arguments),
+        on_invocation=watching.listener(arguments),
         env=_pairs(arguments.env, "--env"),
         timeout=arguments.timeout,
         strict=arguments.strict,
@@ -227,9 +228,7 @@ def drift(arguments: Namespace) -> int:
 
 def events(arguments: Namespace) -> int:
     """All events of a stack, oldest first."""
-    pages = _cloudformation(arguments).get_paginator("describe_stack_events").paginate(StackName=arguments.stack_name)
-    for event in reversed([event for page in pages for event in page["StackEvents"]]):
-        console.print_event(event)
+    watching.print_events(_cloudformation(arguments), arguments)
     return 0
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
+
+from laptop.invocations import PROPERTIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,6 +41,28 @@ def print_event(event: Mapping[str, Any], console: Console = out) -> None:
     reason = event.get("ResourceStatusReason") or ""
     line = f"{at}  [{style_of(status)}]{status:<36}[/] {event['LogicalResourceId']:<24} [dim]{kind:<28}[/]"
     console.print(f"{line} {escape(reason)}".rstrip())
+
+
+def print_invocation(told: Mapping[str, Any], console: Console = out) -> None:
+    """One invocation of a handler (laptop.invocations, as JSON) as one line, and what the handler wrote below it."""
+    at = datetime.fromisoformat(told["began"]).astimezone().strftime("%H:%M:%S")
+    status = told["status"] or "NO ANSWER"
+    style = {"SUCCESS": "green", "IN_PROGRESS": "yellow"}.get(status, "red")
+    name = escape(told["logical_id"] or "-")
+    heading = f"  {told['action']} handler: {status}"
+    line = f"{at}  [{style}]{escape(heading):<36}[/] {name:<24} [dim]{escape(told['type_name']):<28}[/] "
+    line += f"{told['seconds']:.2f} s"
+    said = ": ".join(filter(None, (told["error_code"], told["message"] or told["raised"])))
+    waits = f"again after {told['delay']:g} s" if told["delay"] else ""
+    context = f"callback context {json.dumps(told['context'])}" if told["context"] else ""
+    console.print("  ".join([line, *(escape(one) for one in (said, waits, context) if one)]))
+    for name in PROPERTIES:
+        if told.get(name) is not None:
+            console.print(f"    [dim]{name}[/] {escape(json.dumps(told[name]))}")
+    for written in told["log"].splitlines():
+        console.print(f"    [dim]| {escape(written)}[/]")
+    if told["traceback"] and told["traceback"].splitlines()[-1] not in told["log"]:
+        console.print(escape("\n".join(f"    {one}" for one in told["traceback"].splitlines())))
 
 
 def follow_events(operation: Operation) -> str:

@@ -14,8 +14,8 @@ from laptop import clients
 from laptop.refusal import Refused
 
 if TYPE_CHECKING:
-    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.providers.protocol import Place
+    from laptop.template.dynamic import DynamicReferences
 
 _MOST_TEMPLATE_BYTES = 1 << 20
 # Lambda's own limit of an unzipped package; a zip that is larger cannot be one.
@@ -85,11 +85,11 @@ class _References:
     place: Place
 
     def parameter(self, name: str) -> str | None:
-        """See laptop.cloudformation.functions.DynamicReferences."""
+        """See laptop.template.functions.DynamicReferences."""
         return self._read("ssm", "get_parameter", ("Parameter", "Value"), Name=name, WithDecryption=True)
 
     def secret(self, secret_id: str, stage: str | None, version_id: str | None) -> str | None:
-        """See laptop.cloudformation.functions.DynamicReferences."""
+        """See laptop.template.functions.DynamicReferences."""
         wanted = {"VersionStage": stage, "VersionId": version_id}
         given = {key: value for key, value in wanted.items() if value}
         return self._read("secretsmanager", "get_secret_value", ("SecretString",), SecretId=secret_id, **given)

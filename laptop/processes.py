@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
+import subprocess
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 # A process that forks while it is looked for is found in a later round.
 _ROUNDS = 20
 _ROUND_SECONDS = 0.05
+_STARTING_SECONDS = 1.0
 # prctl(2), Linux only.
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -31,19 +35,38 @@ def kill_session(leader: int) -> None:
     _kill(lambda: [psutil.Process(pid) for pid in psutil.pids() if _session(pid) == leader])
 
 
-def kill_descendants() -> None:
-    """Kill every process below this one."""
-    _kill(lambda: psutil.Process().children(recursive=True))
+def interrupt_children(seconds: float) -> None:
+    """Do to what this process started what Ctrl-C does, and give it so long to end."""
+    children = psutil.Process().children()
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(signal.SIGINT)
+    psutil.wait_procs(children, timeout=seconds)
 
 
-def refuse_new() -> None:
-    """Have every attempt to start a process fail from now on, whatever thread makes it."""
+def kill_all_started() -> None:
+    """Kill every process below this one, and have every attempt to start another one fail from now on."""
     sys.addaudithook(_refuse)
+    until = time.monotonic() + _STARTING_SECONDS
+    while _is_starting() and time.monotonic() < until:
+        time.sleep(_ROUND_SECONDS / 10)
+    _kill(lambda: psutil.Process().children(recursive=True))
 
 
 def _refuse(event: str, _arguments: object) -> None:
     if event == "subprocess.Popen":
         raise RuntimeError("The command ends: no process is started any more.")
+
+
+def _is_starting() -> bool:
+    """Whether a thread of this process is just starting another one."""
+    frames = list(sys._current_frames().values())
+    while frames:
+        frame = frames.pop()
+        if frame.f_code is subprocess.Popen.__init__.__code__:
+            return True
+        frames += [frame.f_back] if frame.f_back else []
+    return False
 
 
 def _kill(found: Callable[[], list[psutil.Process]]) -> None:

@@ -8,13 +8,13 @@ import ipaddress
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from rich.console import Console
 from werkzeug.serving import make_server
 
 from laptop.ending import Ending, run
+from laptop.processes import interrupt_children
 from laptop.sagemaker.server import LocalSageMaker, create_app
 from tools.function_package import lambda_python
 
@@ -40,10 +41,12 @@ _out = Console(highlight=False, soft_wrap=True)
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
-def main(_ending: Ending) -> int:
+def main(ending: Ending) -> int:
     """Build and invoke: 0 when every event succeeds, 1 when one does not, NO_DOCKER where no Docker engine is."""
     parser = argparse.ArgumentParser(prog="python -m tools.sam_local", description=__doc__)
     _, for_sam = parser.parse_known_args()
+    # It removes its container then.
+    ending.first = partial(interrupt_children, _SAM_ENDS_SECONDS)
     try:
         engine = docker.from_env()
         engine.ping()
@@ -127,20 +130,11 @@ def _answer(printed: str) -> dict[str, Any]:
 def _sam(arguments: list[str], *first_on_path: Path) -> subprocess.CompletedProcess[str]:
     folders = [*map(str, first_on_path), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ, "SAM_CLI_TELEMETRY": "0"}
-    process = subprocess.Popen(
+    return subprocess.run(
         [str(Path(sys.executable).with_name("sam")), *arguments],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT, capture_output=True, text=True, check=False,
         env=environment | {"PATH": os.pathsep.join(folders)},
     )  # fmt: skip
-    try:
-        printed, said = process.communicate()
-    except SystemExit:
-        # As Ctrl-C does: it removes its container then.
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_SAM_ENDS_SECONDS)
-        raise
-    return subprocess.CompletedProcess(arguments, process.returncode, printed, said)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ _EXCEPTIONS = {
     "NotFound": "ResourceNotFoundException",
     "InternalFailure": "HandlerInternalFailureException",
     "GeneralServiceException": "GeneralServiceException",
+    # What a provider says of an operation that it does not have for a type.
+    "UnsupportedAction": "UnsupportedActionException",
 }
 _NAMED_EXCEPTIONS = (
     "NotUpdatable", "InvalidRequest", "AccessDenied", "InvalidCredentials", "AlreadyExists", "ResourceConflict",
@@ -123,7 +125,7 @@ class CloudControl:
             identifier = self._identifier(served, place, asked["Identifier"])
 
             def carry_out(request: Request, progress: Progress) -> None:
-                resource = served.provider.read(served.definition, request, identifier)
+                resource = _as_it_is(served, request, identifier)
                 served.provider.delete(served.definition, request, resource, {}, progress)
 
             return Work(served, "DELETE", identifier, carry_out)
@@ -241,6 +243,16 @@ class CloudControl:
 
 def _request(place: Place) -> Request:
     return Request(place, str(uuid.uuid4()))
+
+
+def _as_it_is(served: Served, request: Request, identifier: str) -> Resource:
+    """The resource as its provider reads it; where that cannot read the type, what the identifier tells."""
+    try:
+        return served.provider.read(served.definition, request, identifier)
+    except ResourceFailed as failure:
+        if failure.code != "UnsupportedAction":
+            raise
+        return Resource(identifier, identifier, served.definition.identifier_model(identifier), {})
 
 
 @contextmanager

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from laptop.cloudformation import describe, drift, outputs, plan, policy
 from laptop.cloudformation.changesets import ChangeSets
 from laptop.cloudformation.deployments import Deployments, listed_tags
-from laptop.cloudformation.operation import Carrier, Operations
+from laptop.cloudformation.operation import Carrier
 from laptop.cloudformation.paging import page
-from laptop.cloudformation.parameters import as_text
+from laptop.cloudformation.running import Operations
+from laptop.cloudformation.tokens import Tokens
 from laptop.refusal import Invalid
+from laptop.template.parameters import as_text
 
 if TYPE_CHECKING:
     from laptop.cloudformation.stacks import Deployment, Stack
@@ -34,6 +36,7 @@ class CloudFormation:
         self.carrier = Carrier(self.stacks, deployments.find, deployments.scope, clock)
         self.running = Operations(self.carrier)
         self._change_sets = ChangeSets(self)
+        self._tokens = Tokens()
         self._detections: dict[str, drift.Detection] = {}
 
     @property
@@ -66,7 +69,7 @@ class CloudFormation:
         }
 
     def _once(self, name: str, handler: Handler) -> Handler:
-        return lambda place, request: self.stacks.once(place, name, request, lambda: handler(place, request) or {})
+        return lambda place, request: self._tokens.once(place, name, request, lambda: handler(place, request) or {})
 
     def _create_stack(self, place: Place, request: Json) -> Json:
         if "OnFailure" in request and "DisableRollback" in request:
@@ -83,6 +86,7 @@ class CloudFormation:
             "TimeoutInMinutes": request.get("TimeoutInMinutes"),
             "DisableRollback": on_failure == "DO_NOTHING",
             "EnableTerminationProtection": request.get("EnableTerminationProtection", False),
+            "RetainExceptOnCreate": request.get("RetainExceptOnCreate", False),
         }
         stack.policy = self._policy(stack.place, request, "StackPolicy")
         stack.token = request.get("ClientRequestToken")
@@ -133,6 +137,7 @@ class CloudFormation:
             stack.token = request.get("ClientRequestToken")
             stack.policy = lasting or stack.policy
             stack.policy_during_update = during
+            stack.options["RetainExceptOnCreate"] = request.get("RetainExceptOnCreate", False)
             self.running.update(stack, disable_rollback=bool(request.get("DisableRollback")))
 
     def _delete_stack(self, place: Place, request: Json) -> None:
@@ -192,6 +197,7 @@ class CloudFormation:
             if stack.status not in ("CREATE_FAILED", "UPDATE_FAILED"):
                 raise Invalid("RollbackStack cannot be called from current stack status")
             stack.token = request.get("ClientRequestToken")
+            stack.options["RetainExceptOnCreate"] = request.get("RetainExceptOnCreate", False)
             self.running.roll_back(stack)
         return {"StackId": stack.id}
 

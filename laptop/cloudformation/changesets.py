@@ -14,6 +14,7 @@ from laptop.cloudformation.plan import Change
 from laptop.cloudformation.stacks import ChangeSet, Deployment, Stack
 from laptop.providers.protocol import Request, ResourceFailed, Served
 from laptop.refusal import Invalid, Refused
+from laptop.template.transforms import TransformFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from laptop.providers.protocol import Place
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+_OF_EXECUTION = ("ClientRequestToken", "DisableRollback", "RetainExceptOnCreate")
 # Names that a member of CreateChangeSet keeps in what is described and executed later.
 _OPTIONS = ("Description", "OnStackFailure", "IncludeNestedStacks", "ImportExistingResources", "ClientToken",
             "ResourcesToImport")  # fmt: skip
@@ -52,8 +54,11 @@ class ChangeSets:
         # A change set that FAILED gives way, as one that was executed does: that one is gone.
         if same is not None and same.status != "FAILED":
             raise Refused("AlreadyExistsException", f"ChangeSet [{name}] already exists")
-        goal = self._cloudformation.deployments.build(place, request, stack, stack.name, stack.id, macros=False)
-        change_set = self._planned(stack, goal, kind, request)
+        goal, changes, reason = self._planned(stack, kind, request)
+        arn = stack.id.replace(f"stack/{stack.name}", f"changeSet/{name}", 1)
+        arn = f"{arn.rpartition('/')[0]}/{uuid.uuid4()}"
+        options = {key: request[key] for key in _OPTIONS if key in request}
+        change_set = ChangeSet(arn, name, kind, goal, reason, datetime.now(UTC), changes, options)
         with self._stacks.changed:
             if is_new:
                 self._stacks.add(stack)
@@ -79,24 +84,22 @@ class ChangeSets:
             raise Invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
         return stack, False
 
-    def _planned(self, stack: Stack, goal: Deployment, kind: str, request: Json) -> ChangeSet:
-        arn = stack.id.replace(f"stack/{stack.name}", f"changeSet/{request['ChangeSetName']}", 1)
-        arn = f"{arn.rpartition('/')[0]}/{uuid.uuid4()}"
-        status, reason, changes = "CREATE_COMPLETE", "", list[Change]()
+    def _planned(self, stack: Stack, kind: str, request: Json) -> tuple[Deployment | None, list[Change], str]:
+        """What a change set deploys and changes; or nothing, and why it is FAILED."""
+        cloudformation = self._cloudformation
+        try:
+            goal = cloudformation.deployments.build(stack.place, request, stack, stack.name, stack.id, macros=False)
+        except TransformFailed as failure:
+            return None, [], str(failure)
         try:
             if kind == "IMPORT":
-                changes = self._imported(stack, goal, request)
-            else:
-                changes = [one for one in self._cloudformation.planned(stack, goal) if one.action != "Keep"]
-                if not changes and kind == "UPDATE" and not self._cloudformation.changes_anything(stack, goal):
-                    status, reason = "FAILED", _NO_CHANGES
+                return goal, self._imported(stack, goal, request), ""
+            changes = [one for one in cloudformation.planned(stack, goal) if one.action != "Keep"]
+            if changes or kind == "CREATE" or cloudformation.changes_anything(stack, goal):
+                return goal, changes, ""
+            return None, [], _NO_CHANGES
         except (Refused, ResourceFailed) as failure:
-            status, reason = "FAILED", str(failure)
-        return ChangeSet(
-            arn, request["ChangeSetName"], kind, goal if status == "CREATE_COMPLETE" else None, status, reason,
-            "AVAILABLE" if status == "CREATE_COMPLETE" else "UNAVAILABLE", datetime.now(UTC), changes,
-            {key: request[key] for key in _OPTIONS if key in request},
-        )  # fmt: skip
+            return None, [], str(failure)
 
     def _imported(self, stack: Stack, goal: Deployment, request: Json) -> list[Change]:
         deployments, place = self._cloudformation.deployments, stack.place
@@ -122,7 +125,7 @@ class ChangeSets:
         """Carry a change set out; every other change set of its stack is gone then."""
         stack, change_set = find_change_set(self._stacks, place, request)
         with self._stacks.changed:
-            if change_set.execution_status != "AVAILABLE":
+            if change_set.goal is None:
                 raise Refused(
                     "InvalidChangeSetStatus",
                     f"ChangeSet [{change_set.id}] cannot be executed in its current execution status of "
@@ -130,15 +133,12 @@ class ChangeSets:
                 )
             if stack.status != "REVIEW_IN_PROGRESS":
                 self._cloudformation.require_updatable(stack)
-            self._begin(stack, change_set, request)
+            self._begin(stack, change_set, change_set.goal, request)
             stack.change_sets = {}
             stack.options["ChangeSetId"] = change_set.id
 
-    def _begin(self, stack: Stack, change_set: ChangeSet, request: Json) -> None:
-        goal = change_set.goal
-        if goal is None:
-            raise Refused("InvalidChangeSetStatus", f"ChangeSet [{change_set.id}] has nothing to execute.")
-        options = {key: value for key, value in request.items() if key in ("ClientRequestToken", "DisableRollback")}
+    def _begin(self, stack: Stack, change_set: ChangeSet, goal: Deployment, request: Json) -> None:
+        options = {key: value for key, value in request.items() if key in _OF_EXECUTION}
         if change_set.kind == "IMPORT":
             deployments, place = self._cloudformation.deployments, stack.place
             identifiers = importing.identifiers(goal, stack, change_set.request["ResourcesToImport"],

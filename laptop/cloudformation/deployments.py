@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation import checks, template, transforms
-from laptop.cloudformation.conditions import check_rules
-from laptop.cloudformation.conditions import conditions as conditions_of
-from laptop.cloudformation.parameters import parameters as parameters_of
-from laptop.cloudformation.scope import Scope
 from laptop.cloudformation.stacks import Deployment, Stack, Stacks
-from laptop.cloudformation.summary import require_capabilities
 from laptop.providers.guarded import Guarded
 from laptop.providers.protocol import Place, Provider, Providers, ResourceFailed, Served
 from laptop.refusal import Invalid
+from laptop.template import checks, syntax, transforms
+from laptop.template.conditions import check_rules
+from laptop.template.conditions import conditions as conditions_of
+from laptop.template.parameters import parameters as parameters_of
+from laptop.template.scope import Scope
+from laptop.template.summary import require_capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from laptop.cloudformation.dynamic import DynamicReferences
     from laptop.definition import TypeDefinition
     from laptop.paths import Json
+    from laptop.template.dynamic import DynamicReferences
 
 _OPTIONS = ("Capabilities", "RoleARN", "NotificationARNs", "RollbackConfiguration")
 _TAG_LIMIT = 50
@@ -56,7 +56,7 @@ class Deployments:
     def template_body(self, place: Place, request: Json, stack: Stack | None = None) -> str:
         """The template of a request: its body, what its URL holds, or the stack's."""
         if "TemplateBody" in request:
-            return template.inline(request["TemplateBody"])
+            return syntax.inline(request["TemplateBody"])
         if "TemplateURL" in request:
             return self.read_url(request["TemplateURL"], place)
         if request.get("UsePreviousTemplate") and stack is not None and stack.deployment is not None:
@@ -72,7 +72,7 @@ class Deployments:
         """
         former = stack.deployment if stack is not None else None
         body = self.template_body(place, request, stack)
-        document = template.parse(body)
+        document = syntax.parse(body)
         parameters = parameters_of(
             document,
             request.get("Parameters", []),

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import drift, outputs, template
+from laptop.cloudformation import drift, outputs
 from laptop.cloudformation.deployments import Deployments, listed_parameters, listed_tags
-from laptop.cloudformation.functions import UNKNOWN
 from laptop.cloudformation.paging import page, page_backwards
-from laptop.cloudformation.summary import summary
 from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Invalid, Refused
+from laptop.template import syntax
+from laptop.template.functions import UNKNOWN
+from laptop.template.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from laptop.cloudformation.api import Handler
     from laptop.cloudformation.operation import Carrier
-    from laptop.cloudformation.scope import Scope
     from laptop.cloudformation.stacks import ChangeSet, Deployment, Stack, StackResource, Stacks
     from laptop.paths import Json
     from laptop.providers.protocol import Place
+    from laptop.template.scope import Scope
 
 
 def operations(stacks: Stacks, deployments: Deployments) -> Mapping[str, Handler]:
@@ -121,7 +122,7 @@ class _Told:
     def _document(self, place: Place, request: Json) -> Json:
         if "StackName" in request:
             return self._deployment(place, request).document
-        return template.parse(self._deployments.template_body(place, request))
+        return syntax.parse(self._deployments.template_body(place, request))
 
     def summary(self, place: Place, request: Json) -> Json:
         document = self._document(place, request)
@@ -129,7 +130,7 @@ class _Told:
         return told
 
     def validate(self, place: Place, request: Json) -> Json:
-        document = template.parse(self._deployments.template_body(place, request))
+        document = syntax.parse(self._deployments.template_body(place, request))
         told = summary(document, lambda kind: self._deployments.definition(kind, place))
         parameters = [
             {

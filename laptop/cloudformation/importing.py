@@ -6,11 +6,11 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import functions
-from laptop.cloudformation.references import dependencies
 from laptop.cloudformation.stacks import StackResource
 from laptop.providers.protocol import Request, ResourceFailed
 from laptop.refusal import Invalid
+from laptop.template import functions
+from laptop.template.references import dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation import functions
 from laptop.providers.protocol import ResourceFailed
+from laptop.template import functions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from laptop.cloudformation.scope import Scope
     from laptop.cloudformation.stacks import Deployment, Stack, Stacks
     from laptop.paths import Json
+    from laptop.template.scope import Scope
 
 
 def resolve(stacks: Stacks, stack: Stack, scope: Scope) -> None:

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Literal
 
-from laptop.cloudformation import functions, secrets
-from laptop.cloudformation.functions import UNKNOWN
-from laptop.cloudformation.references import dependencies, references
+from laptop.cloudformation import secrets
 from laptop.cloudformation.stacks import STACK_TYPE, Deployment, StackResource
 from laptop.definition import Replacement, TypeDefinition
+from laptop.template import functions
+from laptop.template.functions import UNKNOWN
+from laptop.template.references import dependencies, references
 
 if TYPE_CHECKING:
-    from laptop.cloudformation.scope import Scope
     from laptop.paths import Json
+    from laptop.template.scope import Scope
 from laptop.providers.protocol import Resource
 
 Find = Callable[[str], TypeDefinition]

@@ -1,44 +1,28 @@
-"""One resource at a time: create, update, replace, revert and delete it, and tell what happens in events."""
+"""One resource at a time: create, update, replace and delete it, and tell what happens in events."""
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import functions, policy, secrets
+from laptop.cloudformation import policy, secrets
+from laptop.cloudformation.calls import Word, advised, failure_of, request_for
 from laptop.cloudformation.plan import step_for
 from laptop.cloudformation.signals import await_signals
 from laptop.cloudformation.stacks import Leftover, Stack, StackResource
 from laptop.providers import properties
-from laptop.providers.protocol import Cancelled, Owner, Request, Resource, ResourceFailed, Served
-from laptop.refusal import Refused
+from laptop.providers.protocol import Cancelled, Resource, ResourceFailed, Served
+from laptop.template import functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from laptop.cloudformation.run import Run
-    from laptop.cloudformation.scope import Scope
     from laptop.cloudformation.stacks import Stacks
     from laptop.paths import Json
+    from laptop.template.scope import Scope
 
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
-
-
-@dataclass(frozen=True)
-class _Progress:
-    """A provider's word on a resource that is being made, on its way into the state of the stack."""
-
-    run: Run
-    tell: Callable[[Resource], None]
-
-    def identified(self, resource: Resource) -> None:
-        """See laptop.providers.protocol.Progress."""
-        self.tell(resource)
-
-    def wait(self, seconds: float) -> None:
-        """See laptop.providers.protocol.Progress."""
-        self.run.wait(seconds)
 
 
 class ResourceOperations:
@@ -48,7 +32,6 @@ class ResourceOperations:
         self, stacks: Stacks, stack: Stack, run: Run, find: Callable[[str], Served], scope: Callable[[], Scope]
     ) -> None:
         self._stacks, self._stack, self._run, self._find, self._scope = stacks, stack, run, find, scope
-        self._remade: set[str] = set()
         self.failed: dict[str, list[str]] = {"create": [], "update": [], "delete": []}
 
     def deploy(self, logical_id: str, definition: Json, depends_on: frozenset[str]) -> bool:
@@ -70,7 +53,7 @@ class ResourceOperations:
                 return self._change(served, had, wanted, step, conditional=replacement == "Conditional")
             return self._create(served, had, wanted)
         except Exception as problem:
-            self._fail(had, wanted, step, _failure(problem, wanted.type_name))
+            self._fail(wanted, step, failure_of(problem, wanted.type_name))
             return False
 
     def may_remove(self, removed: Iterable[StackResource]) -> bool:
@@ -79,7 +62,7 @@ class ResourceOperations:
             try:
                 policy.require(self._stack, one.logical_id, one.type_name, "Update:Delete")
             except ResourceFailed as failure:
-                self._fail(one, one, "update", failure)
+                self._fail(one, "update", failure)
         return not self.failed["update"]
 
     def _resolved(self, definition: Json) -> Json:
@@ -124,8 +107,8 @@ class ResourceOperations:
                                     exists=resource, physical_id=resource.physical_id)  # fmt: skip
                 self._stacks.put(self._stack, initiated, sent=wanted.properties)
 
-        request = self._request(wanted)
-        resource = served.provider.create(served.definition, request, given, _Progress(self._run, tell))
+        request = request_for(self._stack, wanted)
+        resource = served.provider.create(served.definition, request, given, Word(self._run, tell))
         tell(resource)
         await_signals(self._stack, wanted, self._run)
         done = replace(
@@ -160,14 +143,14 @@ class ResourceOperations:
         with self._stacks.changed:
             now = self._stack.resources[wanted.logical_id]
             self._stacks.put(self._stack, replace(now, attempted=wanted.properties), event=False)
-        request = self._request(wanted, previous=had)
+        request = request_for(self._stack, wanted, previous=had)
         resource = served.provider.update(
             served.definition,
             request,
             had.identity,
             self._before(had.properties),
             given,
-            _Progress(self._run, _ignore),
+            Word(self._run),
         )
         if resource.physical_id != had.physical_id:
             # A custom resource that answers another physical id has replaced itself.
@@ -189,84 +172,7 @@ class ResourceOperations:
         try:
             self._make(served, wanted, "UPDATE", replaced)
         except ResourceFailed as failure:
-            raise _advised(failure, served, wanted) from None
-
-    def revert(self, logical_id: str) -> bool:
-        """Bring a resource back to what it was before the operation."""
-        was, now = self._stack.stable_resources[logical_id], self._stack.resources.get(logical_id)
-        try:
-            if was.exists is None:
-                return True
-            if was.physical_id in self._stack.gone:
-                self._make_again(self._following(was), now)
-                self._remade.add(logical_id)
-                return True
-            if now is not None and now.exists is not None and now.physical_id != was.physical_id:
-                self._take_back(now, was)
-            elif now is None or (now.attempted, now.properties, now.stack_tags) == (
-                None, was.properties, was.stack_tags):  # fmt: skip
-                # Its handler was not called, so that there is nothing to undo.
-                failed = now is not None and now.status == "UPDATE_FAILED"
-                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if failed else was, event=failed)
-            else:
-                self._send_back(was, now)
-            self._follow(was)
-        except Exception as problem:
-            self._fail(was, was, "update", _failure(problem, was.type_name))
-            return False
-        return True
-
-    def _following(self, was: StackResource) -> StackResource:
-        """The resource as it was, but for the identities of others that had to be made once more."""
-        if not self._remade & was.depends_on:
-            return was
-        return replace(was, properties=self._resolved(was.definition))
-
-    def _follow(self, was: StackResource) -> None:
-        wanted, now = self._following(was), self._stack.resources[was.logical_id]
-        if wanted.properties == now.properties:
-            return
-        served = self._find(was.type_name)
-        step, replacement = step_for(served.definition, now, wanted.properties, was.stack_tags)
-        if step in ("update", "replace"):
-            self._change(served, now, wanted, step, conditional=replacement == "Conditional")
-        if self._stack.resources[was.logical_id].physical_id != was.physical_id:
-            self._remade.add(was.logical_id)
-
-    def _make_again(self, was: StackResource, now: StackResource | None) -> None:
-        """What was deleted to make room for its replacement is made once more; the replacement goes first."""
-        served = self._find(was.type_name)
-        if now is not None and now.exists is not None and now.physical_id != was.physical_id:
-            if now.created and now.properties == was.properties:
-                return
-            self._remove(served, now)
-        self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS", exists=None))
-        self._make(served, replace(was, exists=None, physical_id=""), "UPDATE")
-
-    def _take_back(self, now: StackResource, was: StackResource) -> None:
-        """The old resource of a replacement is still there: it is the stack's again, and the new one is left over."""
-        with self._stacks.changed:
-            self._stack.leftovers = [
-                one for one in self._stack.leftovers if one.resource.physical_id != was.physical_id
-            ]
-            self._leave(now, retained=False)
-            self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS"))
-            self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))
-
-    def _send_back(self, was: StackResource, now: StackResource) -> None:
-        self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
-        served = self._find(was.type_name)
-        tried = now.properties if now.attempted is None else now.attempted
-        request = replace(self._request(was, previous=now), reverting=True)
-        resource = served.provider.update(
-            served.definition,
-            request,
-            was.identity,
-            self._before(tried),
-            self._before(was.properties),
-            _Progress(self._run, _ignore),
-        )
-        self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))
+            raise advised(failure, served, wanted) from None
 
     def delete(self, resource: StackResource, *, retained: bool, current: bool) -> bool:
         """Delete a resource, or keep it as its policy says; `current` when it is still the stack's own."""
@@ -284,7 +190,7 @@ class ResourceOperations:
         try:
             self._remove(self._find(resource.type_name), resource)
         except Exception as problem:
-            failure = _failure(problem, resource.type_name)
+            failure = failure_of(problem, resource.type_name)
             if isinstance(failure, Cancelled) and self._run.superseded:
                 return False
             self.failed["delete"].append(resource.logical_id)
@@ -301,10 +207,10 @@ class ResourceOperations:
         self._stacks.tell(self._stack, resource, status, reason)
 
     def _remove(self, served: Served, resource: StackResource) -> None:
-        request = self._request(resource)
+        request = request_for(self._stack, resource)
         try:
             served.provider.delete(
-                served.definition, request, resource.identity, resource.properties, _Progress(self._run, _ignore)
+                served.definition, request, resource.identity, resource.properties, Word(self._run)
             )
         except ResourceFailed as failure:
             if failure.code != "NotFound":
@@ -326,24 +232,7 @@ class ResourceOperations:
             raise ResourceFailed("\n".join([said, *problems]), "InvalidRequest")
         return given
 
-    def _request(self, resource: StackResource, previous: StackResource | None = None) -> Request:
-        stack, system = self._stack, "aws:cloudformation:"
-        system_tags = {
-            f"{system}stack-name": stack.name,
-            f"{system}stack-id": stack.id,
-            f"{system}logical-id": resource.logical_id,
-        }
-        return Request(
-            place=stack.place,
-            token=str(uuid.uuid4()),
-            owner=Owner(stack.id, stack.name, resource.logical_id),
-            stack_tags=resource.stack_tags,
-            previous_stack_tags={} if previous is None else previous.stack_tags,
-            system_tags=system_tags,
-            previous_system_tags={} if previous is None else system_tags,
-        )
-
-    def _fail(self, had: StackResource | None, wanted: StackResource, step: str, failure: Exception) -> None:
+    def _fail(self, wanted: StackResource, step: str, failure: Exception) -> None:
         now = self._stack.resources.get(wanted.logical_id)
         word = "create" if step == "create" else "update"
         reason = str(failure)
@@ -351,8 +240,8 @@ class ResourceOperations:
             reason = f"Resource {'creation' if word == 'create' else 'update'} cancelled"
         self.failed[word].append(wanted.logical_id)
         self._run.stop("")
-        # Before the failure the resource may have got an identity: that one must not be lost.
-        kept = now if now is not None and now.exists is not None else (had or wanted)
+        # What it has by now counts: an identity that it got before the failure, or none any more.
+        kept = now or wanted
         failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason)
         self._stacks.put(self._stack, failed, sent=wanted.properties)
 
@@ -360,32 +249,5 @@ class ResourceOperations:
 _POLICY_ACTIONS = {"update": "Modify", "replace": "Replace"}
 
 
-def _failure(problem: Exception, type_name: str) -> Exception:
-    """What went wrong in words; for an exception that no provider may raise, its name alone: it may hold values."""
-    if isinstance(problem, ResourceFailed | Refused):
-        return problem
-    return ResourceFailed(
-        f"What makes {type_name} on the laptop failed with {type(problem).__name__}.", "InternalFailure"
-    )
-
-
-def _ignore(_resource: Resource) -> None:
-    """An update does not change who the resource is before it ends."""
-
-
 def _is_retained(resource: StackResource, attribute: str) -> bool:
     return resource.definition.get(attribute) == "Retain"
-
-
-def _advised(failure: ResourceFailed, served: Served, wanted: StackResource) -> ResourceFailed:
-    """A replacement under a fixed name cannot work: two resources cannot have one name."""
-    definition = served.definition
-    names = {name for one in (definition.primary_identifier, *definition.additional_identifiers) for name in one}
-    named = sorted(name for name in names if name in wanted.properties)
-    if failure.code != "AlreadyExists" or not named:
-        return failure
-    return ResourceFailed(
-        f"{failure} This update replaces the resource, and the new one cannot take the name of the old one while "
-        f"that exists: leave {' and '.join(named)} out of the template, so that a name is generated.",
-        failure.code,
-    )

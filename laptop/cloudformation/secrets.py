@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation import dynamic
 from laptop.refusal import Refused
+from laptop.template import dynamic
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -15,13 +15,13 @@ from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Invalid, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from laptop.cloudformation.parameters import Parameter
     from laptop.cloudformation.plan import Change
     from laptop.cloudformation.policy import Policy
     from laptop.paths import Json
     from laptop.providers.protocol import Place, Resource
+    from laptop.template.parameters import Parameter
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
@@ -96,12 +96,20 @@ class ChangeSet:
     name: str
     kind: str
     goal: Deployment | None
-    status: str
     reason: str
-    execution_status: str
     created: datetime
     changes: list[Change]
     request: Json
+
+    @property
+    def status(self) -> str:
+        """How its making ended."""
+        return "FAILED" if self.goal is None else "CREATE_COMPLETE"
+
+    @property
+    def execution_status(self) -> str:
+        """Whether it can be executed."""
+        return "UNAVAILABLE" if self.goal is None else "AVAILABLE"
 
 
 @dataclass
@@ -163,23 +171,12 @@ class Stack:
         return self.status == "DELETE_COMPLETE"
 
 
-@dataclass
-class _Asked:
-    """What was asked for with a token, and the answer once there is one."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    operation: str = ""
-    request: Json = field(default_factory=dict)
-    answer: Json | None = None
-
-
 class Stacks:
     """Every stack of a cloud. `changed` is notified at each change; it is the one lock of the state."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition(threading.RLock())
         self._stacks: dict[str, Stack] = {}
-        self._asked: dict[tuple[Place, str], _Asked] = {}
 
     def __iter__(self) -> Iterator[Stack]:
         with self.changed:
@@ -291,23 +288,6 @@ class Stacks:
             }
         )
         self.changed.notify_all()
-
-    def once(self, place: Place, operation: str, request: Json, carry_out: Callable[[], Json]) -> Json:
-        """Carry a request out; with the token of a former one answer what that answered, and do nothing.
-
-        Refused when the former one asked for something else. One that was refused may come again.
-        """
-        token = request.get("ClientRequestToken") or request.get("ClientToken")
-        if token is None:
-            return carry_out()
-        with self.changed:
-            asked = self._asked.setdefault((place, token), _Asked())
-        with asked.lock:
-            if asked.answer is None:
-                asked.answer, asked.operation, asked.request = carry_out(), operation, request
-            elif (asked.operation, asked.request) != (operation, request):
-                raise Refused("TokenAlreadyExistsException", f"Token already exists: {token}")
-            return asked.answer
 
     def exports(self, place: Place) -> dict[str, tuple[Stack, Json]]:
         """Every export by name: the stack and the output that exports it."""

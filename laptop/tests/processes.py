@@ -23,7 +23,7 @@ class RunningCloud:
     """A cloud in another process: its address, and the variables that it printed for shells."""
 
     def __init__(self, exports: dict[str, str]) -> None:
-        self.url, self._exports = exports["AWS_ENDPOINT_URL"], exports
+        self.url, self.exports = exports["AWS_ENDPOINT_URL"], exports
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
         return clients.client(service, self.url, region)
@@ -33,7 +33,7 @@ class RunningCloud:
         home = {"HOME": str(folder), "PATH": f"{_BIN}:{os.environ['PATH']}", "AWS_PAGER": ""}
         pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         done = subprocess.run(
-            [str(_BIN / program), *arguments], cwd=folder, env={**pip, **home, **self._exports, **environment},
+            [str(_BIN / program), *arguments], cwd=folder, env={**pip, **home, **self.exports, **environment},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -41,10 +41,10 @@ class RunningCloud:
 
 
 @contextmanager
-def running_cloud(*arguments: str) -> Iterator[RunningCloud]:
-    """`laptop up` until the end of the block."""
+def running_cloud(*arguments: str, folder: Path | None = None) -> Iterator[RunningCloud]:
+    """`laptop up`, in a folder, until the end of the block."""
     command = [sys.executable, "-m", "laptop", "up", "--port", "0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             exports = {}

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from laptop import clients
@@ -187,6 +188,48 @@ def test_what_a_stack_makes_is_marked_as_its_own(deploy: Callable[[Expected], De
         tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]}
         assert tags["aws:cloudformation:stack-name"] == stack.name
         assert tags["aws:cloudformation:logical-id"] == logical_id
+
+
+@pytest.fixture
+def fault(cloud: Cloud) -> Iterator[Callable[[str], None]]:
+    """Puts the fault of the README's command in force, for another operation if need be."""
+    [rules] = re.findall(r"/_local/faults\" -d '(.+)'", (FOLDER.parent.parent / "README.md").read_text())
+
+    def _fault(operation: str) -> None:
+        sent = rules.replace("CreateEndpoint", operation)
+        assert requests.post(f"{cloud.url}/_local/faults", data=sent, timeout=10).status_code == 200
+
+    yield _fault
+    requests.post(f"{cloud.url}/_local/faults", json=[], timeout=10)
+
+
+UNHEALTHY = "did not pass the ping health check"
+
+
+def test_an_endpoint_that_does_not_come_up_takes_its_stack_back(
+    deploy: Callable[[Expected], Deployed], fault: Callable[[str], None], sagemaker: Any
+) -> None:
+    before, stack = held(sagemaker), deploy(DEPLOYED[0])
+    fault("CreateEndpoint")
+
+    assert stack.create() == "ROLLBACK_COMPLETE"
+    assert any(UNHEALTHY in reason for _, status, reason in stack.events() if status == "CREATE_FAILED")
+    assert held(sagemaker) == before
+
+
+def test_an_endpoint_that_does_not_come_up_again_keeps_its_old_model(
+    deploy: Callable[[Expected], Deployed], fault: Callable[[str], None], sagemaker: Any
+) -> None:
+    stack = deploy(DEPLOYED[0])
+    assert stack.create() == "CREATE_COMPLETE"
+    first, old_images = stack.physical_ids(), images(sagemaker, stack.physical_ids()["Endpoint"])
+    fault("UpdateEndpoint")
+
+    assert stack.update() == "UPDATE_ROLLBACK_COMPLETE", stack.events()
+    assert any(UNHEALTHY in reason for _, status, reason in stack.events() if status == "UPDATE_FAILED")
+    assert stack.physical_ids() == first
+    assert images(sagemaker, first["Endpoint"]) == old_images
+    assert len(held(sagemaker)) == len(first)
 
 
 @pytest.mark.parametrize("expected", FAULTY, ids=str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import re
@@ -9,11 +10,15 @@ import shlex
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from datetime import datetime
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from bench import readme
+from bench import plot, readme
+from tests.conftest import SCHEMA
 from tests.e2e.conftest import ROOT, started_cloud
 
 if TYPE_CHECKING:
@@ -21,10 +26,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+# When cfn-lint took AWS's schemas.
+VERSION = files("cfnlint.data.schemas") / "version.json"
+# What only a description of a model has.
+READ_ONLY = {"Name", "CreationTime", "DeploymentRecommendation"}
 COMMANDS = [
     shlex.split(line, comments=True)
     for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
+    if not line.startswith("source ")
 ]
 # Where the other commands are run; the file must name the command's last word but its options.
 ELSEWHERE = {
@@ -33,12 +43,12 @@ ELSEWHERE = {
     ("make", "package"): "tests/package/test_package.py",
     ("python", "-m", "tools.register"): "tests/deploy/test_register.py",
     ("python", "-m", "tools.move_template"): "tests/deploy/test_move_template.py",
-    ("python", "-m", "laptop", "contract"): "tests/contract/test_contract.py",
+    ("laptop", "contract"): "tests/contract/test_contract.py",
 }
 LOCAL = [
     command
     for command in COMMANDS
-    if command[:3] == ["python", "-m", "laptop"] and tuple(command[:4]) not in ELSEWHERE and command[3] != "up"
+    if command[0] == "laptop" and tuple(command[:2]) not in ELSEWHERE and command[1] != "up"
 ]
 
 
@@ -57,7 +67,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """`python -m laptop up`, as the README starts it, ended as its reader does."""
+    """`laptop up`, as the README starts it, ended as its reader does."""
     with started_cloud() as (url, process):
         yield url
         process.send_signal(signal.SIGINT)
@@ -65,9 +75,9 @@ def url() -> Iterator[str]:
 
 
 def test_the_commands_of_the_laptop_cloud_work_one_after_the_other(url: str, words: dict[str, str]) -> None:
-    assert len(LOCAL) >= 6
+    assert len(LOCAL) >= 5
     for command in LOCAL:
-        given = [sys.executable, *(words.get(word, word) for word in command[1:])]
+        given = [sys.executable, "-m", *(words.get(word, word) for word in command)]
         done = subprocess.run(
             given, cwd=ROOT, env={**os.environ, "AWS_ENDPOINT_URL": url}, capture_output=True, text=True, check=False
         )
@@ -75,10 +85,70 @@ def test_the_commands_of_the_laptop_cloud_work_one_after_the_other(url: str, wor
 
 
 def test_every_other_command_is_run_somewhere() -> None:
-    others = [command for command in COMMANDS if command not in LOCAL and command[3:4] != ["up"]]
+    others = [command for command in COMMANDS if command not in LOCAL and command[:2] != ["laptop", "up"]]
     for command in others:
         start = next(start for start in ELSEWHERE if command[: len(start)] == list(start))
         assert start[-1].rpartition(".")[2] in (ROOT / ELSEWHERE[start]).read_text(encoding="utf-8"), command
+
+
+def test_the_template_to_copy_deploys_and_is_deleted(url: str, tmp_path: Path) -> None:
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "copied.yaml").write_text(text, encoding="utf-8")
+    for command in (
+        ["deploy", "copied.yaml"],
+        ["drift", "--stack-name", "copied"],
+        ["delete", "--stack-name", "copied"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "laptop", *command],
+            cwd=tmp_path,
+            env={**os.environ, "AWS_ENDPOINT_URL": url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "simulated" not in done.stdout + done.stderr
+        assert "MODIFIED" not in done.stdout
+
+
+def test_what_is_said_of_awss_own_type_is_in_its_published_schema() -> None:
+    version, date = importlib.metadata.version("cfn-lint"), json.loads(VERSION.read_text())["schema_date"]
+    said = re.search(r"cfn-lint\)\s(\S+)\shas it, of (\d+ \w+ \d+)", README)
+    assert said
+    assert said.groups() == (version, f"{datetime.fromisoformat(date):%-d %B %Y}")
+    published = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::SageMaker::Model").schema
+    (row,) = [line for line in README.splitlines() if line.startswith("| properties of CreateModel |")]
+    lacking = re.findall(r"\w+", row.split("|")[3].replace("lacks", ""))[:-1]
+    ours = json.loads(SCHEMA.read_text())
+    assert set(lacking) == missing(ours, published, ours, published) - READ_ONLY
+    assert published["properties"]["Containers"]["insertionOrder"] is False
+    assert published["primaryIdentifier"] == ["/properties/ModelArn"]
+    assert "additionalIdentifiers" not in published
+    assert published["tagging"]["tagUpdatable"]
+    container = published["definitions"]["ContainerDefinition"]["properties"]
+    assert {"maxLength", "pattern"} <= container["Image"].keys()
+    assert container["Environment"].keys() <= {"type", "format"}
+
+
+def missing(ours: dict[str, Any], theirs: dict[str, Any], node: dict[str, Any], there: dict[str, Any]) -> set[str]:
+    """The properties below a node of our schema that the same node of their schema lacks."""
+    node, there = resolved(ours, node), resolved(theirs, there)
+    if "items" in node:
+        return missing(ours, theirs, node["items"], there["items"])
+    named, known = node.get("properties", {}), there.get("properties", {})
+    below = [missing(ours, theirs, named[name], known[name]) for name in named.keys() & known.keys()]
+    return set().union(named.keys() - known.keys(), *below)
+
+
+def resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """The node, or what it refers to."""
+    return schema["definitions"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+
+
+def test_the_plot_shows_the_numbers_of_the_table() -> None:
+    results = json.loads((ROOT / "bench" / "results.json").read_text(encoding="utf-8"))
+    assert plot.latency(results) == (ROOT / "bench" / "latency.svg").read_text(encoding="utf-8")
 
 
 def test_the_table_is_what_was_measured() -> None:

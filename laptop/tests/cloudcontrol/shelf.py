@@ -54,6 +54,7 @@ class Shelf:
         self.calls: list[tuple[str, Json]] = []
         self.gate: threading.Event | None = None
         self.failure: Exception | None = None
+        self.unreadable: ResourceFailed | None = None
         self._numbers = itertools.count(1)
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
@@ -93,6 +94,8 @@ class Shelf:
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
         books = self._books(request, "READ", {})
+        if self.unreadable is not None:
+            raise self.unreadable
         if identifier not in books:
             raise ResourceFailed("There is no such book.", "NotFound")
         return self._resource(without_pin(books[identifier]))

@@ -171,6 +171,7 @@ def test_a_deleted_resource_is_gone(library: Library) -> None:
         ("NetworkFailure", "NetworkFailureException"),
         ("InternalFailure", "HandlerInternalFailureException"),
         ("ServiceTimeout", "HandlerFailureException"),
+        ("UnsupportedAction", "UnsupportedActionException"),
     ],
 )
 def test_each_code_of_a_handler_is_an_exception_of_a_read(library: Library, code: str, exception: str) -> None:
@@ -234,3 +235,12 @@ def test_a_version_of_the_type_serves_the_request_that_names_it(library: Library
     assert (len(library.older["00000001"].calls), library.shelf.calls) == (1, [])
     text = library.refused("TypeNotFoundException", library.client.create_resource, **asked, TypeVersionId="00000009")
     assert "00000009" in text
+
+
+def test_what_a_provider_cannot_read_can_be_deleted_by_its_identifier(library: Library) -> None:
+    isbn = library.create()
+    library.shelf.unreadable = ResourceFailed("It cannot be read.", "UnsupportedAction")
+    ended = library.ended(library.client.delete_resource(TypeName=BOOK, Identifier=isbn)["ProgressEvent"])
+    assert ended["OperationStatus"] == "SUCCESS"
+    library.shelf.unreadable = None
+    library.refused("ResourceNotFoundException", library.get, isbn)

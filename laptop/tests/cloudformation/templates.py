@@ -1,14 +1,14 @@
 """What the tests of templates share: a template from a few lines, and what is refused of it."""
 
-from laptop.cloudformation.checks import check
-from laptop.cloudformation.conditions import check_rules, conditions
-from laptop.cloudformation.parameters import parameters
-from laptop.cloudformation.scope import Scope
-from laptop.cloudformation.template import parse
-from laptop.cloudformation.transforms import transform
 from laptop.definition import TypeDefinition
 from laptop.providers.protocol import Place
 from laptop.refusal import Refused
+from laptop.template.checks import check
+from laptop.template.conditions import check_rules, conditions
+from laptop.template.parameters import parameters
+from laptop.template.scope import Scope
+from laptop.template.syntax import parse
+from laptop.template.transforms import transform
 
 PLACE = Place("eu-west-1")
 THING = TypeDefinition.from_schema(

@@ -47,9 +47,11 @@ def test_a_stack_made_by_a_change_set(user: User, control: Control) -> None:
 
 
 def test_what_an_update_changes(user: User, control: Control) -> None:
-    user.create("s", template(M=thing(Name="m", Value="1"), Gone=thing(Name="gone"), Stays=thing(Name="stays"),
-                              Kept=thing(Name="kept", policies={"DeletionPolicy": "Retain"})))  # fmt: skip
-    new = template(M=thing(Name="m", Value="2"), New=thing(Name="new"), Stays=thing(Name="stays"))
+    policies = {"DeletionPolicy": "Retain"}
+    m, stays = thing(Name="m", Value="1"), thing(Name="stays", depends_on="M")
+    kept = thing(Name="kept", policies=policies, depends_on="M")
+    user.create("s", template(M=m, Gone=thing(Name="gone", depends_on="M"), Stays=stays, Kept=kept))
+    new = template(M=thing(Name="m", Value="2"), New=thing(Name="new"), Stays=stays)
     change_set = user.change_set("s", new)
     assert user.changes(change_set) == {"M": "Modify False", "New": "Add", "Gone": "Remove", "Kept": "Remove"}
     told = {one["ResourceChange"]["LogicalResourceId"]: one["ResourceChange"] for one in change_set["Changes"]}

@@ -8,11 +8,11 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from laptop.cloudformation.conditions import CONDITION_FUNCTIONS, active
-from laptop.cloudformation.functions import USAGE, function_of, resolve
-from laptop.cloudformation.references import dependencies
-from laptop.cloudformation.template import objects
 from laptop.refusal import Refused
+from laptop.template.conditions import CONDITION_FUNCTIONS, active
+from laptop.template.functions import USAGE, function_of, resolve
+from laptop.template.references import dependencies
+from laptop.template.syntax import objects
 from laptop.tests.cloudformation.templates import A, prepared, refusal
 
 BLOCK = "Template format error: Unresolved resource dependencies [{}] in the {} block of the template"

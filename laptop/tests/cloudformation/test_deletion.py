@@ -45,7 +45,7 @@ def test_a_stack_that_does_not_exist_is_deleted_already(user: User) -> None:
 
 @pytest.mark.parametrize("policy", ["Retain", "RetainExceptOnCreate"])
 def test_what_is_retained(user: User, control: Control, policy: str) -> None:
-    body = template(A=thing(Name="a", policies={"DeletionPolicy": policy}), B=thing(Name="b"))
+    body = template(A=thing(Name="a", policies={"DeletionPolicy": policy}), B=thing(Name="b", depends_on="A"))
     user.create("s", body)
     told = len(user.history("s"))
     stack = user.delete("s")

@@ -9,12 +9,12 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from laptop.cloudformation.conditions import CONDITION_FUNCTIONS, conditions
-from laptop.cloudformation.functions import UNKNOWN, USAGE, ResolutionFailed, resolve
-from laptop.cloudformation.parameters import Parameter
-from laptop.cloudformation.scope import PSEUDO_PARAMETERS, Scope
 from laptop.providers.protocol import Place
 from laptop.refusal import Refused
+from laptop.template.conditions import CONDITION_FUNCTIONS, conditions
+from laptop.template.functions import UNKNOWN, USAGE, ResolutionFailed, resolve
+from laptop.template.parameters import Parameter
+from laptop.template.scope import PSEUDO_PARAMETERS, Scope
 from laptop.tests.cloudformation.templates import PLACE, refusal
 
 ATTRIBUTES = {"Arn": "arn:a", "Flag": False, "Port": 80, "Outputs.X": "x", "End": {"Host": "h", "All": ["p", "q"]}}

@@ -244,6 +244,6 @@ class StackOperations(RuleBasedStateMachine):
 
 
 StackOperations.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=120, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestStackOperations = StackOperations.TestCase

@@ -2,7 +2,7 @@
 
 import pytest
 
-from laptop.cloudformation.parameters import Parameter, parameters
+from laptop.template.parameters import Parameter, parameters
 from laptop.tests.cloudformation.templates import given, refusal
 
 LIST = "CommaDelimitedList"

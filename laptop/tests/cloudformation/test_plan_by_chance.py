@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from laptop.cloudformation import functions
 from laptop.cloudformation.plan import Change, plan
-from laptop.cloudformation.references import dependencies
-from laptop.cloudformation.scope import Scope
 from laptop.cloudformation.stacks import Deployment, StackResource
 from laptop.providers.protocol import Place, Resource
+from laptop.template import functions
+from laptop.template.references import dependencies
+from laptop.template.scope import Scope
 from laptop.tests.cloudformation.conftest import Control, thing
 from laptop.tests.cloudformation.store import DEFINITIONS
 

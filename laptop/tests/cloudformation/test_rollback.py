@@ -67,6 +67,22 @@ def test_deletion_policies_in_the_rollback_of_a_create(user: User, control: Cont
     assert len(skipped) == len(kept)
 
 
+@pytest.mark.parametrize("how", ["create", "rollback", "change set"])
+def test_retain_except_on_create(user: User, control: Control, how: str) -> None:
+    """The option makes Retain what RetainExceptOnCreate is: what is new does not outlive a rollback."""
+    body = pair("1", "1", policies={"DeletionPolicy": "Retain"})
+    control.things.orders.fail["create", "b"] = "after"
+    if how == "create":
+        user.create("s", body, RetainExceptOnCreate=True)
+    elif how == "rollback":
+        user.create("s", body, DisableRollback=True)
+        user.client.rollback_stack(StackName="s", RetainExceptOnCreate=True)
+    else:
+        user.execute(user.change_set("s", body, ChangeSetType="CREATE"), RetainExceptOnCreate=True)
+    assert user.rest("s")["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert control.things.things == {}
+
+
 ENDS = {
     "ROLLBACK": ({"OnFailure": "ROLLBACK"}, "ROLLBACK_COMPLETE", 0),
     "DO_NOTHING": ({"OnFailure": "DO_NOTHING"}, "CREATE_FAILED", 2),
@@ -118,7 +134,7 @@ def test_an_update_that_fails_gets_its_old_properties_back(user: User, control: 
 def test_an_update_that_fails_deletes_what_it_made_and_keeps_what_it_would_have_removed(
     user: User, control: Control
 ) -> None:
-    before = template(A=thing(Name="a"), Old=thing(Name="old"))
+    before = template(A=thing(Name="a"), Old=thing(Name="old", depends_on="A"))
     user.create("s", {**before, "Outputs": {"O": {"Value": "before"}}})
     control.things.orders.fail["create", "bad"] = "before"
     after = template(A=thing(Name="a", Frozen="2"), New=thing(Name="new", depends_on="A"),
@@ -315,3 +331,25 @@ def test_a_provider_that_cannot_delete(user: User, control: Control) -> None:
     del control.things.orders.astonish["delete", "b"]
     assert user.delete(user.describe("s")["StackId"])["StackStatus"] == "DELETE_COMPLETE"
     assert control.things.things == {}
+
+
+@pytest.mark.parametrize("then", ["update", "rollback", "delete"])
+def test_what_was_deleted_to_make_room_and_never_made_again(user: User, control: Control, then: str) -> None:
+    """The stack does not say that it has what is gone, and each way on from there makes what is missing."""
+    user.create("s", template(M=thing("Lone", Name="m", Frozen="1")))
+    control.things.orders.fail["create", "m"] = "before"
+    new = template(M=thing("Lone", Name="m", Frozen="2"))
+    assert user.update("s", new, DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    assert control.things.things == {}
+    if then == "update":
+        assert user.update("s", new)["StackStatus"] == "UPDATE_COMPLETE"
+    elif then == "rollback":
+        user.client.rollback_stack(StackName="s")
+        assert user.rest("s")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    else:
+        assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
+        assert control.things.calls.count(("delete", "m")) == 1
+        return
+    made = user.resources("s")["M"]["PhysicalResourceId"]
+    assert list(control.things.things) == [made]
+    assert control.things.things[made]["Frozen"] == ("2" if then == "update" else "1")

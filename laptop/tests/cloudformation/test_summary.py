@@ -4,9 +4,9 @@ import boto3
 import pytest
 from botocore.validate import validate_parameters
 
-from laptop.cloudformation.summary import require_capabilities, summary
-from laptop.cloudformation.template import parse
 from laptop.refusal import Refused
+from laptop.template.summary import require_capabilities, summary
+from laptop.template.syntax import parse
 from laptop.tests.cloudformation.templates import A, find
 
 IAM, NAMED, MACRO = "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from laptop.cloudformation.template import INLINE_BYTES, URL_BYTES, inline, parse
 from laptop.refusal import Refused
+from laptop.template.syntax import INLINE_BYTES, URL_BYTES, inline, parse
 from laptop.tests.cloudformation.templates import A, refusal
 
 FORMAT = "Template format error: "

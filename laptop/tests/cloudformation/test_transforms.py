@@ -2,10 +2,10 @@
 
 import pytest
 
-from laptop.cloudformation.template import parse
-from laptop.cloudformation.transforms import declared_transforms
 from laptop.providers.protocol import Place
 from laptop.refusal import Refused
+from laptop.template.syntax import parse
+from laptop.template.transforms import declared_transforms
 from laptop.tests.cloudformation import templates
 from laptop.tests.cloudformation.templates import PLACE, prepared, refusal
 
@@ -201,7 +201,7 @@ def test_what_a_transform_makes_is_looked_at_as_a_template():
 
 
 def test_a_ministack_of_another_version_is_named(monkeypatch):
-    monkeypatch.setattr("laptop.cloudformation.transforms._MINISTACK_VERSION", "0.1")
+    monkeypatch.setattr("laptop.template.transforms._MINISTACK_VERSION", "0.1")
     with pytest.raises(Refused) as refused:
         transformed(f"{LANGUAGE}{templates.A}")
     assert refused.value.status == 500

@@ -110,3 +110,32 @@ def test_the_registration_stack(cloud: RunningCloud) -> None:
     assert cloudformation.list_types()["TypeSummaries"] != []
     names = [one["TypeName"] for one in cloudformation.list_types()["TypeSummaries"]]
     assert NAME not in names
+
+
+def test_a_type_that_is_in_use_and_deregistered(cloud: RunningCloud) -> None:
+    """What it made stays, nothing is lost: once the type is there again, the stack can be deleted."""
+    region = "ap-southeast-2"
+    cloudformation, s3 = cloud.client("cloudformation", region), cloud.client("s3", region)
+    s3.create_bucket(Bucket="in-use", CreateBucketConfiguration={"LocationConstraint": region})
+
+    def register() -> None:
+        s3.put_object(Bucket="in-use", Key="note.zip", Body=package())
+        token = cloudformation.register_type(TypeName=NAME, SchemaHandlerPackage="s3://in-use/note.zip")
+        answer = cloudformation.describe_type_registration(RegistrationToken=token["RegistrationToken"])
+        # The waiter of `cfn submit` asks once, and then sleeps for half a minute.
+        assert answer["ProgressStatus"] == "COMPLETE"
+
+    register()
+    stack_id = cloudformation.create_stack(StackName="in-use", TemplateBody=template("one"))["StackId"]
+    rested(cloudformation, "in-use")
+    cloudformation.deregister_type(**TYPE)
+    for operation in (cloudformation.create_stack, cloudformation.update_stack):
+        name = "in-use" if operation == cloudformation.update_stack else "another"
+        with pytest.raises(cloudformation.exceptions.ClientError, match=f"Unrecognized resource types: .*{NAME}"):
+            operation(StackName=name, TemplateBody=template("two"))
+    cloudformation.delete_stack(StackName="in-use")
+    with pytest.raises(AssertionError, match=NAME):
+        rested(cloudformation, stack_id)
+    register()
+    cloudformation.delete_stack(StackName="in-use")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig={"Delay": 1})

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation.parameters import as_text
-from laptop.cloudformation.template import uses_macro
-from laptop.cloudformation.transforms import LANGUAGE_EXTENSIONS, declared_transforms
 from laptop.refusal import Refused
+from laptop.template.parameters import as_text
+from laptop.template.syntax import uses_macro
+from laptop.template.transforms import LANGUAGE_EXTENSIONS, declared_transforms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

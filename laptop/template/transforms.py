@@ -12,17 +12,17 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation.functions import function_of, resolve
-from laptop.cloudformation.scope import Scope
-from laptop.cloudformation.template import check_form, objects, read
 from laptop.refusal import Invalid, Refused
+from laptop.template.functions import function_of, resolve
+from laptop.template.scope import Scope
+from laptop.template.syntax import check_form, objects, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from laptop.cloudformation.parameters import Parameter
     from laptop.paths import Json
     from laptop.providers.protocol import Place
+    from laptop.template.parameters import Parameter
 
     ReadObject = Callable[[str, str], bytes | None]
 
@@ -69,9 +69,13 @@ def transform(document: Json, parameters: Mapping[str, Parameter], place: Place,
     return made
 
 
-def _unknown(name: Any, place: Place) -> Invalid:
+class TransformFailed(Invalid):
+    """A transform is unknown or fails: what CloudFormation finds while it makes a change set, which then FAILED."""
+
+
+def _unknown(name: Any, place: Place) -> TransformFailed:
     full = name if "::" in str(name) else f"{place.account}::{name}"
-    return Invalid(f"No transform named {full} found.")
+    return TransformFailed(f"No transform named {full} found.")
 
 
 def _included(document: Json, scope: Scope, read_object: ReadObject) -> Json:
@@ -195,5 +199,5 @@ def _serverless(document: Json, parameters: Mapping[str, Parameter], place: Plac
     return plain
 
 
-def _failed(name: str, reason: str) -> Invalid:
-    return Invalid(f"Transform {name} failed with: {reason}")
+def _failed(name: str, reason: str) -> TransformFailed:
+    return TransformFailed(f"Transform {name} failed with: {reason}")

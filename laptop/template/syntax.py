@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import yaml
 
-from laptop.cloudformation.parameters import TYPES
 from laptop.refusal import Invalid
 from laptop.shapes import HALF_CHARACTER
+from laptop.template.parameters import TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator

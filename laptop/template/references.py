@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation.functions import attribute_of, function_of, substitution
+from laptop.template.functions import attribute_of, function_of, substitution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,12 +8,12 @@ from __future__ import annotations
 import graphlib
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation.conditions import CONDITION_FUNCTIONS, active, unknown_condition
-from laptop.cloudformation.functions import USAGE, attribute_of, function_of, misused, substitution
-from laptop.cloudformation.references import dependencies, depends_on, references
-from laptop.cloudformation.scope import PSEUDO_PARAMETERS
-from laptop.cloudformation.template import objects
 from laptop.refusal import Invalid
+from laptop.template.conditions import CONDITION_FUNCTIONS, active, unknown_condition
+from laptop.template.functions import USAGE, attribute_of, function_of, misused, substitution
+from laptop.template.references import dependencies, depends_on, references
+from laptop.template.scope import PSEUDO_PARAMETERS
+from laptop.template.syntax import objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -6,18 +6,18 @@ import graphlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation.functions import resolve
-from laptop.cloudformation.parameters import as_text
-from laptop.cloudformation.references import references
-from laptop.cloudformation.scope import PSEUDO_PARAMETERS
-from laptop.cloudformation.template import objects
 from laptop.refusal import Invalid
+from laptop.template.functions import resolve
+from laptop.template.parameters import as_text
+from laptop.template.references import references
+from laptop.template.scope import PSEUDO_PARAMETERS
+from laptop.template.syntax import objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from laptop.cloudformation.scope import Scope
     from laptop.paths import Json
+    from laptop.template.scope import Scope
 
 # How many operands each takes, and what it makes of their truth.
 _OPERATIONS: dict[str, tuple[range, Callable[[list[bool]], bool]]] = {

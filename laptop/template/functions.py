@@ -12,15 +12,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation import dynamic
-from laptop.cloudformation.parameters import as_text
-from laptop.cloudformation.scope import NO_VALUE, PSEUDO_PARAMETERS
 from laptop.refusal import Invalid, Refused
+from laptop.template import dynamic
+from laptop.template.parameters import as_text
+from laptop.template.scope import NO_VALUE, PSEUDO_PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from laptop.cloudformation.scope import Referable, Scope
+    from laptop.template.scope import Referable, Scope
 
 # What CloudFormation's change sets show for a value that only the operation will give.
 UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"

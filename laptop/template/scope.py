@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from laptop.cloudformation.dynamic import DynamicReferences
-    from laptop.cloudformation.parameters import Parameter
     from laptop.paths import Json
     from laptop.providers.protocol import Place
+    from laptop.template.dynamic import DynamicReferences
+    from laptop.template.parameters import Parameter
 
 # What a Ref to AWS::NoValue returns: the member or item that it stands for is left out.
 NO_VALUE = object()

@@ -1,0 +1,99 @@
+"""Bringing one resource back to what it was before a failed operation, whatever the operation did to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from laptop.cloudformation.calls import Word, failure_of, request_for
+from laptop.cloudformation.plan import step_for
+from laptop.cloudformation.resources import ResourceOperations
+
+if TYPE_CHECKING:
+    from laptop.cloudformation.stacks import StackResource
+
+
+class Reverting(ResourceOperations):
+    """Resource operations that also know the way back: to the stack's `stable_resources`."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        # Resources that had to be made once more: those that need them get new identities.
+        self._remade: set[str] = set()
+
+    def revert(self, logical_id: str) -> bool:
+        """Bring a resource back to what it was before the operation."""
+        was, now = self._stack.stable_resources[logical_id], self._stack.resources.get(logical_id)
+        try:
+            if was.exists is None:
+                return True
+            if was.physical_id in self._stack.gone:
+                self._make_again(self._following(was), now)
+                self._remade.add(logical_id)
+                return True
+            if now is not None and now.exists is not None and now.physical_id != was.physical_id:
+                self._take_back(now, was)
+            elif now is None or (now.attempted, now.properties, now.stack_tags) == (
+                None, was.properties, was.stack_tags):  # fmt: skip
+                # Its handler was not called, so that there is nothing to undo.
+                failed = now is not None and now.status == "UPDATE_FAILED"
+                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if failed else was, event=failed)
+            else:
+                self._send_back(was, now)
+            self._follow(was)
+        except Exception as problem:
+            self._fail(was, "update", failure_of(problem, was.type_name))
+            return False
+        return True
+
+    def _following(self, was: StackResource) -> StackResource:
+        """The resource as it was, but for the identities of others that had to be made once more."""
+        if not self._remade & was.depends_on:
+            return was
+        return replace(was, properties=self._resolved(was.definition))
+
+    def _follow(self, was: StackResource) -> None:
+        wanted, now = self._following(was), self._stack.resources[was.logical_id]
+        if wanted.properties == now.properties:
+            return
+        served = self._find(was.type_name)
+        step, replacement = step_for(served.definition, now, wanted.properties, was.stack_tags)
+        if step in ("update", "replace"):
+            self._change(served, now, wanted, step, conditional=replacement == "Conditional")
+        if self._stack.resources[was.logical_id].physical_id != was.physical_id:
+            self._remade.add(was.logical_id)
+
+    def _make_again(self, was: StackResource, now: StackResource | None) -> None:
+        """What was deleted to make room for its replacement is made once more; the replacement goes first."""
+        served = self._find(was.type_name)
+        if now is not None and now.exists is not None and now.physical_id != was.physical_id:
+            if now.created and now.properties == was.properties:
+                return
+            self._remove(served, now)
+        self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS", exists=None))
+        self._make(served, replace(was, exists=None, physical_id=""), "UPDATE")
+
+    def _take_back(self, now: StackResource, was: StackResource) -> None:
+        """The old resource of a replacement is still there: it is the stack's again, and the new one is left over."""
+        with self._stacks.changed:
+            self._stack.leftovers = [
+                one for one in self._stack.leftovers if one.resource.physical_id != was.physical_id
+            ]
+            self._leave(now, retained=False)
+            self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS"))
+            self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))
+
+    def _send_back(self, was: StackResource, now: StackResource) -> None:
+        self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
+        served = self._find(was.type_name)
+        tried = now.properties if now.attempted is None else now.attempted
+        request = replace(request_for(self._stack, was, previous=now), reverting=True)
+        resource = served.provider.update(
+            served.definition,
+            request,
+            was.identity,
+            self._before(tried),
+            self._before(was.properties),
+            Word(self._run),
+        )
+        self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))

@@ -1,0 +1,97 @@
+"""laptop/README.md: its files are written and its commands run, in their order, each as a reader would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from laptop.arguments import parser
+from laptop.tests.processes import running_cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).resolve().parents[2]
+README = (PROJECT / "laptop" / "README.md").read_text(encoding="utf-8")
+# A file is introduced by its path, and a command that fails says so in its comment.
+_BLOCK = re.compile(
+    r"(?:`(?P<path>[\w./-]+)`:\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
+)
+_FAILS = re.compile(r"#.*fails: (?P<said>.*)")
+_SECONDS = 600
+
+
+def blocks(title: str) -> Iterator[tuple[str, str]]:
+    """Path and text of each block of a section; of commands the path is empty."""
+    section = README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    for found in _BLOCK.finditer(section):
+        assert found["path"] or found["language"] == "sh", found["text"]
+        yield found["path"] or "", found["text"]
+
+
+def ran(command: str, folder: Path, environment: dict[str, str]) -> str:
+    """What the command says; it must succeed, or fail with the words in its comment."""
+    done = subprocess.run(
+        ["/bin/bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=_SECONDS, check=False,
+    )  # fmt: skip
+    fails = _FAILS.search(command)
+    assert (done.returncode != 0) == bool(fails), (command, done.stdout)
+    # Consoles break long lines.
+    assert not fails or fails["said"] in " ".join(done.stdout.split()), (command, done.stdout)
+    return done.stdout
+
+
+def told(title: str, folder: Path) -> dict[str, str]:
+    """Carry a section out in a folder: each command, and what it said."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    environment, said = {**kept, "PATH": path, "AWS_PAGER": ""}, dict[str, str]()
+    with ExitStack() as stack:
+        for file, text in blocks(title):
+            if file:
+                (folder / file).write_text(text, encoding="utf-8")
+                continue
+            for command in text.splitlines():
+                if command.split()[:2] == ["laptop", "up"]:
+                    cloud = stack.enter_context(running_cloud(folder=folder))
+                    environment = {**environment, **cloud.exports}
+                else:
+                    said[command] = ran(command, folder, environment)
+    return said
+
+
+@pytest.mark.slow
+def test_the_story_of_a_type(tmp_path: Path) -> None:
+    said = told("From an empty folder to a deployed type", tmp_path)
+    assert "0 failed" in said["laptop contract"]
+    assert (
+        json.loads(said["aws ssm get-parameter --name /bookmarks/home"])["Parameter"]["Value"] == "https://elsewhere"
+    )
+    versions = json.loads(next(text for command, text in said.items() if "list-type-versions" in command))
+    assert len(versions["TypeVersionSummaries"]) == 2
+    assert "IN_SYNC" in said["laptop drift --stack-name bookmarks"]
+    assert len(said) >= 15
+
+
+def test_the_start() -> None:
+    said = told("Start", PROJECT)
+    assert len(said) >= 4
+
+
+def test_every_command_that_is_named_is_there() -> None:
+    (subcommands,) = (action for action in parser()._actions if hasattr(action, "choices") and action.choices)
+    table = README.partition("| command | |")[2].partition("\n\n")[0]
+    named = {
+        word for row in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for word in re.findall(r"`([^`]+)`", row)
+    }
+    words = {one.removeprefix("laptop ").split()[0] for one in named}
+    assert words == set(subcommands.choices or ()) - {"demo"}

@@ -1,0 +1,46 @@
+"""What the commands show of stacks and handlers: events and invocations, as they come and afterwards."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+from datetime import datetime
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from laptop import console
+from laptop.inside import INVOCATIONS_PATH
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from laptop.invocations import Invocation
+
+
+def listener(arguments: Namespace) -> Callable[[Invocation], None] | None:
+    """What `--log` prints of each invocation, beside the output that other programs read; None without it."""
+    if not getattr(arguments, "log", False):
+        return None
+    return lambda ended: console.print_invocation(ended.told(with_properties=arguments.show_properties), console.err)
+
+
+def print_events(cloudformation: Any, arguments: Namespace) -> None:
+    """All events of a stack, oldest first; with `--handlers` the invocations of its handlers among them."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=arguments.stack_name)
+    events = [event for page in pages for event in page["StackEvents"]][::-1]
+    lines = [(event["Timestamp"], partial(console.print_event, event)) for event in events]
+    if arguments.handlers and events:
+        told = _invocations(cloudformation.meta.endpoint_url, events[0]["StackId"], arguments.show_properties)
+        lines += [(datetime.fromisoformat(one["began"]), partial(console.print_invocation, one)) for one in told]
+    for _, show in sorted(lines, key=itemgetter(0)):
+        show()
+
+
+def _invocations(url: str, stack_id: str, with_properties: bool) -> list[dict[str, Any]]:
+    query = urllib.parse.urlencode({"stack": stack_id, **({"properties": 1} if with_properties else {})})
+    with urllib.request.urlopen(f"{url}{INVOCATIONS_PATH}?{query}", timeout=30) as answer:  # noqa: S310 - loopback
+        told: list[dict[str, Any]] = json.load(answer)
+    return told
