@@ -33,7 +33,8 @@ from .sagemaker import SageMaker, answered_at
 from .stabilisation import Attempt, State
 from .translator import is_as_requested
 
-# Creates that this execution environment saw accepted, as request token and name: delivered again, they are ours.
+# Request token and name of creates that SageMaker accepted in this execution environment. CloudFormation may deliver
+# such a request again: the model that exists then is the one that it created.
 _ACCEPTED: deque[tuple[str, str]] = deque(maxlen=256)
 
 
@@ -69,7 +70,7 @@ def _look(models: SageMaker, wanted: Mapping[str, Any], attempt: Attempt, failur
         if not exists:
             return False
         shown = not_visible(unseen)
-        # Still without an answer, so that the next invocation looks again.
+        # NoAnswer makes the next invocation look again.
         raise NoAnswer(shown.error_code, str(shown), shown.retry) from None
     is_new = _was_created_since(attempt.since, description, sent, time.time())
     if is_perhaps_ours and is_new and is_as_requested(wanted, description):
@@ -81,8 +82,8 @@ def _was_created_since(since: float, description: Mapping[str, Any], sent: float
     """Say whether a model was created since a time of our clock, by the clock of the service.
 
     `sent` and `received` are the times of our clock around DescribeModel, whose answer has a date in whole seconds.
-    A date that is too early or too late for them proves that the clocks differ; then the least difference counts
-    that the date allows, so that a model of ours is never taken for somebody else's.
+    A date that is too early or too late for them proves that the clocks differ. Then the earliest time that the
+    date allows counts, so that a model of ours is never taken for somebody else's.
     """
     date = answered_at(description)
     difference = date - received if date is not None and not sent - 1 <= date <= received else 0.0

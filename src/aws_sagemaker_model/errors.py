@@ -45,7 +45,7 @@ class Unreadable(exceptions.BotoCoreError):
 CALL_ERRORS = (exceptions.ClientError, exceptions.BotoCoreError, parsers.ResponseParserError)
 # Characters of the service's own text that a message repeats.
 _LONGEST_QUOTE = 500
-# Calls that end without an answer that could be read: kinds of exceptions, and what CloudFormation must hear.
+# What CloudFormation must hear when a call raised something else than an error that the service answered.
 # fmt: off
 _FAULTS: tuple[tuple[tuple[type[Exception], ...], Code, Retry, str], ...] = (
     ((exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.CredentialRetrievalError),

@@ -88,7 +88,7 @@ def delete(session: HandlerSession, request: Request, callback_context: Any) -> 
         models.delete_model(name)
     except Failure as failure:
         attempt = attempt.noting(failure)
-        # It is gone, and an attempt went without an answer: that one deleted it.
+        # There is no model, and an attempt had no answer: that attempt deleted the model.
         if failure.error_code is not HandlerErrorCode.NotFound or attempt.state is State.NOT_DONE:
             return _unfinished(failure, attempt, _identifiers(request, name, models), None)
     return succeeded()
@@ -126,7 +126,7 @@ def _refuse(violations: list[Violation]) -> None:
 def _unfinished(
     failure: Failure, attempt: Attempt, waiting: dict[str, Any], left_behind: dict[str, Any] | None
 ) -> ProgressEvent:
-    """Ask to be invoked again while there is hope; else fail, and name the model that is left to be deleted."""
+    """Ask to be invoked again while that may help; else fail, and name the model that CloudFormation must delete."""
     delay = attempt.delay(failure, time.time(), random.random())  # noqa: S311 - spreads load, guards nothing
     if delay is None:
         progress = failed(failure)

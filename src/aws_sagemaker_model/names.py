@@ -1,4 +1,4 @@
-"""The name of a model and its ARN: given, generated, told apart. Pure."""
+"""The name of a model and its ARN: given, generated, compared. Pure."""
 
 import re
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 def respelled(model_arn: str, model_name: str) -> str:
-    """Return an ARN of the service with the name as the service tells it by itself, as every answer spells it.
+    """Return an ARN of the service with the name spelt as in ModelName, which is how every answer of ours spells it.
 
     SageMaker has been seen to answer ARNs in lower case, while ModelName keeps the user's spelling.
     """

@@ -50,7 +50,7 @@ class Reading:
     quotes: bool = False
 
     def fits(self, operation: str, code: str, text: str) -> bool:
-        """Say whether an answer is understood so."""
+        """Say whether this is the reading of an answer."""
         return (
             operation in self.operations
             and code.removesuffix("Exception") in self.codes

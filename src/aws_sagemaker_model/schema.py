@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .properties import MODEL, Path, matches, schema_of
 
-# What CloudFormation keeps of a message: the length of StatusMessage in its RecordHandlerProgress (API reference).
+# The longest message that CloudFormation takes: StatusMessage of RecordHandlerProgress (API reference).
 MAX_MESSAGE_LENGTH = 1024
 _WORD = r"\w{1,64}"
 
@@ -52,7 +52,7 @@ def coerce(properties: Any) -> tuple[dict[str, Any], list[Violation]]:
 
 def unknown_property(path: Path, known: Iterable[str]) -> Violation:
     """Return the violation of a property that the schema lacks; `known` are those that it has in this place."""
-    # Imported here, since it is seldom needed and takes milliseconds of a cold start.
+    # Imported here, because it is seldom needed and takes milliseconds of a cold start.
     from difflib import get_close_matches
 
     by_lower_case = {name.lower(): name for name in known}

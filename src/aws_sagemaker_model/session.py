@@ -34,10 +34,10 @@ _MUTATIONS = Config(
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     user_agent_extra="aws-sagemaker-model",
 )
-# Logs and metrics are not worth a user's time.
+# Short, because the user waits for an answer while logs and metrics are sent.
 _TELEMETRY = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 1})
 
-# With these the request did not reach the service.
+# Raised when the request did not reach the service.
 _UNSENT = (OutOfTime, EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
 
 
@@ -63,7 +63,7 @@ class HandlerSession:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        # botocore makes its options attributes, which its types do not know.
+        # botocore sets its options as attributes that its types do not declare.
         self._longest_attempt: float = vars(config)["connect_timeout"] + vars(config)["read_timeout"]
         self._keys = _Keys("", "", "")
         self._clients: dict[tuple[str, str | None], Any] = {}
@@ -71,7 +71,7 @@ class HandlerSession:
 
     @cached_property
     def _session(self) -> Session:
-        """botocore's session, made when first needed: it takes as long as a client does."""
+        """botocore's session, made when first needed, because it takes as long as making a client."""
         session = Session()
         session.register_component("credential_provider", self)
         return session
@@ -110,7 +110,7 @@ class HandlerSession:
         self.lease.calls.append(event_name.rpartition(".")[2])
 
     def _end_attempt(self, parsed_response: dict[str, Any] | None, exception: Any, **_: Any) -> None:
-        """Take note of an answer. An error of the server is none: it does not say what was done before it."""
+        """Take note of an answer. A server error does not count: the service may have acted before it failed."""
         status = (parsed_response or {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
         if isinstance(exception, _UNSENT) or status < 500:
             self.lease.lost -= 1
@@ -123,7 +123,7 @@ def _require_json(operation_model: Any, response_dict: dict[str, Any], **_: Any)
     try:
         answer = json.loads(body or b"{}")
     except ValueError:
-        # An error that never was JSON (a proxy's page) is told by its status, as botocore does.
+        # botocore reads an error that is not JSON, such as the page of a proxy, by its status.
         answer = None if succeeded or body.lstrip().startswith(b"{") else {}
     empty = succeeded and operation_model.output_shape and not body
     if empty or not isinstance(answer, dict):
@@ -133,6 +133,6 @@ def _require_json(operation_model: Any, response_dict: dict[str, Any], **_: Any)
 CALLER = HandlerSession(_MUTATIONS)
 PROVIDER = HandlerSession(_TELEMETRY)
 
-# Lambda gives the initialisation a whole core, and a request its share of one.
+# Made while Lambda initialises the function, which then has a whole core; an invocation has only a share of one.
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     CALLER.client("sagemaker", region_name=os.environ["AWS_REGION"])

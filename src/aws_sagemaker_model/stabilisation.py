@@ -50,7 +50,7 @@ class Attempt:
         return replace(self, since=now, state=State.DONE)
 
     def noting(self, failure: Failure) -> "Attempt":
-        """Return this attempt with what a failure says of the mutation."""
+        """Return this attempt with what a failed call says about the mutation."""
         lost = isinstance(failure, NoAnswer) and self.state is State.NOT_DONE
         return replace(self, state=State.PERHAPS_DONE) if lost else self
 

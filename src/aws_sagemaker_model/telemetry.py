@@ -1,6 +1,6 @@
-"""What is told of an invocation: one log line, and metrics for the account of the type's provider.
+"""The log line of an invocation, and its metrics for the account of the type's provider.
 
-Names, outcomes and durations are told, never a property value.
+They hold names, outcomes and durations, never a property value.
 """
 
 import json
@@ -20,8 +20,7 @@ from .session import MARGIN, PROVIDER, Lease
 LOG = logging.getLogger(__package__)
 
 # At DEBUG these write whole requests with their property values and credentials.
-_LIBRARIES = ("botocore", "boto3", "urllib3", "s3transfer", "cloudformation_cli_python_lib")
-_LOGGERS = tuple(map(logging.getLogger, _LIBRARIES))
+_LOGGERS = [*map(logging.getLogger, ("botocore", "boto3", "urllib3", "s3transfer", "cloudformation_cli_python_lib"))]
 
 
 def silence_libraries() -> None:
@@ -31,7 +30,7 @@ def silence_libraries() -> None:
 
 
 def _set_level(logger: logging.Logger, level: int) -> None:
-    """Set a level where it is another: setting one makes every logger forget what is enabled."""
+    """Set a level only where it differs, because every change empties a cache of all loggers."""
     if logger.level != level:
         logger.setLevel(level)
 
@@ -49,8 +48,8 @@ def deliver(
 ) -> None:
     """Write the log line and publish the metrics of a request. Raises nothing.
 
-    With a log group, both go to the account of the type's provider, over the network: an answer is an answer without
-    them, so they get what time is left, and their failures stay here.
+    With a log group, both go to the account of the type's provider, over the network. The answer does not depend on
+    them, so they get the time that is left, and their failures are ignored.
     """
     in_time = deadline - time.monotonic() > MARGIN
     if not (request.log_group and request.provider_credentials and in_time):

@@ -19,7 +19,7 @@ _MODEL_DEFAULTS = {"EnableNetworkIsolation": False, "InferenceExecutionConfig": 
 _CONTAINER_DEFAULTS = {"Mode": "SingleModel"}
 # What DescribeModel returns of the package of a container, beside which nobody can set it.
 _FROM_THE_PACKAGE = ("Image", "ModelDataUrl")
-# Only one of these can be set: an empty one, as a condition of a template may leave it, says nothing.
+# Only one of these can be set: an empty one, as a condition of a template may leave it, counts as left out.
 _ONE_OF_TWO = ("PrimaryContainer", "Containers")
 
 

@@ -124,7 +124,7 @@ def _data_sources(model: Properties) -> Iterator[Violation]:
 
 def _multi_model_data_source(model: Properties) -> Iterator[Violation]:
     for path, container in containers(model):
-        # A read returns a data source that mirrors ModelDataUrl: creating again from a read must work.
+        # A read returns a data source that mirrors ModelDataUrl, and creating again from a read must work.
         mirrored = mirrors_model_data_url(container) or _unknown_within(container.get("ModelDataUrl"))
         known = _mapping(container, "ModelDataSource") and not _unknown_within(container["ModelDataSource"])
         if container.get("Mode") == "MultiModel" and known and not mirrored:

@@ -429,6 +429,18 @@ def test_a_garbled_region_is_an_invalid_request(invoke_event, operations, action
     assert operations() == []
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"awsAccountId": "12"}, {"awsAccountId": 5}, {"bearerToken": ""}, {"stackId": ["s"]}, {"action": "DANCE"}],
+    ids=str,
+)
+def test_an_event_with_a_garbled_member_is_an_invalid_request(invoke_event, operations, changes):
+    answer = request_of(invoke_event, **changes)
+    assert answer["errorCode"] == "InvalidRequest"
+    assert next(iter(changes)) in answer["message"] or changes.keys() == {"stackId"}
+    assert operations() == []
+
+
 def test_members_of_an_event_that_are_new_are_ignored(invoke_event):
     event = production_event(DEFINITION, "CREATE", desired=MODEL, log_group="logs")
     for member in ("callerCredentials", "providerCredentials"):
