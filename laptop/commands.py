@@ -6,24 +6,22 @@ import json
 import math
 import os
 import shlex
-import sys
 import urllib.error
 import urllib.request
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from rich.markup import escape
 
-from laptop import clients, console, ending, watching
+from laptop import clients, console, ending, given, watching
 from laptop.events import LocalFailure, follow, production_event
 from laptop.inside import PATH as INSIDE_PATH
 from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from laptop.cloud import Cloud
     from laptop.projects import Project
@@ -31,10 +29,6 @@ if TYPE_CHECKING:
 
 class NoCloud(LocalFailure):
     """No cloud answers where one is needed; the message says how to start one."""
-
-
-class BadInput(LocalFailure):
-    """An argument or a file cannot be used; the message says which and why."""
 
 
 def up(arguments: Namespace) -> int:
@@ -75,7 +69,7 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
         on_invocation=watching.listener(arguments),
         debugger=watching.debugger(arguments),
         console=getattr(arguments, "console", False),
-        env=_pairs(arguments.env, "--env"),
+        env=given.pairs(arguments.env, "--env"),
         timeout=arguments.timeout,
         strict=arguments.strict,
     )
@@ -91,7 +85,7 @@ def _sources(arguments: Namespace) -> Sequence[Project]:
         is_project = (here / projects.SETTINGS).is_file()
         return projects.projects(folders or [here if is_project else cloud.ROOT], _say)
     if folders:
-        raise BadInput("Name folders of types, or --schema, --code, --handler and --type-name, but not both.")
+        raise given.BadInput("Name folders of types, or --schema, --code, --handler and --type-name, but not both.")
     schema = _schema(arguments.schema).resolve()
     code = tuple(Path(_folder(one, "--code")).resolve() for one in arguments.code or cloud.DEFAULT_CODE)
     named = projects.Layout(schema.parent, schema, arguments.handler or cloud.DEFAULT_HANDLER, code)
@@ -102,20 +96,22 @@ def _say(text: str) -> None:
     console.err.print(f"[dim]{escape(text)}[/]")
 
 
-def _schema(given: str | None) -> Path:
+def _schema(named: str | None) -> Path:
     from laptop import cloud
 
-    path = Path(given or cloud.DEFAULT_SCHEMA)
+    path = Path(named or cloud.DEFAULT_SCHEMA)
     if not path.is_file():
-        what = f"--schema {given} is no file" if given else f"There is no {path}"
-        raise BadInput(f"{what}: give the schema of a registry type (JSON, as `cfn init` makes it) with --schema.")
+        what = f"--schema {named} is no file" if named else f"There is no {path}"
+        raise given.BadInput(
+            f"{what}: give the schema of a registry type (JSON, as `cfn init` makes it) with --schema."
+        )
     return path
 
 
-def _folder(given: str | Path, option: str) -> str | Path:
-    if not Path(given).is_dir():
-        raise BadInput(f"{option} {given} is no directory.")
-    return given
+def _folder(named: str | Path, option: str) -> str | Path:
+    if not Path(named).is_dir():
+        raise given.BadInput(f"{option} {named} is no directory.")
+    return named
 
 
 def _endpoint(arguments: Namespace) -> str | None:
@@ -158,24 +154,24 @@ def _running_or_own(arguments: Namespace) -> Iterator[str]:
 
 def deploy(arguments: Namespace) -> int:
     """Create or update a stack and show its events."""
-    template = _template(arguments)
+    template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
         change_set = _change_set(cloudformation, arguments, template)
         if change_set is None:
-            console.out.print(f"No changes to deploy. Stack {_stack_name(arguments)} is up to date.")
+            console.out.print(f"No changes to deploy. Stack {given.stack_name(arguments)} is up to date.")
             return 0
-        return _shown(clients.execute(cloudformation, _stack_name(arguments), change_set))
+        return _shown(clients.execute(cloudformation, given.stack_name(arguments), change_set))
 
 
 def change_set(arguments: Namespace) -> int:
     """Show what a deployment would do, and leave the change set undone."""
-    template = _template(arguments)
+    template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
         made = _change_set(cloudformation, arguments, template)
         if made is None:
-            console.out.print(f"No changes. Stack {_stack_name(arguments)} is up to date.")
+            console.out.print(f"No changes. Stack {given.stack_name(arguments)} is up to date.")
             return 0
         console.print_changes(made["Changes"])
         cloudformation.delete_change_set(ChangeSetName=made["ChangeSetId"])
@@ -184,21 +180,21 @@ def change_set(arguments: Namespace) -> int:
 
 def import_(arguments: Namespace) -> int:
     """Adopt existing resources into a stack."""
-    template, resources = _template(arguments), _json(arguments.resources_to_import)
+    template, resources = given.template_text(arguments), given.json_value(arguments.resources_to_import)
     cloudformation = _cloudformation(arguments)
     made = _change_set(cloudformation, arguments, template, resources)
     if made is None:
-        raise BadInput("--resources-to-import names nothing to import.")
-    return _shown(clients.execute(cloudformation, _stack_name(arguments), made))
+        raise given.BadInput("--resources-to-import names nothing to import.")
+    return _shown(clients.execute(cloudformation, given.stack_name(arguments), made))
 
 
 def _change_set(cloudformation: Any, arguments: Namespace, template: str, resources: Any = ()) -> Any:
     return clients.make_change_set(
         cloudformation,
-        _stack_name(arguments),
+        given.stack_name(arguments),
         template,
-        parameters=_pairs(arguments.parameter, "--parameter"),
-        tags=_pairs(arguments.tag, "--tag") if arguments.tag else None,
+        parameters=given.pairs(arguments.parameter, "--parameter"),
+        tags=given.pairs(arguments.tag, "--tag") if arguments.tag else None,
         resources_to_import=resources,
     )
 
@@ -279,14 +275,14 @@ def invoke(arguments: Namespace) -> int:
     event = production_event(
         definition,
         arguments.action,
-        desired=_model(arguments.model),
-        previous=_model(arguments.previous) if arguments.previous else None,
-        stack_tags=_pairs(arguments.tag, "--tag"),
+        desired=given.model(arguments.model),
+        previous=given.model(arguments.previous) if arguments.previous else None,
+        stack_tags=given.pairs(arguments.tag, "--tag"),
         logical_id="Invoked",
         next_token=arguments.next_token,
     )
     with _service(arguments) as url:
-        env = {"AWS_ENDPOINT_URL": url, **_pairs(arguments.env, "--env")}
+        env = {"AWS_ENDPOINT_URL": url, **given.pairs(arguments.env, "--env")}
         code, debugger = source.code(), watching.debugger(arguments)
         limit = math.inf if debugger else source.definition.timeout_seconds(arguments.action)
         with (
@@ -319,67 +315,3 @@ def _service(arguments: Namespace) -> Iterator[str]:
 
     with LocalSageMaker() as local_sagemaker:
         yield local_sagemaker.url
-
-
-def _template(arguments: Namespace) -> str:
-    """The text of the template; BadInput when it is none, with the place of what is wrong."""
-    if arguments.template == "-" and not arguments.stack_name:
-        raise BadInput("A template from standard input has no file name: give the stack's with --stack-name.")
-    text, name = _read(arguments.template), "Standard input" if arguments.template == "-" else arguments.template
-    try:
-        members = _members(text)
-    except yaml.MarkedYAMLError as error:
-        mark, said = error.problem_mark or error.context_mark, [error.context, error.problem]
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BadInput(f"{name}{place}: not valid YAML: {', '.join(filter(None, said))}.") from None
-    except yaml.YAMLError as error:
-        raise BadInput(f"{name}: not valid YAML: {error}.") from None
-    if not text.strip():
-        raise BadInput(f"{name} is empty: a template needs Resources.")
-    if "Resources" not in members:
-        raise BadInput(f"{name} is no template: it has no Resources.")
-    return text
-
-
-def _members(text: str) -> Collection[str]:
-    """The names at the top of a YAML or JSON text. Raises yaml.YAMLError."""
-    with suppress(ValueError):
-        # JSON may be indented by tabs, which YAML does not allow.
-        parsed = json.loads(text)
-        return parsed if isinstance(parsed, dict) else ()
-    root = yaml.compose(text, yaml.SafeLoader)
-    return {key.value for key, _ in root.value} if isinstance(root, yaml.MappingNode) else ()
-
-
-def _stack_name(arguments: Namespace) -> str:
-    return str(arguments.stack_name or Path(arguments.template).stem.replace("_", "-").replace(".", "-"))
-
-
-def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
-    for one in given or []:
-        if "=" not in one:
-            raise BadInput(f"{option} takes KEY=VALUE, and {one.split()[0] if one.split() else 'nothing'} has no =.")
-    return dict(one.split("=", 1) for one in given or [])
-
-
-def _read(path: str) -> str:
-    try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}."
-        ) from None
-
-
-def _model(path: str | None) -> Any:
-    return _json(path) if path else {}
-
-
-def _json(given: str) -> Any:
-    """JSON of an argument that starts like JSON, else of the file it names."""
-    inline = given.lstrip().startswith(("[", "{"))
-    try:
-        return json.loads(given if inline else _read(given.removeprefix("file://")))
-    except ValueError as error:
-        where = "The argument" if inline else given
-        raise BadInput(f"{where} is not JSON: {error}.") from None
