@@ -8,11 +8,17 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from laptop import clients
+from laptop.debugging import Debugger
+from laptop.runtime import LambdaRuntime
+from laptop.tests.console.conftest import BAD, PAINT
 
 HERE = Path(__file__).parent
 _SECONDS = 60
@@ -56,12 +62,13 @@ class Editor:
         message: dict[str, Any] = json.loads(self._stream.read(length))
         return message
 
-    def attach(self, breakpoint_in: Path, line: int) -> None:
+    def attach(self, file: Path, *lines: int) -> None:
+        """Attach with a breakpoint at each of those lines, and let the process go on."""
         self.send("initialize", adapterID="test")
         self.until("initialize")
         self.send("attach", justMyCode=False)
         self.until("initialized")
-        self.send("setBreakpoints", source={"path": str(breakpoint_in)}, breakpoints=[{"line": line}])
+        self.send("setBreakpoints", source={"path": str(file)}, breakpoints=[{"line": one} for one in lines])
         self.until("setBreakpoints")
         self.send("configurationDone")
         self.until("attach")
@@ -110,3 +117,50 @@ def test_invoke_waits_for_a_debugger_and_stops_at_its_breakpoint(event: Path, tm
             process.kill()
     assert process.returncode == 0, rest
     assert '"status": "SUCCESS"' in output
+
+
+def test_an_operation_of_a_stack_waits_for_a_debugger() -> None:
+    command = [sys.executable, "-m", "laptop", "up", "--port", "0", "--debug", "--debug-port", "0", *PAINT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            assert process.stderr
+            said = next(line for line in process.stdout if line.startswith("export AWS_ENDPOINT_URL="))
+            cloudformation = clients.client("cloudformation", said.partition("=")[2].strip())
+            cloudformation.create_stack(StackName="bad", TemplateBody=json.dumps(BAD), DisableRollback=True)
+            found = re.search(r"waits for a debugger on port (\d+)", process.stderr.readline())
+            assert found
+            editor = Editor(int(found[1]))
+            editor.attach(HERE / "paint.py", _line_of("return colours[name]"))
+            stopped = editor.until("stopped")["body"]
+            held = cloudformation.describe_stacks(StackName="bad")["Stacks"][0]["StackStatus"]
+            editor.send("continue", threadId=stopped["threadId"])
+            while cloudformation.describe_stacks(StackName="bad")["Stacks"][0]["StackStatus"] == "CREATE_IN_PROGRESS":
+                time.sleep(0.1)
+            editor.close()
+        finally:
+            process.terminate()
+    assert held == "CREATE_IN_PROGRESS"
+
+
+def test_handlers_that_see_nothing_of_this_environment_wait_as_well() -> None:
+    """A registered package has its own packages, and debugpy is none of them."""
+    told: list[str] = []
+    folder = HERE.parent / "providers"
+    event = {"requestData": {"resourceProperties": {"Answers": json.dumps([{"status": "SUCCESS"}])}}}
+    with (
+        LambdaRuntime(
+            "scripted_handlers.resource", [folder], alone=True, debugger=Debugger(0, told.append)
+        ) as runtime,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        answer = pool.submit(runtime.invoke, event)
+        while not told:
+            time.sleep(0.01)
+        editor = Editor(int(re.findall(r"on port (\d+)", told[0])[0]))
+        editor.attach(folder / "scripted_handlers.py")
+        assert answer.result(_SECONDS) == {"status": "SUCCESS"}
+        assert runtime.invoke(event) == {"status": "SUCCESS"}
+        editor.close()
+    # The process that serves the second invocation is the one that was attached to.
+    assert len(told) == 1
