@@ -71,3 +71,9 @@ def painted() -> Iterator[RunningCloud]:
             Parameters=[{"ParameterKey": "Password", "UsePreviousValue": True}],
         )  # fmt: skip
         yield cloud
+
+
+@pytest.fixture(autouse=True)
+def _no_cloud_but_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of the same process may have named an endpoint, which a command would take for its cloud."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
