@@ -54,7 +54,10 @@ STORY = (
     r"The demo is complete after [\d.]+ s: .*nothing is left\.\n$",
 )
 # Names, addresses and times, which differ from run to run.
-PASSING = r"-[0-9a-f]{12}\b|ExecutionRole-\w+|Endpoint-\w+|request [0-9a-f-]{36}|127\.0\.0\.1:\d+|\d+\.\d s|again in \d+ s"
+PASSING = (
+    r"-[0-9a-f]{12}\b|(?:ExecutionRole|Endpoint)-\w+"
+    r"|request [0-9a-f-]{36}|127\.0\.0\.1:\d+|\d+\.\d s|again in \d+ s"
+)
 # A user's surroundings, which are none of the demo's business: a proxy for the world, a profile that is broken.
 SURROUNDINGS = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "AWS_PROFILE": "broken"}
 
