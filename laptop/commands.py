@@ -1,4 +1,4 @@
-"""The commands of `python -m laptop`: each takes its arguments and returns the exit status."""
+"""The commands of `laptop`: each takes its arguments and returns the exit status."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _endpoint(arguments: Namespace) -> str | None:
             json.load(answer)
     except (urllib.error.URLError, ValueError, OSError):
         if named:
-            raise NoCloud(f"No laptop cloud answers at {url}. Start one: python -m laptop up") from None
+            raise NoCloud(f"No laptop cloud answers at {url}. Start one: laptop up") from None
         return None
     return url
 
@@ -131,7 +131,7 @@ def _endpoint(arguments: Namespace) -> str | None:
 def _cloudformation(arguments: Namespace) -> Any:
     url = _endpoint(arguments)
     if url is None:
-        raise NoCloud(f"No laptop cloud runs on port {clients.DEFAULT_PORT}. Start one: python -m laptop up")
+        raise NoCloud(f"No laptop cloud runs on port {clients.DEFAULT_PORT}. Start one: laptop up")
     _say_where(url)
     return clients.client("cloudformation", url)
 
@@ -149,7 +149,7 @@ def _running_or_own(arguments: Namespace) -> Iterator[str]:
         return
     with _new_cloud(arguments, 0) as cloud:
         yield cloud.url
-        console.err.print("[dim]This cloud ends with the command. To keep stacks: python -m laptop up[/]")
+        console.err.print("[dim]This cloud ends with the command. To keep stacks: laptop up[/]")
 
 
 def deploy(arguments: Namespace) -> int:

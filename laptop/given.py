@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,9 @@ def template_text(arguments: Namespace) -> str:
     text, name = read(arguments.template), "Standard input" if arguments.template == "-" else arguments.template
     try:
         members = _members(text)
+    except json.JSONDecodeError as error:
+        place = f"{name}, line {error.lineno}, column {error.colno}"
+        raise BadInput(f"{place}: not valid JSON: {error.msg[0].lower()}{error.msg[1:]}.") from None
     except yaml.MarkedYAMLError as error:
         mark, said = error.problem_mark or error.context_mark, [error.context, error.problem]
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -42,11 +44,11 @@ def template_text(arguments: Namespace) -> str:
 
 
 def _members(text: str) -> Collection[str]:
-    """The names at the top of a YAML or JSON text. Raises yaml.YAMLError."""
-    with suppress(ValueError):
-        # JSON may be indented by tabs, which YAML does not allow.
-        parsed = json.loads(text)
-        return parsed if isinstance(parsed, dict) else ()
+    """The names at the top of a YAML or JSON text. Raises yaml.YAMLError and json.JSONDecodeError."""
+    if text.lstrip().startswith("{"):
+        # JSON to CloudFormation, too, whatever YAML would take it for.
+        parsed: dict[str, Any] = json.loads(text)
+        return parsed
     root = yaml.compose(text, yaml.SafeLoader)
     return {key.value for key, _ in root.value} if isinstance(root, yaml.MappingNode) else ()
 

@@ -1,6 +1,9 @@
 """How the folders lie: what Python imports must not depend on which of them it finds first."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = (ROOT / "tests", ROOT / "laptop" / "tests")
@@ -18,3 +21,14 @@ def test_every_test_folder_is_a_package() -> None:
     # pytest puts the folder above the outermost package on sys.path: with these that is the root and nothing else.
     folders = {path.parent for tests in TESTS for path in tests.rglob("test_*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("folder", ["src/aws_sagemaker_model", "laptop"])
+def test_the_map_has_every_module_and_folder_of_the_code(folder: str) -> None:
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition(f"| `{folder}/` | |\n")[2]
+    named = set(re.findall(r"`([\w.]+)/?`", section.partition("\n\n")[0]))
+    there = {path.name for path in (ROOT / folder).glob("[a-z]*.py")}
+    there |= {path.parent.name for path in (ROOT / folder).glob("*/__init__.py")} - {"tests"}
+    assert there - named == set()
+    everywhere = {path.name for path in (ROOT / folder).rglob("*.py")} | {"schema.json"}
+    assert {name for name in named if name.endswith((".py", ".json"))} - everywhere == set()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from laptop.providers.published import PublishedTypes
 
 _PER_PAGE = 100
+# Of a type whose published schema lists no handlers, such as that of an endpoint configuration.
+_HANDLERS: Mapping[str, Mapping[str, Any]] = {name: {} for name in ("create", "read", "update", "delete", "list")}
 
 
 class ServiceProvider:
@@ -44,14 +46,18 @@ class ServiceProvider:
     ) -> None:
         self._clients, self._published, self._on_tagged = clients, published, on_tagged
         self._properties: dict[tuple[Place, str, str], Json] = {}
+        self._provisionable: dict[TypeDefinition, TypeDefinition] = {}
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
-        """The published schema of a type of the table."""
+        """The published schema of a type of the table, with every operation where it lists none."""
         if type_name not in TYPES:
             return None
         # A type is asked for when its template is read, well before the first call.
         self._clients.prepare(TYPES[type_name].service, place)
-        return self._published.find(type_name, place.region)
+        published = self._published.find(type_name, place.region)
+        if published is None or published.handlers:
+            return published
+        return self._provisionable.setdefault(published, replace(published, handlers=_HANDLERS))
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         """Create, and wait until the resource is what it was to become; it is told before the wait."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from laptop import clients
 
@@ -41,10 +41,12 @@ class RunningCloud:
 
 
 @contextmanager
-def running_cloud(*arguments: str, folder: Path | None = None) -> Iterator[RunningCloud]:
-    """`laptop up`, in a folder, until the end of the block."""
+def running_cloud(
+    *arguments: str, folder: Path | None = None, errors: IO[str] | None = None
+) -> Iterator[RunningCloud]:
+    """`laptop up`, in a folder, until the end of the block; `errors` takes what it writes beside its output."""
     command = [sys.executable, "-m", "laptop", "up", "--port", "0", *arguments]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
         try:
             assert process.stdout
             exports = {}

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from laptop.arguments import parser
+from laptop.tests.console.conftest import BAD, PAINT, laptop
 from laptop.tests.processes import running_cloud
 
 if TYPE_CHECKING:
@@ -86,6 +90,47 @@ def test_the_story_of_a_type(tmp_path: Path) -> None:
 def test_the_start() -> None:
     said = told("Start", PROJECT)
     assert len(said) >= 4
+
+
+def _starts(title: str) -> Iterator[tuple[str, ...]]:
+    """The options of each `laptop up` of a section."""
+    for line in (line for _, text in blocks(title) for line in text.splitlines()):
+        program, command, *options = shlex.split(line, comments=True)
+        if (program, command) == ("laptop", "up"):
+            yield tuple(options)
+
+
+@pytest.mark.slow
+def test_a_look_inside(tmp_path: Path) -> None:
+    assert list(_starts("A look inside")) == [("--log",), ("--console",), ("--debug",)]
+    [show] = (line for _, text in blocks("A look inside") for line in text.splitlines() if "laptop events" in line)
+    shown, log = show.partition("#")[0].replace("STACK", "bad"), tmp_path / "log"
+    with log.open("w") as errors, running_cloud("--log", *PAINT, errors=errors) as cloud:
+        laptop(cloud.url, "deploy", "-", "--stack-name", "bad", input=json.dumps(BAD))
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        afterwards = ran(shown, tmp_path, {**os.environ, **cloud.exports, "PATH": path})
+    for said in (log.read_text(), afterwards):
+        assert "CREATE handler: FAILED" in said
+        assert "| mixing invisible" in said
+    # As the section says: the event ends with the exception and its place.
+    assert re.search(r"The handler ended with KeyError: 'invisible' \(paint\.py:\d+, in mix\)", afterwards)
+
+
+def test_a_look_inside_by_the_browser() -> None:
+    with running_cloud("--console", *PAINT) as cloud:
+        answer = requests.get(f"{cloud.url}/_laptop/", timeout=60)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+def test_a_look_inside_by_a_debugger(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as errors, running_cloud("--debug", *PAINT, errors=errors) as cloud:
+        cloud.client("cloudformation").create_stack(StackName="bad", TemplateBody=json.dumps(BAD))
+        deadline = time.monotonic() + _SECONDS
+        while "launch.json" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert "paint.resource waits for a debugger on port " in log.read_text()
 
 
 # What the README calls operations that are not there, and how their names go; others stand there by name.

@@ -1,4 +1,4 @@
-"""`python -m laptop`, as a user runs it."""
+"""`laptop`, as a user runs it."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_invoke_shows_each_progress_event(tmp_path: Path, cloud: Cloud) -> None:
 MISTAKES = {
     "another machine": (("list", "--endpoint", "https://cloudformation.us-east-1.amazonaws.com"), 1,
                         "is not an address of this machine"),
-    "no cloud": (("list", "--endpoint", "http://127.0.0.1:9"), 1, "Start one: python -m laptop up"),
+    "no cloud": (("list", "--endpoint", "http://127.0.0.1:9"), 1, "Start one: laptop up"),
     "no file": (("deploy", "nowhere.yaml"), 1, "nowhere.yaml cannot be read"),
     "no stack": (("events", "--stack-name", "nowhere"), 1, "error: Stack [nowhere] does not exist"),
     "port": (("up", "--port", "99999"), 2, "99999 is no port: give a number from 1 to 65535, or 0 for any free one"),
@@ -186,7 +186,9 @@ TEMPLATES_THAT_ARE_NONE = {
     "YAML": ("Resources:\n  Model:\n    Type: [\n  Other\n",
              ", line 5, column 1: not valid YAML: while parsing a flow sequence, expected ',' or ']'"),
     "a tab": ("Resources:\n\tModel: {}\n", ", line 2, column 1: not valid YAML: while scanning for the next token"),
-    "JSON": ('{\n "Resources": {\n  "A": "secret" "B"\n', ", line 3, column 17: not valid YAML: "),
+    "JSON": ('{\n "Resources": {\n  "A": "secret" "B"\n',
+             ", line 3, column 17: not valid JSON: expecting ',' delimiter."),
+    "JSON that YAML would take": ('{"Resources": {"A": }}', ", line 1, column 21: not valid JSON: expecting value."),
 }  # fmt: skip
 
 
