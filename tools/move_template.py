@@ -30,27 +30,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.to == (given.old or AWS_TYPE):
         parser.error(f"the templates would stay as they are: give another --to than {given.to}, or --from")
     outcomes = [_move_file(path, given.old or AWS_TYPE, given.to, write=given.write) for path in given.templates]
-    if given.write:
+    if given.write and any(outcomes):
         print("A stack that has these models already moves as deploy/migration.md says.")
-    return 0 if all(outcomes) else 1
+    return 1 if None in outcomes else 0
 
 
-def _move_file(path: Path, old: str, new: str, *, write: bool) -> bool:
-    """Move one file, and say what was done or why not."""
+def _move_file(path: Path, old: str, new: str, *, write: bool) -> bool | None:
+    """Move one file, and say what was done or why not: whether it changes, None when it cannot be moved."""
     try:
         # Bytes, because line ends stay as they are.
         text = path.read_bytes().decode()
         moved = move(text, old, new)
     except OSError as error:
-        return _failed(f"{path}: {error.strerror}")
+        _failed(f"{path}: {error.strerror}")
+        return None
     except UnicodeDecodeError:
-        return _failed(f"{path}: this is not a text in UTF-8")
+        _failed(f"{path}: this is not a text in UTF-8")
+        return None
     except CannotMove as refused:
-        return _failed(*(_line(path, remark) for remark in refused.remarks), f"{path}: nothing was changed")
+        _failed(*(_line(path, remark) for remark in refused.remarks), f"{path}: nothing was changed")
+        return None
     if moved.text == text:
         others = ", ".join(sorted(types_in(text) - {old}))
         print(f"{path}: no resource is of the type {old}{f', but of {others}: give it by --from' if others else ''}")
-        return True
+        return False
     sys.stdout.writelines(unified_diff(_lines(text), _lines(moved.text), str(path), str(path)))
     for remark in moved.remarks:
         print(_line(path, remark), file=sys.stderr)
@@ -68,9 +71,8 @@ def _line(path: Path, remark: Remark) -> str:
     return f"{path}:{remark.line}:{remark.column}: {remark.text}"
 
 
-def _failed(*lines: str) -> bool:
+def _failed(*lines: str) -> None:
     print("\n".join(lines), file=sys.stderr)
-    return False
 
 
 if __name__ == "__main__":

@@ -281,9 +281,11 @@ def test_the_command_shows_the_difference_and_writes_when_told(
 
     assert move_template.main([str(template), "--to", OWN, "--write"]) == 0
     assert template.read_text() == move(LONG_FORMS, AWS_TYPE, OWN).text
-    capsys.readouterr()
-    assert move_template.main([str(template), "--to", "Other::SageMaker::Model"]) == 0
-    assert f"but of {OWN}: give it by --from" in capsys.readouterr().out
+    assert "deploy/migration.md" in capsys.readouterr().out
+    assert move_template.main([str(template), "--to", "Other::SageMaker::Model", "--write"]) == 0
+    said = capsys.readouterr().out
+    assert f"but of {OWN}: give it by --from" in said
+    assert "deploy/migration.md" not in said
 
 
 @pytest.mark.parametrize(
