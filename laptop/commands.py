@@ -293,14 +293,13 @@ def invoke(arguments: Namespace) -> int:
                 env=env,
                 timeout=arguments.timeout,
                 alone=code.alone,
+                record=watching.recorder(arguments),
                 debugger=debugger,
             ) as runtime,
         ):
             progress = {}
             for progress in follow(runtime.invoke, event, timeout=limit):
                 console.out.print_json(data=progress)
-            if arguments.log:
-                console.err.print(runtime.logs(), markup=False)
     return 0 if progress.get("status") == "SUCCESS" else 1
 
 

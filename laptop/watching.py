@@ -10,6 +10,8 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from laptop import console
 from laptop.debugging import Debugger
 from laptop.inside import INVOCATIONS_PATH
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-    from laptop.invocations import Invocation
+    from laptop.invocations import Invocation, Outcome
 
 
 def listener(arguments: Namespace) -> Callable[[Invocation], None] | None:
@@ -26,6 +28,19 @@ def listener(arguments: Namespace) -> Callable[[Invocation], None] | None:
     if not getattr(arguments, "log", False):
         return None
     return lambda ended: console.print_invocation(ended.told(with_properties=arguments.show_properties), console.err)
+
+
+def recorder(arguments: Namespace) -> Callable[[Any, Outcome], None]:
+    """What `laptop invoke` says of each invocation beside the answer: what was raised, and the log with `--log`."""
+
+    def record(_event: Any, outcome: Outcome) -> None:
+        if arguments.log and outcome.log:
+            console.err.print(outcome.log, markup=False)
+        # A handler that gave no answer ends the command, with what was raised as the error.
+        if outcome.raised and not outcome.failure:
+            console.err.print(f"[red]The handler ended with[/] {escape(str(outcome.raised))}")
+
+    return record
 
 
 def debugger(arguments: Namespace) -> Debugger | None:

@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import shutil
+import signal
 import stat
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -255,5 +256,12 @@ def _try(folder: Path, definition: TypeDefinition) -> None:
             model = answer.get("resourceModel") or model
 
 
+def _stop(number: int, _frame: object) -> NoReturn:
+    """End as at an exception, so that no process and no folder is left."""
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _stop)
     sys.exit(main())

@@ -53,3 +53,19 @@ def test_up_tells_each_invocation_as_it_ends() -> None:
     assert "KeyError: 'invisible' (paint.py:" in line
     assert "| mixing invisible" in rest
     assert "| KeyError: 'invisible'" in rest
+
+
+def test_an_invocation_by_hand_tells_what_was_raised(painted: RunningCloud) -> None:
+    model = json.dumps({"Name": "pot", "Colour": "invisible"})
+    done = laptop(painted.url, "invoke", "create", "--model", model, *PAINT)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["status"] == "FAILED"
+    assert "The handler ended with KeyError: 'invisible' (paint.py:" in done.stderr
+    assert "mixing" not in done.stderr
+
+
+def test_the_log_of_an_invocation_by_hand_is_the_handlers(painted: RunningCloud) -> None:
+    done = laptop(painted.url, "invoke", "create", "--model", '{"Name": "pot", "Colour": "red"}', "--log", *PAINT)
+    assert done.returncode == 0, done.stderr
+    # A create of two invocations, and no line of Lambda's own.
+    assert done.stderr.splitlines() == ["mixing red for None"] * 2
