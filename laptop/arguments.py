@@ -48,6 +48,8 @@ _MOST_SECONDS = 900
 _FILE, _FOLDER = {"complete": shtab.FILE}, {"complete": shtab.DIRECTORY}
 _PORT = _argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free port (default: %(default)s)")
 _ENDPOINT = _argument("--endpoint", help="the running cloud (default: AWS_ENDPOINT_URL, else the default port)")
+_REGION = _argument("--region", help="the region in it (default: AWS_REGION or AWS_DEFAULT_REGION, else us-east-1)")
+_CLOUD = (_ENDPOINT, _REGION)
 _TEMPLATE = _argument("template", help="a template file, or - for standard input", **_FILE)
 _STACK = _argument("--stack-name", required=True)
 _PARAMETER = _argument("--parameter", action="append", metavar="K=V", help="a template parameter; repeatable")
@@ -57,7 +59,7 @@ _DEPLOYMENT = (
     _argument("--stack-name", help="default: the template's file name"),
     _PARAMETER,
     _TAG,
-    _ENDPOINT,
+    *_CLOUD,
 )
 _FOLDERS = _argument("folders", nargs="*", metavar="DIR", help="folders of types (default: this one)", **_FOLDER)
 _OWN_CLOUD = _argument("--own-cloud", action="store_true", help="a cloud that ends with the command")
@@ -141,26 +143,26 @@ _COMMANDS = {
                        (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
     "change-set": _Command(commands.change_set, "show what a deployment would change",
                            (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
-    "drift": _Command(commands.drift, "detect drift of a stack", (_STACK, _ENDPOINT)),
+    "drift": _Command(commands.drift, "detect drift of a stack", (_STACK, *_CLOUD)),
     "events": _Command(commands.events, "show the events of a stack", (
         _STACK,
         _argument("--handlers", action="store_true", help="with each invocation of a handler, and what it logged"),
-        _SHOW_PROPERTIES, _ENDPOINT,
+        _SHOW_PROPERTIES, *_CLOUD,
     )),
-    "delete": _Command(commands.delete, "delete a stack", (_STACK, _ENDPOINT)),
+    "delete": _Command(commands.delete, "delete a stack", (_STACK, *_CLOUD)),
     "import": _Command(commands.import_, "adopt existing resources into a stack", (
         *_DEPLOYMENT,
         _argument("--resources-to-import", required=True, metavar="JSON", help="as the AWS CLI takes it, or a file",
                   **_FILE),
     )),
-    "list": _Command(commands.list_, "list the stacks", (_ENDPOINT,)),
+    "list": _Command(commands.list_, "list the stacks", _CLOUD),
     "invoke": _Command(commands.invoke, "send one event to a handler, in the Lambda runtime", (
         _argument("action", choices=ACTIONS, type=str.upper),
         _argument("--model", metavar="FILE", help="the desired resource model, JSON", **_FILE),
         _argument("--previous", metavar="FILE", help="the previous resource model, JSON", **_FILE),
         _argument("--next-token", help="the page of a LIST"),
         _argument("--log", action="store_true", help="show what the handler logged"),
-        *_DEBUG, _TAG, _ENDPOINT, *_TYPE,
+        *_DEBUG, _TAG, *_CLOUD, *_TYPE,
     )),
     "contract": _Command(commands.contract, "run AWS's own contract tests (cfn test) on the handlers of a type", (
         _argument("folder", nargs="?", default=".", metavar="DIR", help="the type's folder (default: this one)",

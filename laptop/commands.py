@@ -43,7 +43,7 @@ def up(arguments: Namespace) -> int:
 
 def _greeting(cloud: Cloud, watch: console.Stopwatch, arguments: Namespace) -> str:
     proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
-    region = {"AWS_DEFAULT_REGION": clients.REGION, "AWS_REGION": clients.REGION}
+    region = dict.fromkeys(given.REGION_VARIABLES, clients.REGION)
     exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
     return "\n".join(
         [
@@ -132,19 +132,19 @@ def _cloudformation(arguments: Namespace) -> Any:
     url = _endpoint(arguments)
     if url is None:
         raise NoCloud(f"No laptop cloud runs on port {clients.DEFAULT_PORT}. Start one: laptop up")
-    _say_where(url)
-    return clients.client("cloudformation", url)
+    _say_where(url, arguments)
+    return clients.client("cloudformation", url, given.region(arguments))
 
 
-def _say_where(url: str) -> None:
-    console.err.print(f"[dim]In the cloud at {url}[/]")
+def _say_where(url: str, arguments: Namespace) -> None:
+    console.err.print(f"[dim]In the cloud at {url}, region {escape(given.region(arguments))}[/]")
 
 
 @contextmanager
 def _running_or_own(arguments: Namespace) -> Iterator[str]:
     url = None if arguments.own_cloud else _endpoint(arguments)
     if url is not None:
-        _say_where(url)
+        _say_where(url, arguments)
         yield url
         return
     with _new_cloud(arguments, 0) as cloud:
@@ -156,7 +156,7 @@ def deploy(arguments: Namespace) -> int:
     """Create or update a stack and show its events."""
     template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
-        cloudformation = clients.client("cloudformation", url)
+        cloudformation = clients.client("cloudformation", url, given.region(arguments))
         change_set = _change_set(cloudformation, arguments, template)
         if change_set is None:
             console.out.print(f"No changes to deploy. Stack {given.stack_name(arguments)} is up to date.")
@@ -168,7 +168,7 @@ def change_set(arguments: Namespace) -> int:
     """Show what a deployment would do, and leave the change set undone."""
     template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
-        cloudformation = clients.client("cloudformation", url)
+        cloudformation = clients.client("cloudformation", url, given.region(arguments))
         made = _change_set(cloudformation, arguments, template)
         if made is None:
             console.out.print(f"No changes. Stack {given.stack_name(arguments)} is up to date.")
@@ -280,9 +280,11 @@ def invoke(arguments: Namespace) -> int:
         stack_tags=given.pairs(arguments.tag, "--tag"),
         logical_id="Invoked",
         next_token=arguments.next_token,
+        region=given.region(arguments),
     )
     with _service(arguments) as url:
-        env = {"AWS_ENDPOINT_URL": url, **given.pairs(arguments.env, "--env")}
+        region = dict.fromkeys(given.REGION_VARIABLES, given.region(arguments))
+        env = {"AWS_ENDPOINT_URL": url, **region, **given.pairs(arguments.env, "--env")}
         code, debugger = source.code(), watching.debugger(arguments)
         limit = math.inf if debugger else source.definition.timeout_seconds(arguments.action)
         with (

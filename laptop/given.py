@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from laptop.clients import REGION
 from laptop.events import LocalFailure
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Collection
+
+
+# Where clients of AWS look for the region, the first first.
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 class BadInput(LocalFailure):
@@ -56,6 +62,12 @@ def _members(text: str) -> Collection[str]:
 def stack_name(arguments: Namespace) -> str:
     """The stack's name: as it was given, else the file name of the template."""
     return str(arguments.stack_name or Path(arguments.template).stem.replace("_", "-").replace(".", "-"))
+
+
+def region(arguments: Namespace) -> str:
+    """The region that is meant: the one that was named, or the environment's, as with the AWS CLI."""
+    set_ = (os.environ.get(name) for name in REGION_VARIABLES)
+    return next(filter(None, (arguments.region, *set_)), REGION)
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str]:

@@ -46,10 +46,10 @@ def template(tmp_path: Path) -> str:
     return str(file)
 
 
-def run(*arguments: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if key != "AWS_ENDPOINT_URL"}
-    if url:
-        environment["AWS_ENDPOINT_URL"] = url
+def run(*arguments: str, url: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command with no variable of AWS's but these, and the address of the cloud if there is one."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    environment = {**kept, **({"AWS_ENDPOINT_URL": url} if url else {}), **variables}
     return subprocess.run(
         local_command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
@@ -226,6 +226,27 @@ def test_the_cloud_that_is_used_is_named(template: str, cloud: Cloud) -> None:
     done = run("change-set", template, "--parameter", f"Image={IMAGE}", url=cloud.url)
     assert done.returncode == 0
     assert f"In the cloud at {cloud.url}" in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["", "AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_a_stack_is_in_the_region_that_is_meant(variable: str, template: str, cloud: Cloud) -> None:
+    name, region = f"of-{variable.replace('_', '-')}-x", "eu-west-1"
+    options, variables = ((), {variable: region}) if variable else (("--region", region), {"AWS_REGION": "us-west-2"})
+    stack = ("--stack-name", name, *options)
+    done = run("deploy", template, "--parameter", f"Image={IMAGE}", *stack, url=cloud.url, **variables)
+    assert done.returncode == 0, done.stderr
+    assert f"In the cloud at {cloud.url}, region {region}" in done.stderr
+    found = clients.client("cloudformation", cloud.url, region).describe_stacks(StackName=name)["Stacks"]
+    assert found[0]["StackId"].startswith(f"arn:aws:cloudformation:{region}:")
+    assert name not in run("list", url=cloud.url).stdout
+    assert run("delete", *stack, url=cloud.url, **variables).returncode == 0
+
+
+def test_an_invocation_is_in_the_region_that_is_meant(tmp_path: Path, cloud: Cloud) -> None:
+    model = json.dumps({"PrimaryContainer": {"Image": IMAGE}})
+    done = run("invoke", "create", "--model", model, "--region", "eu-west-1", url=cloud.url)
+    answer = json.loads(done.stdout)
+    assert answer["resourceModel"]["ModelArn"].startswith("arn:aws:sagemaker:eu-west-1:")
 
 
 def test_without_a_command_there_is_help_with_examples() -> None:
