@@ -40,6 +40,8 @@ def template_text(arguments: Namespace) -> str:
         mark, said = error.problem_mark or error.context_mark, [error.context, error.problem]
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise BadInput(f"{name}{place}: not valid YAML: {', '.join(filter(None, said))}.") from None
+    except RecursionError:
+        raise BadInput(f"{name} is nested too deeply for a template.") from None
     except yaml.YAMLError as error:
         raise BadInput(f"{name}: not valid YAML: {error}.") from None
     if not text.strip():

@@ -189,6 +189,8 @@ TEMPLATES_THAT_ARE_NONE = {
     "JSON": ('{\n "Resources": {\n  "A": "secret" "B"\n',
              ", line 3, column 17: not valid JSON: expecting ',' delimiter."),
     "JSON that YAML would take": ('{"Resources": {"A": }}', ", line 1, column 21: not valid JSON: expecting value."),
+    "deep JSON": ('{"Resources": ' + '{"a":' * 99_999, " is nested too deeply for a template."),
+    "deep YAML": ("Resources: " + "[" * 9_999, " is nested too deeply for a template."),
 }  # fmt: skip
 
 
