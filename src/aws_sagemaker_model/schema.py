@@ -138,7 +138,8 @@ def _broken_keywords(value: Any, schema: dict[str, Any]) -> Iterator[str]:
     for keyword, (holds, words) in _KEYWORDS.items():
         if keyword in schema and not holds(value, schema[keyword]):
             limit = schema[keyword]
-            yield words.format(", ".join(map(str, limit)) if isinstance(limit, list) else limit)
+            said = words.format(", ".join(map(str, limit)) if isinstance(limit, list) else limit)
+            yield said.replace(" 1 characters", " 1 character").replace(" 1 entries", " 1 entry")
     if isinstance(value, str):
         if not is_text(value):
             yield "must be valid Unicode text: it has one half of a surrogate pair without the other"

@@ -238,6 +238,11 @@ TOLD = {
         {**MODEL, "Tags": [{"Key": "a", "Value": "b", "value": "c"}]},
         "/properties/Tags/0/value is not a property of Tags: did you mean Value?",
     ),
+    "an empty text and an empty list": (
+        {**MODEL, "Tags": [{"Key": "", "Value": "b"}], "VpcConfig": {"Subnets": [], "SecurityGroupIds": ["sg-1"]}},
+        "/properties/Tags/0/Key must have at least 1 character; /properties/VpcConfig/Subnets must have at least "
+        "1 entry",
+    ),
     "a property like no other": (
         {**MODEL, "Zzzz": 1},
         "/properties/Zzzz is not a property of this type: correct its name or leave it out",
