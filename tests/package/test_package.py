@@ -5,11 +5,13 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import ssl
 import struct
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -288,6 +290,21 @@ class TestRefusals:
     def test_an_interpreter_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert package.main(["--python", "/nowhere/python3.12"]) == 1
         assert "/nowhere/python3.12 does not run as Python" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_a_build_that_is_stopped_leaves_nothing(self, number: signal.Signals, tmp_path: Path) -> None:
+        temporary, output = tmp_path / "temporary", tmp_path / "built"
+        temporary.mkdir()
+        command = [sys.executable, "-m", "tools.package", "--output", str(output / "x.zip")]
+        environment = {**os.environ, "TMPDIR": str(temporary)}
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as build:
+            while build.poll() is None and not any(output.glob(".package-*")):
+                time.sleep(0.01)
+            build.send_signal(number)
+            _, said = build.communicate()
+        assert build.returncode == 128 + number, said
+        assert "Traceback" not in said
+        assert [*temporary.iterdir(), *output.iterdir()] == []
 
     def test_a_folder_of_the_users_stays(self, tmp_path: Path) -> None:
         (tmp_path / "mine").mkdir()
