@@ -148,7 +148,7 @@ class Project:
         if self._code.digest != former.digest:
             paths = {**contents, **self._contents}
             changed = _named(found.root, (one for one in paths if contents.get(one) != self._contents.get(one)))
-            self._tell(f"{self._code.definition.type_name}: changed, and in use from now on: {changed}")
+            self._tell(f"{self._code.definition.type_name}: changed, and taken up: {changed}")
 
     def _read(self, found: Layout) -> Code:
         try:

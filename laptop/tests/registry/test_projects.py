@@ -95,11 +95,11 @@ def test_changed_code_is_what_the_next_operation_runs(written: Written, said: li
     assert served.created_by().startswith("first ")
     written.handlers("second")
     assert served.created_by().startswith("second ")
-    assert said == [f"{NAME}: changed, and in use from now on: src/example_notes_note/handlers.py"]
+    assert said == [f"{NAME}: changed, and taken up: src/example_notes_note/handlers.py"]
     written.write("src/example_notes_note/more.py", "")
     (written.root / "src/example_notes_note/__pycache__").mkdir(exist_ok=True)
     assert served.created_by().startswith("second ")
-    assert said[1:] == [f"{NAME}: changed, and in use from now on: src/example_notes_note/more.py"]
+    assert said[1:] == [f"{NAME}: changed, and taken up: src/example_notes_note/more.py"]
 
 
 def test_what_is_saved_without_a_change_restarts_nothing(written: Written, said: list[str], served: Cloud) -> None:
@@ -118,7 +118,7 @@ def test_a_changed_schema_is_what_the_next_operation_goes_by(
     written.schema(description="A better note")
     answer = served.client.describe_type(Type="RESOURCE", TypeName=NAME)
     assert answer["Description"] == "A better note"
-    assert said == [f"{NAME}: changed, and in use from now on: example-notes-note.json"]
+    assert said == [f"{NAME}: changed, and taken up: example-notes-note.json"]
 
 
 def test_a_broken_schema_fails_operations_in_words_until_it_is_mended(written: Written, served: Cloud) -> None:
