@@ -3,7 +3,6 @@
 import gc
 
 
-
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what lives until the end: modules and tests, a fifth of the suite's time."""
     gc.collect()
