@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL = {
+MODEL: dict[str, Any] = {
     "ExecutionRoleArn": "arn:aws:iam::123456789012:role/inference",
     "PrimaryContainer": {
         "Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1",
@@ -84,3 +85,13 @@ def served(*arguments: str) -> Iterator[tuple[str, list[str]]]:
             said += server.communicate()[0].splitlines()
         finally:
             server.kill()
+
+
+def finished(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """What a command prints once it has succeeded. Raises RuntimeError with its words when it has not."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
