@@ -37,6 +37,7 @@ def up(arguments: Namespace) -> int:
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
         print(_greeting(cloud, watch, arguments), flush=True)
+        cloud.load()
         ending.wait_for_signal()
     return 0
 

@@ -202,6 +202,17 @@ def test_the_parameter_of_the_cdk_is_there_and_gives_way_to_the_bootstrap_stack(
     assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
     with pytest.raises(ResourceFailed, match="already exists"):
         types.create("AWS::SSM::Parameter", own)
+    # The stack's own parameter is no stand-in: nothing takes it away, or puts another in its place.
+    ministack.bootstrap(PLACE)
+    assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
+    types.delete("AWS::SSM::Parameter", made, own)
+
+
+def test_a_bootstrap_stack_comes_before_anybody_asks_for_the_parameter(types: Types, connect: Any) -> None:
+    own = {"Name": BOOTSTRAP_PARAMETER, "Type": "String", "Value": "25"}
+    made = types.create("AWS::SSM::Parameter", own)
+    types.provider._ministack.bootstrap(PLACE)
+    assert connect("ssm").get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
     types.delete("AWS::SSM::Parameter", made, own)
 
 
