@@ -17,7 +17,6 @@ from rich.markup import escape
 from laptop import clients, console, ending, given, watching
 from laptop.events import LocalFailure, follow, production_event
 from laptop.inside import PATH as INSIDE_PATH
-from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,6 +42,8 @@ def up(arguments: Namespace) -> int:
 
 
 def _greeting(cloud: Cloud, watch: console.Stopwatch, arguments: Namespace) -> str:
+    from laptop.runtime import TYPE_FUNCTION
+
     proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
     region = {"AWS_DEFAULT_REGION": clients.REGION, "AWS_REGION": clients.REGION}
     exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
