@@ -35,9 +35,9 @@ _PARTS: dict[str, Callable[[_Subject], Iterable[Row]]] = {
     "warm": lambda of: warm.rows(of.function),
     "package": lambda of: processes.rows(of.built, of.function, of.python),
     "list": lambda of: lists.rows(of.function, of.python),
-    "stack": lambda of: stack.rows(of.function),
+    "stack": lambda _: stack.rows(),
     "ready": lambda _: command_line.ready_rows(),
-    "terraform": lambda of: () if terraform.unavailable() else command_line.terraform_rows(of.function),
+    "terraform": lambda _: () if terraform.unavailable() else command_line.terraform_rows(),
 }
 _console = Console(highlight=False)
 if not _console.is_terminal:

@@ -59,12 +59,12 @@ def _start() -> float:
     return taken
 
 
-def terraform_rows(function: Path) -> Iterator[Row]:
+def terraform_rows() -> Iterator[Row]:
     """Measure 50 models by our commands against Terraform's, on the same SageMaker.
 
     Terraform takes each step once: its three take more than a minute. Ours are the medians of several.
     """
-    with TemporaryDirectory(prefix="bench-") as folder, served("cloud", str(function)) as (url, _):
+    with TemporaryDirectory(prefix="bench-") as folder, served("cloud") as url:
         terraform = Terraform(Path(folder), url, MODELS)
         # Unmeasured, so that Terraform too finds the cloud warm.
         _timed(url, lambda step: _laptop(Path(folder), url, step))

@@ -69,10 +69,9 @@ def median(values: Sequence[float]) -> float:
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[tuple[str, list[str]]]:
-    """Give the URL of a bench.server; once the context is left, the list holds what the server said in the end."""
+def served(*arguments: str) -> Iterator[str]:
+    """Give the URL of a bench.server, which ends with the context."""
     command = [sys.executable, "-m", "bench.server", *arguments]
-    said: list[str] = []
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as server:
@@ -81,8 +80,8 @@ def served(*arguments: str) -> Iterator[tuple[str, list[str]]]:
             url = server.stdout.readline().strip()
             if not url:
                 raise RuntimeError(f"bench.server {' '.join(arguments)} did not start")
-            yield url, said
-            said += server.communicate()[0].splitlines()
+            yield url
+            server.communicate()
         finally:
             server.kill()
 

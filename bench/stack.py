@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from bench.measure import MODEL, Row, in_turns, median, served
 from bench.warm import DEFINITION, client
@@ -14,30 +13,26 @@ from laptop import clients
 LIMITS = {50: 3.0, 200: 2.0}
 CHECKED, CHECK_SECONDS = 50, 0.2
 _ROUNDS, _WARM_UP = 3, 1
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.05
 
 
-def rows(function: Path) -> Iterator[Row]:
-    """Measure creation, and of it what the handlers take; the rest is the cloud's."""
+def rows() -> Iterator[Row]:
+    """Measure the creation of stacks, and how soon CloudFormation answers that it has begun."""
     for models, limit in LIMITS.items():
-        yield from _created(function, models, limit)
+        yield from _created(models, limit)
 
 
-def _created(function: Path, models: int, limit: float) -> Iterator[Row]:
+def _created(models: int, limit: float) -> Iterator[Row]:
     answers: list[float] = []
 
     def stack(url: str, number: int) -> None:
         answers.append(_stack(url, number, models))
 
-    with served("cloud", str(function)) as (url, said):
+    with served("cloud") as url:
         taken = in_turns({"loop": partial(_loop, url, models), "stack": partial(stack, url)}, _ROUNDS, _WARM_UP)
     floor, ours = median(taken["loop"]), median(taken["stack"])
-    what, floor_is = f"stack of {models} models", "the same models, boto3 loop"
-    yield Row(what, floor_is, floor, ours, "s", limit)
+    yield Row(f"stack of {models} models", "the same models, boto3 loop", floor, ours, "s", limit)
     if models == CHECKED:
-        # Every stack makes the same invocations, several at once.
-        handlers = sum(json.loads(said[0])) / 1e3 / (_ROUNDS + _WARM_UP)
-        yield Row(f"{what}: in our handlers, added up", floor_is, floor, handlers, "s", None)
         checked = f"CreateStack: request to answer, {models} models checked"
         yield Row(checked, "what it may take", CHECK_SECONDS, median(answers[_WARM_UP:]), "s", 1.0)
 

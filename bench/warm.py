@@ -42,7 +42,7 @@ def rows(function: Path) -> Iterator[Row]:
 
 def _measure(function: Path) -> tuple[dict[str, dict[str, list[float]]], dict[str, int]]:
     """Return the seconds of each contender by action, and how many calls each action makes."""
-    with served("sagemaker", "100") as (url, _):
+    with served("sagemaker", "100") as url:
         # Endpoint and region as Lambda's environment gives them; read when the handlers are imported.
         os.environ.update({"AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "us-east-1"})
         from aws_sagemaker_model.handlers import resource
