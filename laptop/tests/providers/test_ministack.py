@@ -235,3 +235,10 @@ def test_every_type_that_is_served_has_a_published_schema(ministack: Ministack, 
     assert len(served) == len(_RESOURCE_HANDLERS) - 4
     assert [name for name in served if provider.definition(name, PLACE) is None] == []
     assert provider.definition("AWS::CloudFormation::Stack", PLACE) is None
+
+
+@pytest.mark.parametrize(("service", "operation"), [("s3", "list_buckets"), ("sqs", "list_queues")])
+def test_an_answer_has_one_date(connect: Any, service: str, operation: str) -> None:
+    """AWS's SDK for JavaScript, and the CDK with it, cannot read two."""
+    answer = getattr(connect(service), operation)()
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["date"].count("GMT") == 1
