@@ -18,7 +18,6 @@ from laptop.cloudformation.api import CloudFormation
 from laptop.cloudformation.deployments import Deployments
 from laptop.cloudformation.nested import NestedStacks
 from laptop.cloudformation.stacks import Stacks
-from laptop.console_page.page import ConsolePage
 from laptop.events import LocalFailure
 from laptop.http_server import HttpServer
 from laptop.inside import PATH as INSIDE_PATH
@@ -43,6 +42,7 @@ from laptop.registry.registrations import Registrations
 from laptop.registry.resources import RegistryProvider
 from laptop.registry.types import Pinned, Types
 from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
+from laptop.sagemaker.rules import service_model
 from laptop.sagemaker.server import SageMakerApp
 from laptop.sagemaker.service import models_and_endpoints, write_system_tags
 from laptop.wire import Api, place_of
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from laptop.console_page.page import ConsolePage
     from laptop.debugging import Debugger
     from laptop.http_server import Answer
     from laptop.providers.handlers import OnTagged
@@ -121,14 +122,15 @@ class Cloud:
             self._closing.callback(self._server.close)
             self.url = self._server.url
             self.port = int(self.url.rpartition(":")[2])
-            self.sagemaker = SageMakerApp()
-            self._closing.callback(self.sagemaker.reset)
             self._ministack = self._closing.enter_context(ministack.Ministack(self.port))
+            # Only now: a cloud that another one refuses must not empty the other's SageMaker.
+            self.sagemaker = SageMakerApp()
+            self.sagemaker.reset()
+            self._closing.callback(self.sagemaker.reset)
             self._others = AsgiService(self._ministack.app)
             self._closing.callback(self._others.close)
             self._types = Types(self._start, sources)
             self._closing.callback(self._types.close)
-            self._ministack.bootstrap(Place(REGION))
             self._callbacks = Callbacks(self.url)
             self._make_apis(strict=strict)
             # Closed before what waits for them: an operation ends when its handler does.
@@ -138,6 +140,11 @@ class Cloud:
         except BaseException:
             self.close()
             raise
+
+    def load(self) -> None:
+        """Load now what the first requests would otherwise wait for."""
+        service_model()
+        self._ministack.bootstrap(Place(REGION))
 
     def _make_apis(self, *, strict: bool) -> None:
         published, outside, types = PublishedTypes(), Outside(self.url), self._types
@@ -246,6 +253,9 @@ class Cloud:
 
 
 def _console_page(stacks: Stacks, invocations: Invocations, providers: Providers) -> ConsolePage:
+    # Imported when it is asked for, and Jinja with it.
+    from laptop.console_page.page import ConsolePage
+
     def write_only(type_name: str, place: Place) -> Iterable[str]:
         served = providers.find(type_name, place)
         return served.definition.write_only if served else ()

@@ -17,7 +17,6 @@ from rich.markup import escape
 from laptop import clients, console, ending, given, watching
 from laptop.events import LocalFailure, follow, production_event
 from laptop.inside import PATH as INSIDE_PATH
-from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,11 +36,14 @@ def up(arguments: Namespace) -> int:
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
         print(_greeting(cloud, watch, arguments), flush=True)
+        cloud.load()
         ending.wait_for_signal()
     return 0
 
 
 def _greeting(cloud: Cloud, watch: console.Stopwatch, arguments: Namespace) -> str:
+    from laptop.runtime import TYPE_FUNCTION
+
     proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
     region = dict.fromkeys(given.REGION_VARIABLES, clients.REGION)
     exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
