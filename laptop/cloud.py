@@ -16,7 +16,6 @@ from laptop.clients import ABOUT_PATH, REGION
 from laptop.cloudcontrol.api import CloudControl
 from laptop.cloudformation.api import CloudFormation
 from laptop.cloudformation.deployments import Deployments
-from laptop.cloudformation.nested import NestedStacks
 from laptop.cloudformation.stacks import Stacks
 from laptop.console_page.page import ConsolePage
 from laptop.events import LocalFailure
@@ -32,7 +31,8 @@ from laptop.providers.clients import ServiceClients
 from laptop.providers.custom_resources import CustomResources
 from laptop.providers.emulated import MinistackProvider
 from laptop.providers.handlers import HandlersProvider
-from laptop.providers.protocol import Owner, Place, Providers
+from laptop.providers.nested import NestedStacks
+from laptop.providers.protocol import Place, Providers
 from laptop.providers.published import PublishedTypes
 from laptop.providers.service import ServiceProvider
 from laptop.providers.simulated import SimulatedProvider
@@ -146,22 +146,22 @@ class Cloud:
         providers = Providers(
             [
                 self._handlers(types, self._write_system_tags),
+                NestedStacks(lambda name, place, asked: self.cloudformation.operations[name](place, asked)),
                 RegistryProvider(registry, published),
                 ServiceProvider(clients, published, self._write_system_tags),
                 CustomResources(clients, self._callbacks),
-                WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
+                WaitConditions(self._callbacks, published, stacks.note),
                 MinistackProvider(self._ministack, published, clients),
                 *([] if strict else [SimulatedProvider(published)]),
             ]
         )
-        nested = NestedStacks(stacks)
 
         def references(place: Place) -> DynamicReferences:
             self._ministack.bootstrap(place)
             return outside.references(place)
 
-        nested.operations = self.cloudformation = CloudFormation(
-            Deployments(stacks, providers, nested, outside.template, outside.included, references)
+        self.cloudformation = CloudFormation(
+            Deployments(stacks, providers, outside.template, outside.included, references)
         )
         self._closing.callback(self.cloudformation.running.close)
         if self._console:
@@ -251,12 +251,6 @@ def _console_page(stacks: Stacks, invocations: Invocations, providers: Providers
         return served.definition.write_only if served else ()
 
     return ConsolePage(stacks, invocations, models_and_endpoints, write_only)
-
-
-def _note(stacks: Stacks, owner: Owner, text: str) -> None:
-    for stack in stacks:
-        if stack.id == owner.stack_id:
-            stacks.note(stack, owner.logical_id, text)
 
 
 def _service_of(environ: WSGIEnvironment) -> str:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from laptop.cloudcontrol import patches
 from laptop.cloudcontrol.requests import Requests, Work
-from laptop.paths import has, value_at, without
+from laptop.paths import without
+from laptop.providers.identifiers import by_additional
 from laptop.providers.properties import coerced, violations
 from laptop.providers.protocol import Place, Providers, Request, Resource, ResourceFailed, Served
 from laptop.refusal import Refused
@@ -227,18 +228,12 @@ class CloudControl:
 
     def _identifier_of(self, served: Served, place: Place, secondary: Json) -> str:
         """The primary identifier of the resource that has the values of a secondary one."""
-        definition, token = served.definition, None
-        while True:
-            models, token = self._page(served, place, {}, token)
-            for listed in models:
-                identifier = _identified(definition, listed)
-                complete = all(has(listed, name) for name in secondary)
-                model = listed if complete else self._read(served, place, identifier).model
-                if all(has(model, name) and str(value_at(model, name)) == str(secondary[name]) for name in secondary):
-                    return identifier
-            if not token:
-                text = f"No resource of type {definition.type_name} has the identifier {', '.join(secondary)}."
-                raise Refused("ResourceNotFoundException", text)
+        with _failures_refused(served.definition):
+            found = by_additional(served, _request(place), secondary)
+        if found is None:
+            text = f"No resource of type {served.definition.type_name} has the identifier {', '.join(secondary)}."
+            raise Refused("ResourceNotFoundException", text)
+        return found
 
 
 def _request(place: Place) -> Request:

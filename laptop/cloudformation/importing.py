@@ -1,97 +1,121 @@
-"""Adopting resources that exist into a stack (user guide, "Import AWS resources into a CloudFormation stack")."""
+"""Which resources that exist a change set imports, and what CloudFormation refuses of that.
+
+Sources: "Import AWS resources into a CloudFormation stack manually" and "automatically" in the user guide.
+"""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation.stacks import StackResource
-from laptop.providers.protocol import Request, ResourceFailed
+from laptop.providers.identifiers import by_additional
+from laptop.providers.protocol import Request, ResourceFailed, Served
 from laptop.refusal import Invalid
-from laptop.template import functions
-from laptop.template.references import dependencies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from laptop.cloudformation.operation import Carrier
-    from laptop.cloudformation.plan import Find
-    from laptop.cloudformation.run import Run
+    from laptop.cloudformation.deployments import Deployments
     from laptop.cloudformation.stacks import Deployment, Stack
     from laptop.paths import Json
-
-# The event that CloudFormation writes when it gives an imported resource the tags of its stack.
-_TAGS_REASON = "Apply stack-level tags to imported resource if applicable."
+    from laptop.providers.protocol import Place
 
 
-def identifiers(goal: Deployment, stack: Stack | None, asked: Sequence[Json], find: Find) -> dict[str, str]:
-    """Logical id to primary identifier of what is to be imported; Refused in CloudFormation's words."""
-    new = goal.resources
-    had: Mapping[str, StackResource] = {} if stack is None else stack.resources
+def check(goal: Deployment, stack: Stack, asked: Sequence[Json]) -> None:
+    """Refused in CloudFormation's words when importing the resources that were asked for would do anything else."""
+    new, had = goal.resources, stack.resources
     wanted = [one["LogicalResourceId"] for one in asked]
-    unknown = [name for name in wanted if name not in new]
-    missing = [name for name in new if name not in had and name not in wanted]
-    unguarded = [name for name in wanted if name in new and "DeletionPolicy" not in new[name]]
-    modified = [
-        name for name, one in had.items() if new.get(name, one.definition) != one.definition or name not in new
-    ]
     for names, text in (
-        (unknown, "The logical resource ids {} provided in ResourceToImport do not exist in the template."),
-        ([name for name in wanted if name in had], "Resources {} passed in ResourceToImport are already in a stack."),
-        (missing, "Resources {} is missing from ResourceToImport list"),
-        (modified, "You have modified resources {} in your template that are not being imported. "
-                   "Update, create or delete operations cannot be executed during import operations."),
-        (unguarded, "The following resources to import {} must have DeletionPolicy attribute specified in the "
-                    "template."),
+        ([name for name in wanted if name not in new],
+         "The logical resource ids {} provided in ResourceToImport do not exist in the template."),
+        ([name for name in wanted if name in had and had[name].exists],
+         "Resources {} passed in ResourceToImport are already in a stack."),
+        ([name for name in new if name not in had and name not in wanted],
+         "Resources {} is missing from ResourceToImport list"),
+        ([name for name, one in had.items() if one.exists and new.get(name) != one.definition],
+         "You have modified resources {} in your template that are not being imported. "
+         "Update, create or delete operations cannot be executed during import operations."),
+        ([name for name in wanted if name in new and "DeletionPolicy" not in new[name]],
+         "The following resources to import {} must have DeletionPolicy attribute specified in the template."),
     ):  # fmt: skip
         if names:
             raise Invalid(text.format(f"[{', '.join(sorted(names))}]"))
-    return {one["LogicalResourceId"]: _identifier(one, find) for one in asked}
+    had_outputs = stack.deployment.processed.get("Outputs", {}) if stack.deployment else {}
+    if goal.processed.get("Outputs", {}) != had_outputs:
+        raise Invalid("As part of the import operation, you cannot modify or add [Outputs]")
 
 
-def _identifier(asked: Json, find: Find) -> str:
-    given: Mapping[str, str] = asked["ResourceIdentifier"]
-    definition = find(asked["ResourceType"])
-    for names in (definition.primary_identifier, *definition.additional_identifiers):
-        if set(names) == set(given):
-            return "|".join(given[name] for name in names)
-    expected = ", ".join(definition.primary_identifier)
-    raise Invalid(f"Invalid resource identifier for resource type {definition.type_name}. Expected [{expected}]")
+def identifiers(deployments: Deployments, place: Place, asked: Sequence[Json]) -> dict[str, str]:
+    """Logical id to primary identifier of what is to be imported; ResourceFailed when it is not there."""
+    found = {}
+    for one in asked:
+        served = deployments.find(one["ResourceType"], place)
+        identifier = _identifier(served, place, one["ResourceIdentifier"])
+        owner = deployments.stacks.owner(place, one["ResourceType"], identifier)
+        if owner is not None:
+            raise Invalid(f"{identifier} already exists in stack {owner.id}")
+        if not _exists(served, place, identifier):
+            raise _not_found(served, identifier)
+        found[one["LogicalResourceId"]] = identifier
+    return found
 
 
-def adopt(carrier: Carrier, stack: Stack, run: Run, identifiers: dict[str, str]) -> str:
-    """Read each resource and make it the stack's; why that failed, or nothing."""
-    resources, failed = stack.goal.resources, list[str]()
-    graph = dependencies(resources, stack.goal.conditions)
+def _identifier(served: Served, place: Place, given: Json) -> str:
+    definition = served.definition
+    if set(given) == set(definition.primary_identifier):
+        return "|".join(given[name] for name in definition.primary_identifier)
+    if set(given) not in map(set, definition.additional_identifiers):
+        expected = ", ".join(definition.primary_identifier)
+        raise Invalid(f"Invalid resource identifier for resource type {definition.type_name}. Expected [{expected}]")
+    identifier = by_additional(served, _request(place), given)
+    if identifier is None:
+        raise _not_found(served, "|".join(given.values()))
+    return identifier
 
-    def act(name: str) -> bool:
-        if name not in identifiers:
-            return True
-        wanted = StackResource(
-            name, resources[name]["Type"], resources[name], frozenset(graph[name]), physical_id=identifiers[name]
+
+def existing(deployments: Deployments, goal: Deployment, stack: Stack) -> dict[str, str]:
+    """The same of what the template adds and names, by text, as something that exists and is in no stack.
+
+    Refused when such a resource may be deleted with its stack.
+    """
+    found, unguarded = {}, []
+    for logical_id, definition in goal.resources.items():
+        served = deployments.find(definition["Type"], stack.place)
+        names = served.definition.primary_identifier
+        given = {name: definition.get("Properties", {}).get(name) for name in names}
+        if logical_id in stack.resources or not all(isinstance(one, str) for one in given.values()):
+            continue
+        identifier = "|".join(given.values())
+        if deployments.stacks.owner(stack.place, definition["Type"], identifier):
+            continue
+        if _exists(served, stack.place, identifier, "UnsupportedAction"):
+            found[logical_id] = identifier
+            if definition.get("DeletionPolicy") not in ("Retain", "RetainExceptOnCreate"):
+                named = ", ".join(f"{name}={value}" for name, value in given.items())
+                unguarded.append(f"{logical_id} ({{{named}}})")
+    if unguarded:
+        raise Invalid(
+            "CloudFormation is attempting to import some resources because they already exist in your account. The "
+            "resources must have the DeletionPolicy attribute set to 'Retain' or 'RetainExceptOnCreate' in the "
+            f"template for successful import. The affected resources are {', '.join(unguarded)}"
         )
-        carrier.stacks.put(stack, replace(wanted, status="IMPORT_IN_PROGRESS", reason="Resource import started."))
-        try:
-            _adopt_one(carrier, stack, run, wanted, identifiers[name])
-        except (ResourceFailed, functions.ResolutionFailed) as failure:
-            carrier.stacks.put(stack, replace(wanted, status="IMPORT_FAILED", reason=str(failure)))
-            failed.append(name)
-            return False
-        return True
-
-    run.walk(graph, act)
-    return f"The following resource(s) failed to import: [{', '.join(sorted(failed))}]. " if failed else ""
+    return found
 
 
-def _adopt_one(carrier: Carrier, stack: Stack, run: Run, wanted: StackResource, identifier: str) -> None:
-    served = carrier.find(wanted.type_name, stack.place)
-    exists = served.provider.read(served.definition, Request(stack.place, str(uuid.uuid4())), identifier)
-    desired = functions.resolve(wanted.definition.get("Properties", {}), replace(carrier.scope(stack), dynamic=None))
-    adopted = replace(wanted, status="IMPORT_COMPLETE", reason="Resource import completed.", properties=desired,
-                      exists=exists, physical_id=exists.physical_id, created=True)  # fmt: skip
-    carrier.stacks.put(stack, adopted, sent=desired)
-    tags = stack.goal.tags
-    if served.definition.tag_property is not None and served.definition.updatable and tags:
-        carrier.stacks.put(stack, replace(adopted, status="UPDATE_IN_PROGRESS", reason=_TAGS_REASON))
-        carrier.resources_of(stack, run).retag(served, adopted, tags)
+def _exists(served: Served, place: Place, identifier: str, *absent: str) -> bool:
+    try:
+        served.provider.read(served.definition, _request(place), identifier)
+    except ResourceFailed as failure:
+        if failure.code not in ("NotFound", *absent):
+            raise
+        return False
+    return True
+
+
+def _not_found(served: Served, identifier: str) -> ResourceFailed:
+    kind = served.definition.type_name
+    return ResourceFailed(f"Resource of type '{kind}' with identifier '{identifier}' was not found.", "NotFound")
+
+
+def _request(place: Place) -> Request:
+    return Request(place, str(uuid.uuid4()))

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from laptop.providers.protocol import ResourceFailed
 from laptop.template import functions
+from laptop.template.conditions import active
+from laptop.template.parameters import as_text
+from laptop.template.references import imports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from laptop.cloudformation.stacks import Deployment, Stack, Stacks
     from laptop.paths import Json
@@ -29,9 +32,8 @@ def described(deployment: Deployment, scope: Scope) -> list[Json]:
     return [_output(key, definition, scope) for key, definition in _active_outputs(deployment).items()]
 
 
-def _active_outputs(deployment: Deployment) -> Json:
-    defined: Json = deployment.processed.get("Outputs", {})
-    return {key: one for key, one in defined.items() if deployment.conditions.get(one.get("Condition", ""), True)}
+def _active_outputs(deployment: Deployment) -> Mapping[str, Json]:
+    return active(deployment.processed.get("Outputs", {}), deployment.conditions)
 
 
 def _output(key: str, definition: Json, scope: Scope) -> Json:
@@ -43,9 +45,7 @@ def _output(key: str, definition: Json, scope: Scope) -> Json:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(map(_text, value)) if isinstance(value, list) else str(value)
+    return ",".join(map(_text, value)) if isinstance(value, list) else as_text(value)
 
 
 def _check_exports(stacks: Stacks, stack: Stack, made: list[Json]) -> None:
@@ -76,20 +76,7 @@ def missing_import(stacks: Stacks, stack: Stack, scope: Scope) -> str:
     return next((name for name in _imports(stack.goal, scope) if name not in exports), "")
 
 
-def _imports(deployment: Deployment, scope: Scope) -> Iterator[str]:
+def _imports(deployment: Deployment, scope: Scope) -> list[str]:
     """The names of all exports that a deployment imports."""
-    yield from _imported([*deployment.resources.values(), *_active_outputs(deployment).values()], scope)
-
-
-def _imported(node: Any, scope: Scope) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "Fn::ImportValue":
-                yield str(functions.resolve(value, scope))
-            elif key == "Fn::If" and isinstance(value, list) and len(value) == 3:
-                yield from _imported(value[1 if scope.conditions.get(value[0]) else 2], scope)
-            else:
-                yield from _imported(value, scope)
-    elif isinstance(node, list):
-        for one in node:
-            yield from _imported(one, scope)
+    named = [*deployment.resources.values(), *_active_outputs(deployment).values()]
+    return [str(functions.resolve(name, scope)) for name in imports(named, deployment.conditions)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation.calls import Word, failure_of, request_for
 from laptop.cloudformation.plan import step_for
 from laptop.cloudformation.resources import ResourceOperations
 
@@ -33,16 +32,14 @@ class Reverting(ResourceOperations):
                 return True
             if now is not None and now.exists is not None and now.physical_id != was.physical_id:
                 self._take_back(now, was)
-            elif now is None or (now.attempted, now.properties, now.stack_tags) == (
-                None, was.properties, was.stack_tags):  # fmt: skip
-                # Its handler was not called, so that there is nothing to undo.
+            elif now is not None and _was_touched(now, was):
+                self._send_back(was, now)
+            else:
                 failed = now is not None and now.status == "UPDATE_FAILED"
                 self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if failed else was, event=failed)
-            else:
-                self._send_back(was, now)
             self._follow(was)
         except Exception as problem:
-            self._fail(was, "update", failure_of(problem, was.type_name))
+            self._fail(was, "update", problem)
             return False
         return True
 
@@ -56,7 +53,7 @@ class Reverting(ResourceOperations):
         wanted, now = self._following(was), self._stack.resources[was.logical_id]
         if wanted.properties == now.properties:
             return
-        served = self._find(was.type_name)
+        served = self._find(was)
         step, replacement = step_for(served.definition, now, wanted.properties, was.stack_tags)
         if step in ("update", "replace"):
             self._change(served, now, wanted, step, conditional=replacement == "Conditional")
@@ -65,7 +62,7 @@ class Reverting(ResourceOperations):
 
     def _make_again(self, was: StackResource, now: StackResource | None) -> None:
         """What was deleted to make room for its replacement is made once more; the replacement goes first."""
-        served = self._find(was.type_name)
+        served = self._find(was)
         if now is not None and now.exists is not None and now.physical_id != was.physical_id:
             if now.created and now.properties == was.properties:
                 return
@@ -85,15 +82,14 @@ class Reverting(ResourceOperations):
 
     def _send_back(self, was: StackResource, now: StackResource) -> None:
         self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
-        served = self._find(was.type_name)
-        tried = now.properties if now.attempted is None else now.attempted
-        request = replace(request_for(self._stack, was, previous=now), reverting=True)
-        resource = served.provider.update(
-            served.definition,
-            request,
-            was.identity,
-            self._before(tried),
-            self._before(was.properties),
-            Word(self._run),
-        )
+        served, request = self._find(was), self._request(was, previous=now, reverting=True)
+        tried = self._before(now.properties if now.attempted is None else now.attempted)
+        before = self._before(was.properties)
+        resource = served.provider.update(served.definition, request, was.identity, tried, before, self._run)
         self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))
+
+
+def _was_touched(now: StackResource, was: StackResource) -> bool:
+    """Whether its provider was called, so that there is something to undo."""
+    return (now.attempted, now.properties, now.stack_tags, now.exists) != (
+        None, was.properties, was.stack_tags, was.exists)  # fmt: skip

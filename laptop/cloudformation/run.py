@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from laptop.providers.protocol import Cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Set
+
+    from laptop.providers.protocol import Resource
 
 # CloudFormation publishes no number; more than any template of the corpus has side by side.
 _SIDE_BY_SIDE = 32
@@ -19,7 +21,10 @@ _LOOK_SECONDS = 0.1
 
 
 class Run:
-    """One operation under way. `superseded` is set when another operation takes its stack over."""
+    """One operation under way, and the Progress of its providers where they make nothing new.
+
+    `superseded` is set when another operation takes its stack over.
+    """
 
     def __init__(self, clock: Callable[[], float], timeout_seconds: float | None = None) -> None:
         self._clock, self._stopped = clock, threading.Event()
@@ -52,6 +57,9 @@ class Run:
         self._stopped.clear()
         self._deadline = None
 
+    def identified(self, _resource: Resource) -> None:
+        """An update does not change who the resource is before it ends."""
+
     def wait(self, seconds: float) -> None:
         """Sleep; raises Cancelled as soon as the run is stopped or its time is over."""
         until = self._clock() + seconds
@@ -63,19 +71,19 @@ class Run:
         raise Cancelled("Resource operation cancelled")
 
     def walk(
-        self, graph: Mapping[str, set[str]], act: Callable[[str], bool], *, halt: Callable[[], bool] | None = None
+        self, graph: Mapping[str, Set[str]], act: Callable[[str], bool], *, despite_failures: bool = False
     ) -> None:
-        """Act on each node once all that it needs is done, independent ones at once; until `halt` says stop.
+        """Act on each node once all that it needs is done, independent ones at once; until the run is stopped.
 
-        `act` answers whether it succeeded; a node that failed holds back those that need it.
+        `act` answers whether it succeeded; a node that failed holds back those that need it. Despite failures, which
+        stop a run, the others go on; only another operation ends them.
         """
-        halted = halt or (lambda: self.stopped)
         sorter = TopologicalSorter(graph)
         sorter.prepare()
         running: dict[Future[bool], str] = {}
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             while True:
-                if not halted():
+                if not (self.superseded if despite_failures else self.stopped):
                     running |= {pool.submit(act, node): node for node in sorter.get_ready()}
                 if not running:
                     return

@@ -13,7 +13,7 @@ from laptop.template.conditions import CONDITION_FUNCTIONS, active, unknown_cond
 from laptop.template.functions import USAGE, attribute_of, function_of, misused, substitution
 from laptop.template.references import dependencies, depends_on, references
 from laptop.template.scope import PSEUDO_PARAMETERS
-from laptop.template.syntax import objects
+from laptop.template.syntax import objects, uses_macro
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -59,6 +59,27 @@ def check(document: Json, parameters: Collection[str], conditions: Mapping[str, 
         _check_names(section, active(members, conditions), existing, parameters, conditions)
     _check_attributes(document, find)
     _check_circles(dependencies(existing, conditions))
+
+
+def check_references(document: Json) -> None:
+    """Refused when a template as it was sent refers to resources or parameters that it lacks, or in a circle.
+
+    What ValidateTemplate finds; types are not looked at. A template that a transform makes may lack anything before.
+    """
+    if uses_macro(document):
+        return
+    resources, parameters = document["Resources"], document.get("Parameters", {})
+    for section in ("Resources", "Outputs"):
+        _check_names(section, document.get(section, {}), resources, parameters, None)
+    unconditional = {name: one for name, one in resources.items() if "Condition" not in one}
+    _check_circles(dependencies(_without_choices(unconditional), {}))
+
+
+def _without_choices(value: Any) -> Any:
+    """The value without what only a condition decides."""
+    if isinstance(value, dict):
+        return {key: _without_choices(one) for key, one in value.items() if key != "Fn::If"}
+    return [_without_choices(one) for one in value] if isinstance(value, list) else value
 
 
 def _check_functions(value: Any, section: str, path: str, document: Json, conditions: Mapping[str, bool]) -> None:
