@@ -163,7 +163,7 @@ class Cloud:
         self.cloudformation = CloudFormation(
             Deployments(stacks, providers, outside.template, outside.included, references)
         )
-        self._closing.callback(self.cloudformation.running.close)
+        self._closing.callback(self.cloudformation.runs.close)
         if self._console:
             self._inside = Inside(self.invocations, _console_page(stacks, self.invocations, providers))
         control = CloudControl(providers, self._version)

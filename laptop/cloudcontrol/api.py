@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from laptop.cloudcontrol import patches
 from laptop.cloudcontrol.requests import Requests, Work
 from laptop.paths import without
-from laptop.providers.identifiers import by_additional
+from laptop.providers.identifiers import primary
 from laptop.providers.properties import coerced, violations
 from laptop.providers.protocol import Place, Providers, Request, Resource, ResourceFailed, Served
 from laptop.refusal import Refused
@@ -219,19 +219,13 @@ class CloudControl:
             except ValueError:
                 raise _not_an_identifier(definition, given) from None
             return given
-        named = [one for one in _identifiers(definition) if set(one) == set(model)]
-        if not named:
-            raise _not_an_identifier(definition, given)
-        if named[0] == definition.primary_identifier:
-            return "|".join(str(model[name]) for name in named[0])
-        return self._identifier_of(served, place, model)
-
-    def _identifier_of(self, served: Served, place: Place, secondary: Json) -> str:
-        """The primary identifier of the resource that has the values of a secondary one."""
-        with _failures_refused(served.definition):
-            found = by_additional(served, _request(place), secondary)
+        try:
+            with _failures_refused(definition):
+                found = primary(served, _request(place), model)
+        except ValueError:
+            raise _not_an_identifier(definition, given) from None
         if found is None:
-            text = f"No resource of type {served.definition.type_name} has the identifier {', '.join(secondary)}."
+            text = f"No resource of type {definition.type_name} has the identifier {', '.join(model)}."
             raise Refused("ResourceNotFoundException", text)
         return found
 
@@ -294,12 +288,9 @@ def _require_filters(definition: TypeDefinition, filters: Json) -> None:
         )
 
 
-def _identifiers(definition: TypeDefinition) -> list[tuple[str, ...]]:
-    return [definition.primary_identifier, *definition.additional_identifiers]
-
-
 def _not_an_identifier(definition: TypeDefinition, given: str) -> Refused:
-    forms = " or ".join("|".join(names) for names in _identifiers(definition))
+    identifiers = (definition.primary_identifier, *definition.additional_identifiers)
+    forms = " or ".join("|".join(names) for names in identifiers)
     return Refused("ValidationException", f"Identifier {given} is not one of {definition.type_name}: it has {forms}.")
 
 

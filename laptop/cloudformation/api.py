@@ -12,13 +12,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import outputs, policy
+from laptop.cloudformation import exports, policy
 from laptop.cloudformation.changesets import ChangeSets
 from laptop.cloudformation.describe import Descriptions
 from laptop.cloudformation.drift import Drift
+from laptop.cloudformation.operation import Operation
 from laptop.cloudformation.plan import Change, plan
-from laptop.cloudformation.running import Operations
+from laptop.cloudformation.runs import Runs
 from laptop.refusal import Invalid
+from laptop.template import outputs
 from laptop.template.functions import UNKNOWN
 from laptop.tokens import Tokens
 
@@ -32,6 +34,7 @@ Handler = Callable[["Place", "Json"], "Json | None"]
 _UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE",
               "IMPORT_ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_FAILED")  # fmt: skip
 _DELETABLE_IN_PROGRESS = ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS")
+_CREATION_OPTIONS = ("TimeoutInMinutes", "EnableTerminationProtection", "RetainExceptOnCreate")
 _NO_CHANGES = "No updates are to be performed."
 
 
@@ -40,7 +43,7 @@ class CloudFormation:
 
     def __init__(self, deployments: Deployments, clock: Callable[[], float] = time.monotonic) -> None:
         self.deployments, self.stacks = deployments, deployments.stacks
-        self.running = Operations(deployments, clock)
+        self.runs = Runs(deployments.stacks, clock)
         self._tokens = Tokens()
         change_sets = ChangeSets(self)
         changing: Mapping[str, Handler] = {
@@ -66,6 +69,11 @@ class CloudFormation:
     def _once(self, name: str, handler: Handler) -> Handler:
         return lambda place, request: self._tokens.once(place, name, request, lambda: handler(place, request) or {})
 
+    def _start(
+        self, stack: Stack, status: str, act: Callable[[Operation], None], *, minutes: int | None = None
+    ) -> None:
+        self.runs.start(stack, status, lambda run: act(Operation(self.deployments, stack, run)), minutes=minutes)
+
     def _of_stack(self, handler: Callable[[Stack, Json], Json | None]) -> Handler:
         """An operation on the stack that a request names, which nothing else changes meanwhile."""
 
@@ -89,18 +97,14 @@ class CloudFormation:
         """Begin to create a new stack, with the options of the request."""
         on_failure = request.get("OnFailure") or ("DO_NOTHING" if request.get("DisableRollback") else "ROLLBACK")
         stack.deployment = goal
-        stack.options = {
-            "TimeoutInMinutes": request.get("TimeoutInMinutes"),
-            "DisableRollback": on_failure == "DO_NOTHING",
-            "EnableTerminationProtection": request.get("EnableTerminationProtection", False),
-            "RetainExceptOnCreate": request.get("RetainExceptOnCreate", False),
-        }
+        stack.options = {key: request[key] for key in _CREATION_OPTIONS if key in request}
+        stack.options["DisableRollback"] = on_failure == "DO_NOTHING"
         stack.policy = self._policy(stack.place, request, "StackPolicy")
         stack.token = request.get("ClientRequestToken")
         if self.stacks.find(stack.place, stack.id) is None:
             self.stacks.add(stack)
         minutes = request.get("TimeoutInMinutes")
-        self.running.start(stack, "CREATE_IN_PROGRESS", lambda run: run.create(on_failure), minutes=minutes)
+        self._start(stack, "CREATE_IN_PROGRESS", lambda operation: operation.create(on_failure), minutes=minutes)
 
     def _policy(self, place: Place, request: Json, member: str) -> policy.Policy | None:
         """The stack policy that a request gives as a body or a URL; None when it gives none."""
@@ -124,9 +128,9 @@ class CloudFormation:
 
     def changes_anything(self, stack: Stack, goal: Deployment) -> bool:
         """Whether deploying the goal would change a resource or an output, as far as that can be known before."""
-        if goal.failure or any(change.action != "Keep" for change in self.planned(stack, goal)):
+        if goal.template.failure or any(change.action != "Keep" for change in self.planned(stack, goal)):
             return True
-        told = outputs.described(goal, self.deployments.scope(stack, goal, as_written=True))
+        told = outputs.described(goal.template, self.deployments.scope(stack, goal, as_written=True))
         return UNKNOWN in json.dumps(told) or told != stack.outputs or stack.status.endswith("_FAILED")
 
     def planned(self, stack: Stack, goal: Deployment) -> list[Change]:
@@ -146,12 +150,14 @@ class CloudFormation:
             stack.token = request.get("ClientRequestToken")
             stack.policy, stack.policy_during_update = lasting or stack.policy, during
             stack.options["RetainExceptOnCreate"] = request.get("RetainExceptOnCreate", False)
-            self.running.start(stack, "UPDATE_IN_PROGRESS", lambda run: run.update(disable_rollback=disable_rollback))
+            self._start(
+                stack, "UPDATE_IN_PROGRESS", lambda operation: operation.update(disable_rollback=disable_rollback)
+            )
 
     def start_import(self, stack: Stack, goal: Deployment) -> None:
         """Begin to adopt what the goal imports."""
         stack.deployment = goal
-        self.running.start(stack, "IMPORT_IN_PROGRESS", lambda run: run.adopt())
+        self._start(stack, "IMPORT_IN_PROGRESS", lambda operation: operation.adopt())
 
     def _delete_stack(self, place: Place, request: Json) -> None:
         stack = self.stacks.find(place, request["StackName"])
@@ -163,12 +169,12 @@ class CloudFormation:
             if stack.status == "DELETE_IN_PROGRESS":
                 return
             stack.token = request.get("ClientRequestToken")
-            if in_use := outputs.exports_in_use(self.stacks, stack):
+            if in_use := exports.in_use(self.stacks, stack):
                 # CloudFormation tells it in an event of the status that the stack keeps.
                 self.stacks.set_status(stack, stack.status, in_use)
                 return
             force = request.get("DeletionMode") == "FORCE_DELETE_STACK"
-            self.running.start(stack, "DELETE_IN_PROGRESS", lambda run: run.delete(retained, force=force))
+            self._start(stack, "DELETE_IN_PROGRESS", lambda operation: operation.delete(retained, force=force))
 
     def _require_deletable(self, stack: Stack, retained: list[str]) -> None:
         if stack.options.get("EnableTerminationProtection"):
@@ -182,7 +188,7 @@ class CloudFormation:
 
     def _cancel_update(self, stack: Stack, _request: Json) -> None:
         _require_status(stack, "CancelUpdateStack", "UPDATE_IN_PROGRESS")
-        self.running.cancel_update(stack)
+        self.runs.cancel_update(stack)
 
     def _continue_rollback(self, stack: Stack, request: Json) -> None:
         _require_status(stack, "ContinueUpdateRollback", "UPDATE_ROLLBACK_FAILED")
@@ -200,7 +206,7 @@ class CloudFormation:
 
     def _start_rollback(self, stack: Stack, request: Json, skipped: list[str] | None = None) -> None:
         stack.token = request.get("ClientRequestToken")
-        self.running.start(stack, f"{stack.rollback_word}_IN_PROGRESS", lambda run: run.roll_back(skipped or ()))
+        self._start(stack, f"{stack.rollback_word}_IN_PROGRESS", lambda operation: operation.roll_back(skipped or ()))
 
     def _set_stack_policy(self, place: Place, request: Json) -> None:
         stack = self.stacks.require(place, request["StackName"])

@@ -51,8 +51,7 @@ class ChangeSets:
         if same is not None and same.status != "FAILED":
             raise Refused("AlreadyExistsException", f"ChangeSet [{name}] already exists")
         goal, changes, reason = self._planned(stack, kind, request)
-        arn = stack.id.replace(f"stack/{stack.name}", f"changeSet/{name}", 1)
-        arn = f"{arn.rpartition('/')[0]}/{uuid.uuid4()}"
+        arn = f"{stack.id.partition(':stack/')[0]}:changeSet/{name}/{uuid.uuid4()}"
         change_set = ChangeSet(arn, name, kind, goal, reason, datetime.now(UTC), changes, request)
         with self._stacks.changed:
             if is_new:
@@ -85,7 +84,8 @@ class ChangeSets:
             goal = deployments.build(stack, request, in_change_set=True)
         except TransformFailed as failure:
             return None, [], str(failure)
-        if request.get("IncludeNestedStacks") and STACK_TYPE in {one["Type"] for one in goal.resources.values()}:
+        types = {one["Type"] for one in goal.template.resources.values()}
+        if request.get("IncludeNestedStacks") and STACK_TYPE in types:
             raise Refused(
                 "UnsupportedOperation",
                 "The laptop cloud makes no change sets of nested stacks: leave IncludeNestedStacks out, and see the "
@@ -139,8 +139,8 @@ class ChangeSets:
     def _describe(self, place: Place, request: Json) -> Json:
         """DescribeChangeSet; with IncludePropertyValues also the properties before and after."""
         stack, change_set = self._stacks.change_set(place, request)
-        values, goals = bool(request.get("IncludePropertyValues")), (change_set.goal, stack.deployment)
-        hidden = frozenset[str]().union(*(one.secrets for one in goals if one is not None))
+        values = bool(request.get("IncludePropertyValues"))
+        hidden = stack.secrets | (change_set.goal.template.secrets if change_set.goal else frozenset())
         changes = [one.described(values=values, hidden=hidden) for one in change_set.changes]
         return _summary(stack, change_set) | page(changes, request, "Changes")
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from laptop.cloudformation.stacks import Deployment, Stack, Stacks
 from laptop.providers.guarded import Guarded
 from laptop.providers.protocol import Place, Providers, ResourceFailed, Served
 from laptop.refusal import Invalid
-from laptop.template import checks, syntax, transforms
-from laptop.template.conditions import check_rules
-from laptop.template.conditions import conditions as conditions_of
-from laptop.template.parameters import parameters as parameters_of
+from laptop.template import syntax
+from laptop.template.preparation import Surroundings, prepare
 from laptop.template.scope import Scope
-from laptop.template.summary import require_capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,39 +57,25 @@ class Deployments:
         if "TemplateURL" in request:
             return self.read_url(request["TemplateURL"], place)
         if request.get("UsePreviousTemplate") and stack is not None and stack.deployment is not None:
-            return stack.deployment.body
+            return stack.deployment.template.body
         raise Invalid("Either Template URL or Template Body must be specified.")
 
     def build(self, stack: Stack, request: Json, *, in_change_set: bool = False) -> Deployment:
-        """The deployment of a stack that a request asks for; Refused when CloudFormation would not begin it.
-
-        A transform that fails is refused in a change set alone, which then FAILED; else it is what the deployment
-        fails with. The macros of a change set need no capability.
-        """
+        """The deployment of a stack that a request asks for; Refused when CloudFormation would not begin it."""
         place, former = stack.place, stack.deployment
-        body = self.template_body(place, request, stack)
-        document = syntax.parse(body)
-        given, previous = request.get("Parameters", []), former.parameters if former else {}
-        parameters = parameters_of(document, given, previous, self.dynamic(place).parameter)
         options = {key: request[key] for key in _OPTIONS if key in request}
+        around = Surroundings(
+            Scope(place, stack.name, stack.id, notification_arns=tuple(options.get("NotificationARNs", ()))),
+            self.dynamic(place),
+            lambda bucket, key: self.read_object(bucket, key, place),
+            lambda kind: self.definition(kind, place),
+            former.template.parameters if former else {},
+        )
+        body, capabilities = self.template_body(place, request, stack), options.get("Capabilities", [])
+        template = prepare(body, request.get("Parameters", []), capabilities, around, in_change_set=in_change_set)
+        _require_the_same_types(stack, template.resources)
         tags = _tags(request["Tags"]) if "Tags" in request else dict(former.tags) if former else {}
-        failure = ""
-        try:
-            processed = transforms.transform(
-                document, parameters, place, lambda bucket, key: self.read_object(bucket, key, place)
-            )
-        except transforms.TransformFailed as problem:
-            if in_change_set:
-                raise
-            processed, failure = {"Resources": {}}, str(problem)
-        require_capabilities(options.get("Capabilities", []), document, processed, macros=not in_change_set)
-        goal = Deployment(body, document, processed, parameters, {}, tags, options, failure=failure)
-        scope = self.scope(stack, goal)
-        check_rules(processed, scope)
-        goal = replace(goal, conditions=conditions_of(processed, scope))
-        checks.check(processed, parameters, goal.conditions, lambda kind: self.definition(kind, place))
-        _require_the_same_types(stack, goal)
-        return goal
+        return Deployment(template, tags, options)
 
     def scope(self, stack: Stack, goal: Deployment | None = None, *, as_written: bool = False) -> Scope:
         """What the functions of a deployment, the stack's own by default, resolve to in a stack as it is now.
@@ -104,9 +87,9 @@ class Deployments:
             place=place,
             stack_name=stack.name,
             stack_id=stack.id,
-            parameters=goal.parameters,
-            conditions=goal.conditions,
-            mappings=goal.processed.get("Mappings", {}),
+            parameters=goal.template.parameters,
+            conditions=goal.template.conditions,
+            mappings=goal.template.processed.get("Mappings", {}),
             resources={name: one.exists for name, one in stack.resources.items() if one.exists is not None},
             exports=lambda name: self.stacks.exported(place, name),
             dynamic=None if as_written else self.dynamic(place),
@@ -114,9 +97,9 @@ class Deployments:
         )
 
 
-def _require_the_same_types(stack: Stack, goal: Deployment) -> None:
+def _require_the_same_types(stack: Stack, resources: Mapping[str, Json]) -> None:
     had = {name: one.type_name for name, one in stack.resources.items() if one.exists}
-    changed = sorted(name for name, one in goal.resources.items() if had.get(name, one["Type"]) != one["Type"])
+    changed = sorted(name for name, one in resources.items() if had.get(name, one["Type"]) != one["Type"])
     if changed:
         raise Invalid(
             "Update of resource type is not permitted. The new template modifies resource type of the following "

@@ -72,7 +72,7 @@ class Descriptions:
 
     def _resource(self, place: Place, request: Json) -> Json:
         stack = self._stacks.require(place, request["StackName"])
-        return {"StackResourceDetail": _resource(stack, stack.resource(request["LogicalResourceId"]))}
+        return {"StackResourceDetail": resource_description(stack, stack.resource(request["LogicalResourceId"]))}
 
     def _resources(self, place: Place, request: Json) -> Json:
         if "PhysicalResourceId" in request:
@@ -81,11 +81,10 @@ class Descriptions:
             stack = self._stacks.require(place, request["StackName"])
         else:
             raise Invalid("Either StackName or PhysicalResourceId must be specified.")
-        with self._stacks.changed:
-            named = request.get("LogicalResourceId")
-            found = list(stack.resources.values()) if named is None else [stack.resource(named)]
-            # The operation has no pages: "Only the first 100 resources will be returned" (API reference).
-            return {"StackResources": [_resource(stack, one) for one in found[:100]]}
+        named = request.get("LogicalResourceId")
+        found = list(stack.resources.values()) if named is None else [stack.resource(named)]
+        # The operation has no pages: "Only the first 100 resources will be returned" (API reference).
+        return {"StackResources": [resource_description(stack, one) for one in found[:100]]}
 
     def _owner(self, place: Place, physical_id: str) -> Stack:
         for stack in self._stacks.in_place(place):
@@ -95,14 +94,13 @@ class Descriptions:
 
     def _list_resources(self, place: Place, request: Json) -> Json:
         stack = self._stacks.require(place, request["StackName"])
-        with self._stacks.changed:
-            listed = [_resource(stack, one) for one in stack.resources.values()]
+        listed = [resource_description(stack, one) for one in stack.resources.values()]
         return page(listed, request, "StackResourceSummaries")
 
     def _template(self, place: Place, request: Json) -> Json:
-        goal = self._deployment(place, request)
-        processed = request.get("TemplateStage") == "Processed"
-        body = json.dumps(goal.processed) if processed and goal.processed != goal.document else goal.body
+        template = self._deployment(place, request).template
+        asked = request.get("TemplateStage") == "Processed" and template.processed != template.document
+        body = json.dumps(template.processed) if asked else template.body
         return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
 
     def _deployment(self, place: Place, request: Json) -> Deployment:
@@ -114,17 +112,15 @@ class Descriptions:
 
     def _summary(self, place: Place, request: Json) -> Json:
         if "StackName" in request:
-            document = self._deployment(place, request).document
+            document = self._deployment(place, request).template.document
         else:
             document = syntax.parse(self._deployments.template_body(place, request))
         told: Json = summary(document, lambda kind: self._deployments.definition(kind, place))
         return told
 
     def _validate(self, place: Place, request: Json) -> Json:
-        document = syntax.parse(self._deployments.template_body(place, request))
-        check_references(document)
-        told: Json = summary(document, lambda kind: self._deployments.definition(kind, place))
-        return told
+        check_references(syntax.parse(self._deployments.template_body(place, request)))
+        return self._summary(place, request)
 
     def _stack_policy(self, place: Place, request: Json) -> Json:
         stack = self._stacks.require(place, request["StackName"])
@@ -147,11 +143,10 @@ class Descriptions:
 
 def stack_description(stack: Stack) -> Json:
     """A stack as DescribeStacks and ListStacks answer it; `Deployment` is what it goes back to."""
-    description = stack.deployment.document.get("Description") if stack.deployment else None
+    description = stack.deployment.template.document.get("Description") if stack.deployment else None
     return {
         "StackId": stack.id,
         "StackName": stack.name,
-        "ChangeSetId": stack.options.get("ChangeSetId"),
         "Description": description,
         "TemplateDescription": description,
         "CreationTime": stack.created,
@@ -159,21 +154,20 @@ def stack_description(stack: Stack) -> Json:
         "LastUpdatedTime": stack.updated,
         "StackStatus": stack.status,
         "StackStatusReason": stack.reason or None,
-        "DisableRollback": stack.options.get("DisableRollback", False),
-        "TimeoutInMinutes": stack.options.get("TimeoutInMinutes"),
         "Outputs": stack.outputs,
-        "EnableTerminationProtection": stack.options.get("EnableTerminationProtection", False),
         "ParentId": stack.parent_id,
         "RootId": stack.root_id,
         "DriftInformation": stack.drift,
         "Deployment": stack.stable,
+        "DisableRollback": False,
+        "EnableTerminationProtection": False,
+        **stack.options,
         **deployment_description(stack.deployment),
     }
 
 
 def deployment_description(goal: Deployment | None) -> Json:
     """What stacks and change sets tell of what they deploy; the values of NoEcho parameters are hidden."""
-    options = goal.options if goal else {}
     return {
         "Parameters": [
             {
@@ -181,17 +175,18 @@ def deployment_description(goal: Deployment | None) -> Json:
                 "ParameterValue": "****" if one.no_echo else one.value,
                 "ResolvedValue": one.resolved,
             }
-            for key, one in (goal.parameters if goal else {}).items()
+            for key, one in (goal.template.parameters if goal else {}).items()
         ],
         "Tags": tag_list(goal.tags if goal else {}),
-        "NotificationARNs": options.get("NotificationARNs", []),
-        "RollbackConfiguration": options.get("RollbackConfiguration", {}),
-        "Capabilities": options.get("Capabilities", []),
-        "RoleARN": options.get("RoleARN"),
+        "NotificationARNs": [],
+        "RollbackConfiguration": {},
+        "Capabilities": [],
+        **(goal.options if goal else {}),
     }
 
 
-def _resource(stack: Stack, resource: StackResource) -> Json:
+def resource_description(stack: Stack, resource: StackResource) -> Json:
+    """A resource as all operations answer it that tell of resources."""
     metadata = resource.definition.get("Metadata")
     return {
         "StackId": stack.id,

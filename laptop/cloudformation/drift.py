@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from laptop.cloudformation.describe import resource_description
 from laptop.paging import page
 from laptop.providers import comparison
 from laptop.providers.protocol import Request, ResourceFailed
@@ -29,24 +30,13 @@ _DETECTABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE",
                "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")  # fmt: skip
 
 
-@dataclass
-class _Detection:
-    """One drift detection of a stack."""
-
-    stack: Stack
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    status: str = "DETECTION_IN_PROGRESS"
-    reason: str = ""
-    drifted: int = 0
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
 class Drift:
     """The operations on drift, and every detection that was begun."""
 
     def __init__(self, deployments: Deployments) -> None:
         self._deployments, self._stacks = deployments, deployments.stacks
-        self._detections: dict[str, _Detection] = {}
+        # Each by its id, as DescribeStackDriftDetectionStatus answers it.
+        self._detections: dict[str, Json] = {}
 
     @property
     def operations(self) -> Mapping[str, Handler]:
@@ -74,13 +64,18 @@ class Drift:
         names = sorted(request.get("LogicalResourceIds", there.keys()))
         if unknown := [name for name in names if name not in there]:
             raise Invalid(f"Resource(s) [{', '.join(unknown)}] do not exist in stack [{stack.name}]")
-        detection, asked = _Detection(stack), [there[name] for name in names]
-        self._detections[detection.id] = detection
-        threading.Thread(target=self._carry_out, args=(detection, asked), name="drift", daemon=True).start()
-        return {"StackDriftDetectionId": detection.id}
+        detection_id, asked = str(uuid.uuid4()), [there[name] for name in names]
+        self._detections[detection_id] = {
+            "StackId": stack.id,
+            "StackDriftDetectionId": detection_id,
+            "DetectionStatus": "DETECTION_IN_PROGRESS",
+            "Timestamp": datetime.now(UTC),
+        }
+        threading.Thread(target=self._carry_out, args=(detection_id, stack, asked), name="drift", daemon=True).start()
+        return {"StackDriftDetectionId": detection_id}
 
-    def _carry_out(self, detection: _Detection, resources: list[StackResource]) -> None:
-        stack, failed = detection.stack, list[str]()
+    def _carry_out(self, detection_id: str, stack: Stack, resources: list[StackResource]) -> None:
+        failed = list[str]()
         for resource in resources:
             try:
                 self._check(stack, resource)
@@ -88,30 +83,21 @@ class Drift:
                 failed.append(resource.logical_id)
         with self._stacks.changed:
             found = [one.drift["StackResourceDriftStatus"] for one in stack.resources.values()]
-            detection.drifted = sum(status in ("MODIFIED", "DELETED") for status in found)
-            known = "IN_SYNC" if "IN_SYNC" in found else "NOT_CHECKED"
-            stack.drift = {
-                "StackDriftStatus": "DRIFTED" if detection.drifted else known,
-                "LastCheckTimestamp": datetime.now(UTC),
+            unread = ", ".join(failed)
+            drifted = sum(status in ("MODIFIED", "DELETED") for status in found)
+            status = "DRIFTED" if drifted else "IN_SYNC" if "IN_SYNC" in found else "NOT_CHECKED"
+            stack.drift = {"StackDriftStatus": status, "LastCheckTimestamp": datetime.now(UTC)}
+            self._detections[detection_id] |= {
+                "DetectionStatus": "DETECTION_FAILED" if failed else "DETECTION_COMPLETE",
+                "DetectionStatusReason": f"Failed to detect drift on resources [{unread}]" if failed else None,
+                "DriftedStackResourceCount": drifted,
+                "StackDriftStatus": None if failed else status,
             }
-            if failed:
-                detection.reason = f"Failed to detect drift on resources [{', '.join(failed)}]"
-            detection.status = "DETECTION_FAILED" if failed else "DETECTION_COMPLETE"
 
     def _status(self, _place: Place, request: Json) -> Json:
-        detection = self._detections.get(request["StackDriftDetectionId"])
-        if detection is None:
+        if request["StackDriftDetectionId"] not in self._detections:
             raise Invalid("StackDriftDetectionId names no drift detection.")
-        complete = detection.status == "DETECTION_COMPLETE"
-        return {
-            "StackId": detection.stack.id,
-            "StackDriftDetectionId": detection.id,
-            "DetectionStatus": detection.status,
-            "DetectionStatusReason": detection.reason or None,
-            "DriftedStackResourceCount": detection.drifted,
-            "Timestamp": detection.at,
-            "StackDriftStatus": detection.stack.drift["StackDriftStatus"] if complete else None,
-        }
+        return self._detections[request["StackDriftDetectionId"]]
 
     def _detect_resource(self, place: Place, request: Json) -> Json:
         stack = self._stack(place, request)
@@ -170,10 +156,4 @@ class Drift:
 
 def _described(stack: Stack, resource: StackResource) -> Json:
     """A StackResourceDrift as DescribeStackResourceDrifts answers it."""
-    return {
-        "StackId": stack.id,
-        "LogicalResourceId": resource.logical_id,
-        "PhysicalResourceId": resource.physical_id,
-        "ResourceType": resource.type_name,
-        **resource.drift,
-    }
+    return {**resource_description(stack, resource), **resource.drift}

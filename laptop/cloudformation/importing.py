@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from laptop.providers.identifiers import by_additional
+from laptop.providers.identifiers import exists, primary
 from laptop.providers.protocol import Request, ResourceFailed, Served
 from laptop.refusal import Invalid
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def check(goal: Deployment, stack: Stack, asked: Sequence[Json]) -> None:
     """Refused in CloudFormation's words when importing the resources that were asked for would do anything else."""
-    new, had = goal.resources, stack.resources
+    new, had = goal.template.resources, stack.resources
     wanted = [one["LogicalResourceId"] for one in asked]
     for names, text in (
         ([name for name in wanted if name not in new],
@@ -40,8 +40,8 @@ def check(goal: Deployment, stack: Stack, asked: Sequence[Json]) -> None:
     ):  # fmt: skip
         if names:
             raise Invalid(text.format(f"[{', '.join(sorted(names))}]"))
-    had_outputs = stack.deployment.processed.get("Outputs", {}) if stack.deployment else {}
-    if goal.processed.get("Outputs", {}) != had_outputs:
+    had_outputs = stack.deployment.template.processed.get("Outputs", {}) if stack.deployment else {}
+    if goal.template.processed.get("Outputs", {}) != had_outputs:
         raise Invalid("As part of the import operation, you cannot modify or add [Outputs]")
 
 
@@ -49,28 +49,20 @@ def identifiers(deployments: Deployments, place: Place, asked: Sequence[Json]) -
     """Logical id to primary identifier of what is to be imported; ResourceFailed when it is not there."""
     found = {}
     for one in asked:
-        served = deployments.find(one["ResourceType"], place)
-        identifier = _identifier(served, place, one["ResourceIdentifier"])
-        owner = deployments.stacks.owner(place, one["ResourceType"], identifier)
-        if owner is not None:
+        kind, given = one["ResourceType"], one["ResourceIdentifier"]
+        served, request = deployments.find(kind, place), Request(place, str(uuid.uuid4()))
+        try:
+            identifier = primary(served, request, given)
+        except ValueError:
+            expected = ", ".join(served.definition.primary_identifier)
+            raise Invalid(f"Invalid resource identifier for resource type {kind}. Expected [{expected}]") from None
+        if identifier is not None and (owner := deployments.stacks.owner(place, kind, identifier)):
             raise Invalid(f"{identifier} already exists in stack {owner.id}")
-        if not _exists(served, place, identifier):
-            raise _not_found(served, identifier)
+        if identifier is None or not exists(served, request, identifier):
+            named = identifier or "|".join(given.values())
+            raise ResourceFailed(f"Resource of type '{kind}' with identifier '{named}' was not found.", "NotFound")
         found[one["LogicalResourceId"]] = identifier
     return found
-
-
-def _identifier(served: Served, place: Place, given: Json) -> str:
-    definition = served.definition
-    if set(given) == set(definition.primary_identifier):
-        return "|".join(given[name] for name in definition.primary_identifier)
-    if set(given) not in map(set, definition.additional_identifiers):
-        expected = ", ".join(definition.primary_identifier)
-        raise Invalid(f"Invalid resource identifier for resource type {definition.type_name}. Expected [{expected}]")
-    identifier = by_additional(served, _request(place), given)
-    if identifier is None:
-        raise _not_found(served, "|".join(given.values()))
-    return identifier
 
 
 def existing(deployments: Deployments, goal: Deployment, stack: Stack) -> dict[str, str]:
@@ -79,16 +71,15 @@ def existing(deployments: Deployments, goal: Deployment, stack: Stack) -> dict[s
     Refused when such a resource may be deleted with its stack.
     """
     found, unguarded = {}, []
-    for logical_id, definition in goal.resources.items():
+    for logical_id, definition in goal.template.resources.items():
         served = deployments.find(definition["Type"], stack.place)
         names = served.definition.primary_identifier
         given = {name: definition.get("Properties", {}).get(name) for name in names}
         if logical_id in stack.resources or not all(isinstance(one, str) for one in given.values()):
             continue
         identifier = "|".join(given.values())
-        if deployments.stacks.owner(stack.place, definition["Type"], identifier):
-            continue
-        if _exists(served, stack.place, identifier, "UnsupportedAction"):
+        owner = deployments.stacks.owner(stack.place, definition["Type"], identifier)
+        if owner is None and _can_be_imported(served, stack.place, identifier):
             found[logical_id] = identifier
             if definition.get("DeletionPolicy") not in ("Retain", "RetainExceptOnCreate"):
                 named = ", ".join(f"{name}={value}" for name, value in given.items())
@@ -102,20 +93,10 @@ def existing(deployments: Deployments, goal: Deployment, stack: Stack) -> dict[s
     return found
 
 
-def _exists(served: Served, place: Place, identifier: str, *absent: str) -> bool:
+def _can_be_imported(served: Served, place: Place, identifier: str) -> bool:
     try:
-        served.provider.read(served.definition, _request(place), identifier)
+        return exists(served, Request(place, str(uuid.uuid4())), identifier)
     except ResourceFailed as failure:
-        if failure.code not in ("NotFound", *absent):
+        if failure.code != "UnsupportedAction":
             raise
         return False
-    return True
-
-
-def _not_found(served: Served, identifier: str) -> ResourceFailed:
-    kind = served.definition.type_name
-    return ResourceFailed(f"Resource of type '{kind}' with identifier '{identifier}' was not found.", "NotFound")
-
-
-def _request(place: Place) -> Request:
-    return Request(place, str(uuid.uuid4()))

@@ -16,18 +16,17 @@ from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import outputs
+from laptop.cloudformation import exports
 from laptop.cloudformation.reverting import Reverting
-from laptop.cloudformation.stacks import Leftover, Stack, StackResource
 from laptop.providers.protocol import ResourceFailed
 from laptop.template import functions
-from laptop.template.references import dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from laptop.cloudformation.deployments import Deployments
-    from laptop.cloudformation.run import Run
+    from laptop.cloudformation.runs import Run
+    from laptop.cloudformation.stacks import Stack, StackResource
 
 _CLEAN_UP_TRIES = 3
 
@@ -79,7 +78,7 @@ class Operation:
     def adopt(self) -> None:
         """Make the resources that the deployment imports the stack's, and change no others."""
         goal = self._stack.goal
-        graph = dependencies(goal.resources, goal.conditions)
+        graph = goal.template.dependencies
         self._run.walk(
             {name: graph[name] & goal.imports.keys() for name in goal.imports},
             lambda name: self._resources.deploy(name, frozenset(graph[name])),
@@ -155,21 +154,21 @@ class Operation:
 
     def _deploy(self) -> str:
         """Create, update and replace in the order of dependencies; why that failed, or nothing."""
-        goal = self._stack.goal
-        if goal.failure:
-            return goal.failure
-        graph = dependencies(goal.resources, goal.conditions)
-        missing = outputs.missing_import(self._stacks, self._stack, self._deployments.scope(self._stack))
+        template = self._stack.goal.template
+        if template.failure:
+            return template.failure
+        graph = template.dependencies
+        missing = exports.missing_import(self._stacks, self._stack, self._deployments.scope(self._stack))
         if missing:
             return f"No export named {missing} found."
-        removed = [one for name, one in self._stack.resources.items() if name not in goal.resources]
+        removed = [one for name, one in self._stack.resources.items() if name not in graph]
         if not self._resources.may_remove(removed):
             return self._why()
         self._run.walk(graph, lambda name: self._resources.deploy(name, frozenset(graph[name])))
         if self._run.stopped:
             return self._why()
         try:
-            outputs.resolve(self._stacks, self._stack, self._deployments.scope(self._stack))
+            exports.resolve(self._stacks, self._stack, self._deployments.scope(self._stack))
         except (ResourceFailed, functions.ResolutionFailed) as failure:
             return str(failure)
         return ""
@@ -181,9 +180,9 @@ class Operation:
     def _leave_removed(self) -> None:
         """What the new template no longer has is left over; its DeletionPolicy says whether it is kept."""
         with self._stacks.changed:
-            stack, wanted = self._stack, self._stack.goal.resources
+            stack, wanted = self._stack, self._stack.goal.template.resources
             removed = [one for name, one in stack.resources.items() if name not in wanted and one.exists is not None]
-            stack.leftovers += [Leftover(one, one.is_kept) for one in removed]
+            stack.leftovers += [replace(one, retained=one.is_kept) for one in removed]
             stack.resources = {name: one for name, one in stack.resources.items() if name in wanted}
 
     def _clean_up(self) -> list[StackResource]:
@@ -196,25 +195,22 @@ class Operation:
                 leftovers = {str(number): one for number, one in enumerate(self._stack.leftovers)}
             if not leftovers or self._run.superseded:
                 return []
-            graph = _deletion_graph({number: one.resource for number, one in leftovers.items()})
-            self._run.walk(graph, partial(self._clear, leftovers), despite_failures=True)
+            self._run.walk(_deletion_graph(leftovers), partial(self._clear, leftovers), despite_failures=True)
         with self._stacks.changed:
-            left_behind, self._stack.leftovers = [one.resource for one in self._stack.leftovers], []
+            left_behind, self._stack.leftovers = self._stack.leftovers, []
         return left_behind
 
-    def _clear(self, leftovers: dict[str, Leftover], number: str) -> bool:
-        leftover = leftovers[number]
-        done = self._resources.delete(leftover.resource, retained=leftover.retained, current=False)
-        if done:
+    def _clear(self, leftovers: dict[str, StackResource], number: str) -> bool:
+        if done := self._resources.delete(leftovers[number], current=False):
             with self._stacks.changed:
-                self._stack.leftovers.remove(leftover)
+                self._stack.leftovers.remove(leftovers[number])
         return done
 
     def _delete_all(self, resources: Iterable[StackResource], is_retained: Callable[[StackResource], bool]) -> None:
-        named = {one.logical_id: one for one in resources}
+        named = {one.logical_id: replace(one, retained=is_retained(one)) for one in resources}
         self._run.walk(
             _deletion_graph(named),
-            lambda name: self._resources.delete(named[name], retained=is_retained(named[name]), current=True),
+            lambda name: self._resources.delete(named[name], current=True),
             despite_failures=True,
         )
 
@@ -241,12 +237,12 @@ def _deletion_graph(resources: dict[str, StackResource]) -> dict[str, set[str]]:
     What several updates left over may depend on each other in a circle: then nothing waits, and what fails is tried
     again.
     """
-    names = {one.logical_id: key for key, one in resources.items()}
-    graph: dict[str, set[str]] = {key: set() for key in resources}
-    for key, one in resources.items():
-        for needed in one.depends_on & names.keys():
-            if names[needed] != key:
-                graph[names[needed]].add(key)
+    graph = {
+        key: {
+            other for other, dependent in resources.items() if other != key and one.logical_id in dependent.depends_on
+        }
+        for key, one in resources.items()
+    }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError:

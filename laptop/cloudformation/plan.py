@@ -16,7 +16,7 @@ from laptop.definition import Replacement, TypeDefinition
 from laptop.providers.protocol import Resource
 from laptop.template import functions, secrets
 from laptop.template.functions import UNKNOWN
-from laptop.template.references import dependencies, references
+from laptop.template.references import references
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -100,12 +100,12 @@ def plan(
 
     `scope` resolves functions as far as they can be before the operation.
     """
-    resources, changes, planner = goal.resources, list[Change](), _Planner(goal, deployed, find)
-    for logical_id in TopologicalSorter(dependencies(resources, goal.conditions)).static_order():
+    needed, changes, planner = goal.template.dependencies, list[Change](), _Planner(goal, deployed, find)
+    for logical_id in TopologicalSorter(needed).static_order():
         change = planner.change(logical_id, existing.get(logical_id), scope)
         changes.append(change)
         scope = _after(scope, change, find)
-    removed = [one for logical_id, one in existing.items() if logical_id not in resources and one.exists]
+    removed = [one for logical_id, one in existing.items() if logical_id not in needed and one.exists]
     return changes + [_removal(one) for one in removed]
 
 
@@ -134,7 +134,7 @@ class _Planner:
     find: Find
 
     def change(self, logical_id: str, resource: StackResource | None, scope: Scope) -> Change:
-        definition = self.goal.resources[logical_id]
+        definition = self.goal.template.resources[logical_id]
         kind = self.find(definition["Type"])
         if resource is None and logical_id in self.goal.imports:
             return Change("Import", logical_id, kind.type_name, self.goal.imports[logical_id])
@@ -183,12 +183,12 @@ class _Planner:
 
     def _sources(self, before: Any, after: Any, value: Any, scope: Scope) -> list[tuple[str, str | None]]:
         """Why a property changes: what was written, a parameter, or another resource that changes."""
-        named = {name for name, _ in references(after, self.goal.conditions)}
+        named = {name for name, _ in references(after, self.goal.template.conditions)}
         source, causes = "ParameterReference", set[str]()
         if UNKNOWN in json.dumps(value, default=str):
             source, causes = "ResourceReference", named & (scope.pending | scope.resources.keys())
         elif before == after and self.deployed is not None:
-            given, had = self.goal.parameters, self.deployed.parameters
+            given, had = self.goal.template.parameters, self.deployed.template.parameters
             changed = {name for name, one in given.items() if name not in had or had[name].value != one.value}
             causes = named & changed
         return [(source, entity) for entity in sorted(causes)] or [("DirectModification", None)]

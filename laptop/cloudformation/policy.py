@@ -8,14 +8,12 @@ from __future__ import annotations
 import fnmatch
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from laptop.cloudformation.stacks import Stack
     from laptop.paths import Json
 
@@ -62,14 +60,12 @@ def require(stack: Stack, logical_id: str, type_name: str, action: str) -> None:
 
 
 def _speaks_of(statement: Json, logical_id: str, type_name: str, action: str) -> bool:
+    conditions = statement.get("Condition", {})
+    types = [one.get("ResourceType", "*") for key, one in conditions.items() if key in ("StringEquals", "StringLike")]
     return (
         _names(statement, "Action", action)
         and _names(statement, "Resource", f"LogicalResourceId/{logical_id}")
-        and all(
-            any(fnmatch.fnmatchcase(type_name, pattern) for pattern in _listed(patterns.get("ResourceType", "*")))
-            for operator, patterns in statement.get("Condition", {}).items()
-            if operator in ("StringEquals", "StringLike")
-        )
+        and all(_any(patterns, type_name) for patterns in types)
     )
 
 
@@ -79,9 +75,5 @@ def _names(statement: Json, member: str, value: str) -> bool:
     return _any(statement.get(member, "*"), value)
 
 
-def _any(patterns: Any, value: str) -> bool:
-    return any(fnmatch.fnmatchcase(value, pattern) for pattern in _listed(patterns))
-
-
-def _listed(value: Any) -> Iterable[str]:
-    return [value] if isinstance(value, str) else value
+def _any(patterns: str | list[str], value: str) -> bool:
+    return any(fnmatch.fnmatchcase(value, one) for one in ([patterns] if isinstance(patterns, str) else patterns))

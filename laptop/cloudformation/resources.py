@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from laptop.cloudformation import policy
 from laptop.cloudformation.plan import step_for
 from laptop.cloudformation.signals import await_signals
-from laptop.cloudformation.stacks import Leftover, Stack, StackResource
+from laptop.cloudformation.stacks import Stack, StackResource
 from laptop.providers import properties
 from laptop.providers.protocol import Cancelled, Owner, Request, Resource, ResourceFailed, Served
 from laptop.refusal import Refused
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from laptop.cloudformation.deployments import Deployments
-    from laptop.cloudformation.run import Run
+    from laptop.cloudformation.runs import Run
     from laptop.paths import Json
 
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
@@ -50,7 +50,7 @@ class ResourceOperations:
     def deploy(self, logical_id: str, depends_on: frozenset[str]) -> bool:
         """Bring a resource to what the template says."""
         goal, had = self._stack.goal, self._stack.resources.get(logical_id)
-        definition = goal.resources[logical_id]
+        definition = goal.template.resources[logical_id]
         wanted = StackResource(logical_id, definition["Type"], definition, depends_on, stack_tags=goal.tags)
         step: str = "create" if had is None or had.exists is None or not had.created else "update"
         try:
@@ -111,12 +111,9 @@ class ResourceOperations:
         self, resource: StackResource, previous: StackResource | None = None, *, reverting: bool = False
     ) -> Request:
         """What goes with a call of a provider; `previous` is the resource before an update."""
-        stack, prefix = self._stack, "aws:cloudformation:"
-        system_tags = {
-            f"{prefix}stack-name": stack.name,
-            f"{prefix}stack-id": stack.id,
-            f"{prefix}logical-id": resource.logical_id,
-        }
+        stack = self._stack
+        named = {"stack-name": stack.name, "stack-id": stack.id, "logical-id": resource.logical_id}
+        system_tags = {f"aws:cloudformation:{key}": value for key, value in named.items()}
         return Request(
             place=stack.place,
             token=str(uuid.uuid4()),
@@ -236,14 +233,14 @@ class ResourceOperations:
                 failure.code,
             ) from None
 
-    def delete(self, resource: StackResource, *, retained: bool, current: bool) -> bool:
-        """Delete a resource, or keep it as its policy says; `current` when it is still the stack's own."""
+    def delete(self, resource: StackResource, *, current: bool) -> bool:
+        """Delete a resource, unless it is retained; `current` when it is still the stack's own."""
         tell = self._settle if current else partial(self._stacks.tell, self._stack)
         if resource.exists is None:
             if current:
                 tell(resource, "DELETE_COMPLETE")
             return True
-        if retained:
+        if resource.retained:
             tell(resource, "DELETE_SKIPPED")
             return True
         tell(resource, "DELETE_IN_PROGRESS")
@@ -272,7 +269,7 @@ class ResourceOperations:
 
     def _leave(self, resource: StackResource, *, retained: bool) -> None:
         with self._stacks.changed:
-            self._stack.leftovers.append(Leftover(resource, retained))
+            self._stack.leftovers.append(replace(resource, retained=retained))
 
     def _fail(self, wanted: StackResource, step: str, problem: Exception) -> None:
         word = step if step in ("create", "import") else "update"

@@ -73,9 +73,7 @@ class Reverting(ResourceOperations):
     def _take_back(self, now: StackResource, was: StackResource) -> None:
         """The old resource of a replacement is still there: it is the stack's again, and the new one is left over."""
         with self._stacks.changed:
-            self._stack.leftovers = [
-                one for one in self._stack.leftovers if one.resource.physical_id != was.physical_id
-            ]
+            self._stack.leftovers = [one for one in self._stack.leftovers if one.physical_id != was.physical_id]
             self._leave(now, retained=False)
             self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS"))
             self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))

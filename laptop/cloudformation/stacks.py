@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Invalid, Refused
 from laptop.template import secrets
-from laptop.template.conditions import active
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from laptop.cloudformation.policy import Policy
     from laptop.paths import Json
     from laptop.providers.protocol import Owner, Place, Resource
-    from laptop.template.parameters import Parameter
+    from laptop.template.preparation import Prepared
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
@@ -32,29 +31,13 @@ _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
 class Deployment:
     """What a stack is to become, or is: a template with its parameters, and the options that go with it.
 
-    `imports` are the resources that exist and are adopted: logical id to primary identifier. `failure` says why the
-    template cannot be transformed.
+    `imports` are the resources that exist and are adopted: logical id to primary identifier.
     """
 
-    body: str
-    document: Json
-    processed: Json
-    parameters: Mapping[str, Parameter]
-    conditions: Mapping[str, bool]
+    template: Prepared
     tags: Mapping[str, str]
     options: Json = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
-    failure: str = ""
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The values that nobody may be shown."""
-        return secrets.of(self.parameters.values())
-
-    @property
-    def resources(self) -> dict[str, Json]:
-        """The resource definitions whose condition holds, by logical id."""
-        return active(self.processed.get("Resources", {}), self.conditions)
 
 
 @dataclass(frozen=True)
@@ -62,7 +45,8 @@ class StackResource:
     """A resource of a stack. `properties` are those it was made or updated with; `created` once its create ended.
 
     `exists` is what the provider knows of it, None before it has an identity and after it is deleted. `attempted` are
-    the properties of an update that failed. One that is `imported` was there before the stack's operation.
+    the properties of an update that failed. One that is `imported` was there before the stack's operation; one that
+    is `retained` is kept when its stack no longer uses it.
     """
 
     logical_id: str
@@ -76,6 +60,7 @@ class StackResource:
     exists: Resource | None = None
     created: bool = False
     imported: bool = False
+    retained: bool = False
     physical_id: str = ""
     attempted: Json | None = None
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -92,14 +77,6 @@ class StackResource:
         if self.exists is None:
             raise ResourceFailed(f"{self.logical_id} does not exist, so there is nothing to change.", "NotFound")
         return self.exists
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """A resource that its stack no longer uses: to be deleted in the clean-up, or kept when its policy says so."""
-
-    resource: StackResource
-    retained: bool
 
 
 @dataclass
@@ -130,7 +107,8 @@ class ChangeSet:
 class Stack:
     """One stack. `deployment` is the goal of the operation under way or of the last one; `stable` what to go back to.
 
-    `gone` are the physical ids that were deleted since it was complete.
+    `leftovers` are resources that it no longer uses and that the clean-up deletes, unless they are retained; `gone`
+    are the physical ids that were deleted since it was complete.
     `resources` and `change_sets` are replaced and never changed, so that whoever reads them needs no lock.
     """
 
@@ -144,7 +122,7 @@ class Stack:
     updated: datetime | None = None
     deleted: datetime | None = None
     resources: dict[str, StackResource] = field(default_factory=dict)
-    leftovers: list[Leftover] = field(default_factory=list)
+    leftovers: list[StackResource] = field(default_factory=list)
     stable: Deployment | None = None
     stable_resources: dict[str, StackResource] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -177,7 +155,7 @@ class Stack:
     @property
     def secrets(self) -> frozenset[str]:
         """The values that nobody may be shown."""
-        return frozenset().union(*(one.secrets for one in (self.deployment, self.stable) if one is not None))
+        return frozenset().union(*(one.template.secrets for one in (self.deployment, self.stable) if one))
 
     @property
     def rollback_word(self) -> str:
@@ -321,7 +299,7 @@ class Stacks:
             for stack in self.in_place(place)
             if not stack.is_deleted
             for output in stack.outputs
-            if "ExportName" in output
+            if output["ExportName"]
         }
 
     def exported(self, place: Place, name: str) -> str | None:

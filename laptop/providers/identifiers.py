@@ -1,4 +1,4 @@
-"""Which resource is meant by an additional identifier: providers read by the primary one alone."""
+"""Which resource is meant by an identifier, and whether it exists: providers read by the primary one alone."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ if TYPE_CHECKING:
     from laptop.paths import Json
 
 
-def by_additional(served: Served, request: Request, values: Json) -> str | None:
-    """The primary identifier of the resource that has these values, by property; None when there is none.
+def primary(served: Served, request: Request, given: Json) -> str | None:
+    """The primary identifier of the resource with these values of any identifier; None when there is none.
 
-    Lists the resources of the type, and reads those whose list answers less. Raises ResourceFailed.
+    Raises ValueError when they are the properties of no identifier of the type, ResourceFailed as LIST and READ do.
     """
+    definition = served.definition
+    if set(given) == set(definition.primary_identifier):
+        return "|".join(str(given[name]) for name in definition.primary_identifier)
+    if set(given) not in map(set, definition.additional_identifiers):
+        raise ValueError(f"{', '.join(given)} is no identifier of {definition.type_name}.")
+    return _by_additional(served, request, given)
+
+
+def _by_additional(served: Served, request: Request, values: Json) -> str | None:
+    """Lists the resources of the type, and reads those whose list answers less."""
     definition, token = served.definition, None
     while True:
         models, token = served.provider.list(definition, request, {}, token)
@@ -32,3 +42,14 @@ def by_additional(served: Served, request: Request, values: Json) -> str | None:
                 return identifier
         if not token:
             return None
+
+
+def exists(served: Served, request: Request, identifier: str) -> bool:
+    """Whether there is a resource of that primary identifier; ResourceFailed when that cannot be read."""
+    try:
+        served.provider.read(served.definition, request, identifier)
+    except ResourceFailed as failure:
+        if failure.code != "NotFound":
+            raise
+        return False
+    return True

@@ -232,7 +232,7 @@ def control(door: Door) -> Iterator[Control]:
     yield door.control
     for event in door.control.things.orders.hang.values():
         event.set()
-    door.control.cloudformation.running.close()
+    door.control.cloudformation.runs.close()
 
 
 @pytest.fixture

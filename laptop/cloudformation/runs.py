@@ -1,4 +1,4 @@
-"""A run of an operation: its cancellation, its time, and work done in the order of a graph, side by side."""
+"""Operations under way: their threads, cancellation and time, and work done in the order of a graph, side by side."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from laptop.providers.protocol import Cancelled
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Set
 
+    from laptop.cloudformation.stacks import Stack, Stacks
     from laptop.providers.protocol import Resource
 
 # CloudFormation publishes no number; more than any template of the corpus has side by side.
@@ -91,3 +92,52 @@ class Run:
                     node = running.pop(future)
                     if future.result():
                         sorter.done(node)
+
+
+class Runs:
+    """Which operation runs on which stack: each is a thread of its own, and a stack has one at a time."""
+
+    def __init__(self, stacks: Stacks, clock: Callable[[], float]) -> None:
+        self._stacks, self._clock = stacks, clock
+        self._runs: dict[str, Run] = {}
+
+    def start(
+        self, stack: Stack, status: str, carry_out: Callable[[Run], None], *, minutes: int | None = None
+    ) -> None:
+        """Give a stack a status, and carry an operation out that ends after so many minutes at the latest.
+
+        One that still runs, as it may when a stack is deleted, ends first; handlers that run are waited for.
+        """
+        run, former = Run(self._clock, None if minutes is None else minutes * 60), self._runs.get(stack.id)
+        with self._stacks.changed:
+            if former is not None:
+                former.supersede()
+            self._stacks.set_status(stack, status, "User Initiated")
+            self._runs[stack.id] = run
+
+        def to_the_end() -> None:
+            try:
+                if former is not None:
+                    former.ended.wait()
+                carry_out(run)
+            except BaseException as problem:
+                # A fault of the laptop cloud itself: a stack that nobody works on must not stay in progress.
+                word = stack.status.partition("_COMPLETE")[0].removesuffix("_IN_PROGRESS")
+                failed = f"{'IMPORT_ROLLBACK' if word == 'IMPORT' else word}_FAILED"
+                self._stacks.set_status(stack, failed, f"The laptop cloud failed with {type(problem).__name__}.")
+                raise
+            finally:
+                run.ended.set()
+
+        threading.Thread(target=to_the_end, name=f"stack {stack.name}", daemon=True).start()
+
+    def cancel_update(self, stack: Stack) -> None:
+        """End an update under way: it rolls back."""
+        self._runs[stack.id].stop("Update cancelled. Rollback requested by user.")
+
+    def close(self) -> None:
+        """Stop every operation, and wait until nothing is made any more."""
+        for run in list(self._runs.values()):
+            run.supersede()
+        for run in list(self._runs.values()):
+            run.ended.wait(5)
