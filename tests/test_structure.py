@@ -1,6 +1,9 @@
 """How the folders lie: what Python imports must not depend on which of them it finds first."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = (ROOT / "tests", ROOT / "laptop" / "tests")
@@ -18,3 +21,32 @@ def test_every_test_folder_is_a_package() -> None:
     # pytest puts the folder above the outermost package on sys.path: with these that is the root and nothing else.
     folders = {path.parent for tests in TESTS for path in tests.rglob("test_*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_the_control_plane_stays_small() -> None:
+    files = {path.name: lines(path) for path in (ROOT / "laptop" / "cloudformation").glob("*.py")}
+    assert len(files) > 10
+    assert sum(files.values()) < 2500
+    assert {name for name, length in files.items() if length >= 350} == set()
+
+
+# What each folder of the laptop cloud may import of the others: who is above whom.
+BELOW = {
+    "template": (),
+    "providers": ("template",),
+    "cloudformation": ("template", "providers"),
+    "cloudcontrol": ("providers",),
+    "registry": ("providers",),
+}
+
+
+@pytest.mark.parametrize("folder", BELOW)
+def test_no_folder_of_the_laptop_cloud_imports_upwards(folder: str) -> None:
+    # Imports for types alone are indented.
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "laptop" / folder).glob("*.py")]
+    imports = {found for text in texts for found in re.findall(r"^from laptop\.(\w+)\.", text, re.MULTILINE)}
+    assert imports & BELOW.keys() <= {folder, *BELOW[folder]}

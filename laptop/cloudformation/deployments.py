@@ -91,7 +91,7 @@ class Deployments:
             conditions=goal.template.conditions,
             mappings=goal.template.processed.get("Mappings", {}),
             resources={name: one.exists for name, one in stack.resources.items() if one.exists is not None},
-            exports=lambda name: self.stacks.exported(place, name),
+            exports=lambda name: self.stacks.exports(place).get(name, (None, None))[1],
             dynamic=None if as_written else self.dynamic(place),
             notification_arns=tuple(goal.options.get("NotificationARNs", ())),
         )

@@ -128,8 +128,8 @@ class Descriptions:
 
     def _exports(self, place: Place, request: Json) -> Json:
         listed = [
-            {"ExportingStackId": stack.id, "Name": name, "Value": output["OutputValue"]}
-            for name, (stack, output) in sorted(self._stacks.exports(place).items())
+            {"ExportingStackId": stack.id, "Name": name, "Value": value}
+            for name, (stack, value) in sorted(self._stacks.exports(place).items())
         ]
         return page(listed, request, "Exports")
 

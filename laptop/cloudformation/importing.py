@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from laptop.providers.identifiers import exists, primary
-from laptop.providers.protocol import Request, ResourceFailed, Served
+from laptop.providers.protocol import Request, ResourceFailed
 from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def existing(deployments: Deployments, goal: Deployment, stack: Stack) -> dict[s
             continue
         identifier = "|".join(given.values())
         owner = deployments.stacks.owner(stack.place, definition["Type"], identifier)
-        if owner is None and _can_be_imported(served, stack.place, identifier):
+        request = Request(stack.place, str(uuid.uuid4()))
+        if owner is None and exists(served, request, identifier, ("NotFound", "UnsupportedAction")):
             found[logical_id] = identifier
             if definition.get("DeletionPolicy") not in ("Retain", "RetainExceptOnCreate"):
                 named = ", ".join(f"{name}={value}" for name, value in given.items())
@@ -91,12 +92,3 @@ def existing(deployments: Deployments, goal: Deployment, stack: Stack) -> dict[s
             f"template for successful import. The affected resources are {', '.join(unguarded)}"
         )
     return found
-
-
-def _can_be_imported(served: Served, place: Place, identifier: str) -> bool:
-    try:
-        return exists(served, Request(place, str(uuid.uuid4())), identifier)
-    except ResourceFailed as failure:
-        if failure.code != "UnsupportedAction":
-            raise
-        return False

@@ -238,9 +238,7 @@ def _deletion_graph(resources: dict[str, StackResource]) -> dict[str, set[str]]:
     again.
     """
     graph = {
-        key: {
-            other for other, dependent in resources.items() if other != key and one.logical_id in dependent.depends_on
-        }
+        key: {other for other, dependent in resources.items() if one.logical_id in dependent.depends_on} - {key}
         for key, one in resources.items()
     }
     try:

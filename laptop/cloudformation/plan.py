@@ -136,7 +136,7 @@ class _Planner:
     def change(self, logical_id: str, resource: StackResource | None, scope: Scope) -> Change:
         definition = self.goal.template.resources[logical_id]
         kind = self.find(definition["Type"])
-        if resource is None and logical_id in self.goal.imports:
+        if logical_id in self.goal.imports and (resource is None or resource.exists is None):
             return Change("Import", logical_id, kind.type_name, self.goal.imports[logical_id])
         desired = functions.resolve(definition.get("Properties", {}), scope)
         step, replacement = step_for(kind, resource, desired, self.goal.tags)

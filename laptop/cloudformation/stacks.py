@@ -292,20 +292,15 @@ class Stacks:
                 resource = stack.resources[owner.logical_id]
                 self.tell(stack, resource, resource.status, text)
 
-    def exports(self, place: Place) -> dict[str, tuple[Stack, Json]]:
-        """Every export by name: the stack and the output that exports it."""
+    def exports(self, place: Place) -> dict[str, tuple[Stack, str]]:
+        """Every export by name: the stack that exports it, and its value."""
         return {
-            output["ExportName"]: (stack, output)
+            output["ExportName"]: (stack, output["OutputValue"])
             for stack in self.in_place(place)
             if not stack.is_deleted
             for output in stack.outputs
             if output["ExportName"]
         }
-
-    def exported(self, place: Place, name: str) -> str | None:
-        """The value of an export, or None when nobody exports it."""
-        known = self.exports(place).get(name)
-        return None if known is None else str(known[1]["OutputValue"])
 
     def owner(self, place: Place, type_name: str, identifier: str) -> Stack | None:
         """The stack that a resource belongs to, or None."""

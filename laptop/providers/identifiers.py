@@ -8,6 +8,8 @@ from laptop.paths import has, value_at
 from laptop.providers.protocol import Request, ResourceFailed, Served
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from laptop.paths import Json
 
 
@@ -44,12 +46,12 @@ def _by_additional(served: Served, request: Request, values: Json) -> str | None
             return None
 
 
-def exists(served: Served, request: Request, identifier: str) -> bool:
-    """Whether there is a resource of that primary identifier; ResourceFailed when that cannot be read."""
+def exists(served: Served, request: Request, identifier: str, absent: Collection[str] = ("NotFound",)) -> bool:
+    """Whether there is a resource of that primary identifier, by a READ; ResourceFailed for codes not in `absent`."""
     try:
         served.provider.read(served.definition, request, identifier)
     except ResourceFailed as failure:
-        if failure.code != "NotFound":
+        if failure.code not in absent:
             raise
         return False
     return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from laptop.regions import partition_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -23,9 +25,8 @@ class Place:
 
     @property
     def partition(self) -> str:
-        """The partition of the region (botocore's partitions.json, regionRegex of each)."""
-        prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
-        return next((name for prefix, name in prefixes.items() if self.region.startswith(prefix)), "aws")
+        """The partition of the region."""
+        return partition_of(self.region).name
 
 
 @dataclass(frozen=True)
