@@ -17,6 +17,7 @@ from rich.markup import escape
 from laptop import clients, console, ending, given, watching
 from laptop.events import LocalFailure, follow, production_event
 from laptop.inside import PATH as INSIDE_PATH
+from laptop.packaging import packaged
 from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def deploy(arguments: Namespace) -> int:
     template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
-        change_set = _change_set(cloudformation, arguments, template)
+        change_set = _change_set(cloudformation, arguments, packaged(template, arguments.template, url))
         if change_set is None:
             console.out.print(f"No changes to deploy. Stack {given.stack_name(arguments)} is up to date.")
             return 0
@@ -169,7 +170,7 @@ def change_set(arguments: Namespace) -> int:
     template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
-        made = _change_set(cloudformation, arguments, template)
+        made = _change_set(cloudformation, arguments, packaged(template, arguments.template, url))
         if made is None:
             console.out.print(f"No changes. Stack {given.stack_name(arguments)} is up to date.")
             return 0
