@@ -125,9 +125,11 @@ class Cloud:
             self._closing.callback(self._server.close)
             self.url = self._server.url
             self.port = int(self.url.rpartition(":")[2])
-            self.sagemaker = SageMakerApp()
-            self._closing.callback(self.sagemaker.reset)
             self._ministack = self._closing.enter_context(ministack.Ministack(self.port))
+            # Only now: a cloud that another one refuses must not empty the other's SageMaker.
+            self.sagemaker = SageMakerApp()
+            self.sagemaker.reset()
+            self._closing.callback(self.sagemaker.reset)
             self._others = AsgiService(self._ministack.app)
             self._closing.callback(self._others.close)
             self._types = Types(self._start, sources)

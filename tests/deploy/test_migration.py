@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ DOCUMENT = ROOT / "deploy" / "migration.md"
 ROLE = "arn:aws:iam::123456789012:role/search"
 OLD, NEW = "AWS::SageMaker::Model", "Acme::SageMaker::Model"
 TEMPLATES = sorted((ROOT / "deploy" / "migration").glob("*.yaml"))
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What the commands of the document print, and how often they led to each operation of SageMaker."""
+
+    printed: str
+    calls: Counter[str]
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +51,8 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def walked(url: str) -> str:
-    """What the commands print, run in one shell in their order; the first that fails ends it."""
+def walked(url: str) -> Walk:
+    """The commands, run in one shell in their order; the first that fails ends it."""
     script = "\n".join(blocks_of(DOCUMENT))
     environment = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -54,24 +63,23 @@ def walked(url: str) -> str:
     bash = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(bash, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    with urllib.request.urlopen(f"{url}/_local/calls", timeout=10) as answer:  # noqa: S310 - loopback
+        return Walk(done.stdout, Counter(call["operation"] for call in json.load(answer)))
 
 
 @pytest.fixture
-def cloudformation(url: str, walked: str) -> Any:
+def cloudformation(url: str, walked: Walk) -> Any:
     return clients.client("cloudformation", url)
 
 
 @pytest.fixture
-def sagemaker(url: str, walked: str) -> Any:
+def sagemaker(url: str, walked: Walk) -> Any:
     return clients.client("sagemaker", url)
 
 
 @pytest.mark.slow
-def test_the_model_is_created_once_and_never_deleted(url: str, walked: str) -> None:
-    with urllib.request.urlopen(f"{url}/_local/calls", timeout=10) as answer:  # noqa: S310 - loopback
-        made = Counter(call["operation"] for call in json.load(answer))
-    assert (made["CreateModel"], made["DeleteModel"]) == (1, 0)
+def test_the_model_is_created_once_and_never_deleted(walked: Walk) -> None:
+    assert (walked.calls["CreateModel"], walked.calls["DeleteModel"]) == (1, 0)
 
 
 @pytest.mark.slow
@@ -97,9 +105,9 @@ def test_what_refers_to_the_model_never_holds_another_name(url: str, sagemaker: 
 
 
 @pytest.mark.slow
-def test_nothing_has_drifted(walked: str) -> None:
-    assert '"DetectionStatus": "DETECTION_COMPLETE"' in walked
-    assert set(re.findall(r'"StackResourceDriftStatus": "(\w+)"', walked)) == {"IN_SYNC"}
+def test_nothing_has_drifted(walked: Walk) -> None:
+    assert '"DetectionStatus": "DETECTION_COMPLETE"' in walked.printed
+    assert set(re.findall(r'"StackResourceDriftStatus": "(\w+)"', walked.printed)) == {"IN_SYNC"}
 
 
 @pytest.mark.slow
