@@ -75,7 +75,8 @@ def existing(deployments: Deployments, goal: Deployment, stack: Stack) -> dict[s
         served = deployments.find(definition["Type"], stack.place)
         names = served.definition.primary_identifier
         given = {name: definition.get("Properties", {}).get(name) for name in names}
-        if logical_id in stack.resources or not all(isinstance(one, str) for one in given.values()):
+        had = stack.resources.get(logical_id)
+        if (had and had.exists) or not all(isinstance(one, str) for one in given.values()):
             continue
         identifier = "|".join(given.values())
         owner = deployments.stacks.owner(stack.place, definition["Type"], identifier)

@@ -170,7 +170,11 @@ class ResourceOperations:
         self._stacks.put(self._stack, started)
         request = Request(self._stack.place, str(uuid.uuid4()))
         exists = served.provider.read(served.definition, request, identifier)
-        self._done(replace(wanted, reason="Resource import completed."), "IMPORT_COMPLETE", exists)
+        with self._stacks.changed:
+            # Two change sets may have found it in no stack.
+            if owner := self._stacks.owner(self._stack.place, wanted.type_name, identifier):
+                raise ResourceFailed(f"{identifier} already exists in stack {owner.id}", "AlreadyExists")
+            self._done(replace(wanted, reason="Resource import completed."), "IMPORT_COMPLETE", exists)
         tags = self._stack.goal.tags
         if served.definition.tag_property is not None and served.definition.updatable and tags:
             adopted = self._stack.resources[wanted.logical_id]

@@ -268,3 +268,17 @@ def test_only_what_a_template_names_by_text_and_no_stack_has_is_imported(user: U
     existing(control, "p")
     made = user.change_set("s", body, ChangeSetType="CREATE", ImportExistingResources=True)
     assert user.changes(made) == {"N": "Add", "M": "Add"}
+
+
+def test_what_another_stack_imported_first(user: User, control: Control) -> None:
+    existing(control)
+    first = change_set(user, template(M=adopted()), "first")
+    second = change_set(user, template(M=adopted()), "second")
+    assert user.execute(first)["StackStatus"] == "IMPORT_COMPLETE"
+    assert user.execute(second)["StackStatus"] == "IMPORT_ROLLBACK_COMPLETE"
+    owner = user.describe("first")["StackId"]
+    assert ("M", "IMPORT_FAILED", f"found already exists in stack {owner}") in user.events("second")
+    assert user.delete("second")["StackStatus"] == "DELETE_COMPLETE"
+    assert (
+        user.client.describe_stack_resources(PhysicalResourceId="found")["StackResources"][0]["StackName"] == "first"
+    )
