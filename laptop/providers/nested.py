@@ -85,12 +85,11 @@ class NestedStacks:
     ) -> Resource:
         """Update the stack; in a rollback of its parent it goes back to what it was."""
         place, stack_id = request.place, resource.physical_id
-        now = self._described(place, stack_id)
-        if request.reverting and now["StackStatus"] == "UPDATE_FAILED":
-            self._call("RollbackStack", place, {"StackName": stack_id})
-            return self._ended(request, stack_id, progress, "UPDATE_ROLLBACK_COMPLETE")
         back = {"Deployment": resource.model["Deployment"]}
-        if request.reverting and now["Deployment"] is back["Deployment"]:
+        if request.reverting and self._described(place, stack_id)["StackStatus"] == "UPDATE_FAILED":
+            self._call("RollbackStack", place, {"StackName": stack_id})
+            self._ended(request, stack_id, progress, "UPDATE_ROLLBACK_COMPLETE")
+        if request.reverting and self._described(place, stack_id)["Deployment"] is back["Deployment"]:
             return self._resource(place, stack_id)
         asked = back if request.reverting else self._asked(request, desired)
         try:
