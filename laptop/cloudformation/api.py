@@ -101,8 +101,7 @@ class CloudFormation:
         stack.options["DisableRollback"] = on_failure == "DO_NOTHING"
         stack.policy = self._policy(stack.place, request, "StackPolicy")
         stack.token = request.get("ClientRequestToken")
-        if self.stacks.find(stack.place, stack.id) is None:
-            self.stacks.add(stack)
+        self.stacks.add(stack)
         minutes = request.get("TimeoutInMinutes")
         self._start(stack, "CREATE_IN_PROGRESS", lambda operation: operation.create(on_failure), minutes=minutes)
 

@@ -44,7 +44,7 @@ class ChangeSets:
             raise Invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE.")
         if kind == "IMPORT" and not request.get("ResourcesToImport"):
             raise Invalid("Must Provide at least one resource to import")
-        stack, is_new = self._stack(place, request, kind)
+        stack = self._stack(place, request, kind)
         name = request["ChangeSetName"]
         same = next((one for one in stack.change_sets.values() if one.name == name), None)
         # A change set that FAILED gives way, as one that was executed does: that one is gone.
@@ -54,19 +54,19 @@ class ChangeSets:
         arn = f"{stack.id.partition(':stack/')[0]}:changeSet/{name}/{uuid.uuid4()}"
         change_set = ChangeSet(arn, name, kind, goal, reason, datetime.now(UTC), changes, request)
         with self._stacks.changed:
-            if is_new:
+            if self._stacks.find(place, stack.id) is None:
                 self._stacks.add(stack)
                 self._stacks.set_status(stack, "REVIEW_IN_PROGRESS", "User Initiated")
             others = {key: one for key, one in stack.change_sets.items() if one is not same}
             stack.change_sets = {**others, change_set.id: change_set}
         return {"Id": change_set.id, "StackId": stack.id}
 
-    def _stack(self, place: Place, request: Json, kind: str) -> tuple[Stack, bool]:
+    def _stack(self, place: Place, request: Json, kind: str) -> Stack:
         stack = self._stacks.find(place, request["StackName"])
         if stack is None:
             if kind == "UPDATE":
                 raise Invalid(f"Stack [{request['StackName']}] does not exist")
-            return self._stacks.new(place, request["StackName"]), True
+            return self._stacks.new(place, request["StackName"])
         in_review = stack.status == "REVIEW_IN_PROGRESS"
         if kind == "CREATE" and not in_review:
             raise Invalid(
@@ -75,7 +75,7 @@ class ChangeSets:
             )
         if kind == "UPDATE" or not in_review:
             self._cloudformation.require_updatable(stack)
-        return stack, False
+        return stack
 
     def _planned(self, stack: Stack, kind: str, request: Json) -> tuple[Deployment | None, list[Change], str]:
         """What a change set deploys and changes; or nothing, and why it is FAILED."""

@@ -105,13 +105,12 @@ def plan(
         change = planner.change(logical_id, existing.get(logical_id), scope)
         changes.append(change)
         scope = _after(scope, change, find)
-    removed = [one for logical_id, one in existing.items() if logical_id not in needed and one.exists]
-    return changes + [_removal(one) for one in removed]
-
-
-def _removal(resource: StackResource) -> Change:
-    return Change("Remove", resource.logical_id, resource.type_name, resource.physical_id, before=resource.properties,
-                  policy_action="Retain" if resource.is_kept else "Delete")  # fmt: skip
+    for name, one in existing.items():
+        if name not in needed and one.exists:
+            action = "Retain" if one.is_kept else "Delete"
+            removal = Change("Remove", name, one.type_name, one.physical_id, None, action, before=one.properties)
+            changes.append(removal)
+    return changes
 
 
 def _after(scope: Scope, change: Change, find: Find) -> Scope:

@@ -22,7 +22,8 @@ class Reverting(ResourceOperations):
 
     def revert(self, logical_id: str) -> bool:
         """Bring a resource back to what it was before the operation."""
-        was, now = self._stack.stable_resources[logical_id], self._stack.resources.get(logical_id)
+        was = self._stack.stable_resources[logical_id]
+        now = self._stack.resources.get(logical_id, was)
         try:
             if was.exists is None:
                 return True
@@ -30,13 +31,16 @@ class Reverting(ResourceOperations):
                 self._make_again(self._following(was), now)
                 self._remade.add(logical_id)
                 return True
-            if now is not None and now.exists is not None and now.physical_id != was.physical_id:
-                self._take_back(now, was)
-            elif now is not None and _was_touched(now, was):
+            replaced = now.physical_id != was.physical_id
+            if replaced:
+                now = self._take_back(now, was)
+            if _was_touched(now, was):
                 self._send_back(was, now)
             else:
-                failed = now is not None and now.status == "UPDATE_FAILED"
-                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if failed else was, event=failed)
+                if replaced:
+                    self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS"))
+                told = replaced or now.status == "UPDATE_FAILED"
+                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if told else was, event=told)
             self._follow(was)
         except Exception as problem:
             self._fail(was, "update", problem)
@@ -60,23 +64,30 @@ class Reverting(ResourceOperations):
         if self._stack.resources[was.logical_id].physical_id != was.physical_id:
             self._remade.add(was.logical_id)
 
-    def _make_again(self, was: StackResource, now: StackResource | None) -> None:
+    def _make_again(self, was: StackResource, now: StackResource) -> None:
         """What was deleted to make room for its replacement is made once more; the replacement goes first."""
         served = self._find(was)
-        if now is not None and now.exists is not None and now.physical_id != was.physical_id:
+        if now.exists is not None and now.physical_id != was.physical_id:
             if now.created and now.properties == was.properties:
                 return
             self._remove(served, now)
         self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS", exists=None))
         self._make(served, replace(was, exists=None, physical_id=""), "UPDATE")
 
-    def _take_back(self, now: StackResource, was: StackResource) -> None:
-        """The old resource of a replacement is still there: it is the stack's again, and the new one is left over."""
+    def _take_back(self, now: StackResource, was: StackResource) -> StackResource:
+        """The old resource of a replacement is still there: the stack has it again, and the new one is left over.
+
+        Answers the old one as the operations left it.
+        """
         with self._stacks.changed:
-            self._stack.leftovers = [one for one in self._stack.leftovers if one.physical_id != was.physical_id]
-            self._leave(now, retained=False)
-            self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS"))
-            self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))
+            key = (was.logical_id, was.physical_id)
+            same = [one for one in self._stack.leftovers if (one.logical_id, one.physical_id) == key]
+            self._stack.leftovers = [one for one in self._stack.leftovers if one not in same]
+            if now.exists is not None:
+                self._leave(now, retained=False)
+            left = replace(same[0] if same else was, retained=False)
+            self._stacks.put(self._stack, left, event=False)
+        return left
 
     def _send_back(self, was: StackResource, now: StackResource) -> None:
         self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)

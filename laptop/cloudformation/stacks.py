@@ -206,9 +206,10 @@ class Stacks:
             return Stack(arn, name, place, "REVIEW_IN_PROGRESS", None, datetime.now(UTC))
 
     def add(self, stack: Stack) -> None:
-        """Make a new stack part of the state; Refused when its name was taken meanwhile."""
+        """Make a stack part of the state, unless it is; Refused when its name was taken meanwhile."""
         with self.changed:
-            if self.find(stack.place, stack.name):
+            known = self.find(stack.place, stack.name)
+            if known is not None and known is not stack:
                 raise Refused("AlreadyExistsException", f"Stack [{stack.name}] already exists")
             self._stacks[stack.id] = stack
 

@@ -353,3 +353,26 @@ def test_what_was_deleted_to_make_room_and_never_made_again(user: User, control:
     made = user.resources("s")["M"]["PhysicalResourceId"]
     assert list(control.things.things) == [made]
     assert control.things.things[made]["Frozen"] == ("2" if then == "update" else "1")
+
+
+def test_the_old_resource_of_two_failed_replacements_is_still_the_stacks(user: User, control: Control) -> None:
+    user.create("s", template(A=thing(Name="a", Frozen="1")))
+    control.things.orders.fail["create", "a"] = "after"
+    assert user.update("s", template(A=thing(Name="a", Frozen="2")), DisableRollback=True)["StackStatus"] == (
+        "UPDATE_FAILED")  # fmt: skip
+    control.things.orders.fail["create", "a"] = "before"
+    assert user.update("s", template(A=thing(Name="a", Frozen="3")))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert user.resources("s")["A"]["PhysicalResourceId"] == "thing-1"
+    assert list(control.things.things) == ["thing-1"]
+
+
+def test_what_was_updated_before_it_was_replaced_goes_back_to_its_properties(user: User, control: Control) -> None:
+    def written(value: str, frozen: str, other: str) -> dict[str, Any]:
+        return template(A=thing(Name="a", Value=value, Frozen=frozen), B=thing(Name="b", Value=other, depends_on="A"))
+
+    user.create("s", written("1", "1", "1"))
+    control.things.orders.fail["update", "b"] = "before"
+    assert user.update("s", written("2", "1", "2"), DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    control.things.orders.fail["update", "b"] = "before"
+    assert user.update("s", written("2", "2", "2"))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert {key: one["Value"] for key, one in control.things.things.items()} == {"thing-1": "1", "thing-2": "1"}
