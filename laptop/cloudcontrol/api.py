@@ -8,7 +8,6 @@ they are known.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -231,7 +230,7 @@ class CloudControl:
 
 
 def _request(place: Place) -> Request:
-    return Request(place, str(uuid.uuid4()))
+    return Request(place)
 
 
 def _as_it_is(served: Served, request: Request, identifier: str) -> Resource:

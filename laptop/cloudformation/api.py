@@ -69,10 +69,8 @@ class CloudFormation:
     def _once(self, name: str, handler: Handler) -> Handler:
         return lambda place, request: self._tokens.once(place, name, request, lambda: handler(place, request) or {})
 
-    def _start(
-        self, stack: Stack, status: str, act: Callable[[Operation], None], *, minutes: int | None = None
-    ) -> None:
-        self.runs.start(stack, status, lambda run: act(Operation(self.deployments, stack, run)), minutes=minutes)
+    def _start(self, stack: Stack, status: str, act: Callable[[Operation], None], minutes: int | None = None) -> None:
+        self.runs.start(stack, status, lambda run: act(Operation(self.deployments, stack, run)), minutes)
 
     def _of_stack(self, handler: Callable[[Stack, Json], Json | None]) -> Handler:
         """An operation on the stack that a request names, which nothing else changes meanwhile."""
@@ -103,7 +101,7 @@ class CloudFormation:
         stack.token = request.get("ClientRequestToken")
         self.stacks.add(stack)
         minutes = request.get("TimeoutInMinutes")
-        self._start(stack, "CREATE_IN_PROGRESS", lambda operation: operation.create(on_failure), minutes=minutes)
+        self._start(stack, "CREATE_IN_PROGRESS", lambda operation: operation.create(on_failure), minutes)
 
     def _policy(self, place: Place, request: Json, member: str) -> policy.Policy | None:
         """The stack policy that a request gives as a body or a URL; None when it gives none."""
@@ -149,9 +147,7 @@ class CloudFormation:
             stack.token = request.get("ClientRequestToken")
             stack.policy, stack.policy_during_update = lasting or stack.policy, during
             stack.options["RetainExceptOnCreate"] = request.get("RetainExceptOnCreate", False)
-            self._start(
-                stack, "UPDATE_IN_PROGRESS", lambda operation: operation.update(disable_rollback=disable_rollback)
-            )
+            self._start(stack, "UPDATE_IN_PROGRESS", lambda operation: operation.update(disable_rollback))
 
     def start_import(self, stack: Stack, goal: Deployment) -> None:
         """Begin to adopt what the goal imports."""

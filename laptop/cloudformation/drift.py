@@ -133,9 +133,8 @@ class Drift:
         definition = served.definition
         if resource.exists is None:
             return {"StackResourceDriftStatus": "NOT_CHECKED"}
-        request = Request(stack.place, str(uuid.uuid4()))
         try:
-            read = served.provider.read(definition, request, resource.exists.identifier)
+            read = served.provider.read(definition, Request(stack.place), resource.exists.identifier)
         except ResourceFailed as failure:
             if failure.code == "NotFound":
                 return {"StackResourceDriftStatus": "DELETED"}

@@ -5,7 +5,6 @@ Sources: "Import AWS resources into a CloudFormation stack manually" and "automa
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 from laptop.providers.identifiers import exists, primary
@@ -50,7 +49,7 @@ def identifiers(deployments: Deployments, place: Place, asked: Sequence[Json]) -
     found = {}
     for one in asked:
         kind, given = one["ResourceType"], one["ResourceIdentifier"]
-        served, request = deployments.find(kind, place), Request(place, str(uuid.uuid4()))
+        served, request = deployments.find(kind, place), Request(place)
         try:
             identifier = primary(served, request, given)
         except ValueError:
@@ -80,8 +79,7 @@ def existing(deployments: Deployments, goal: Deployment, stack: Stack) -> dict[s
             continue
         identifier = "|".join(given.values())
         owner = deployments.stacks.owner(stack.place, definition["Type"], identifier)
-        request = Request(stack.place, str(uuid.uuid4()))
-        if owner is None and exists(served, request, identifier, ("NotFound", "UnsupportedAction")):
+        if owner is None and exists(served, Request(stack.place), identifier, ("NotFound", "UnsupportedAction")):
             found[logical_id] = identifier
             if definition.get("DeletionPolicy") not in ("Retain", "RetainExceptOnCreate"):
                 named = ", ".join(f"{name}={value}" for name, value in given.items())

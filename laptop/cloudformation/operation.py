@@ -22,7 +22,7 @@ from laptop.providers.protocol import ResourceFailed
 from laptop.template import functions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Collection, Iterable
 
     from laptop.cloudformation.deployments import Deployments
     from laptop.cloudformation.runs import Run
@@ -55,7 +55,7 @@ class Operation:
             self._status("ROLLBACK_IN_PROGRESS", f"{failure.rstrip('. ')}. Rollback requested by user.")
             self.roll_back()
 
-    def update(self, *, disable_rollback: bool) -> None:
+    def update(self, disable_rollback: bool) -> None:
         """Bring a stack to its new deployment; what it was is kept in `stable`."""
         failure = self._deploy()
         if self._run.superseded:
@@ -66,7 +66,7 @@ class Operation:
             if not failure:
                 self._status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         if not failure:
-            self._leave_removed()
+            self._leave_removed(self._stack.kept)
             self._clean_up()
             self._succeed("UPDATE_COMPLETE")
         elif disable_rollback and not self._run.reason:
@@ -111,16 +111,19 @@ class Operation:
         if failed := self._resources.failed["update"]:
             self._status(f"{word}_FAILED", _failed("update", failed))
             return
-        made = [one for name, one in stack.resources.items() if name not in stable]
-        if word == "UPDATE_ROLLBACK":
+        policies = () if stack.options.get("RetainExceptOnCreate") else ("Retain",)
+        made = stack.resources.items()
+        kept = {name for name, one in made if one.imported or one.definition.get("DeletionPolicy") in policies}
+        if stack.stable is None:
+            self._delete_all(kept)
+        else:
             self._status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-        retained = () if stack.options.get("RetainExceptOnCreate") else ("Retain",)
-        self._delete_all(made, lambda one: one.imported or one.definition.get("DeletionPolicy") in retained)
+            self._leave_removed(kept)
         self._clean_up()
         if self._run.superseded:
             return
-        failed = [one.logical_id for one in made if stack.resources[one.logical_id].status == "DELETE_FAILED"]
-        if failed and word == "ROLLBACK":
+        failed = [name for name, one in stack.resources.items() if one.status == "DELETE_FAILED"]
+        if failed and stack.stable is None:
             self._status("ROLLBACK_FAILED", _failed("delete", failed))
             return
         self._restore_stable()
@@ -140,7 +143,7 @@ class Operation:
     def delete(self, retained: Iterable[str] = (), *, force: bool = False) -> None:
         """Delete everything, what depends first; what is retained is left alone."""
         left_behind = self._clean_up()
-        self._delete_all(self._stack.resources.values(), lambda one: one.logical_id in retained or one.is_kept)
+        self._delete_all({*retained, *self._stack.kept})
         if self._run.superseded:
             return
         undeleted = [one for one in self._stack.resources.values() if one.status == "DELETE_FAILED"]
@@ -177,25 +180,27 @@ class Operation:
         failed = self._resources.failed
         return self._run.reason or "".join(_failed(word, names) for word, names in failed.items() if names)
 
-    def _leave_removed(self) -> None:
-        """What the new template no longer has is left over; its DeletionPolicy says whether it is kept."""
+    def _leave_removed(self, retained: Collection[str]) -> None:
+        """What the template in force does not have is left over, to be deleted unless it is retained."""
         with self._stacks.changed:
             stack, wanted = self._stack, self._stack.goal.template.resources
-            removed = [one for name, one in stack.resources.items() if name not in wanted and one.exists is not None]
-            stack.leftovers += [replace(one, retained=one.is_kept) for one in removed]
+            removed = [one for name, one in stack.resources.items() if name not in wanted]
+            stack.leftovers += [replace(one, retained=one.logical_id in retained) for one in removed]
             stack.resources = {name: one for name, one in stack.resources.items() if name in wanted}
 
     def _clean_up(self) -> list[StackResource]:
         """Delete what is left over; a failure is tried again, and then left behind as CloudFormation does.
 
-        Answers what is left behind.
+        What depends goes first, but in the last try nothing waits for what cannot be deleted. Answers what is left
+        behind.
         """
-        for _ in range(_CLEAN_UP_TRIES):
+        for tries_left in reversed(range(_CLEAN_UP_TRIES)):
             with self._stacks.changed:
                 leftovers = {str(number): one for number, one in enumerate(self._stack.leftovers)}
             if not leftovers or self._run.superseded:
                 return []
-            self._run.walk(_deletion_graph(leftovers), partial(self._clear, leftovers), despite_failures=True)
+            graph = _deletion_graph(leftovers) if tries_left else {key: set[str]() for key in leftovers}
+            self._run.walk(graph, partial(self._clear, leftovers), despite_failures=True)
         with self._stacks.changed:
             left_behind, self._stack.leftovers = self._stack.leftovers, []
         return left_behind
@@ -206,8 +211,8 @@ class Operation:
                 self._stack.leftovers.remove(leftovers[number])
         return done
 
-    def _delete_all(self, resources: Iterable[StackResource], is_retained: Callable[[StackResource], bool]) -> None:
-        named = {one.logical_id: replace(one, retained=is_retained(one)) for one in resources}
+    def _delete_all(self, retained: Collection[str]) -> None:
+        named = {name: replace(one, retained=name in retained) for name, one in self._stack.resources.items()}
         self._run.walk(
             _deletion_graph(named),
             lambda name: self._resources.delete(named[name], current=True),

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from laptop.cloudformation.stacks import Stack
     from laptop.paths import Json
 
-_EFFECTS = ("Allow", "Deny")
-
 
 @dataclass(frozen=True)
 class Policy:
@@ -44,7 +42,7 @@ def parse(body: str) -> Policy:
     """The policy of a JSON text; Refused when it is none."""
     try:
         statements = json.loads(body)["Statement"]
-        understood = isinstance(statements, list) and all(one["Effect"] in _EFFECTS for one in statements)
+        understood = isinstance(statements, list) and all(one["Effect"] in ("Allow", "Deny") for one in statements)
     except (ValueError, TypeError, KeyError):
         understood = False
     if not understood:

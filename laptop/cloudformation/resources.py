@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -116,7 +115,6 @@ class ResourceOperations:
         system_tags = {f"aws:cloudformation:{key}": value for key, value in named.items()}
         return Request(
             place=stack.place,
-            token=str(uuid.uuid4()),
             owner=Owner(stack.id, stack.name, resource.logical_id),
             stack_tags=resource.stack_tags,
             previous_stack_tags={} if previous is None else previous.stack_tags,
@@ -168,7 +166,7 @@ class ResourceOperations:
         wanted = replace(wanted, physical_id=identifier, stack_tags={}, imported=True)
         started = replace(wanted, status="IMPORT_IN_PROGRESS", reason="Resource import started.")
         self._stacks.put(self._stack, started)
-        request = Request(self._stack.place, str(uuid.uuid4()))
+        request = Request(self._stack.place)
         exists = served.provider.read(served.definition, request, identifier)
         with self._stacks.changed:
             # Two change sets may have found it in no stack.
@@ -241,8 +239,7 @@ class ResourceOperations:
         """Delete a resource, unless it is retained; `current` when it is still the stack's own."""
         tell = self._settle if current else partial(self._stacks.tell, self._stack)
         if resource.exists is None:
-            if current:
-                tell(resource, "DELETE_COMPLETE")
+            tell(resource, "DELETE_COMPLETE")
             return True
         if resource.retained:
             tell(resource, "DELETE_SKIPPED")

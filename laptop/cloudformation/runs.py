@@ -101,9 +101,7 @@ class Runs:
         self._stacks, self._clock = stacks, clock
         self._runs: dict[str, Run] = {}
 
-    def start(
-        self, stack: Stack, status: str, carry_out: Callable[[Run], None], *, minutes: int | None = None
-    ) -> None:
+    def start(self, stack: Stack, status: str, carry_out: Callable[[Run], None], minutes: int | None = None) -> None:
         """Give a stack a status, and carry an operation out that ends after so many minutes at the latest.
 
         One that still runs, as it may when a stack is deleted, ends first; handlers that run are waited for.

@@ -158,6 +158,11 @@ class Stack:
         return frozenset().union(*(one.template.secrets for one in (self.deployment, self.stable) if one))
 
     @property
+    def kept(self) -> set[str]:
+        """The resources that their DeletionPolicy keeps when the stack no longer has them."""
+        return {name for name, one in self.resources.items() if one.is_kept}
+
+    @property
     def rollback_word(self) -> str:
         """A stack that was never complete has nothing to go back to but the absence of its resources."""
         return "ROLLBACK" if self.stable is None else "UPDATE_ROLLBACK"
@@ -190,15 +195,13 @@ class Stacks:
 
     def new(self, place: Place, name: str) -> Stack:
         """A stack that is not part of the state yet; Refused when the name is taken or no name of a stack."""
-        problems = []
-        if not _STACK_NAME.fullmatch(name):
-            problems.append("Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*")
-        if len(name) > 128:
-            problems.append("Member must have length less than or equal to 128")
-        if problems:
-            texts = [f"Value '{name}' at 'stackName' failed to satisfy constraint: {one}" for one in problems]
-            plural = "s" * (len(texts) > 1)
-            raise Invalid(f"{len(texts)} validation error{plural} detected: {'; '.join(texts)}")
+        constraints = {
+            "satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*": _STACK_NAME.fullmatch(name),
+            "have length less than or equal to 128": len(name) <= 128,
+        }
+        said = f"Value '{name}' at 'stackName' failed to satisfy constraint: Member must"
+        if texts := [f"{said} {text}" for text, met in constraints.items() if not met]:
+            raise Invalid(f"{len(texts)} validation error{'s' * (len(texts) > 1)} detected: {'; '.join(texts)}")
         with self.changed:
             if self.find(place, name):
                 raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,7 +47,7 @@ class Request:
     """
 
     place: Place
-    token: str
+    token: str = field(default_factory=lambda: str(uuid.uuid4()))
     owner: Owner | None = None
     stack_tags: Mapping[str, str] = field(default_factory=dict)
     previous_stack_tags: Mapping[str, str] = field(default_factory=dict)

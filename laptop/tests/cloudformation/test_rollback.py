@@ -376,3 +376,30 @@ def test_what_was_updated_before_it_was_replaced_goes_back_to_its_properties(use
     control.things.orders.fail["update", "b"] = "before"
     assert user.update("s", written("2", "2", "2"))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert {key: one["Value"] for key, one in control.things.things.items()} == {"thing-1": "1", "thing-2": "1"}
+
+
+ADDING = template(A=thing(Name="a", Value="2", depends_on="D"), B=thing(Name="b"), D=thing(Name="d", depends_on="B"))
+
+
+def test_what_a_rollback_cannot_delete_is_told(user: User, control: Control) -> None:
+    user.create("s", template(A=thing(Name="a")))
+    control.things.orders.fail["update", "a"] = "before"
+    control.things.orders.astonish["delete", "d"] = ValueError("a secret")
+    body = template(
+        A=thing(Name="a", Value="2", depends_on="D"), B=thing(Name="b"), D=thing(Name="d", depends_on="B")
+    )
+    assert user.update("s", ADDING)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert sorted(one["Name"] for one in control.things.things.values()) == ["a", "d"]
+    last = {one[0]: one[1] for one in user.events("s")}
+    assert (last["B"], last["D"]) == ("DELETE_COMPLETE", "DELETE_FAILED")
+    assert user.resources("s").keys() == {"A"}
+
+
+def test_what_an_update_made_is_deleted_by_a_second_try_of_its_rollback(user: User, control: Control) -> None:
+    user.create("s", template(A=thing(Name="a")))
+    control.things.orders.fail.update({("update", "a"): "before", ("delete", "d"): "before"})
+    body = template(
+        A=thing(Name="a", Value="2", depends_on="D"), B=thing(Name="b"), D=thing(Name="d", depends_on="B")
+    )
+    assert user.update("s", ADDING)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert [one["Name"] for one in control.things.things.values()] == ["a"]
