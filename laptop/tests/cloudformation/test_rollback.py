@@ -385,9 +385,6 @@ def test_what_a_rollback_cannot_delete_is_told(user: User, control: Control) -> 
     user.create("s", template(A=thing(Name="a")))
     control.things.orders.fail["update", "a"] = "before"
     control.things.orders.astonish["delete", "d"] = ValueError("a secret")
-    body = template(
-        A=thing(Name="a", Value="2", depends_on="D"), B=thing(Name="b"), D=thing(Name="d", depends_on="B")
-    )
     assert user.update("s", ADDING)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert sorted(one["Name"] for one in control.things.things.values()) == ["a", "d"]
     last = {one[0]: one[1] for one in user.events("s")}
@@ -398,8 +395,5 @@ def test_what_a_rollback_cannot_delete_is_told(user: User, control: Control) -> 
 def test_what_an_update_made_is_deleted_by_a_second_try_of_its_rollback(user: User, control: Control) -> None:
     user.create("s", template(A=thing(Name="a")))
     control.things.orders.fail.update({("update", "a"): "before", ("delete", "d"): "before"})
-    body = template(
-        A=thing(Name="a", Value="2", depends_on="D"), B=thing(Name="b"), D=thing(Name="d", depends_on="B")
-    )
     assert user.update("s", ADDING)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert [one["Name"] for one in control.things.things.values()] == ["a"]
