@@ -66,7 +66,7 @@ class Operation:
             if not failure:
                 self._status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         if not failure:
-            self._leave_removed(self._stack.kept)
+            self._leave_removed({name for name, one in self._stack.resources.items() if one.is_kept})
             self._clean_up()
             self._succeed("UPDATE_COMPLETE")
         elif disable_rollback and not self._run.reason:
@@ -143,7 +143,7 @@ class Operation:
     def delete(self, retained: Iterable[str] = (), *, force: bool = False) -> None:
         """Delete everything, what depends first; what is retained is left alone."""
         left_behind = self._clean_up()
-        self._delete_all({*retained, *self._stack.kept})
+        self._delete_all({*retained, *(name for name, one in self._stack.resources.items() if one.is_kept)})
         if self._run.superseded:
             return
         undeleted = [one for one in self._stack.resources.values() if one.status == "DELETE_FAILED"]

@@ -158,11 +158,6 @@ class Stack:
         return frozenset().union(*(one.template.secrets for one in (self.deployment, self.stable) if one))
 
     @property
-    def kept(self) -> set[str]:
-        """The resources that their DeletionPolicy keeps when the stack no longer has them."""
-        return {name for name, one in self.resources.items() if one.is_kept}
-
-    @property
     def rollback_word(self) -> str:
         """A stack that was never complete has nothing to go back to but the absence of its resources."""
         return "ROLLBACK" if self.stable is None else "UPDATE_ROLLBACK"
