@@ -23,7 +23,7 @@ from rich.console import Console
 
 from acceptance.account import Account, StoryFailed, planned, remove
 from acceptance.recording import Recording, differences
-from acceptance.story import ROOT, Story
+from acceptance.story import ROOT, Story, built_package
 from laptop import clients
 from laptop.events import LocalFailure
 from tools.function_package import BuildFailed
@@ -95,13 +95,13 @@ def _live(account: Account, confirmed: str | None, *, only_remove: bool) -> int:
 
 def _compare(account: Account, file: Path) -> int:
     """Tell the story there and on a fresh laptop cloud, keep both, and print where they differ."""
-    recording = Recording(account)
-    if not _told(account, recording):
+    recording, function_package = Recording(account), built_package(account.type_name)
+    if not _told(account, recording, function_package):
         return 1
     with _laptop_cloud(None) as url:
         beside = Account.of_cloud(account.run, url)
         local = Recording(beside)
-        if not _told(beside, local):
+        if not _told(beside, local, function_package):
             return 1
     kept = {one: {"answer": answer, "local": local.answers.get(one)} for one, answer in recording.answers.items()}
     file.parent.mkdir(exist_ok=True)
@@ -115,12 +115,12 @@ def _compare(account: Account, file: Path) -> int:
     return 0
 
 
-def _told(account: Account, recording: Recording) -> bool:
+def _told(account: Account, recording: Recording, function_package: bytes) -> bool:
     """Tell the story in an account and remove what it made, whatever happens; whether all went well."""
     _out.print(f"On {account.url or f'account {account.number}'}, run {account.run}:")
     well = False
     try:
-        Story(account, recording).tell(lambda chapter: _out.print(f"  {chapter}"))
+        Story(account, recording, function_package).tell(lambda chapter: _out.print(f"  {chapter}"))
         well = True
     except _EXPECTED as problem:
         _failed(str(problem))

@@ -24,11 +24,22 @@ ROOT = Path(__file__).resolve().parent.parent
 _ARTIFACTS = "acceptance/model.tar.gz"
 
 
-class Story:
-    """One telling in one account. Answers go into the recording; a turn that it must not take raises StoryFailed."""
+def built_package(type_name: str) -> bytes:
+    """The registrable package of the type under that name. Raises BuildFailed."""
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="acceptance-", dir=build) as folder:
+        return package.build(type_name, Path(folder) / "package.zip").path.read_bytes()
 
-    def __init__(self, account: Account, recording: Recording) -> None:
-        self._account, self._recording = account, recording
+
+class Story:
+    """One telling of a package in one account: answers go into the recording.
+
+    A turn that it must not take raises StoryFailed.
+    """
+
+    def __init__(self, account: Account, recording: Recording, function_package: bytes) -> None:
+        self._account, self._recording, self._package = account, recording, function_package
         self._cloudformation, self._sagemaker = account.client("cloudformation"), account.client("sagemaker")
         text = (ROOT / "examples" / "xgboost.yaml").read_text(encoding="utf-8")
         self._template = move(text, AWS_TYPE, account.type_name).text
@@ -49,13 +60,9 @@ class Story:
     def type_is_registered(self) -> None:
         """Package, bucket, roles and type, as deploy/README.md has it."""
         account, s3 = self._account, self._account.client("s3")
-        build = ROOT / "build"
-        build.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="acceptance-", dir=build) as folder:
-            content = package.build(account.type_name, Path(folder) / "package.zip").path.read_bytes()
         elsewhere: Json = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
         s3.create_bucket(Bucket=account.bucket, **({} if account.region == "us-east-1" else elsewhere))
-        s3.put_object(Bucket=account.bucket, Key="package.zip", Body=content)
+        s3.put_object(Bucket=account.bucket, Key="package.zip", Body=self._package)
         s3.put_object(Bucket=account.bucket, Key=_ARTIFACTS, Body=_empty_archive())
         registration = (ROOT / "deploy" / "registration.yaml").read_text(encoding="utf-8")
         self._deploy("type", registration, TypeName=account.type_name, PackageBucket=account.bucket,

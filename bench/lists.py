@@ -17,7 +17,7 @@ _ROUNDS, _WARM_UP = 20, 5
 
 def rows(function: Path, python: str) -> Iterator[Row]:
     """Measure the last pages against the first, and the memory of reading all against that of one."""
-    with served("sagemaker", str(MODELS)) as (url, _):
+    with served("sagemaker", str(MODELS)) as url:
         pages = list(_pages(url))
         with LambdaRuntime(code=[function], env={"AWS_ENDPOINT_URL": url}) as runtime:
             taken = in_turns(

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL = {
+MODEL: dict[str, Any] = {
     "ExecutionRoleArn": "arn:aws:iam::123456789012:role/inference",
     "PrimaryContainer": {
         "Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1",
@@ -68,10 +69,9 @@ def median(values: Sequence[float]) -> float:
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[tuple[str, list[str]]]:
-    """Give the URL of a bench.server; once the context is left, the list holds what the server said in the end."""
+def served(*arguments: str) -> Iterator[str]:
+    """Give the URL of a bench.server, which ends with the context."""
     command = [sys.executable, "-m", "bench.server", *arguments]
-    said: list[str] = []
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as server:
@@ -80,7 +80,17 @@ def served(*arguments: str) -> Iterator[tuple[str, list[str]]]:
             url = server.stdout.readline().strip()
             if not url:
                 raise RuntimeError(f"bench.server {' '.join(arguments)} did not start")
-            yield url, said
-            said += server.communicate()[0].splitlines()
+            yield url
+            server.communicate()
         finally:
             server.kill()
+
+
+def finished(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """What a command prints once it has succeeded. Raises RuntimeError with its words when it has not."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout

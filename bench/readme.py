@@ -41,7 +41,8 @@ def _table(results: dict[str, Any]) -> str:
         floor, ours = (_amount(row[side], row["unit"]) for side in ("floor", "ours"))
         target = "" if row["target"] is None else f"{row['target']:.2f}"
         rows.append(f"| {row['what']} | {row['floor_is']} | {floor} | {ours} | {row['ratio']:.2f} | {target} |")
-    return "\n".join([*rows, "", f"{results['machine']}; {results['versions']}."])
+    without = [results["without"]] if results.get("without") else []
+    return "\n".join([*rows, "", f"{results['machine']}; {results['versions']}.", *without])
 
 
 def _amount(value: float, unit: str) -> str:

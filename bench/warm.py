@@ -32,9 +32,17 @@ def client(url: str) -> Any:
     return clients.client("sagemaker", url)
 
 
-def measure(function: Path) -> tuple[dict[str, dict[str, list[float]]], dict[str, int]]:
+def rows(function: Path) -> Iterator[Row]:
+    """Compare each contender with the floor, and the numbers of calls with what they may be."""
+    seconds, calls = _measure(function)
+    yield from _latencies(seconds)
+    for action, made in calls.items():
+        yield Row(f"API calls, {action}", "what it may take", CALLS[action], made, "", 1.0)
+
+
+def _measure(function: Path) -> tuple[dict[str, dict[str, list[float]]], dict[str, int]]:
     """Return the seconds of each contender by action, and how many calls each action makes."""
-    with served("sagemaker", "100") as (url, _):
+    with served("sagemaker", "100") as url:
         # Endpoint and region as Lambda's environment gives them; read when the handlers are imported.
         os.environ.update({"AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "us-east-1"})
         from aws_sagemaker_model.handlers import resource
@@ -49,19 +57,12 @@ def measure(function: Path) -> tuple[dict[str, dict[str, list[float]]], dict[str
             return seconds, dict(_counted(url, contenders[IN_PROCESS]))
 
 
-def rows(seconds: Mapping[str, Mapping[str, list[float]]]) -> Iterator[Row]:
-    """Compare each contender with the floor."""
+def _latencies(seconds: Mapping[str, Mapping[str, list[float]]]) -> Iterator[Row]:
     for name, limit in LIMITS.items():
         for action, taken in seconds.items():
             floor, ours = median(taken[FLOOR]) * 1e3, median(taken[name]) * 1e3
             target = None if action == _WITHOUT_TARGET else limit
             yield Row(f"warm {action}, {name}", "same calls, kept boto3 client", floor, ours, "ms", target)
-
-
-def call_rows(calls: Mapping[str, int]) -> Iterator[Row]:
-    """Compare the numbers of calls with what they may be."""
-    for action, made in calls.items():
-        yield Row(f"API calls, {action}", "what it may take", CALLS[action], made, "", 1.0)
 
 
 def _floor(sagemaker: Any) -> dict[str, Contender]:

@@ -6,6 +6,8 @@ import ipaddress
 import time
 import urllib.parse
 import uuid
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -73,16 +75,22 @@ class Operation:
     def __init__(self, cloudformation: Any, stack_name: str, resources: int | None = None) -> None:
         self._cloudformation, self.stack_name, self.resources = cloudformation, stack_name, resources
         self._stack = stack_name
-        self._seen = {event["EventId"] for event in self._all_events()}
+        self._seen: set[str] = set()
+        self._seen.update(event["EventId"] for event in self._new_events(pages=1))
         self.own: list[Json] = []
         self.status = ""
 
-    def _all_events(self) -> list[Json]:
-        pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._stack)
-        try:
-            return [event for page in pages for event in page["StackEvents"]][::-1]
-        except ClientError:
-            return []
+    def _new_events(self, pages: int | None = None) -> list[Json]:
+        """The events after those that were seen, oldest first: pages begin with the newest."""
+        described = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._stack)
+        new: list[Json] = []
+        with suppress(ClientError):
+            for page in islice(described, pages):
+                unseen = [event for event in page["StackEvents"] if event["EventId"] not in self._seen]
+                new += unseen
+                if len(unseen) < len(page["StackEvents"]):
+                    break
+        return new[::-1]
 
     def events(self) -> Iterator[Json]:
         """The operation's events as they happen, until the stack rests; `status` and `own` are complete then."""
@@ -90,7 +98,7 @@ class Operation:
             stack = self.describe()
             # By its id a stack can still be described after its deletion.
             self._stack, self.status = stack["StackId"], stack["StackStatus"]
-            for event in self._all_events():
+            for event in self._new_events():
                 if event["EventId"] not in self._seen:
                     self._seen.add(event["EventId"])
                     self.own.append(event)

@@ -18,7 +18,6 @@ from laptop.cloudcontrol.api import CloudControl
 from laptop.cloudformation.api import CloudFormation
 from laptop.cloudformation.deployments import Deployments
 from laptop.cloudformation.stacks import Stacks
-from laptop.console_page.page import ConsolePage
 from laptop.events import LocalFailure
 from laptop.http_server import HttpServer
 from laptop.inside import PATH as INSIDE_PATH
@@ -45,6 +44,7 @@ from laptop.registry.registrations import Registrations
 from laptop.registry.resources import RegistryProvider
 from laptop.registry.types import Pinned, Types
 from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
+from laptop.sagemaker.rules import service_model
 from laptop.sagemaker.server import SageMakerApp
 from laptop.sagemaker.service import models_and_endpoints, write_system_tags
 from laptop.wire import Api, error_answer, place_of
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from laptop.console_page.page import ConsolePage
     from laptop.debugging import Debugger
     from laptop.http_server import Answer
     from laptop.providers.handlers import OnTagged
@@ -134,7 +135,6 @@ class Cloud:
             self._closing.callback(self._others.close)
             self._types = Types(self._start, sources)
             self._closing.callback(self._types.close)
-            self._ministack.bootstrap(Place(REGION))
             self._callbacks = Callbacks(self.url)
             self._make_apis(strict=strict)
             # Closed before what waits for them: an operation ends when its handler does.
@@ -144,6 +144,11 @@ class Cloud:
         except BaseException:
             self.close()
             raise
+
+    def load(self) -> None:
+        """Load now what the first requests would otherwise wait for."""
+        service_model()
+        self._ministack.bootstrap(Place(REGION))
 
     def _make_apis(self, *, strict: bool) -> None:
         published, outside, types = PublishedTypes(), Outside(self.url), self._types
@@ -255,6 +260,9 @@ class Cloud:
 
 
 def _console_page(stacks: Stacks, invocations: Invocations, providers: Providers) -> ConsolePage:
+    # Imported when it is asked for, and Jinja with it.
+    from laptop.console_page.page import ConsolePage
+
     def write_only(type_name: str, place: Place) -> Iterable[str]:
         served = providers.find(type_name, place)
         return served.definition.write_only if served else ()

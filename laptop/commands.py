@@ -17,8 +17,6 @@ from rich.markup import escape
 from laptop import clients, console, ending, given, watching
 from laptop.events import LocalFailure, follow, production_event
 from laptop.inside import PATH as INSIDE_PATH
-from laptop.packaging import packaged
-from laptop.runtime import TYPE_FUNCTION
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -38,11 +36,14 @@ def up(arguments: Namespace) -> int:
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
         print(_greeting(cloud, watch, arguments), flush=True)
+        cloud.load()
         ending.wait_for_signal()
     return 0
 
 
 def _greeting(cloud: Cloud, watch: console.Stopwatch, arguments: Namespace) -> str:
+    from laptop.runtime import TYPE_FUNCTION
+
     proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
     region = {"AWS_DEFAULT_REGION": clients.REGION, "AWS_REGION": clients.REGION}
     exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
@@ -158,7 +159,7 @@ def deploy(arguments: Namespace) -> int:
     template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
-        change_set = _change_set(cloudformation, arguments, packaged(template, arguments.template, url))
+        change_set = _change_set(cloudformation, arguments, _packaged(template, arguments, url))
         if change_set is None:
             console.out.print(f"No changes to deploy. Stack {given.stack_name(arguments)} is up to date.")
             return 0
@@ -170,13 +171,21 @@ def change_set(arguments: Namespace) -> int:
     template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url)
-        made = _change_set(cloudformation, arguments, packaged(template, arguments.template, url))
+        made = _change_set(cloudformation, arguments, _packaged(template, arguments, url))
         if made is None:
             console.out.print(f"No changes. Stack {given.stack_name(arguments)} is up to date.")
             return 0
         console.print_changes(made["Changes"])
         cloudformation.delete_change_set(ChangeSetName=made["ChangeSetId"])
     return 0
+
+
+def _packaged(template: str, arguments: Namespace, url: str) -> str:
+    """The template as the cloud can read it: local files that it names are put into S3."""
+    # Loaded when the cloud is up.
+    from laptop.packaging import packaged
+
+    return packaged(template, arguments.template, url)
 
 
 def import_(arguments: Namespace) -> int:

@@ -5,6 +5,7 @@ Handlers see these and nothing else of the environment, so that a requirement th
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -74,7 +75,10 @@ def _meets(requirement: Requirement, found: dict[str, importlib.metadata.Distrib
 
 def _entries(distribution: importlib.metadata.Distribution) -> Mapping[str, Path]:
     """The files and folders at the top of where a distribution is installed; scripts lie elsewhere."""
-    names = {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
+    record = distribution.read_text("RECORD")
+    # Of `files` each is an object; a distribution such as botocore has two thousand.
+    paths = [row[0] for row in csv.reader(record.splitlines())] if record else map(str, distribution.files or ())
+    names = {path.partition("/")[0] for path in paths} - {"..", "__pycache__"}
     return {name: Path(str(distribution.locate_file(name))) for name in names}
 
 

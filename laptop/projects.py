@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ SETTINGS = ".rpdk-config"
 _CODE, _REQUIREMENTS, _INPUTS = "src", "requirements.txt", "inputs"
 _CACHE = ".laptop"
 _MOST_NAMED_FILES = 3
-_Stamps = Mapping[Path, tuple[int, int]]
+_Stamps = Mapping[str, tuple[int, int]]
 
 
 class UnusableProject(LocalFailure):
@@ -54,10 +57,28 @@ class Layout:
 
     def files(self) -> Iterator[Path]:
         """Every file that a change is looked for in."""
+        yield from self._beside()
+        yield from (Path(one.path) for folder in self.code if folder.is_dir() for one in _entries(folder))
+
+    def stamps(self) -> _Stamps:
+        """What changes when such a file does. Quick: it is looked at before every operation. Raises OSError."""
+        statuses = {str(one): one.stat() for one in self._beside()}
+        statuses |= {one.path: one.stat() for folder in self.code if folder.is_dir() for one in _entries(folder)}
+        return {path: (status.st_mtime_ns, status.st_size) for path, status in statuses.items()}
+
+    def _beside(self) -> Iterator[Path]:
         yield self.schema
         yield from (one for one in (self.root / SETTINGS, self.requirements) if one and one.is_file())
-        found = (path for folder in self.code for path in folder.rglob("*"))
-        yield from (path for path in found if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    """Every file in a folder and in those below it, byte code apart."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path) if entry.name != "__pycache__" else ()
+            elif entry.is_file():
+                yield entry
 
 
 def layout(folder: Path) -> Layout:
@@ -105,7 +126,8 @@ class Project:
         self._changing = threading.Lock()
         self._contents: Mapping[Path, str] = {}
         self._links = 0
-        self._problem: tuple[_Stamps, LocalFailure] | None = None
+        self._problem: tuple[_Stamps | None, LocalFailure] | None = None
+        self._looked = -math.inf
         try:
             self.layout = find()
             self._stamps = _stamps(self.layout)
@@ -117,37 +139,49 @@ class Project:
     @property
     def definition(self) -> TypeDefinition:
         """The schema as it is now, or as it was when it could last be used: `code` says what is wrong with it."""
-        with self._changing, suppress(LocalFailure):
+        with suppress(LocalFailure):
             self._look()
         return self._code.definition
 
     def code(self) -> Code:
         """The code as it is now. Raises LocalFailure while schema, settings or requirements cannot be used."""
-        with self._changing:
-            self._look()
-            return self._code
+        self._look()
+        return self._code
 
     def close(self) -> None:
         """Remove what was made beside the project."""
         self._folder.cleanup()
 
     def _look(self) -> None:
-        found = self._find()
-        stamps = _stamps(found)
-        if stamps == self._stamps:
-            return
-        if self._problem and self._problem[0] == stamps:
-            raise self._problem[1]
-        former, contents = self._code, self._contents
+        """See what has changed. One look is for everybody who asked before it began."""
+        asked = time.monotonic()
+        with self._changing:
+            if self._looked <= asked:
+                self._looked = time.monotonic()
+                self._see()
+            if self._problem:
+                raise self._problem[1]
+
+    def _see(self) -> None:
+        stamps = None
         try:
-            self._code = self._read(found)
+            found = self._find()
+            stamps = _stamps(found)
+            if self._problem and self._problem[0] == stamps:
+                return
+            if stamps != self._stamps:
+                former, contents = self._code, self._contents
+                self._code = self._read(found)
+                self.layout, self._stamps = found, stamps
+                self._tell_of_changes(former, contents)
+            self._problem = None
         except LocalFailure as problem:
             self._problem = stamps, problem
-            raise
-        self.layout, self._stamps, self._problem = found, stamps, None
+
+    def _tell_of_changes(self, former: Code, contents: Mapping[Path, str]) -> None:
         if self._code.digest != former.digest:
             paths = {**contents, **self._contents}
-            changed = _named(found.root, (one for one in paths if contents.get(one) != self._contents.get(one)))
+            changed = _named(self.layout.root, (one for one in paths if contents.get(one) != self._contents.get(one)))
             self._tell(f"{self._code.definition.type_name}: changed, and in use from now on: {changed}")
 
     def _read(self, found: Layout) -> Code:
@@ -209,7 +243,7 @@ def _roots(folder: Path) -> list[Path]:
 
 def _stamps(found: Layout) -> _Stamps:
     try:
-        return {path: (status.st_mtime_ns, status.st_size) for path in found.files() for status in (path.stat(),)}
+        return found.stamps()
     except OSError as error:
         raise UnusableProject(f"{error.filename} cannot be read: {error.strerror}.") from None
 

@@ -85,17 +85,16 @@ def test_ended_in_its_midst_it_removes_what_it_made(url: str) -> None:
     assert _left(url) == []
 
 
-def _on_an_account(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def _with_credentials(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
     credentials = {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "mine"}
-    command = [sys.executable, "-c", ON_AN_ACCOUNT, *arguments]
     return subprocess.run(
         command, cwd=ROOT, env={**kept, **credentials, **environment}, capture_output=True, text=True, check=False
     )
 
 
 def test_on_a_real_account_it_first_says_what_it_makes() -> None:
-    done = _on_an_account("--live", AWS_REGION="eu-west-1")
+    done = _with_credentials([sys.executable, "-c", ON_AN_ACCOUNT, "--live"], AWS_REGION="eu-west-1")
     assert done.returncode == 0, done.stderr
     assert "In account 123456789012, region eu-west-1, this makes and removes again:" in done.stdout
     assert "models cost nothing" in done.stdout
@@ -112,7 +111,7 @@ def test_on_a_real_account_it_first_says_what_it_makes() -> None:
     ids=["an endpoint", "another region", "no region"],
 )
 def test_what_is_no_real_account_is_refused(environment: dict[str, str], message: str) -> None:
-    done = _on_an_account("--live", **environment)
+    done = _with_credentials([*COMMAND, "--live"], **environment)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"error: {message}" in done.stderr
 

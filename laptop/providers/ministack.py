@@ -15,15 +15,17 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from laptop.events import DEFAULT_ACCOUNT, LocalFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from laptop.paths import Json
     from laptop.providers.protocol import Place
 
@@ -31,7 +33,6 @@ MINISTACK_VERSION = "1.5.33"
 DEFAULT_REGION = "us-east-1"
 # What `cdk bootstrap` leaves behind, and every template of the CDK asks for (aws-cdk, DefaultStackSynthesizer).
 BOOTSTRAP_PARAMETER, BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version", "21"
-Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 T = TypeVar("T")
 
 _APP, _CLOUDFORMATION = "ministack.app", "ministack.services.cloudformation"
@@ -96,8 +97,14 @@ class Ministack:
     """ministack, empty at the start and at the end. A context manager; one at a time in a process."""
 
     def __init__(self, port: int) -> None:
-        self._modules = _load(port)
-        self._bootstrapped: set[Place] = set()
+        _configure(port)
+        # Where somebody has asked for what `cdk bootstrap` leaves behind, and whether it is there in place of it.
+        self._bootstrapped: dict[Place, bool] = {}
+
+    @cached_property
+    def _modules(self) -> dict[str, Any]:
+        # Imported when they are needed: that takes a quarter of a second.
+        return _load()
 
     def __enter__(self) -> Ministack:
         if not _in_use.acquire(blocking=False):
@@ -111,16 +118,16 @@ class Ministack:
         self.clear()
         _in_use.release()
 
-    @property
-    def app(self) -> Asgi:
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application that serves ministack's services."""
-        return cast("Asgi", self._modules[_APP].app)
+        await self._modules[_APP].app(scope, receive, send)
 
     def clear(self) -> None:
         """Empty ministack's state, which belongs to the process."""
         with _one_at_a_time:
             self._bootstrapped.clear()
-            self._modules[_APP]._reset_all_state()
+            if "_modules" in vars(self):
+                self._modules[_APP]._reset_all_state()
 
     def serves(self, type_name: str) -> bool:
         """Whether ministack makes resources of that type."""
@@ -132,13 +139,14 @@ class Ministack:
             if place not in self._bootstrapped:
                 parameter = {"Name": BOOTSTRAP_PARAMETER, "Type": "String", "Value": BOOTSTRAP_VERSION}
                 self.create(Emulated(place, "AWS::SSM::Parameter", "CDKToolkit", "", parameter, "", {}, ""))
-                self._bootstrapped.add(place)
+                self._bootstrapped[place] = True
 
     def give_way(self, place: Place) -> None:
-        """The bootstrap stack itself is deployed there: what stood for it goes."""
+        """The bootstrap stack itself is deployed there: what stands for it goes, and does not come again."""
         with _one_at_a_time:
-            if place in self._bootstrapped:
+            if self._bootstrapped.get(place):
                 self.delete(Emulated(place, "AWS::SSM::Parameter", "CDKToolkit", "", {}, BOOTSTRAP_PARAMETER, {}, ""))
+            self._bootstrapped[place] = False
 
     def create(self, wanted: Emulated) -> tuple[str, Json, str]:
         """Make a resource: its physical id, its attributes by dotted name, and the seed of its name."""
@@ -239,8 +247,8 @@ class Ministack:
                 raise _failed(type_name, problem) from None
 
 
-def _load(port: int) -> dict[str, Any]:
-    """ministack's modules by name, imported with the settings of a cloud on that port."""
+def _configure(port: int) -> None:
+    """Settings of a cloud on that port, which ministack reads when it is imported; MinistackUnavailable."""
     os.environ.update(
         BIND_HOST="127.0.0.1",
         GATEWAY_PORT=str(port),
@@ -253,18 +261,29 @@ def _load(port: int) -> dict[str, Any]:
         os.environ.setdefault("DOCKER_HOST", "tcp://127.0.0.1:9")
     try:
         version = importlib.metadata.version("ministack")
+    except ImportError:
+        version = "none"
+    if version != MINISTACK_VERSION:
+        raise MinistackUnavailable(
+            f"The laptop cloud is written for ministack {MINISTACK_VERSION}; installed is {version}. "
+            f"Install the pinned version: pip install ministack=={MINISTACK_VERSION}"
+        )
+
+
+def _load() -> dict[str, Any]:
+    """ministack's modules by name; MinistackUnavailable when they lack something."""
+    try:
         modules = {name: importlib.import_module(name) for name in _NAMES}
     except ImportError as error:
         raise MinistackUnavailable(
-            f"ministack {MINISTACK_VERSION} is not installed or lacks a module ({error}): "
-            "pip install -r requirements-dev.txt"
+            f"ministack {MINISTACK_VERSION} lacks a module ({error}). "
+            f"Install it again: pip install --force-reinstall ministack=={MINISTACK_VERSION}"
         ) from None
     missing = [f"{name}.{one}" for name, names in _NAMES.items() for one in names if not hasattr(modules[name], one)]
-    if missing or version != MINISTACK_VERSION:
-        lacks = f" and lacks {', '.join(missing)}" if missing else ""
+    if missing:
         raise MinistackUnavailable(
-            f"The laptop cloud is written for ministack {MINISTACK_VERSION}; installed is {version}{lacks}. "
-            f"Install the pinned version: pip install ministack=={MINISTACK_VERSION}"
+            f"ministack lacks {', '.join(missing)}, which version {MINISTACK_VERSION} has. "
+            f"Install it again: pip install --force-reinstall ministack=={MINISTACK_VERSION}"
         )
     logging.getLogger("cloudformation").setLevel(logging.CRITICAL)
     return modules

@@ -132,7 +132,9 @@ class Types:
         """The default version of a registered type."""
         with self.changing:
             found = self.of(place).get(type_name)
-            return found.served(found.default_version, place.region) if found and found.live else None
+            version = found.default_version if found and found.live else None
+        # Its files are looked at, which nobody else needs to wait for.
+        return found.served(version, place.region) if found and version else None
 
     def of(self, place: Place) -> dict[str, RegisteredType]:
         """The types of a place by name, also those that were deregistered. Hold `changing` while using them."""

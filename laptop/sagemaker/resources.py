@@ -104,15 +104,14 @@ class Kind:
 
     @cached_property
     def operations(self) -> dict[str, Operation]:
-        """The operations on this kind that the service has, by name."""
-        made: dict[str, Operation] = {
+        """The operations on this kind by name; not of every kind the service has all of them."""
+        return {
             f"Create{self.title}": partial(create, self),
             f"Describe{self.title}": partial(describe, self),
             f"Update{self.title}": partial(update, self),
             f"Delete{self.title}": partial(delete, self),
             f"List{self.title}s": partial(listed, self),
         }
-        return {name: operation for name, operation in made.items() if name in service_model().operation_names}
 
     def find(self, place: Place, name: str) -> Stored:
         """The resource of this name. Raises Refused when there is none."""

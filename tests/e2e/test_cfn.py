@@ -81,6 +81,7 @@ def _cfn(*arguments: str, cwd: Path = ROOT, sts: bool = False) -> subprocess.Com
     )
 
 
+@pytest.mark.slow
 def test_cfn_test(endpoint: list[str]) -> None:
     # All sets of inputs, and two of the fifteen tests: `laptop contract` runs all of them in its own test.
     selected = "contract_create_list or contract_update_read"

@@ -252,8 +252,8 @@ def test_other_type_names_can_be_configured(
 
 @pytest.mark.parametrize("ignored", ["E9360", "W9361", "W9362", "W9363", "W9364", "E9365", "E9366", "W9368", "W9369"])
 def test_each_rule_can_be_ignored_alone(findings: list[tuple[str, int, str, str]], ignored: str) -> None:
-    templates = ("E9360-bad.yaml", "advice-bad.yaml", "containers-bad.yaml", "endpoints-bad.yaml", "names-bad.yaml")
-    assert ignored in {rule for name, _, rule, _ in findings if name in templates}
+    templates = sorted({name for name, _, rule, _ in findings if rule == ignored and subject(name) not in OPTIONS})
+    assert templates
     found = lint(*(DATA / name for name in templates), options=("--ignore-checks", ignored))
     assert found == [finding for finding in findings if finding[0] in templates and finding[2] != ignored]
 

@@ -34,6 +34,7 @@ def succeed(invoke):
     return send
 
 
+@settings(max_examples=share(3))
 @given(asked=models(), wanted=TAG_SETS, shuffled=st.randoms(use_true_random=False))
 def test_what_is_asked_for_is_what_is_there(sagemaker, invoke, succeed, asked, wanted, shuffled):
     sagemaker.reset()

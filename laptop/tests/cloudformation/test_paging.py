@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from laptop.clients import Operation
 from laptop.tests.cloudformation.conftest import template, text, thing
 
 if TYPE_CHECKING:
@@ -39,6 +40,17 @@ def test_a_page_of_events_is_not_moved_by_new_ones(many: User) -> None:
     second = many.client.describe_stack_events(StackName="s", NextToken=first["NextToken"])
     assert not {one["EventId"] for one in first["StackEvents"]} & {one["EventId"] for one in second["StackEvents"]}
     assert second["StackEvents"][0]["Timestamp"] <= first["StackEvents"][-1]["Timestamp"]
+
+
+def test_an_operation_is_followed_by_its_own_events_each_once(many: User) -> None:
+    """Through all their pages, and not through those of former operations."""
+    operation = Operation(many.client, "s")
+    before = many.events("s")
+    body = template(**{name: thing(Name=f"{name}x") for name in NAMES})
+    many.client.update_stack(StackName="s", TemplateBody=text(body))
+    followed = [(one["LogicalResourceId"], one["ResourceStatus"]) for one in operation.events()]
+    assert followed == [one[:2] for one in many.events("s")[len(before) :]]
+    assert len(followed) > 2 * 150
 
 
 @pytest.mark.parametrize(("operation", "member", "request_"), [

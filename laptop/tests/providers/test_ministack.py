@@ -221,6 +221,17 @@ def test_the_parameter_of_the_cdk_is_there_and_gives_way_to_the_bootstrap_stack(
     assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
     with pytest.raises(ResourceFailed, match="already exists"):
         types.create("AWS::SSM::Parameter", own)
+    # The stack's own parameter is no stand-in: nothing takes it away, or puts another in its place.
+    ministack.bootstrap(PLACE)
+    assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
+    types.delete("AWS::SSM::Parameter", made, own)
+
+
+def test_a_bootstrap_stack_comes_before_anybody_asks_for_the_parameter(types: Types, connect: Any) -> None:
+    own = {"Name": BOOTSTRAP_PARAMETER, "Type": "String", "Value": "25"}
+    made = types.create("AWS::SSM::Parameter", own)
+    types.provider._ministack.bootstrap(PLACE)
+    assert connect("ssm").get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
     types.delete("AWS::SSM::Parameter", made, own)
 
 
@@ -243,3 +254,10 @@ def test_every_type_that_is_served_has_a_published_schema(ministack: Ministack, 
     assert len(served) == len(_RESOURCE_HANDLERS) - 4
     assert [name for name in served if provider.definition(name, PLACE) is None] == []
     assert provider.definition("AWS::CloudFormation::Stack", PLACE) is None
+
+
+@pytest.mark.parametrize(("service", "operation"), [("s3", "list_buckets"), ("sqs", "list_queues")])
+def test_an_answer_has_one_date(connect: Any, service: str, operation: str) -> None:
+    """AWS's SDK for JavaScript, and the CDK with it, cannot read two."""
+    answer = getattr(connect(service), operation)()
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["date"].count("GMT") == 1

@@ -48,6 +48,7 @@ def by(stack: dict[str, Any]) -> str:
     return str(stack["Outputs"][0]["OutputValue"]).split()[0]
 
 
+@pytest.mark.slow
 def test_cfn_submit_and_stacks_of_the_type(cloud: RunningCloud, tmp_path: Path) -> None:
     source = tmp_path / "src" / "example_notes_note"
     source.mkdir(parents=True)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 import requests
-from botocore.config import Config
 
 from laptop.sagemaker import store
 from laptop.sagemaker.server import LocalSageMaker, mock
 from laptop.tests.service.endpoint_samples import VARIANT
-from laptop.tests.service.samples import AS_WRITTEN, IMAGE, KEYS, REGION
+from laptop.tests.service.samples import AS_WRITTEN, IMAGE, IN_PROCESS, KEYS, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# One session, so that botocore reads its model of SageMaker once.
-SESSION = boto3.Session()
+
+@cache
+def client_of(service: str, **options: Any) -> Any:
+    """The client with these options: one for all tests, because making one costs more than most of them."""
+    return boto3.client(service, **options)  # type: ignore[call-overload]
 
 
 @pytest.fixture(scope="session")
@@ -42,20 +45,25 @@ def connect(server: LocalSageMaker) -> Callable[..., Any]:
 
     def _connect(service: str = "sagemaker", **options: Any) -> Any:
         options = {"region_name": REGION, "config": AS_WRITTEN, **KEYS} | options
-        return SESSION.client(service, endpoint_url=server.url, **options)
+        return client_of(service, endpoint_url=server.url, **options)
 
     return _connect
 
 
-@pytest.fixture(params=["server", "in process"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have the tests of the modules that say so try both forms; for the others, both are the same code."""
+    if "client" in metafunc.fixturenames and getattr(metafunc.module, "IN_BOTH_FORMS", False):
+        metafunc.parametrize("client", ["server", "in process"], indirect=True)
+
+
+@pytest.fixture
 def client(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A SageMaker client: once of the server, once inside the process."""
-    if request.param == "server":
+    """A SageMaker client of the server; in modules that are IN_BOTH_FORMS once more inside the process."""
+    if getattr(request, "param", "server") == "server":
         yield request.getfixturevalue("connect")()
     else:
         with mock():
-            in_process = AS_WRITTEN.merge(Config(ignore_configured_endpoint_urls=True))
-            yield SESSION.client("sagemaker", region_name=REGION, config=in_process, **KEYS)
+            yield client_of("sagemaker", region_name=REGION, config=IN_PROCESS, **KEYS)
 
 
 @pytest.fixture

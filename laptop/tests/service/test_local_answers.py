@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 RECORDED = Path(__file__).parents[3] / "tests" / "data" / "recorded"
 ROLE = "arn:aws:iam::123456789012:role/execution"
 
+# The tests run with the server, and with moto's mock inside the process.
+IN_BOTH_FORMS = True
+
 
 def described(client: Any, name: str) -> dict[str, Any]:
     answer: dict[str, Any] = client.describe_model(ModelName=name)

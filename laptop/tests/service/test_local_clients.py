@@ -183,6 +183,10 @@ def test_connection_stays_open_between_requests(server: LocalSageMaker) -> None:
     assert None not in sockets
 
 
+def test_an_answer_has_a_date(connect: Callable[..., Any]) -> None:
+    assert connect().list_models()["ResponseMetadata"]["HTTPHeaders"]["date"].count("GMT") == 1
+
+
 def test_an_operation_without_an_output_shape_answers_no_body(
     connect: Callable[..., Any], server: LocalSageMaker
 ) -> None:
