@@ -7,6 +7,7 @@ import io
 import json
 import re
 import urllib.parse
+import uuid
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +17,6 @@ from laptop.clients import ABOUT_PATH, REGION
 from laptop.cloudcontrol.api import CloudControl
 from laptop.cloudformation.api import CloudFormation
 from laptop.cloudformation.deployments import Deployments
-from laptop.cloudformation.nested import NestedStacks
 from laptop.cloudformation.stacks import Stacks
 from laptop.events import LocalFailure
 from laptop.http_server import HttpServer
@@ -31,12 +31,14 @@ from laptop.providers.clients import ServiceClients
 from laptop.providers.custom_resources import CustomResources
 from laptop.providers.emulated import MinistackProvider
 from laptop.providers.handlers import HandlersProvider
-from laptop.providers.protocol import Owner, Place, Providers
+from laptop.providers.nested import NestedStacks
+from laptop.providers.protocol import Place, Providers
 from laptop.providers.published import PublishedTypes
 from laptop.providers.service import ServiceProvider
 from laptop.providers.simulated import SimulatedProvider
 from laptop.providers.wait_conditions import WaitConditions
 from laptop.refusal import Refused
+from laptop.regions import require_region
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
 from laptop.registry.resources import RegistryProvider
@@ -45,7 +47,7 @@ from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
 from laptop.sagemaker.rules import service_model
 from laptop.sagemaker.server import SageMakerApp
 from laptop.sagemaker.service import models_and_endpoints, write_system_tags
-from laptop.wire import Api, place_of
+from laptop.wire import Api, error_answer, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,9 +69,11 @@ DEFAULT_CODE = (ROOT / "src",)
 DEFAULT_HANDLER = "aws_sagemaker_model.handlers.resource"
 # As many handlers at once as a stack makes resources at once; each environment is started when it is needed.
 _CONCURRENCY = 8
-_SIGNED_SERVICE = re.compile(r"/([a-z0-9-]+)/aws4_request")
+_SIGNED = re.compile(r"/(?P<region>[^/\s]+)/(?P<service>[a-z0-9-]+)/aws4_request")
 # Services that the local SageMaker's moto answers; everything else is ministack's.
 _MOTO_SERVICES = ("sagemaker", "application-autoscaling")
+# botocore's signing names of protocol rest-xml.
+_REST_XML_SERVICES = ("s3", "s3express", "route53", "cloudfront")
 
 
 class PortTaken(LocalFailure):
@@ -153,24 +157,24 @@ class Cloud:
         providers = Providers(
             [
                 self._handlers(types, self._write_system_tags),
+                NestedStacks(lambda name, place, asked: self.cloudformation.operations[name](place, asked)),
                 RegistryProvider(registry, published),
                 ServiceProvider(clients, published, self._write_system_tags),
                 CustomResources(clients, self._callbacks),
-                WaitConditions(self._callbacks, published, lambda owner, text: _note(stacks, owner, text)),
+                WaitConditions(self._callbacks, published, stacks.note),
                 MinistackProvider(self._ministack, published, clients),
                 *([] if strict else [SimulatedProvider(published)]),
             ]
         )
-        nested = NestedStacks(stacks)
 
         def references(place: Place) -> DynamicReferences:
             self._ministack.bootstrap(place)
             return outside.references(place)
 
-        nested.operations = self.cloudformation = CloudFormation(
-            Deployments(stacks, providers, nested, outside.template, outside.included, references)
+        self.cloudformation = CloudFormation(
+            Deployments(stacks, providers, outside.template, outside.included, references)
         )
-        self._closing.callback(self.cloudformation.running.close)
+        self._closing.callback(self.cloudformation.runs.close)
         if self._console:
             self._inside = Inside(self.invocations, _console_page(stacks, self.invocations, providers))
         control = CloudControl(providers, self._version)
@@ -222,16 +226,19 @@ class Cloud:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application behind the one address: each request to the service that it is for."""
-        service, path = _service_of(environ), environ["PATH_INFO"]
+        (service, region), path = _service_of(environ), environ["PATH_INFO"]
+        try:
+            require_region(region, json=not _speaks_xml(service, environ))
+        except Refused as refused:
+            protocol = "query" if _speaks_xml(service, environ) else "json"
+            return _sent(start_response, error_answer(refused, protocol, str(uuid.uuid4())))
         if path == TYPE_FUNCTION_PATH:
             return serve_lambda(self._invoke, environ, start_response)
         if service in _MOTO_SERVICES or (path.startswith("/_local/") and path != ABOUT_PATH):
             return self.sagemaker(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
-        status, headers, content = self._answer(service, environ, body)
-        start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
-        return [content]
+        return _sent(start_response, self._answer(service, environ, body))
 
     def _answer(self, service: str, environ: WSGIEnvironment, body: bytes) -> Answer:
         if environ["PATH_INFO"].startswith(Callbacks.PATH):
@@ -263,20 +270,25 @@ def _console_page(stacks: Stacks, invocations: Invocations, providers: Providers
     return ConsolePage(stacks, invocations, models_and_endpoints, write_only)
 
 
-def _note(stacks: Stacks, owner: Owner, text: str) -> None:
-    for stack in stacks:
-        if stack.id == owner.stack_id:
-            stacks.note(stack, owner.logical_id, text)
+def _sent(start_response: StartResponse, answer: Answer) -> list[bytes]:
+    status, headers, content = answer
+    start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
+    return [content]
 
 
-def _service_of(environ: WSGIEnvironment) -> str:
-    """The signing name of the service that a request is for; empty for a request that nobody signed."""
+def _speaks_xml(service: str, environ: WSGIEnvironment) -> bool:
+    """Whether the protocol of a request's service is one of XML: a form, or REST of the services that are so."""
+    return "form-urlencoded" in environ.get("CONTENT_TYPE", "") or service in _REST_XML_SERVICES
+
+
+def _service_of(environ: WSGIEnvironment) -> tuple[str, str]:
+    """Signing name of the service, and region, that a request is for; of one that nobody signed no service."""
     query = urllib.parse.parse_qs(environ.get("QUERY_STRING", ""))
     credential = query.get("X-Amz-Credential", [""])[0]
-    signed = _SIGNED_SERVICE.search(f"{environ.get('HTTP_AUTHORIZATION', '')} {credential}")
+    signed = _SIGNED.search(f"{environ.get('HTTP_AUTHORIZATION', '')} {credential}")
     if signed:
-        return signed[1]
-    return "sagemaker" if environ.get("HTTP_X_AMZ_TARGET", "").startswith("SageMaker.") else ""
+        return signed["service"], signed["region"]
+    return "sagemaker" if environ.get("HTTP_X_AMZ_TARGET", "").startswith("SageMaker.") else "", REGION
 
 
 def _server(port: int, application: Any) -> HttpServer:

@@ -159,7 +159,7 @@ def deploy(arguments: Namespace) -> int:
     template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url, given.region(arguments))
-        change_set = _change_set(cloudformation, arguments, template)
+        change_set = _change_set(cloudformation, arguments, _packaged(template, arguments, url))
         if change_set is None:
             console.out.print(f"No changes to deploy. Stack {given.stack_name(arguments)} is up to date.")
             return 0
@@ -171,13 +171,21 @@ def change_set(arguments: Namespace) -> int:
     template = given.template_text(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url, given.region(arguments))
-        made = _change_set(cloudformation, arguments, template)
+        made = _change_set(cloudformation, arguments, _packaged(template, arguments, url))
         if made is None:
             console.out.print(f"No changes. Stack {given.stack_name(arguments)} is up to date.")
             return 0
         console.print_changes(made["Changes"])
         cloudformation.delete_change_set(ChangeSetName=made["ChangeSetId"])
     return 0
+
+
+def _packaged(template: str, arguments: Namespace, url: str) -> str:
+    """The template as the cloud can read it: local files that it names are put into S3."""
+    # Loaded when the cloud is up.
+    from laptop.packaging import packaged
+
+    return packaged(template, arguments.template, url)
 
 
 def import_(arguments: Namespace) -> int:

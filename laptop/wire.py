@@ -99,7 +99,8 @@ def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
     """An error in the form of a protocol: XML for `query`, else JSON."""
     if protocol != "query":
         content = json.dumps({"__type": refused.code, "message": refused.message}).encode()
-        headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": request_id}
+        headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": request_id,
+                   "x-amzn-ErrorType": refused.code}  # fmt: skip
         return refused.status, headers, content
     code, text = escape(refused.code), escape(refused.message)
     document = (

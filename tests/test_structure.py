@@ -32,3 +32,32 @@ def test_the_map_has_every_module_and_folder_of_the_code(folder: str) -> None:
     assert there - named == set()
     everywhere = {path.name for path in (ROOT / folder).rglob("*.py")} | {"schema.json"}
     assert {name for name in named if name.endswith((".py", ".json"))} - everywhere == set()
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_the_control_plane_stays_small() -> None:
+    files = {path.name: lines(path) for path in (ROOT / "laptop" / "cloudformation").glob("*.py")}
+    assert len(files) > 10
+    assert sum(files.values()) < 2500
+    assert {name for name, length in files.items() if length >= 350} == set()
+
+
+# What each folder of the laptop cloud may import of the others: who is above whom.
+BELOW = {
+    "template": (),
+    "providers": ("template",),
+    "cloudformation": ("template", "providers"),
+    "cloudcontrol": ("providers",),
+    "registry": ("providers",),
+}
+
+
+@pytest.mark.parametrize("folder", BELOW)
+def test_no_folder_of_the_laptop_cloud_imports_upwards(folder: str) -> None:
+    # Imports for types alone are indented.
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "laptop" / folder).glob("*.py")]
+    imports = {found for text in texts for found in re.findall(r"^from laptop\.(\w+)\.", text, re.MULTILINE)}
+    assert imports & BELOW.keys() <= {folder, *BELOW[folder]}

@@ -136,11 +136,11 @@ def dependencies_folder() -> Path:
 
 def stock_size(dependencies: Path) -> int:
     """Return the bytes of the ResourceProvider.zip that `cfn submit` makes, by the plugin's own function."""
-    with tempfile.TemporaryFile() as file:
-        with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
-            Python312LanguagePlugin._recursive_relative_write(dependencies, dependencies, archive)
-            Python312LanguagePlugin._recursive_relative_write(ROOT / _SOURCE, ROOT / _SOURCE.parent, archive)
-        return file.tell()
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+        Python312LanguagePlugin._recursive_relative_write(dependencies, dependencies, archive)
+        Python312LanguagePlugin._recursive_relative_write(ROOT / _SOURCE, ROOT / _SOURCE.parent, archive)
+    return file.tell()
 
 
 @contextmanager

@@ -8,14 +8,14 @@ they are known.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from laptop.cloudcontrol import patches
 from laptop.cloudcontrol.requests import Requests, Work
-from laptop.paths import has, value_at, without
+from laptop.paths import without
+from laptop.providers.identifiers import primary
 from laptop.providers.properties import coerced, violations
 from laptop.providers.protocol import Place, Providers, Request, Resource, ResourceFailed, Served
 from laptop.refusal import Refused
@@ -218,31 +218,19 @@ class CloudControl:
             except ValueError:
                 raise _not_an_identifier(definition, given) from None
             return given
-        named = [one for one in _identifiers(definition) if set(one) == set(model)]
-        if not named:
-            raise _not_an_identifier(definition, given)
-        if named[0] == definition.primary_identifier:
-            return "|".join(str(model[name]) for name in named[0])
-        return self._identifier_of(served, place, model)
-
-    def _identifier_of(self, served: Served, place: Place, secondary: Json) -> str:
-        """The primary identifier of the resource that has the values of a secondary one."""
-        definition, token = served.definition, None
-        while True:
-            models, token = self._page(served, place, {}, token)
-            for listed in models:
-                identifier = _identified(definition, listed)
-                complete = all(has(listed, name) for name in secondary)
-                model = listed if complete else self._read(served, place, identifier).model
-                if all(has(model, name) and str(value_at(model, name)) == str(secondary[name]) for name in secondary):
-                    return identifier
-            if not token:
-                text = f"No resource of type {definition.type_name} has the identifier {', '.join(secondary)}."
-                raise Refused("ResourceNotFoundException", text)
+        try:
+            with _failures_refused(definition):
+                found = primary(served, _request(place), model)
+        except ValueError:
+            raise _not_an_identifier(definition, given) from None
+        if found is None:
+            text = f"No resource of type {definition.type_name} has the identifier {', '.join(model)}."
+            raise Refused("ResourceNotFoundException", text)
+        return found
 
 
 def _request(place: Place) -> Request:
-    return Request(place, str(uuid.uuid4()))
+    return Request(place)
 
 
 def _as_it_is(served: Served, request: Request, identifier: str) -> Resource:
@@ -299,12 +287,9 @@ def _require_filters(definition: TypeDefinition, filters: Json) -> None:
         )
 
 
-def _identifiers(definition: TypeDefinition) -> list[tuple[str, ...]]:
-    return [definition.primary_identifier, *definition.additional_identifiers]
-
-
 def _not_an_identifier(definition: TypeDefinition, given: str) -> Refused:
-    forms = " or ".join("|".join(names) for names in _identifiers(definition))
+    identifiers = (definition.primary_identifier, *definition.additional_identifiers)
+    forms = " or ".join("|".join(names) for names in identifiers)
     return Refused("ValidationException", f"Identifier {given} is not one of {definition.type_name}: it has {forms}.")
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from laptop.cloudformation.stacks import Deployment, Stack, Stacks
 from laptop.providers.guarded import Guarded
-from laptop.providers.protocol import Place, Provider, Providers, ResourceFailed, Served
+from laptop.providers.protocol import Place, Providers, ResourceFailed, Served
 from laptop.refusal import Invalid
-from laptop.template import checks, syntax, transforms
-from laptop.template.conditions import check_rules
-from laptop.template.conditions import conditions as conditions_of
-from laptop.template.parameters import parameters as parameters_of
+from laptop.template import syntax
+from laptop.template.preparation import Surroundings, prepare
 from laptop.template.scope import Scope
-from laptop.template.summary import require_capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,25 +30,25 @@ class Deployments:
 
     stacks: Stacks
     providers: Providers
-    nested: Provider
     read_url: Callable[[str, Place], str]
     read_object: Callable[[str, str, Place], bytes | None]
     dynamic: Callable[[Place], DynamicReferences]
 
     def find(self, type_name: str, place: Place) -> Served:
-        """Who serves a type; ResourceFailed when nobody does."""
-        nested = self.nested.definition(type_name, place)
-        served = self.providers.find(type_name, place) if nested is None else Served(self.nested, nested)
+        """Who serves a type of which there are resources; ResourceFailed when nobody does any more."""
+        served = self.providers.find(type_name, place)
         if served is None:
-            raise ResourceFailed(f"Template format error: Unrecognized resource types: [{type_name}]", "TypeNotFound")
+            raise ResourceFailed(
+                f"The type {type_name} is not registered any more, so that nothing can read, change or delete its "
+                "resources. Register it again; or delete the stack, once that has failed, with RetainResources.",
+                "TypeNotFound",
+            )
         return Served(Guarded(served.provider), served.definition)
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """What the schema of a type says, or None when nobody serves it."""
-        try:
-            return self.find(type_name, place).definition
-        except ResourceFailed:
-            return None
+        served = self.providers.find(type_name, place)
+        return None if served is None else served.definition
 
     def template_body(self, place: Place, request: Json, stack: Stack | None = None) -> str:
         """The template of a request: its body, what its URL holds, or the stack's."""
@@ -60,77 +57,54 @@ class Deployments:
         if "TemplateURL" in request:
             return self.read_url(request["TemplateURL"], place)
         if request.get("UsePreviousTemplate") and stack is not None and stack.deployment is not None:
-            return stack.deployment.body
+            return stack.deployment.template.body
         raise Invalid("Either Template URL or Template Body must be specified.")
 
-    def build(
-        self, place: Place, request: Json, stack: Stack | None, name: str, stack_id: str, *, macros: bool = True
-    ) -> Deployment:
-        """The deployment that a request asks for; Refused when CloudFormation would not begin it.
-
-        `macros`: whether the template's macros need a capability, which those of a change set do not.
-        """
-        former = stack.deployment if stack is not None else None
-        body = self.template_body(place, request, stack)
-        document = syntax.parse(body)
-        parameters = parameters_of(
-            document,
-            request.get("Parameters", []),
-            former.parameters if former else {},
-            self.dynamic(place).parameter,
-        )
+    def build(self, stack: Stack, request: Json, *, in_change_set: bool = False) -> Deployment:
+        """The deployment of a stack that a request asks for; Refused when CloudFormation would not begin it."""
+        place, former = stack.place, stack.deployment
         options = {key: request[key] for key in _OPTIONS if key in request}
-        processed = transforms.transform(
-            document, parameters, place, lambda bucket, key: self.read_object(bucket, key, place)
+        around = Surroundings(
+            Scope(place, stack.name, stack.id, notification_arns=tuple(options.get("NotificationARNs", ()))),
+            self.dynamic(place),
+            lambda bucket, key: self.read_object(bucket, key, place),
+            lambda kind: self.definition(kind, place),
+            former.template.parameters if former else {},
         )
-        require_capabilities(options.get("Capabilities", []), document, processed, macros=macros)
+        body, capabilities = self.template_body(place, request, stack), options.get("Capabilities", [])
+        template = prepare(body, request.get("Parameters", []), capabilities, around, in_change_set=in_change_set)
+        _require_the_same_types(stack, template.resources)
         tags = _tags(request["Tags"]) if "Tags" in request else dict(former.tags) if former else {}
-        draft = Deployment(body, document, processed, parameters, {}, tags, options)
-        scope = self._scope(draft, place, name, stack_id, stack)
-        check_rules(processed, scope)
-        conditions = conditions_of(processed, scope)
-        checks.check(processed, parameters, conditions, lambda kind: self.definition(kind, place))
-        goal = Deployment(body, document, processed, parameters, conditions, tags, options)
-        _require_the_same_types(stack, goal)
-        return goal
+        return Deployment(template, tags, options)
 
-    def scope(self, stack: Stack) -> Scope:
-        """What the functions of a stack's deployment resolve to now."""
-        return self._scope(stack.goal, stack.place, stack.name, stack.id, stack)
+    def scope(self, stack: Stack, goal: Deployment | None = None, *, as_written: bool = False) -> Scope:
+        """What the functions of a deployment, the stack's own by default, resolve to in a stack as it is now.
 
-    def scope_of(self, goal: Deployment, stack: Stack) -> Scope:
-        """What the functions of a deployment would resolve to in a stack as it is now; dynamic references stay."""
-        return replace(self._scope(goal, stack.place, stack.name, stack.id, stack), dynamic=None)
-
-    def _scope(self, goal: Deployment, place: Place, name: str, stack_id: str, stack: Stack | None) -> Scope:
-        existing = {} if stack is None else stack.resources
+        `as_written`: dynamic references stay.
+        """
+        goal, place = goal or stack.goal, stack.place
         return Scope(
             place=place,
-            stack_name=name,
-            stack_id=stack_id,
-            parameters=goal.parameters,
-            conditions=goal.conditions,
-            mappings=goal.processed.get("Mappings", {}),
-            resources={name: one.exists for name, one in existing.items() if one.exists is not None},
-            exports=lambda export: _exported(self.stacks, place, export),
-            dynamic=self.dynamic(place),
+            stack_name=stack.name,
+            stack_id=stack.id,
+            parameters=goal.template.parameters,
+            conditions=goal.template.conditions,
+            mappings=goal.template.processed.get("Mappings", {}),
+            resources={name: one.exists for name, one in stack.resources.items() if one.exists is not None},
+            exports=lambda name: self.stacks.exports(place).get(name, (None, None))[1],
+            dynamic=None if as_written else self.dynamic(place),
             notification_arns=tuple(goal.options.get("NotificationARNs", ())),
         )
 
 
-def _require_the_same_types(stack: Stack | None, goal: Deployment) -> None:
-    had = {name: one.type_name for name, one in stack.resources.items() if one.exists} if stack else {}
-    changed = sorted(name for name, one in goal.resources.items() if had.get(name, one["Type"]) != one["Type"])
+def _require_the_same_types(stack: Stack, resources: Mapping[str, Json]) -> None:
+    had = {name: one.type_name for name, one in stack.resources.items() if one.exists}
+    changed = sorted(name for name, one in resources.items() if had.get(name, one["Type"]) != one["Type"])
     if changed:
         raise Invalid(
             "Update of resource type is not permitted. The new template modifies resource type of the following "
             f"resources: [{', '.join(changed)}]"
         )
-
-
-def _exported(stacks: Stacks, place: Place, name: str) -> str | None:
-    known = stacks.exports(place).get(name)
-    return None if known is None else str(known[1]["OutputValue"])
 
 
 def _tags(given: list[Json]) -> Mapping[str, str]:
@@ -142,20 +116,3 @@ def _tags(given: list[Json]) -> Mapping[str, str]:
     if any(key.lower().startswith("aws:") for key in keys):
         raise Invalid("aws: prefixed tag key names are not allowed for external use.")
     return {tag["Key"]: tag["Value"] for tag in given}
-
-
-def listed_parameters(parameters: Mapping[str, Any]) -> list[Json]:
-    """Parameters as DescribeStacks answers them; a NoEcho value is hidden."""
-    return [
-        {
-            "ParameterKey": key,
-            "ParameterValue": "****" if one.no_echo else one.value,
-            **({"ResolvedValue": one.resolved} if one.resolved is not None else {}),
-        }
-        for key, one in parameters.items()
-    ]
-
-
-def listed_tags(tags: Mapping[str, str]) -> list[Json]:
-    """Tags as AWS lists them."""
-    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -6,27 +6,30 @@ The members and words of a change are those of CloudFormation's ResourceChange (
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Literal
 
-from laptop.cloudformation import secrets
 from laptop.cloudformation.stacks import STACK_TYPE, Deployment, StackResource
 from laptop.definition import Replacement, TypeDefinition
-from laptop.template import functions
+from laptop.providers.protocol import Resource
+from laptop.template import functions, secrets
 from laptop.template.functions import UNKNOWN
-from laptop.template.references import dependencies, references
+from laptop.template.references import references
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from laptop.paths import Json
     from laptop.template.scope import Scope
-from laptop.providers.protocol import Resource
 
 Find = Callable[[str], TypeDefinition]
 Action = Literal["Add", "Modify", "Remove", "Import", "Keep"]
 Step = Literal["create", "update", "replace", "keep"]
 _RECREATION = {"True": "Always", "Conditional": "Conditionally", "False": "Never"}
+# PolicyAction of a replacement, by UpdateReplacePolicy.
+_REPLACEMENT_ACTIONS = {"Retain": "ReplaceAndRetain", "Snapshot": "ReplaceAndSnapshot"}
 # Attributes of a resource beside its properties whose change is part of a change set.
 _OTHER_ATTRIBUTES = ("Metadata", "DeletionPolicy", "UpdateReplacePolicy", "CreationPolicy", "UpdatePolicy")
 
@@ -47,27 +50,21 @@ class Change:
 
     def described(self, *, values: bool, hidden: Collection[str] = ()) -> Json:
         """The change as DescribeChangeSet tells it; `values` adds the properties before and after, secrets hidden."""
-        scope = sorted({detail["Target"]["Attribute"] for detail in self.details})
         shown = self.details if values else [_without_values(detail) for detail in self.details]
-        details = secrets.hidden(shown, hidden)
-        members: Json = {
+        change: Json = {
             "PolicyAction": self.policy_action,
             "Action": self.action,
             "LogicalResourceId": self.logical_id,
             "PhysicalResourceId": self.physical_id or None,
             "ResourceType": self.type_name,
             "Replacement": self.replacement if self.action == "Modify" else None,
-            "Scope": scope,
-            "Details": details,
+            "Scope": sorted({detail["Target"]["Attribute"] for detail in self.details}),
+            "Details": secrets.hidden(shown, hidden),
         }
-        if values:
-            members["BeforeContext"] = None if self.before is None else _context(self.before, hidden)
-            members["AfterContext"] = None if self.after is None else _context(self.after, hidden)
-        return {"Type": "Resource", "ResourceChange": {k: v for k, v in members.items() if v is not None}}
-
-
-def _context(properties: Json, hidden: Collection[str]) -> str:
-    return json.dumps({"Properties": secrets.hidden(properties, hidden)})
+        for member, properties in (("BeforeContext", self.before), ("AfterContext", self.after)):
+            if values and properties is not None:
+                change[member] = json.dumps({"Properties": secrets.hidden(properties, hidden)})
+        return {"Type": "Resource", "ResourceChange": change}
 
 
 def _without_values(detail: Json) -> Json:
@@ -103,24 +100,22 @@ def plan(
 
     `scope` resolves functions as far as they can be before the operation.
     """
-    resources, changes = goal.resources, list[Change]()
-    for logical_id in TopologicalSorter(dependencies(resources, goal.conditions)).static_order():
-        change = _change_of(logical_id, resources[logical_id], existing.get(logical_id), goal, deployed, scope, find)
+    needed, changes, planner = goal.template.dependencies, list[Change](), _Planner(goal, deployed, find)
+    for logical_id in TopologicalSorter(needed).static_order():
+        change = planner.change(logical_id, existing.get(logical_id), scope)
         changes.append(change)
         scope = _after(scope, change, find)
-    removed = [one for logical_id, one in existing.items() if logical_id not in resources and one.exists]
-    return changes + [_removal(one) for one in removed]
-
-
-def _removal(resource: StackResource) -> Change:
-    kept = resource.definition.get("DeletionPolicy") in ("Retain", "RetainExceptOnCreate")
-    return Change("Remove", resource.logical_id, resource.type_name, resource.physical_id, before=resource.properties,
-                  policy_action="Retain" if kept else "Delete")  # fmt: skip
+    for name, one in existing.items():
+        if name not in needed and one.exists:
+            action = "Retain" if one.is_kept else "Delete"
+            removal = Change("Remove", name, one.type_name, one.physical_id, None, action, before=one.properties)
+            changes.append(removal)
+    return changes
 
 
 def _after(scope: Scope, change: Change, find: Find) -> Scope:
     """What is known of a resource once the change is made, for those that refer to it."""
-    if change.action == "Add" or (change.action == "Modify" and change.replacement != "False"):
+    if change.action in ("Add", "Import") or (change.action == "Modify" and change.replacement != "False"):
         return replace(scope, pending=scope.pending | {change.logical_id})
     if change.action == "Modify":
         unknown = dict.fromkeys(find(change.type_name).attributes, UNKNOWN)
@@ -129,36 +124,73 @@ def _after(scope: Scope, change: Change, find: Find) -> Scope:
     return scope
 
 
-def _change_of(
-    logical_id: str,
-    definition: Json,
-    resource: StackResource | None,
-    goal: Deployment,
-    deployed: Deployment | None,
-    scope: Scope,
-    find: Find,
-) -> Change:
-    kind = find(definition["Type"])
-    desired = functions.resolve(definition.get("Properties", {}), scope)
-    step, replacement = step_for(kind, resource, desired, goal.tags)
-    if step == "create" or resource is None:
-        return Change("Add", logical_id, kind.type_name, after=desired)
-    details = [*_property_details(kind, resource, definition, desired, goal, deployed, scope)]
-    if kind.tag_property is not None and dict(resource.stack_tags) != dict(goal.tags):
-        details.append(_detail("Tags", "Never", "DirectModification"))
-    details += [
-        _detail(name, "Never", "DirectModification")
-        for name in _OTHER_ATTRIBUTES
-        if resource.definition.get(name) != definition.get(name)
-    ]
-    if not details and step == "update" and kind.type_name == STACK_TYPE:
-        details.append(_detail("Properties", "Never", "Automatic", "Dynamic"))
-    if not details and step == "keep":
-        return Change("Keep", logical_id, kind.type_name, resource.physical_id, before=desired, after=desired)
-    return Change(
-        "Modify", logical_id, kind.type_name, resource.physical_id, _overall(details, replacement),
-        _replace_policy(resource) if replacement == "True" else None, details, resource.properties, desired,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class _Planner:
+    """What is the same for all changes of a plan."""
+
+    goal: Deployment
+    deployed: Deployment | None
+    find: Find
+
+    def change(self, logical_id: str, resource: StackResource | None, scope: Scope) -> Change:
+        definition = self.goal.template.resources[logical_id]
+        kind = self.find(definition["Type"])
+        if logical_id in self.goal.imports and (resource is None or resource.exists is None):
+            return Change("Import", logical_id, kind.type_name, self.goal.imports[logical_id])
+        desired = functions.resolve(definition.get("Properties", {}), scope)
+        step, replacement = step_for(kind, resource, desired, self.goal.tags)
+        if step == "create" or resource is None:
+            return Change("Add", logical_id, kind.type_name, after=desired)
+        details = self._property_details(kind, resource, definition, desired, scope)
+        others = [name for name in _OTHER_ATTRIBUTES if resource.definition.get(name) != definition.get(name)]
+        if kind.tag_property is not None and dict(resource.stack_tags) != dict(self.goal.tags):
+            others.insert(0, "Tags")
+        details += [_detail({"Attribute": name, "RequiresRecreation": "Never"}) for name in others]
+        if not details and step == "update" and kind.type_name == STACK_TYPE:
+            target = {"Attribute": "Properties", "RequiresRecreation": "Never"}
+            details.append(_detail(target, "Automatic", "Dynamic"))
+        if not details and step == "keep":
+            return Change("Keep", logical_id, kind.type_name, resource.physical_id, before=desired, after=desired)
+        return Change(
+            "Modify", logical_id, kind.type_name, resource.physical_id, _overall(details, replacement),
+            _REPLACEMENT_ACTIONS.get(resource.definition.get("UpdateReplacePolicy", ""), "ReplaceAndDelete")
+            if replacement == "True" else None,
+            details, resource.properties, desired,
+        )  # fmt: skip
+
+    def _property_details(
+        self, kind: TypeDefinition, resource: StackResource, definition: Json, desired: Json, scope: Scope
+    ) -> list[Json]:
+        details = []
+        for name in kind.changed(resource.properties, desired):
+            before, after = resource.properties.get(name), desired.get(name)
+            one_before, one_after = ({} if value is None else {name: value} for value in (before, after))
+            target = {
+                "Attribute": "Properties",
+                "RequiresRecreation": _RECREATION[kind.replacement(one_before, one_after)],
+                "Name": name,
+                "Path": f"/Properties/{name}",
+                "BeforeValue": _text(before),
+                "AfterValue": _text(after),
+                "AttributeChangeType": "Add" if before is None else "Remove" if after is None else "Modify",
+            }
+            was_written, written = (one.get("Properties", {}).get(name) for one in (resource.definition, definition))
+            for source, entity in self._sources(was_written, written, after, scope):
+                evaluation = "Dynamic" if source == "ResourceReference" else "Static"
+                details.append(_detail(target, source, evaluation, entity))
+        return details
+
+    def _sources(self, before: Any, after: Any, value: Any, scope: Scope) -> list[tuple[str, str | None]]:
+        """Why a property changes: what was written, a parameter, or another resource that changes."""
+        named = {name for name, _ in references(after, self.goal.template.conditions)}
+        source, causes = "ParameterReference", set[str]()
+        if UNKNOWN in json.dumps(value, default=str):
+            source, causes = "ResourceReference", named & (scope.pending | scope.resources.keys())
+        elif before == after and self.deployed is not None:
+            given, had = self.goal.template.parameters, self.deployed.template.parameters
+            changed = {name for name, one in given.items() if name not in had or had[name].value != one.value}
+            causes = named & changed
+        return [(source, entity) for entity in sorted(causes)] or [("DirectModification", None)]
 
 
 def _overall(details: list[Json], replacement: Replacement) -> Replacement:
@@ -169,77 +201,11 @@ def _overall(details: list[Json], replacement: Replacement) -> Replacement:
     return "True" if ("Always", "Static") in needs else "Conditional"
 
 
-def _replace_policy(resource: StackResource) -> str:
-    return {"Retain": "ReplaceAndRetain", "Snapshot": "ReplaceAndSnapshot"}.get(
-        resource.definition.get("UpdateReplacePolicy", ""), "ReplaceAndDelete"
-    )
-
-
-def _property_details(
-    kind: TypeDefinition,
-    resource: StackResource,
-    definition: Json,
-    desired: Json,
-    goal: Deployment,
-    deployed: Deployment | None,
-    scope: Scope,
-) -> list[Json]:
-    details = []
-    for name in kind.changed(resource.properties, desired):
-        written_before = resource.definition.get("Properties", {}).get(name)
-        written = definition.get("Properties", {}).get(name)
-        before, after = resource.properties.get(name), desired.get(name)
-        one_before, one_after = ({name: value} for value in (before, after))
-        recreation = _RECREATION[kind.replacement(
-            {} if before is None else one_before, {} if after is None else one_after)]  # fmt: skip
-        target = {
-            "Name": name,
-            "Path": f"/Properties/{name}",
-            "BeforeValue": _text(before),
-            "AfterValue": _text(after),
-            "AttributeChangeType": "Add" if before is None else "Remove" if after is None else "Modify",
-        }
-        for source, entity in _sources(written_before, written, after, goal, deployed, scope):
-            evaluation = "Dynamic" if source in ("ResourceReference", "ResourceAttribute") else "Static"
-            details.append(_detail("Properties", recreation, source, evaluation, target, entity))
-    return details
-
-
-def _sources(
-    before: Any, after: Any, value: Any, goal: Deployment, deployed: Deployment | None, scope: Scope
-) -> list[tuple[str, str | None]]:
-    """Why a property changes: what was written, a parameter, or another resource that changes."""
-    if UNKNOWN in json.dumps(value, default=str):
-        named = {name for name, _ in references(after, goal.conditions)}
-        changing = sorted(named & (scope.pending | scope.resources.keys()))
-        sources: list[tuple[str, str | None]] = [("ResourceReference", entity) for entity in changing]
-        return sources or [("DirectModification", None)]
-    if before != after or deployed is None:
-        return [("DirectModification", None)]
-    parameters = sorted(
-        name
-        for name in {name for name, _ in references(after, goal.conditions)} & goal.parameters.keys()
-        if name not in deployed.parameters or deployed.parameters[name].value != goal.parameters[name].value
-    )
-    return [("ParameterReference", name) for name in parameters] or [("DirectModification", None)]
-
-
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) or value is None else json.dumps(value)
 
 
 def _detail(
-    attribute: str,
-    recreation: str,
-    source: str,
-    evaluation: str = "Static",
-    target: Json | None = None,
-    entity: str | None = None,
+    target: Json, source: str = "DirectModification", evaluation: str = "Static", entity: str | None = None
 ) -> Json:
-    members = {"Attribute": attribute, "RequiresRecreation": recreation, **(target or {})}
-    detail: Json = {
-        "Target": {key: value for key, value in members.items() if value is not None},
-        "Evaluation": evaluation,
-        "ChangeSource": source,
-    }
-    return detail | ({"CausingEntity": entity} if entity else {})
+    return {"Target": target, "Evaluation": evaluation, "ChangeSource": source, "CausingEntity": entity}

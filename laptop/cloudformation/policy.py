@@ -8,18 +8,14 @@ from __future__ import annotations
 import fnmatch
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from laptop.cloudformation.stacks import Stack
     from laptop.paths import Json
-
-_EFFECTS = ("Allow", "Deny")
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ def parse(body: str) -> Policy:
     """The policy of a JSON text; Refused when it is none."""
     try:
         statements = json.loads(body)["Statement"]
-        understood = isinstance(statements, list) and all(one["Effect"] in _EFFECTS for one in statements)
+        understood = isinstance(statements, list) and all(one["Effect"] in ("Allow", "Deny") for one in statements)
     except (ValueError, TypeError, KeyError):
         understood = False
     if not understood:
@@ -62,14 +58,12 @@ def require(stack: Stack, logical_id: str, type_name: str, action: str) -> None:
 
 
 def _speaks_of(statement: Json, logical_id: str, type_name: str, action: str) -> bool:
+    conditions = statement.get("Condition", {})
+    types = [one.get("ResourceType", "*") for key, one in conditions.items() if key in ("StringEquals", "StringLike")]
     return (
         _names(statement, "Action", action)
         and _names(statement, "Resource", f"LogicalResourceId/{logical_id}")
-        and all(
-            any(fnmatch.fnmatchcase(type_name, pattern) for pattern in _listed(patterns.get("ResourceType", "*")))
-            for operator, patterns in statement.get("Condition", {}).items()
-            if operator in ("StringEquals", "StringLike")
-        )
+        and all(_any(patterns, type_name) for patterns in types)
     )
 
 
@@ -79,9 +73,5 @@ def _names(statement: Json, member: str, value: str) -> bool:
     return _any(statement.get(member, "*"), value)
 
 
-def _any(patterns: Any, value: str) -> bool:
-    return any(fnmatch.fnmatchcase(value, pattern) for pattern in _listed(patterns))
-
-
-def _listed(value: Any) -> Iterable[str]:
-    return [value] if isinstance(value, str) else value
+def _any(patterns: str | list[str], value: str) -> bool:
+    return any(fnmatch.fnmatchcase(value, one) for one in ([patterns] if isinstance(patterns, str) else patterns))

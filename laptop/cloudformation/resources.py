@@ -1,60 +1,77 @@
-"""One resource at a time: create, update, replace and delete it, and tell what happens in events."""
+"""One resource at a time: create, update, replace, adopt and delete it, and tell what happens in events."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from laptop.cloudformation import policy, secrets
-from laptop.cloudformation.calls import Word, advised, failure_of, request_for
+from laptop.cloudformation import policy
 from laptop.cloudformation.plan import step_for
 from laptop.cloudformation.signals import await_signals
-from laptop.cloudformation.stacks import Leftover, Stack, StackResource
+from laptop.cloudformation.stacks import Stack, StackResource
 from laptop.providers import properties
-from laptop.providers.protocol import Cancelled, Resource, ResourceFailed, Served
-from laptop.template import functions
+from laptop.providers.protocol import Cancelled, Owner, Request, Resource, ResourceFailed, Served
+from laptop.refusal import Refused
+from laptop.template import dynamic, functions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
-    from laptop.cloudformation.run import Run
-    from laptop.cloudformation.stacks import Stacks
+    from laptop.cloudformation.deployments import Deployments
+    from laptop.cloudformation.runs import Run
     from laptop.paths import Json
-    from laptop.template.scope import Scope
 
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
+# The event that CloudFormation writes when it gives an imported resource the tags of its stack.
+_TAGGING = "Apply stack-level tags to imported resource if applicable."
+_POLICY_ACTIONS = {"update": "Update:Modify", "replace": "Update:Replace"}
+
+
+@dataclass(frozen=True)
+class _Creation:
+    """A provider's word on a resource that is being made, on its way into the state of the stack."""
+
+    identified: Callable[[Resource], None]
+    wait: Callable[[float], None]
 
 
 class ResourceOperations:
-    """What one operation does to the resources of its stack. Every method returns whether it succeeded."""
+    """What one operation does to the resources of its stack. Methods that answer a bool say whether they succeeded.
 
-    def __init__(
-        self, stacks: Stacks, stack: Stack, run: Run, find: Callable[[str], Served], scope: Callable[[], Scope]
-    ) -> None:
-        self._stacks, self._stack, self._run, self._find, self._scope = stacks, stack, run, find, scope
-        self.failed: dict[str, list[str]] = {"create": [], "update": [], "delete": []}
+    `failed` are the logical ids of what could not be created, updated or imported.
+    """
 
-    def deploy(self, logical_id: str, definition: Json, depends_on: frozenset[str]) -> bool:
+    def __init__(self, deployments: Deployments, stack: Stack, run: Run) -> None:
+        self._deployments, self._stacks, self._stack, self._run = deployments, deployments.stacks, stack, run
+        self.failed: dict[str, list[str]] = {"create": [], "update": [], "import": []}
+
+    def deploy(self, logical_id: str, depends_on: frozenset[str]) -> bool:
         """Bring a resource to what the template says."""
-        had = self._stack.resources.get(logical_id)
-        wanted = StackResource(logical_id, definition["Type"], definition, depends_on, stack_tags=self._tags)
-        step = "create" if had is None or had.exists is None or not had.created else "update"
+        goal, had = self._stack.goal, self._stack.resources.get(logical_id)
+        definition = goal.template.resources[logical_id]
+        wanted = StackResource(logical_id, definition["Type"], definition, depends_on, stack_tags=goal.tags)
+        step: str = "create" if had is None or had.exists is None or not had.created else "update"
         try:
-            served = self._find(wanted.type_name)
-            desired = self._resolved(definition)
-            step, replacement = step_for(served.definition, had, desired, self._tags)
-            if step == "keep" and had is not None:
+            served = self._find(wanted)
+            wanted = replace(wanted, properties=self._resolved(definition))
+            if logical_id in goal.imports and (had is None or had.exists is None):
+                step = "import"
+                self._adopt(served, wanted, goal.imports[logical_id])
+                return True
+            step, replacement = step_for(served.definition, had, wanted.properties, goal.tags)
+            if had is None or step == "create":
+                self._create(served, had, wanted)
+            elif step == "keep":
                 kept = replace(had, definition=definition, depends_on=depends_on)
                 self._stacks.put(self._stack, kept, event=False)
-                return True
-            wanted = replace(wanted, properties=desired)
-            if had is not None and had.exists is not None and step in ("update", "replace"):
-                policy.require(self._stack, logical_id, wanted.type_name, f"Update:{_POLICY_ACTIONS[step]}")
-                return self._change(served, had, wanted, step, conditional=replacement == "Conditional")
-            return self._create(served, had, wanted)
+            else:
+                policy.require(self._stack, logical_id, wanted.type_name, _POLICY_ACTIONS[step])
+                self._change(served, had, wanted, step, conditional=replacement == "Conditional")
         except Exception as problem:
-            self._fail(wanted, step, failure_of(problem, wanted.type_name))
+            self._fail(wanted, step, problem)
             return False
+        return True
 
     def may_remove(self, removed: Iterable[StackResource]) -> bool:
         """Whether the stack policy allows to delete what the template no longer has; what it denies fails."""
@@ -65,27 +82,54 @@ class ResourceOperations:
                 self._fail(one, "update", failure)
         return not self.failed["update"]
 
+    def _find(self, resource: StackResource) -> Served:
+        return self._deployments.find(resource.type_name, self._stack.place)
+
     def _resolved(self, definition: Json) -> Json:
         """The properties of a definition, with dynamic references as they are written."""
-        scope = replace(self._scope(), dynamic=None)
+        scope = self._deployments.scope(self._stack, as_written=True)
         resolved: Json = functions.resolve(definition.get("Properties", {}), scope)
         return resolved
 
-    def _before(self, properties: Json) -> Json:
-        return secrets.revealed_if_there(properties, self._scope().dynamic)
+    def _before(self, given: Json) -> Json:
+        """Properties that were in force, as the provider gets them."""
+        made: Json = dynamic.replaced_if_there(given, self._deployments.dynamic(self._stack.place))
+        return made
 
-    @property
-    def _tags(self) -> Mapping[str, str]:
-        return self._stack.goal.tags
+    def _checked(self, served: Served, wanted: StackResource) -> Json:
+        """The properties as the provider gets them; ResourceFailed when the schema does not allow them."""
+        given: Json = dynamic.replaced(wanted.properties, self._deployments.dynamic(self._stack.place))
+        problems = properties.violations(served.definition, given)
+        if problems:
+            # The sentence of CloudFormation's own check of properties against the type's schema.
+            said = f"Properties validation failed for resource {wanted.logical_id} with message:"
+            raise ResourceFailed("\n".join([said, *problems]), "InvalidRequest")
+        return given
 
-    def _create(self, served: Served, had: StackResource | None, wanted: StackResource) -> bool:
+    def _request(
+        self, resource: StackResource, previous: StackResource | None = None, *, reverting: bool = False
+    ) -> Request:
+        """What goes with a call of a provider; `previous` is the resource before an update."""
+        stack = self._stack
+        named = {"stack-name": stack.name, "stack-id": stack.id, "logical-id": resource.logical_id}
+        system_tags = {f"aws:cloudformation:{key}": value for key, value in named.items()}
+        return Request(
+            place=stack.place,
+            owner=Owner(stack.id, stack.name, resource.logical_id),
+            stack_tags=resource.stack_tags,
+            previous_stack_tags={} if previous is None else previous.stack_tags,
+            system_tags=system_tags,
+            previous_system_tags={} if previous is None else system_tags,
+            reverting=reverting,
+        )
+
+    def _create(self, served: Served, had: StackResource | None, wanted: StackResource) -> None:
         """Create what the stack does not have; what an earlier operation left unfinished is cleaned up later."""
         if had is not None and had.exists is not None:
             self._leave(had, retained=False)
         started = replace(wanted, status="CREATE_IN_PROGRESS", reason=served.provider.notice or "")
         self._stacks.put(self._stack, started, sent=wanted.properties)
         self._make(served, wanted, "CREATE")
-        return True
 
     def _make(self, served: Served, wanted: StackResource, word: str, replaced: StackResource | None = None) -> None:
         """Create through the provider; the resource is the stack's from the moment it has an identity.
@@ -102,23 +146,42 @@ class ResourceOperations:
                 if known.exists is not None and known.exists.physical_id == resource.physical_id:
                     return
                 if replaced is not None and known.physical_id == replaced.physical_id:
-                    self._leave(replaced, retained=_is_retained(replaced, "UpdateReplacePolicy"))
+                    self._leave(replaced, retained=_survives_replacement(replaced))
                 initiated = replace(wanted, status=f"{word}_IN_PROGRESS", reason="Resource creation Initiated",
                                     exists=resource, physical_id=resource.physical_id)  # fmt: skip
                 self._stacks.put(self._stack, initiated, sent=wanted.properties)
 
-        request = request_for(self._stack, wanted)
-        resource = served.provider.create(served.definition, request, given, Word(self._run, tell))
+        request = self._request(wanted)
+        resource = served.provider.create(served.definition, request, given, _Creation(tell, self._run.wait))
         tell(resource)
         await_signals(self._stack, wanted, self._run)
-        done = replace(
-            wanted, status=f"{word}_COMPLETE", exists=resource, physical_id=resource.physical_id, created=True
-        )
+        self._done(wanted, f"{word}_COMPLETE", resource)
+
+    def _done(self, wanted: StackResource, status: str, resource: Resource) -> None:
+        done = replace(wanted, status=status, exists=resource, physical_id=resource.physical_id, created=True)
         self._stacks.put(self._stack, done, sent=wanted.properties)
+
+    def _adopt(self, served: Served, wanted: StackResource, identifier: str) -> None:
+        """Make a resource that exists the stack's, and give it the stack's tags."""
+        wanted = replace(wanted, physical_id=identifier, stack_tags={}, imported=True)
+        started = replace(wanted, status="IMPORT_IN_PROGRESS", reason="Resource import started.")
+        self._stacks.put(self._stack, started)
+        request = Request(self._stack.place)
+        exists = served.provider.read(served.definition, request, identifier)
+        with self._stacks.changed:
+            # Two change sets may have found it in no stack.
+            if owner := self._stacks.owner(self._stack.place, wanted.type_name, identifier):
+                raise ResourceFailed(f"{identifier} already exists in stack {owner.id}", "AlreadyExists")
+            self._done(replace(wanted, reason="Resource import completed."), "IMPORT_COMPLETE", exists)
+        tags = self._stack.goal.tags
+        if served.definition.tag_property is not None and served.definition.updatable and tags:
+            adopted = self._stack.resources[wanted.logical_id]
+            self._stacks.put(self._stack, replace(adopted, status="UPDATE_IN_PROGRESS", reason=_TAGGING))
+            self._update(served, adopted, replace(adopted, stack_tags=tags, reason=""))
 
     def _change(
         self, served: Served, had: StackResource, wanted: StackResource, step: str, *, conditional: bool
-    ) -> bool:
+    ) -> None:
         reason = _REPLACING if step == "replace" else (served.provider.notice or "")
         working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason)
         self._stacks.put(self._stack, working, sent=wanted.properties)
@@ -130,71 +193,63 @@ class ResourceOperations:
                     raise
                 self._stacks.put(self._stack, replace(working, reason=_REPLACING), sent=wanted.properties)
             else:
-                return True
+                return
         self._replace(served, had, wanted)
-        return True
-
-    def retag(self, served: Served, adopted: StackResource, tags: Mapping[str, str]) -> None:
-        """Give an imported resource the tags of its stack; raises ResourceFailed."""
-        self._update(served, adopted, replace(adopted, stack_tags=tags, reason=""))
 
     def _update(self, served: Served, had: StackResource, wanted: StackResource) -> None:
         given = self._checked(served, wanted)
         with self._stacks.changed:
             now = self._stack.resources[wanted.logical_id]
             self._stacks.put(self._stack, replace(now, attempted=wanted.properties), event=False)
-        request = request_for(self._stack, wanted, previous=had)
-        resource = served.provider.update(
-            served.definition,
-            request,
-            had.identity,
-            self._before(had.properties),
-            given,
-            Word(self._run),
-        )
+        request, before = self._request(wanted, previous=had), self._before(had.properties)
+        resource = served.provider.update(served.definition, request, had.identity, before, given, self._run)
         if resource.physical_id != had.physical_id:
             # A custom resource that answers another physical id has replaced itself.
-            self._leave(had, retained=_is_retained(had, "UpdateReplacePolicy"))
-        done = replace(
-            wanted, status="UPDATE_COMPLETE", exists=resource, physical_id=resource.physical_id, created=True
-        )
-        self._stacks.put(self._stack, done, sent=wanted.properties)
+            self._leave(had, retained=_survives_replacement(had))
+        self._done(wanted, "UPDATE_COMPLETE", resource)
 
     def _replace(self, served: Served, had: StackResource, wanted: StackResource) -> None:
-        if served.definition.deletes_first and not _is_retained(had, "UpdateReplacePolicy"):
+        if served.definition.deletes_first and not _survives_replacement(had):
             self._stacks.tell(self._stack, had, "DELETE_IN_PROGRESS")
             self._remove(served, had)
             self._stacks.tell(self._stack, had, "DELETE_COMPLETE")
             self._stacks.put(self._stack, replace(had, exists=None), event=False)
-            replaced = None
-        else:
-            replaced = had
-        try:
-            self._make(served, wanted, "UPDATE", replaced)
-        except ResourceFailed as failure:
-            raise advised(failure, served, wanted) from None
-
-    def delete(self, resource: StackResource, *, retained: bool, current: bool) -> bool:
-        """Delete a resource, or keep it as its policy says; `current` when it is still the stack's own."""
-        if resource.exists is None:
-            if current:
-                self._settle(resource, "DELETE_COMPLETE")
-            return True
-        if retained:
-            self._settle(resource, "DELETE_SKIPPED") if current else self._stacks.tell(
-                self._stack, resource, "DELETE_SKIPPED"
+            self._make(served, wanted, "UPDATE")
+            return
+        name = _name_in_both(served, had, wanted)
+        if name and wanted.type_name.startswith("AWS::"):
+            # CloudFormation's sentence of its own types (AWS knowledge center, "custom-named resource").
+            raise ResourceFailed(
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+                f"Rename {name} and update the stack again.",
+                "AlreadyExists",
             )
+        try:
+            self._make(served, wanted, "UPDATE", had)
+        except ResourceFailed as failure:
+            if failure.code != "AlreadyExists" or not name:
+                raise
+            raise ResourceFailed(
+                f"{failure} This update replaces the resource, and the new one cannot take the name of the old one, "
+                f"{name}, while that exists: give it another name, or none, so that one is generated.",
+                failure.code,
+            ) from None
+
+    def delete(self, resource: StackResource, *, current: bool) -> bool:
+        """Delete a resource, unless it is retained; `current` when it is still the stack's own."""
+        tell = self._settle if current else partial(self._stacks.tell, self._stack)
+        if resource.exists is None:
+            tell(resource, "DELETE_COMPLETE")
             return True
-        tell = self._settle if current else self._tell
+        if resource.retained:
+            tell(resource, "DELETE_SKIPPED")
+            return True
         tell(resource, "DELETE_IN_PROGRESS")
         try:
-            self._remove(self._find(resource.type_name), resource)
+            self._remove(self._find(resource), resource)
         except Exception as problem:
-            failure = failure_of(problem, resource.type_name)
-            if isinstance(failure, Cancelled) and self._run.superseded:
-                return False
-            self.failed["delete"].append(resource.logical_id)
-            tell(resource, "DELETE_FAILED", str(failure))
+            if not (isinstance(problem, Cancelled) and self._run.superseded):
+                tell(resource, "DELETE_FAILED", _reason(problem, resource.type_name))
             return False
         tell(resource, "DELETE_COMPLETE")
         return True
@@ -203,15 +258,10 @@ class ResourceOperations:
         exists = None if status in ("DELETE_COMPLETE", "DELETE_SKIPPED") else resource.exists
         self._stacks.put(self._stack, replace(resource, status=status, reason=reason, exists=exists))
 
-    def _tell(self, resource: StackResource, status: str, reason: str = "") -> None:
-        self._stacks.tell(self._stack, resource, status, reason)
-
     def _remove(self, served: Served, resource: StackResource) -> None:
-        request = request_for(self._stack, resource)
+        request = self._request(resource)
         try:
-            served.provider.delete(
-                served.definition, request, resource.identity, resource.properties, Word(self._run)
-            )
+            served.provider.delete(served.definition, request, resource.identity, resource.properties, self._run)
         except ResourceFailed as failure:
             if failure.code != "NotFound":
                 raise
@@ -220,34 +270,37 @@ class ResourceOperations:
 
     def _leave(self, resource: StackResource, *, retained: bool) -> None:
         with self._stacks.changed:
-            self._stack.leftovers.append(Leftover(resource, retained))
+            self._stack.leftovers.append(replace(resource, retained=retained))
 
-    def _checked(self, served: Served, wanted: StackResource) -> Json:
-        """The properties as the provider gets them; ResourceFailed when the schema does not allow them."""
-        given = secrets.revealed(wanted.properties, self._scope().dynamic)
-        problems = properties.violations(served.definition, given)
-        if problems:
-            # The sentence of CloudFormation's own check of properties against the type's schema.
-            said = f"Properties validation failed for resource {wanted.logical_id} with message:"
-            raise ResourceFailed("\n".join([said, *problems]), "InvalidRequest")
-        return given
-
-    def _fail(self, wanted: StackResource, step: str, failure: Exception) -> None:
-        now = self._stack.resources.get(wanted.logical_id)
-        word = "create" if step == "create" else "update"
-        reason = str(failure)
-        if isinstance(failure, Cancelled):
-            reason = f"Resource {'creation' if word == 'create' else 'update'} cancelled"
+    def _fail(self, wanted: StackResource, step: str, problem: Exception) -> None:
+        word = step if step in ("create", "import") else "update"
+        reason = _reason(problem, wanted.type_name)
+        if isinstance(problem, Cancelled):
+            reason = f"Resource {'creation' if word == 'create' else word} cancelled"
         self.failed[word].append(wanted.logical_id)
         self._run.stop("")
         # What it has by now counts: an identity that it got before the failure, or none any more.
-        kept = now or wanted
+        kept = self._stack.resources.get(wanted.logical_id, wanted)
         failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason)
         self._stacks.put(self._stack, failed, sent=wanted.properties)
 
 
-_POLICY_ACTIONS = {"update": "Modify", "replace": "Replace"}
+def _reason(problem: Exception, type_name: str) -> str:
+    """What went wrong in words; of an exception that nobody may raise its name alone: its text may hold values."""
+    if isinstance(problem, ResourceFailed | Refused):
+        return str(problem)
+    return f"What makes {type_name} on the laptop failed with {type(problem).__name__}."
 
 
-def _is_retained(resource: StackResource, attribute: str) -> bool:
-    return resource.definition.get(attribute) == "Retain"
+def _survives_replacement(resource: StackResource) -> bool:
+    return resource.definition.get("UpdateReplacePolicy") == "Retain"
+
+
+def _name_in_both(served: Served, had: StackResource, wanted: StackResource) -> str:
+    """The name that a template gives a resource before and after its replacement, or nothing."""
+    definition = served.definition
+    for names in (definition.primary_identifier, *definition.additional_identifiers):
+        before, after = ([one.properties.get(name) for name in names] for one in (had, wanted))
+        if before == after and None not in after:
+            return "|".join(map(str, after))
+    return ""

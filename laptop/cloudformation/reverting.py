@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation.calls import Word, failure_of, request_for
 from laptop.cloudformation.plan import step_for
 from laptop.cloudformation.resources import ResourceOperations
 
@@ -23,7 +22,8 @@ class Reverting(ResourceOperations):
 
     def revert(self, logical_id: str) -> bool:
         """Bring a resource back to what it was before the operation."""
-        was, now = self._stack.stable_resources[logical_id], self._stack.resources.get(logical_id)
+        was = self._stack.stable_resources[logical_id]
+        now = self._stack.resources.get(logical_id, was)
         try:
             if was.exists is None:
                 return True
@@ -31,18 +31,19 @@ class Reverting(ResourceOperations):
                 self._make_again(self._following(was), now)
                 self._remade.add(logical_id)
                 return True
-            if now is not None and now.exists is not None and now.physical_id != was.physical_id:
-                self._take_back(now, was)
-            elif now is None or (now.attempted, now.properties, now.stack_tags) == (
-                None, was.properties, was.stack_tags):  # fmt: skip
-                # Its handler was not called, so that there is nothing to undo.
-                failed = now is not None and now.status == "UPDATE_FAILED"
-                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if failed else was, event=failed)
-            else:
+            replaced = now.physical_id != was.physical_id
+            if replaced:
+                now = self._take_back(now, was)
+            if _was_touched(now, was):
                 self._send_back(was, now)
+            else:
+                if replaced:
+                    self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS"))
+                told = replaced or now.status == "UPDATE_FAILED"
+                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if told else was, event=told)
             self._follow(was)
         except Exception as problem:
-            self._fail(was, "update", failure_of(problem, was.type_name))
+            self._fail(was, "update", problem)
             return False
         return True
 
@@ -56,44 +57,48 @@ class Reverting(ResourceOperations):
         wanted, now = self._following(was), self._stack.resources[was.logical_id]
         if wanted.properties == now.properties:
             return
-        served = self._find(was.type_name)
+        served = self._find(was)
         step, replacement = step_for(served.definition, now, wanted.properties, was.stack_tags)
         if step in ("update", "replace"):
             self._change(served, now, wanted, step, conditional=replacement == "Conditional")
         if self._stack.resources[was.logical_id].physical_id != was.physical_id:
             self._remade.add(was.logical_id)
 
-    def _make_again(self, was: StackResource, now: StackResource | None) -> None:
+    def _make_again(self, was: StackResource, now: StackResource) -> None:
         """What was deleted to make room for its replacement is made once more; the replacement goes first."""
-        served = self._find(was.type_name)
-        if now is not None and now.exists is not None and now.physical_id != was.physical_id:
+        served = self._find(was)
+        if now.exists is not None and now.physical_id != was.physical_id:
             if now.created and now.properties == was.properties:
                 return
             self._remove(served, now)
         self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS", exists=None))
         self._make(served, replace(was, exists=None, physical_id=""), "UPDATE")
 
-    def _take_back(self, now: StackResource, was: StackResource) -> None:
-        """The old resource of a replacement is still there: it is the stack's again, and the new one is left over."""
+    def _take_back(self, now: StackResource, was: StackResource) -> StackResource:
+        """The old resource of a replacement is still there: the stack has it again, and the new one is left over.
+
+        Answers the old one as the operations left it.
+        """
         with self._stacks.changed:
-            self._stack.leftovers = [
-                one for one in self._stack.leftovers if one.resource.physical_id != was.physical_id
-            ]
-            self._leave(now, retained=False)
-            self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS"))
-            self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE"))
+            key = (was.logical_id, was.physical_id)
+            same = [one for one in self._stack.leftovers if (one.logical_id, one.physical_id) == key]
+            self._stack.leftovers = [one for one in self._stack.leftovers if one not in same]
+            if now.exists is not None:
+                self._leave(now, retained=False)
+            left = replace(same[0] if same else was, retained=False)
+            self._stacks.put(self._stack, left, event=False)
+        return left
 
     def _send_back(self, was: StackResource, now: StackResource) -> None:
         self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
-        served = self._find(was.type_name)
-        tried = now.properties if now.attempted is None else now.attempted
-        request = replace(request_for(self._stack, was, previous=now), reverting=True)
-        resource = served.provider.update(
-            served.definition,
-            request,
-            was.identity,
-            self._before(tried),
-            self._before(was.properties),
-            Word(self._run),
-        )
+        served, request = self._find(was), self._request(was, previous=now, reverting=True)
+        tried = self._before(now.properties if now.attempted is None else now.attempted)
+        before = self._before(was.properties)
+        resource = served.provider.update(served.definition, request, was.identity, tried, before, self._run)
         self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))
+
+
+def _was_touched(now: StackResource, was: StackResource) -> bool:
+    """Whether its provider was called, so that there is something to undo."""
+    return (now.attempted, now.properties, now.stack_tags, now.exists) != (
+        None, was.properties, was.stack_tags, was.exists)  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from laptop.providers.protocol import ResourceFailed
 
 if TYPE_CHECKING:
-    from laptop.cloudformation.run import Run
+    from laptop.cloudformation.runs import Run
     from laptop.cloudformation.stacks import Stack, StackResource
 
 _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")

@@ -8,11 +8,11 @@ import threading
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from laptop.cloudformation import secrets
 from laptop.providers.protocol import ResourceFailed
 from laptop.refusal import Invalid, Refused
+from laptop.template import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from laptop.cloudformation.plan import Change
     from laptop.cloudformation.policy import Policy
     from laptop.paths import Json
-    from laptop.providers.protocol import Place, Resource
-    from laptop.template.parameters import Parameter
+    from laptop.providers.protocol import Owner, Place, Resource
+    from laptop.template.preparation import Prepared
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
@@ -29,24 +29,15 @@ _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a stack is to become, or is: a template with its parameters, and the options that go with it."""
+    """What a stack is to become, or is: a template with its parameters, and the options that go with it.
 
-    body: str
-    document: Json
-    processed: Json
-    parameters: Mapping[str, Parameter]
-    conditions: Mapping[str, bool]
+    `imports` are the resources that exist and are adopted: logical id to primary identifier.
+    """
+
+    template: Prepared
     tags: Mapping[str, str]
     options: Json = field(default_factory=dict)
-
-    @property
-    def resources(self) -> dict[str, Json]:
-        """The resource definitions whose condition holds, by logical id."""
-        return {
-            logical_id: definition
-            for logical_id, definition in self.processed.get("Resources", {}).items()
-            if self.conditions.get(definition.get("Condition", ""), True)
-        }
+    imports: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,8 @@ class StackResource:
     """A resource of a stack. `properties` are those it was made or updated with; `created` once its create ended.
 
     `exists` is what the provider knows of it, None before it has an identity and after it is deleted. `attempted` are
-    the properties of an update that failed.
+    the properties of an update that failed. One that is `imported` was there before the stack's operation; one that
+    is `retained` is kept when its stack no longer uses it.
     """
 
     logical_id: str
@@ -67,10 +59,17 @@ class StackResource:
     stack_tags: Mapping[str, str] = field(default_factory=dict)
     exists: Resource | None = None
     created: bool = False
+    imported: bool = False
+    retained: bool = False
     physical_id: str = ""
     attempted: Json | None = None
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
     drift: Json = field(default_factory=lambda: {"StackResourceDriftStatus": "NOT_CHECKED"})
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its DeletionPolicy keeps it when the stack no longer has it."""
+        return self.definition.get("DeletionPolicy") in ("Retain", "RetainExceptOnCreate")
 
     @property
     def identity(self) -> Resource:
@@ -78,14 +77,6 @@ class StackResource:
         if self.exists is None:
             raise ResourceFailed(f"{self.logical_id} does not exist, so there is nothing to change.", "NotFound")
         return self.exists
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """A resource that its stack no longer uses: to be deleted in the clean-up, or kept when its policy says so."""
-
-    resource: StackResource
-    retained: bool
 
 
 @dataclass
@@ -116,7 +107,8 @@ class ChangeSet:
 class Stack:
     """One stack. `deployment` is the goal of the operation under way or of the last one; `stable` what to go back to.
 
-    `before` is what was stable before that; `gone` are the physical ids that were deleted since it was complete.
+    `leftovers` are resources that it no longer uses and that the clean-up deletes, unless they are retained; `gone`
+    are the physical ids that were deleted since it was complete.
     `resources` and `change_sets` are replaced and never changed, so that whoever reads them needs no lock.
     """
 
@@ -130,11 +122,10 @@ class Stack:
     updated: datetime | None = None
     deleted: datetime | None = None
     resources: dict[str, StackResource] = field(default_factory=dict)
-    leftovers: list[Leftover] = field(default_factory=list)
+    leftovers: list[StackResource] = field(default_factory=list)
     stable: Deployment | None = None
     stable_resources: dict[str, StackResource] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
-    before: Deployment | None = None
     outputs: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
@@ -155,10 +146,21 @@ class Stack:
             raise Invalid(f"Stack [{self.name}] has no template yet")
         return self.deployment
 
+    def resource(self, logical_id: str) -> StackResource:
+        """The resource of that logical id; Refused when there is none."""
+        if logical_id not in self.resources:
+            raise Invalid(f"Resource {logical_id} does not exist for stack {self.name}")
+        return self.resources[logical_id]
+
     @property
     def secrets(self) -> frozenset[str]:
         """The values that nobody may be shown."""
-        return secrets.of((self.deployment, self.stable))
+        return frozenset().union(*(one.template.secrets for one in (self.deployment, self.stable) if one))
+
+    @property
+    def rollback_word(self) -> str:
+        """A stack that was never complete has nothing to go back to but the absence of its resources."""
+        return "ROLLBACK" if self.stable is None else "UPDATE_ROLLBACK"
 
     @property
     def at_rest(self) -> bool:
@@ -188,15 +190,13 @@ class Stacks:
 
     def new(self, place: Place, name: str) -> Stack:
         """A stack that is not part of the state yet; Refused when the name is taken or no name of a stack."""
-        problems = []
-        if not _STACK_NAME.fullmatch(name):
-            problems.append("Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*")
-        if len(name) > 128:
-            problems.append("Member must have length less than or equal to 128")
-        if problems:
-            texts = [f"Value '{name}' at 'stackName' failed to satisfy constraint: {one}" for one in problems]
-            plural = "s" * (len(texts) > 1)
-            raise Invalid(f"{len(texts)} validation error{plural} detected: {'; '.join(texts)}")
+        constraints = {
+            "satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*": _STACK_NAME.fullmatch(name),
+            "have length less than or equal to 128": len(name) <= 128,
+        }
+        said = f"Value '{name}' at 'stackName' failed to satisfy constraint: Member must"
+        if texts := [f"{said} {text}" for text, met in constraints.items() if not met]:
+            raise Invalid(f"{len(texts)} validation error{'s' * (len(texts) > 1)} detected: {'; '.join(texts)}")
         with self.changed:
             if self.find(place, name):
                 raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")
@@ -204,16 +204,12 @@ class Stacks:
             return Stack(arn, name, place, "REVIEW_IN_PROGRESS", None, datetime.now(UTC))
 
     def add(self, stack: Stack) -> None:
-        """Make a new stack part of the state; Refused when its name was taken meanwhile."""
+        """Make a stack part of the state, unless it is; Refused when its name was taken meanwhile."""
         with self.changed:
-            if self.find(stack.place, stack.name):
+            known = self.find(stack.place, stack.name)
+            if known is not None and known is not stack:
                 raise Refused("AlreadyExistsException", f"Stack [{stack.name}] already exists")
             self._stacks[stack.id] = stack
-
-    def discard(self, stack: Stack) -> None:
-        """Forget a stack that never had anything."""
-        with self.changed:
-            self._stacks.pop(stack.id, None)
 
     def find(self, place: Place, name_or_id: str) -> Stack | None:
         """The stack of that id, deleted ones included, or of that name, deleted ones not; None when there is none."""
@@ -230,6 +226,21 @@ class Stacks:
             raise Invalid(f"Stack [{name_or_id}] does not exist")
         return stack
 
+    def change_set(self, place: Place, request: Json) -> tuple[Stack, ChangeSet]:
+        """The stack and change set that a request names, by id or by both names; Refused when there is none."""
+        name = request["ChangeSetName"]
+        if name.startswith("arn:"):
+            candidates = self.in_place(place)
+        elif "StackName" in request:
+            candidates = [self.require(place, request["StackName"])]
+        else:
+            raise Invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
+        for stack in candidates:
+            for change_set in reversed(list(stack.change_sets.values())):
+                if name in (change_set.id, change_set.name):
+                    return stack, change_set
+        raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")
+
     def set_status(self, stack: Stack, status: str, reason: str = "") -> None:
         """The stack's new status, told in an event."""
         with self.changed:
@@ -238,65 +249,56 @@ class Stacks:
                 stack.updated = datetime.now(UTC)
             if stack.is_deleted:
                 stack.deleted = datetime.now(UTC)
-            self._tell(stack, str(uuid.uuid4()), stack.name, stack.id, STACK_TYPE, status, reason)
+            self.tell(
+                stack, StackResource(stack.name, STACK_TYPE, {}, frozenset(), physical_id=stack.id), status, reason
+            )
 
     def put(self, stack: Stack, resource: StackResource, *, event: bool = True, sent: Json | None = None) -> None:
         """A resource as it now is, told in an event unless that says nothing new; `sent` are its properties there."""
         with self.changed:
-            resource = replace(resource, updated=datetime.now(UTC))
-            stack.resources = {**stack.resources, resource.logical_id: resource}
+            stack.resources = {**stack.resources, resource.logical_id: replace(resource, updated=datetime.now(UTC))}
             if event:
                 self.tell(stack, resource, resource.status, resource.reason, sent)
             self.changed.notify_all()
 
     def tell(
-        self, stack: Stack, resource: StackResource, status: str, reason: str = "", sent: Json | None = None
+        self, stack: Stack, about: StackResource, status: str, reason: str = "", sent: Json | None = None
     ) -> None:
-        """An event of a resource, which the stack may no longer use."""
+        """An event of a resource, which the stack may no longer use, or of the stack itself."""
+        event_id = str(uuid.uuid4())
+        event: Json = {
+            "StackId": stack.id,
+            "EventId": event_id if about.physical_id == stack.id else f"{about.logical_id}-{status}-{event_id}",
+            "StackName": stack.name,
+            "LogicalResourceId": about.logical_id,
+            "PhysicalResourceId": about.physical_id,
+            "ResourceType": about.type_name,
+            "Timestamp": datetime.now(UTC),
+            "ResourceStatus": status,
+            "ResourceStatusReason": reason or None,
+            "ResourceProperties": None if sent is None else json.dumps(secrets.hidden(sent, stack.secrets)),
+            "ClientRequestToken": stack.token,
+        }
         with self.changed:
-            identifier = f"{resource.logical_id}-{status}-{uuid.uuid4()}"
-            self._tell(
-                stack, identifier, resource.logical_id, resource.physical_id, resource.type_name, status, reason, sent
-            )
+            stack.events.append(event)
+            self.changed.notify_all()
 
-    def note(self, stack: Stack, logical_id: str, text: str) -> None:
+    def note(self, owner: Owner, text: str) -> None:
         """An event of a resource that stays as it is: a signal has arrived."""
         with self.changed:
-            resource = stack.resources.get(logical_id)
-            if resource is not None:
+            stack = self._stacks[owner.stack_id]
+            if owner.logical_id in stack.resources:
+                resource = stack.resources[owner.logical_id]
                 self.tell(stack, resource, resource.status, text)
 
-    def _tell(self, stack: Stack, event_id: str, logical_id: str, physical_id: str, type_name: str, status: str,
-              reason: str, sent: Json | None = None) -> None:  # fmt: skip
-        stack.events.append(
-            {
-                "StackId": stack.id,
-                "EventId": event_id,
-                "StackName": stack.name,
-                "LogicalResourceId": logical_id,
-                "PhysicalResourceId": physical_id,
-                "ResourceType": type_name,
-                "Timestamp": datetime.now(UTC),
-                "ResourceStatus": status,
-                **({"ResourceStatusReason": reason} if reason else {}),
-                **(
-                    {"ResourceProperties": json.dumps(secrets.hidden(sent, stack.secrets))}
-                    if sent is not None
-                    else {}
-                ),
-                **({"ClientRequestToken": stack.token} if stack.token else {}),
-            }
-        )
-        self.changed.notify_all()
-
-    def exports(self, place: Place) -> dict[str, tuple[Stack, Json]]:
-        """Every export by name: the stack and the output that exports it."""
+    def exports(self, place: Place) -> dict[str, tuple[Stack, str]]:
+        """Every export by name: the stack that exports it, and its value."""
         return {
-            output["ExportName"]: (stack, output)
+            output["ExportName"]: (stack, output["OutputValue"])
             for stack in self.in_place(place)
             if not stack.is_deleted
             for output in stack.outputs
-            if "ExportName" in output
+            if output["ExportName"]
         }
 
     def owner(self, place: Place, type_name: str, identifier: str) -> Stack | None:
@@ -314,11 +316,3 @@ class Stacks:
     def importers(self, place: Place, export: str) -> list[str]:
         """The names of the stacks that import it."""
         return [one.name for one in self.in_place(place) if export in one.imports and not one.is_deleted]
-
-    def rest(self, stack: Stack, wait: Any) -> None:
-        """Return once no operation is under way; `wait` is called between looks, and may raise to give up."""
-        while True:
-            with self.changed:
-                if stack.at_rest:
-                    return
-            wait(0.02)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from laptop.cloudformation import secrets
 from laptop.console_page import views
+from laptop.template import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

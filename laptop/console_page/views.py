@@ -62,7 +62,7 @@ def stack(stack: Stack, write_only: WriteOnly) -> Json:
     return summary(stack) | {
         "id": stack.id,
         "parent": _key(stack.parent_id) if stack.parent_id else "",
-        "parameters": {one.key: _HIDDEN if one.no_echo else one.text for one in goal.parameters.values()}
+        "parameters": {one.key: _HIDDEN if one.no_echo else one.text for one in goal.template.parameters.values()}
         if goal
         else {},
         "tags": dict(goal.tags) if goal else {},

@@ -11,7 +11,7 @@ from laptop.providers import inline_code
 from laptop.providers.failures import already_exists, handler_failure, not_found
 from laptop.providers.ministack import BOOTSTRAP_PARAMETER, Emulated, MinistackFailed
 from laptop.providers.properties import coerced
-from laptop.providers.protocol import Resource
+from laptop.providers.protocol import Resource, ResourceFailed
 from laptop.providers.tags import merged, tag_list, tag_map
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from laptop.providers.ministack import Ministack
     from laptop.providers.protocol import Place, Progress, Request
     from laptop.providers.published import PublishedTypes
+
+# How CloudFormation, and ministack after it, begins to refuse a replacement that keeps the name of the resource.
+_CUSTOM_NAMED = "CloudFormation cannot update a stack when a custom-named resource requires replacing."
 
 
 def _nothing() -> None:
@@ -88,7 +91,12 @@ class MinistackProvider:
         try:
             changed = self._ministack.update(known, wanted.properties)
         except MinistackFailed as failure:
-            raise handler_failure(request, str(failure), failure.code) from None
+            if not str(failure).startswith(_CUSTOM_NAMED):
+                raise handler_failure(request, str(failure), failure.code) from None
+            if not (request.reverting and made is not None):
+                raise ResourceFailed(str(failure), "AlreadyExists") from None
+            # It was refused before it did anything: what is to be undone came before.
+            changed = self._ministack.update(made.emulated, wanted.properties)
         physical_id, attributes, seed, before_delete = changed
         if physical_id == resource.physical_id:
             attributes = {**resource.attributes, **attributes}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from laptop.regions import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,9 +26,8 @@ class Place:
 
     @property
     def partition(self) -> str:
-        """The partition of the region (botocore's partitions.json, regionRegex of each)."""
-        prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
-        return next((name for prefix, name in prefixes.items() if self.region.startswith(prefix)), "aws")
+        """The partition of the region."""
+        return partition_of(self.region).name
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Request:
     """
 
     place: Place
-    token: str
+    token: str = field(default_factory=lambda: str(uuid.uuid4()))
     owner: Owner | None = None
     stack_tags: Mapping[str, str] = field(default_factory=dict)
     previous_stack_tags: Mapping[str, str] = field(default_factory=dict)

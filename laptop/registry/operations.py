@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from laptop.cloudformation.paging import page
+from laptop.paging import page
 from laptop.refusal import Refused
 from laptop.registry.configurations import Configurations
 from laptop.registry.schemas import provisioning_type

@@ -13,7 +13,7 @@ from laptop.template.conditions import CONDITION_FUNCTIONS, active, unknown_cond
 from laptop.template.functions import USAGE, attribute_of, function_of, misused, substitution
 from laptop.template.references import dependencies, depends_on, references
 from laptop.template.scope import PSEUDO_PARAMETERS
-from laptop.template.syntax import objects
+from laptop.template.syntax import objects, uses_macro
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -49,16 +49,44 @@ def check(document: Json, parameters: Collection[str], conditions: Mapping[str, 
     for name, output in outputs.items():
         _check_output(name, output, resources)
     for section, members in (("Resources", resources), ("Outputs", outputs)):
+        _check_conditions(section, members, conditions)
         for name, member in members.items():
-            if member.get("Condition", name) not in {name, *conditions}:
-                raise unknown_condition(member["Condition"], section)
             _check_functions(member, section, f"/{section}/{name}", document, conditions)
+    _check_wait_conditions(existing)
     _check_types(existing, find)
     for section, members in (("Resources", resources), ("Outputs", outputs)):
         _check_names(section, members, resources, parameters, None)
         _check_names(section, active(members, conditions), existing, parameters, conditions)
     _check_attributes(document, find)
     _check_circles(dependencies(existing, conditions))
+
+
+def check_references(document: Json) -> None:
+    """Refused when a template as it was sent refers to resources or parameters that it lacks, or in a circle.
+
+    What ValidateTemplate finds; types are not looked at. A template that a transform makes may lack anything before.
+    """
+    if uses_macro(document):
+        return
+    resources, parameters = document["Resources"], document.get("Parameters", {})
+    for section in ("Resources", "Outputs"):
+        _check_conditions(section, document.get(section, {}), document.get("Conditions", {}))
+        _check_names(section, document.get(section, {}), resources, parameters, None)
+    unconditional = {name: one for name, one in resources.items() if "Condition" not in one}
+    _check_circles(dependencies(_without_choices(unconditional), {}))
+
+
+def _check_conditions(section: str, members: Mapping[str, Json], conditions: Collection[str]) -> None:
+    for member in members.values():
+        if "Condition" in member and member["Condition"] not in conditions:
+            raise unknown_condition(member["Condition"], section)
+
+
+def _without_choices(value: Any) -> Any:
+    """The value without what only a condition decides."""
+    if isinstance(value, dict):
+        return {key: _without_choices(one) for key, one in value.items() if key != "Fn::If"}
+    return [_without_choices(one) for one in value] if isinstance(value, list) else value
 
 
 def _check_functions(value: Any, section: str, path: str, document: Json, conditions: Mapping[str, bool]) -> None:
@@ -107,6 +135,15 @@ def _check_types(resources: Mapping[str, Json], find: Find) -> None:
     types = {one["Type"] for one in resources.values()}
     if unknown := sorted(one for one in types if not _is_custom(one) and one != NESTED_STACK and not find(one)):
         raise Invalid(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
+
+
+def _check_wait_conditions(resources: Mapping[str, Json]) -> None:
+    for name, one in resources.items():
+        waits = one["Type"] == "AWS::CloudFormation::WaitCondition" and "CreationPolicy" not in one
+        if waits and not {"Handle", "Timeout"} <= one.get("Properties", {}).keys():
+            raise Invalid(
+                f"Resource {name} needs Handle and Timeout, or a CreationPolicy: nothing else ends the wait."
+            )
 
 
 def _is_custom(type_name: str) -> bool:

@@ -1,5 +1,7 @@
 """Dynamic references: {{resolve:service:...}} in a resolved value. Pure.
 
+They stay in a stack's properties as they are written, and are replaced for the provider alone. So a secret that
+changes is no change of a stack, as the user guide says of them.
 Source of the forms: "Get values stored in other services using dynamic references" in the CloudFormation user guide.
 """
 
@@ -9,7 +11,7 @@ import json
 import re
 from typing import Any, Protocol
 
-from laptop.refusal import Invalid
+from laptop.refusal import Invalid, Refused
 
 _REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
 _SECRET = re.compile(
@@ -35,6 +37,25 @@ def replaced(value: Any, read: DynamicReferences) -> Any:
     if isinstance(value, list):
         return [replaced(one, read) for one in value]
     return _REFERENCE.sub(lambda found: _read(found, read), value) if isinstance(value, str) else value
+
+
+def replaced_if_there(value: Any, read: DynamicReferences) -> Any:
+    """The same of what was in force before, as it is written where a reference leads to nothing any more."""
+    try:
+        return replaced(value, read)
+    except Refused:
+        return value
+
+
+def as_referred(expected: Any, actual: Any) -> Any:
+    """The actual value, with the reference itself in each place where the expected one has a dynamic reference."""
+    if isinstance(expected, str) and "{{resolve:" in expected:
+        return expected if actual is not None else None
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return {key: as_referred(expected.get(key), one) for key, one in actual.items()}
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        return [as_referred(wanted, found) for wanted, found in zip(expected, actual, strict=True)]
+    return actual
 
 
 def _read(found: re.Match[str], read: DynamicReferences) -> str:

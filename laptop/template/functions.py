@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from laptop.refusal import Invalid, Refused
-from laptop.template import dynamic
+from laptop.template import dynamic, secrets
 from laptop.template.parameters import as_text
 from laptop.template.scope import NO_VALUE, PSEUDO_PARAMETERS
 
@@ -74,10 +74,7 @@ def resolve(value: Any, scope: Scope) -> Any:
             return None
         return resolved if scope.dynamic is None else dynamic.replaced(resolved, scope.dynamic)
     except Refused as failure:
-        message = failure.message
-        for secret in (one.text for one in scope.parameters.values() if one.no_echo and one.text):
-            message = message.replace(secret, "****")
-        raise ResolutionFailed(message) from None
+        raise ResolutionFailed(secrets.hidden(failure.message, secrets.of(scope.parameters.values()))) from None
 
 
 def _resolved(value: Any, scope: Scope) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from laptop.template.functions import attribute_of, function_of, substitution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from laptop.paths import Json
 
@@ -32,11 +32,28 @@ def references(value: Any, conditions: Mapping[str, bool] | None = None) -> Iter
                 logical_id, dot, attribute = variable.partition(".")
                 yield logical_id, attribute if dot else None
         yield from references(given, conditions)
-    elif name == "Fn::If" and conditions is not None and isinstance(argument, list) and len(argument) == 3:
-        yield from references(argument[1 if conditions.get(str(argument[0])) else 2], conditions)
     elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
+        for one in _taken(value, name, conditions):
             yield from references(one, conditions)
+
+
+def imports(value: Any, conditions: Mapping[str, bool]) -> Iterator[Any]:
+    """What every Fn::ImportValue of the branches that Fn::If takes is given: the name of an export, or a function."""
+    name = function_of(value)
+    if name == "Fn::ImportValue":
+        yield value[name]
+    elif isinstance(value, dict | list):
+        for one in _taken(value, name, conditions):
+            yield from imports(one, conditions)
+
+
+def _taken(value: Any, name: str | None, conditions: Mapping[str, bool] | None) -> Iterable[Any]:
+    """What is inside of an object or list; of an Fn::If with conditions, the branch that it takes."""
+    inside: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    argument = next(iter(inside)) if name == "Fn::If" else None
+    if conditions is None or not isinstance(argument, list) or len(argument) != 3:
+        return inside
+    return [argument[1 if conditions.get(str(argument[0])) else 2]]
 
 
 def depends_on(definition: Json) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from laptop.regions import partition_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 # What a Ref to AWS::NoValue returns: the member or item that it stands for is left out.
 NO_VALUE = object()
-_URL_SUFFIXES = {"aws-cn": "amazonaws.com.cn", "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov"}
 PSEUDO_PARAMETERS = frozenset(
     f"AWS::{name}"
     for name in (
@@ -66,6 +67,6 @@ class Scope:
             "AWS::Region": self.place.region,
             "AWS::StackId": self.stack_id,
             "AWS::StackName": self.stack_name,
-            "AWS::URLSuffix": _URL_SUFFIXES.get(self.place.partition, "amazonaws.com"),
+            "AWS::URLSuffix": partition_of(self.place.region).url_suffix,
         }
         return values[name]

@@ -13,9 +13,9 @@ from botocore.config import Config
 
 from laptop.cloudformation.api import CloudFormation
 from laptop.cloudformation.deployments import Deployments
-from laptop.cloudformation.nested import NestedStacks
 from laptop.cloudformation.stacks import Stacks
 from laptop.http_server import HttpServer
+from laptop.providers.nested import NestedStacks
 from laptop.providers.protocol import Place, Providers
 from laptop.refusal import Refused
 from laptop.tests.cloudformation.store import StoreProvider
@@ -61,17 +61,15 @@ class Control:
         self.clock = Clock()
         self.documents: dict[str, str] = {}
         self.parameters: dict[str, str] = {}
-        stacks = Stacks()
-        nested = NestedStacks(stacks)
+        nested = NestedStacks(lambda name, place, asked: self.cloudformation.operations[name](place, asked))
         deployments = Deployments(
-            stacks,
-            Providers([self.things]),
-            nested,
+            Stacks(),
+            Providers([nested, self.things]),
             self._document,
             lambda _bucket, _key, _place: None,
             lambda _place: References(self.parameters),
         )
-        nested.operations = self.cloudformation = CloudFormation(deployments, self.clock)
+        self.cloudformation = CloudFormation(deployments, self.clock)
         self._api = Api("cloudformation", self.cloudformation.operations)
 
     def _document(self, url: str, _place: Place) -> str:
@@ -234,7 +232,7 @@ def control(door: Door) -> Iterator[Control]:
     yield door.control
     for event in door.control.things.orders.hang.values():
         event.set()
-    door.control.cloudformation.running.close()
+    door.control.cloudformation.runs.close()
 
 
 @pytest.fixture

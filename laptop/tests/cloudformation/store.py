@@ -50,6 +50,11 @@ for name, extra in (
         "Acme::Store::Named",
         {"primaryIdentifier": ["/properties/Name"], "createOnlyProperties": ["/properties/Frozen"]},
     ),
+    (
+        "AWS::Store::Named",
+        {"primaryIdentifier": ["/properties/Name"], "createOnlyProperties": ["/properties/Frozen"]},
+    ),
+    ("Acme::Store::Alias", {"additionalIdentifiers": [["/properties/Name"]]}),
 ):
     TYPES[name] = {**TYPES["Acme::Store::Thing"], **extra}
 DEFINITIONS = {name: TypeDefinition.from_schema({"typeName": name, **schema}) for name, schema in TYPES.items()}
@@ -71,7 +76,7 @@ class Orders:
 
 
 class StoreProvider:
-    """Serves Acme::Store::*. `things` are the resources that exist, by identifier."""
+    """Serves Acme::Store::* and AWS::Store::*. `things` are the resources that exist, by identifier."""
 
     notice: str | None = None
 

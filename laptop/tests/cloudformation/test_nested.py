@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from laptop.tests.cloudformation.conftest import template, text, thing
@@ -159,3 +160,59 @@ def test_the_deletion_of_a_parent_whose_child_cannot_be(user: User, control: Con
     )
     assert user.delete(user.describe("s")["StackId"])["StackStatus"] == "DELETE_COMPLETE"
     assert control.things.things == {}
+
+
+def test_a_child_that_an_update_did_not_change_is_left_alone_in_the_rollback(user: User, control: Control) -> None:
+    child(control)
+    user.create("s", parent(A=thing(Name="a", Value="1"), p="p"))
+    assert user.update("s", parent(A=thing(Name="a", Value="1"), p="q"))["StackStatus"] == "UPDATE_COMPLETE"
+    child(control, url="https://other/child")
+    control.things.orders.fail["update", "a"] = "before"
+    failing = parent("https://other/child", A={**thing(Name="a", Value="2"), "DependsOn": "N"}, p="q")
+    assert user.update("s", failing)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert child_of(user)["Outputs"] == [{"OutputKey": "Echo", "OutputValue": "1-q"}]
+
+
+def test_a_child_whose_template_alone_changed_goes_back_with_its_parent(user: User, control: Control) -> None:
+    child(control)
+    user.create("s", parent(A=thing(Name="a", Value="1")))
+    child(control, "2")
+    control.things.orders.fail["update", "a"] = "before"
+    failing = parent(A={**thing(Name="a", Value="2"), "DependsOn": "N"})
+    assert user.update("s", failing)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert child_of(user)["Outputs"] == [{"OutputKey": "Echo", "OutputValue": "1-p"}]
+    assert user.outputs("s") == {"Of": "1-p"}
+
+
+def test_a_child_in_a_failed_update_goes_back_with_its_parent(user: User, control: Control) -> None:
+    child(control)
+    user.create("s", parent(A=thing(Name="a", Value="1")))
+    child(control, "2")
+    event = control.things.orders.hang["update", "a"] = threading.Event()
+    failing = parent(A={**thing(Name="a", Value="2"), "DependsOn": "N"})
+    user.client.update_stack(StackName="s", TemplateBody=text(failing))
+    user.reach("s", "A", "UPDATE_IN_PROGRESS")
+    # Meanwhile the child is updated beside its parent, and left as it failed.
+    nested = child_of(user)["StackId"]
+    control.things.orders.fail["update", "c"] = "after"
+    control.things.orders.fail["update", "a"] = "after"
+    child(control, "3")
+    user.client.update_stack(StackName=nested, TemplateURL=URL, DisableRollback=True,
+                             Parameters=[{"ParameterKey": "P", "UsePreviousValue": True}])  # fmt: skip
+    assert user.rest(nested)["StackStatus"] == "UPDATE_FAILED"
+    event.set()
+    assert user.rest("s")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert child_of(user)["Outputs"] == [{"OutputKey": "Echo", "OutputValue": "1-p"}]
+    assert child_of(user)["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_change_sets_of_nested_stacks_are_refused(user: User, control: Control) -> None:
+    child(control)
+    asked = {"StackName": "s", "ChangeSetName": "c", "ChangeSetType": "CREATE", "IncludeNestedStacks": True}
+    assert user.refused("create_change_set", **asked, TemplateBody=text(parent())) == (
+        "UnsupportedOperation",
+        "The laptop cloud makes no change sets of nested stacks: leave IncludeNestedStacks out, and see the changes "
+        "of the parent alone.",
+    )
+    # Where there are none, there is nothing to leave out.
+    assert user.client.create_change_set(**asked, TemplateBody=text(template(A=thing(Name="a"))))["Id"]

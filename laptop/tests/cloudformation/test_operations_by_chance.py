@@ -193,7 +193,7 @@ class StackOperations(RuleBasedStateMachine):
         if self.stack is None:
             return
         has = {one.physical_id for one in self.stack.resources.values() if one.exists is not None}
-        left = {one.resource.physical_id for one in self.stack.leftovers}
+        left = {one.physical_id for one in self.stack.leftovers}
         assert set(self.things.things) - self.left_behind() == has | left
         if self.state.endswith("_COMPLETE"):
             assert not left
@@ -240,7 +240,7 @@ class StackOperations(RuleBasedStateMachine):
     def teardown(self) -> None:
         for event in self.things.orders.hang.values():
             event.set()
-        self.control.cloudformation.running.close()
+        self.control.cloudformation.runs.close()
 
 
 StackOperations.TestCase.settings = settings(

@@ -13,7 +13,7 @@ from laptop.cloudformation.plan import Change, plan
 from laptop.cloudformation.stacks import Deployment, StackResource
 from laptop.providers.protocol import Place, Resource
 from laptop.template import functions
-from laptop.template.references import dependencies
+from laptop.template.preparation import Prepared
 from laptop.template.scope import Scope
 from laptop.tests.cloudformation.conftest import Control, thing
 from laptop.tests.cloudformation.store import DEFINITIONS
@@ -68,7 +68,7 @@ def pairs(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def deployment(resources: Mapping[str, Any], stack_tags: Mapping[str, str]) -> Deployment:
     document = {"Resources": dict(resources)}
-    return Deployment(json.dumps(document), document, document, {}, {}, stack_tags)
+    return Deployment(Prepared(json.dumps(document), document, document, {}, {}), stack_tags)
 
 
 class Things:
@@ -86,7 +86,7 @@ class Things:
             name: one.exists for name, one in self.existing.items() if one.exists is not None})  # fmt: skip
 
     def carry_out(self, goal: Deployment, changes: list[Change]) -> None:
-        needed = dependencies(goal.resources, goal.conditions)
+        needed = goal.template.dependencies
         for change in changes:
             name = change.logical_id
             if change.action == "Remove":
@@ -94,7 +94,7 @@ class Things:
                 continue
             if change.action == "Keep":
                 continue
-            definition = goal.resources[name]
+            definition = goal.template.resources[name]
             desired = functions.resolve(definition["Properties"], self.scope())
             had = self.existing.get(name)
             kind = DEFINITIONS[definition["Type"]]
@@ -119,13 +119,13 @@ def test_a_plan_leads_to_its_goal(pair: Any, first_tags: Any, second_tags: Any) 
     for resources, stack_tags in zip(pair, (first_tags, second_tags), strict=True):
         goal = deployment(resources, stack_tags)
         changes = things.plan(goal, deployed)
-        assert sorted(one.logical_id for one in changes if one.action != "Remove") == sorted(goal.resources)
+        assert sorted(one.logical_id for one in changes if one.action != "Remove") == sorted(goal.template.resources)
         before = dict(things.existing)
         things.carry_out(goal, changes)
-        assert things.existing.keys() == goal.resources.keys()
+        assert things.existing.keys() == goal.template.resources.keys()
         for name, one in things.existing.items():
             kind, desired = DEFINITIONS[one.type_name], functions.resolve(
-                goal.resources[name]["Properties"], things.scope())  # fmt: skip
+                goal.template.resources[name]["Properties"], things.scope())  # fmt: skip
             assert kind.changed(one.properties, desired) == []
             assert one.stack_tags == stack_tags
             kept = before.get(name)
@@ -143,7 +143,7 @@ def test_the_order_of_a_plan_can_be_carried_out(resources: Any, stack_tags: Any)
     goal = deployment(resources, stack_tags)
     done: set[str] = set()
     for change in Things().plan(goal, None):
-        assert dependencies(goal.resources, {})[change.logical_id] <= done
+        assert goal.template.dependencies[change.logical_id] <= done
         assert change.action == "Add"
         done.add(change.logical_id)
 
@@ -201,4 +201,4 @@ def test_a_change_set_says_what_happens(pair: Any, stack_tags: Any) -> None:
         else:
             assert not [one for one in control.things.calls if one[1] == name]
     assert sorted(control.things.things) == sorted(after.values())
-    control.cloudformation.running.close()
+    control.cloudformation.runs.close()

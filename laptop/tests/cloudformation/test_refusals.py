@@ -51,6 +51,9 @@ TEMPLATES = {
     "unknown type": (
         template(M={"Type": "Acme::Store::Nope"}),
         "Template format error: Unrecognized resource types: [Acme::Store::Nope]"),
+    "a wait without an end": (
+        template(M={"Type": "AWS::CloudFormation::WaitCondition", "Properties": {"Count": 1}}),
+        "Resource M needs Handle and Timeout, or a CreationPolicy: nothing else ends the wait."),
     "missing parameter": (with_parameter(), "Parameters: [P] must have values"),
     "value outside AllowedValues": (
         with_parameter(Default="c", AllowedValues=["a", "b"]), "Parameter 'P' must be one of AllowedValues"),
@@ -74,6 +77,36 @@ def test_templates(user: User, control: Control, body: Any, sentence: str) -> No
     assert user.refused("create_change_set", **asked) == expected
     assert (control.things.things, user.story("s")) == (made, told)
     assert user.client.list_change_sets(StackName="s")["Summaries"] == []
+
+
+# What ValidateTemplate finds without parameters and types, and what it leaves to the operations.
+VALIDATED = ("Ref", "GetAtt", "GetAtt with a dot", "Sub", "Sub of an attribute", "DependsOn", "DependsOn of several",
+             "output", "condition", "condition of an output", "circle", "no resources",
+             "unknown attribute of a resource", "a list")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VALIDATED)
+def test_what_validation_finds(user: User, name: str) -> None:
+    body, sentence = TEMPLATES[name]
+    written = body if isinstance(body, str) else json.dumps(body)
+    assert user.refused("validate_template", TemplateBody=written) == ("ValidationError", sentence)
+
+
+CHOICE = {"Fn::If": ["C", {"Ref": "B"}, "none"]}
+VALID = {
+    "a type that nobody has": TEMPLATES["unknown type"][0],
+    "a parameter without a value": with_parameter(),
+    "what a macro makes may be missing": {**template(M=thing(Value={"Ref": "X"})), "Transform": "Macro"},
+    "a circle that a condition may break": {
+        **template(A=thing(Value=CHOICE), B=thing(Value={"Ref": "A"})),
+        "Conditions": {"C": {"Fn::Equals": ["a", "b"]}},
+    },
+}
+
+
+@pytest.mark.parametrize("body", VALID.values(), ids=VALID)
+def test_what_validation_lets_pass(user: User, body: Any) -> None:
+    assert "Parameters" in user.client.validate_template(TemplateBody=json.dumps(body))
 
 
 def test_a_parameter_that_the_template_lacks(user: User, control: Control) -> None:

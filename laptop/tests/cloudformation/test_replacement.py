@@ -145,3 +145,31 @@ def test_a_clean_up_that_fails_leaves_the_old_and_says_so(user: User, control: C
     assert len(failed) == 3
     assert "nobody may see" not in str(user.events("s"))
     assert user.resources("s")["M"]["PhysicalResourceId"] == "thing-2"
+
+
+def test_a_replacement_under_the_name_of_an_aws_type_is_refused(user: User, control: Control) -> None:
+    def written(**properties: Any) -> dict[str, Any]:
+        return template(N={"Type": "AWS::Store::Named", "Properties": properties})
+
+    user.create("s", written(Name="n", Frozen="1"))
+    assert user.update("s", written(Name="n", Frozen="2"))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    sentence = (
+        "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename n and update "
+        "the stack again."
+    )
+    assert ("N", "UPDATE_FAILED", sentence) in user.events("s")
+    assert control.things.calls == [("create", "n")]
+    assert user.update("s", written(Name="other", Frozen="2"))["StackStatus"] == "UPDATE_COMPLETE"
+    assert list(control.things.things) == ["other"]
+
+
+def test_a_replacement_under_the_name_of_another_type_asks_its_handler(user: User, control: Control) -> None:
+    user.create("s", template(N=thing("Named", Name="n", Frozen="1")))
+    stack = user.update("s", template(N=thing("Named", Name="n", Frozen="2")))
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    reason = next(one[2] for one in user.events("s") if one[:2] == ("N", "UPDATE_FAILED"))
+    assert reason == (
+        "A thing of the name n exists already. This update replaces the resource, and the new one cannot take the "
+        "name of the old one, n, while that exists: give it another name, or none, so that one is generated."
+    )
+    assert list(control.things.things) == ["n"]

@@ -102,6 +102,25 @@ def test_a_generated_name_stays_through_updates(types: Types) -> None:
     assert types.update("AWS::S3::Bucket", made, {}, versioned).physical_id == made.physical_id
 
 
+def test_a_replacement_under_its_name_is_refused_and_nothing_is_to_be_undone(types: Types) -> None:
+    first = {"TableName": "kept", **TABLE}
+    protected = {**first, "DeletionProtectionEnabled": True}
+    other = {**protected, "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}]}
+    made = types.create("AWS::DynamoDB::Table", first)
+    updated = types.update("AWS::DynamoDB::Table", made, first, protected)
+    with pytest.raises(ResourceFailed) as failure:
+        types.update("AWS::DynamoDB::Table", updated, protected, other)
+    assert str(failure.value) == (
+        "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename kept and "
+        "update the stack again."
+    )
+    back = types.update("AWS::DynamoDB::Table", made, other, first, reverting=True)
+    assert back.physical_id == "kept"
+    read = types.read("AWS::DynamoDB::Table", "kept").model
+    assert read["AttributeDefinitions"] == TABLE["AttributeDefinitions"]
+    assert not read["DeletionProtectionEnabled"]
+
+
 @pytest.mark.parametrize(
     ("type_name", "properties"),
     [
