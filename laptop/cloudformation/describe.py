@@ -98,6 +98,12 @@ class Descriptions:
         return page(listed, request, "StackResourceSummaries")
 
     def _template(self, place: Place, request: Json) -> Json:
+        if (
+            "ChangeSetName" not in request
+            and self._stacks.require(place, request.get("StackName", "")).deployment is None
+        ):
+            # The CDK reads it before the change set is executed, and takes an empty body for no template.
+            return {"TemplateBody": "", "StagesAvailable": ["Original", "Processed"]}
         template = self._deployment(place, request).template
         asked = request.get("TemplateStage") == "Processed" and template.processed != template.document
         body = json.dumps(template.processed) if asked else template.body

@@ -299,6 +299,7 @@ def test_an_attribute_that_does_not_exist(stack: Stack, sagemaker: Any) -> None:
     assert names_of(sagemaker, stack) == []
 
 
+@pytest.mark.slow
 def test_the_aws_cli(cloud: Cloud, sagemaker: Any, tmp_path: Path) -> None:
     file = tmp_path / "template.yaml"
     file.write_text(

@@ -22,6 +22,8 @@ def test_a_stack_made_by_a_change_set(user: User, control: Control) -> None:
     change_set = user.change_set("s", BASE, ChangeSetType="CREATE", Description="first",
                                  Tags=[{"Key": "team", "Value": "a"}], ClientToken="t")  # fmt: skip
     assert user.describe("s")["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert user.client.get_template(StackName="s")["TemplateBody"] == ""
+    assert user.client.get_template(StackName="s", ChangeSetName="change")["TemplateBody"] == BASE
     assert control.things.calls == []
     assert (change_set["Status"], change_set["ExecutionStatus"], change_set["Description"]) == (
         "CREATE_COMPLETE", "AVAILABLE", "first")  # fmt: skip
