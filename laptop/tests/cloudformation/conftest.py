@@ -87,6 +87,15 @@ class Control:
 _SESSION = boto3.Session()
 
 
+def looks() -> Iterator[None]:
+    """Times to look again, for a minute: soon at first, then rarely, so that waiting takes nothing from the work."""
+    pause, until = 0.005, time.monotonic() + 60
+    while time.monotonic() < until:
+        yield
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+
+
 class User:
     """boto3 as a user has it, and how a user waits."""
 
@@ -115,19 +124,17 @@ class User:
 
     def rest(self, name: str) -> dict[str, Any]:
         """The stack once nothing is in progress any more."""
-        for _ in range(3000):
+        for _ in looks():
             stack = self.describe(name)
             if not stack["StackStatus"].endswith("_IN_PROGRESS") or stack["StackStatus"] == "REVIEW_IN_PROGRESS":
                 return stack
-            time.sleep(0.01)
         raise AssertionError(f"{name} is still {stack['StackStatus']}")
 
     def reach(self, name: str, logical_id: str, status: str) -> None:
         """Wait until a resource has a status."""
-        for _ in range(3000):
+        for _ in looks():
             if (logical_id, status) in [(one[0], one[1]) for one in self.events(name)]:
                 return
-            time.sleep(0.01)
         raise AssertionError(f"{logical_id} of {name} never became {status}")
 
     def events(self, name: str) -> list[tuple[str, str, str]]:
