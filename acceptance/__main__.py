@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from acceptance.account import Account, StoryFailed, planned, remove
+from acceptance.interruption import Interruption
 from acceptance.recording import Recording, differences
 from acceptance.story import ROOT, Story, built_package
 from laptop import clients
@@ -36,7 +36,6 @@ _err = Console(highlight=False, soft_wrap=True, markup=False, stderr=True)
 _EXPECTED = (StoryFailed, BuildFailed, LocalFailure, BotoCoreError, ClientError)
 # Where examples/xgboost.yaml knows the account of the image.
 _REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -47,21 +46,16 @@ def main() -> int:
     parser.add_argument("--remove", metavar="RUN", help="only remove what a run has left in the real account")
     arguments = parser.parse_args()
     run = arguments.remove or secrets.token_hex(4)
-    for number in _SIGNALS:
-        signal.signal(number, _stop)
+    interruption = Interruption()
+    interruption.listen()
     try:
         if arguments.live or arguments.remove:
-            return _live(
-                Account.of_environment(run, _region()), arguments.confirm, only_remove=bool(arguments.remove)
-            )
+            account = Account.of_environment(run, _region(), interruption)
+            return _live(account, arguments.confirm, only_remove=bool(arguments.remove))
         with _laptop_cloud(os.environ.get("AWS_ENDPOINT_URL")) as url:
-            return _compare(Account.of_cloud(run, url), ROOT / "build" / "acceptance.json")
+            return _compare(Account.of_cloud(run, url, interruption), ROOT / "build" / "acceptance.json")
     except _EXPECTED as problem:
         return _failed(str(problem))
-
-
-def _stop(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
 
 
 def _failed(message: str) -> int:
@@ -99,7 +93,7 @@ def _compare(account: Account, file: Path) -> int:
     if not _told(account, recording, function_package):
         return 1
     with _laptop_cloud(None) as url:
-        beside = Account.of_cloud(account.run, url)
+        beside = Account.of_cloud(account.run, url, account.interruption)
         local = Recording(beside)
         if not _told(beside, local, function_package):
             return 1
@@ -126,11 +120,8 @@ def _told(account: Account, recording: Recording, function_package: bytes) -> bo
         _failed(str(problem))
     finally:
         # Not twice: what began to be removed is removed.
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        well = _removed(account) and well
-    for number in _SIGNALS:
-        signal.signal(number, _stop)
+        with account.interruption.held_back():
+            well = _removed(account) and well
     return well
 
 

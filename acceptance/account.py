@@ -14,6 +14,8 @@ from laptop import clients
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from acceptance.interruption import Interruption
+
 Json = dict[str, Any]
 _TAKEN_BY_ANOTHER = ("404", "NoSuchBucket")
 
@@ -24,31 +26,35 @@ class StoryFailed(Exception):
 
 @dataclass(frozen=True)
 class Account:
-    """An account in a region. `run` is in every name and in no other run; `url` is that of a laptop cloud."""
+    """An account in a region. `run` is in every name and in no other run; `url` is that of a laptop cloud.
+
+    `interruption` ends the run before a call of its clients, once a signal has come.
+    """
 
     run: str
     region: str
     number: str
+    interruption: Interruption
     url: str | None = None
 
     @classmethod
-    def of_environment(cls, run: str, region: str) -> Account:
+    def of_environment(cls, run: str, region: str, interruption: Interruption) -> Account:
         """The real account that the environment's credentials are of. Raises what boto3 raises without any."""
         number = boto3.client("sts", region_name=region).get_caller_identity()["Account"]
-        return cls(run, region, number)
+        return cls(run, region, number, interruption)
 
     @classmethod
-    def of_cloud(cls, run: str, url: str) -> Account:
+    def of_cloud(cls, run: str, url: str, interruption: Interruption) -> Account:
         """The account of a laptop cloud."""
         number = clients.client("sts", url).get_caller_identity()["Account"]
-        return cls(run, clients.REGION, number, url)
+        return cls(run, clients.REGION, number, interruption, url)
 
     def client(self, service: str) -> Any:
         """A client of a service: of the cloud, or of AWS."""
-        if self.url:
-            return clients.client(service, self.url)
         make: Any = boto3.client
-        return make(service, region_name=self.region)
+        made = clients.client(service, self.url) if self.url else make(service, region_name=self.region)
+        made.meta.events.register("before-call", self.interruption)
+        return made
 
     def name(self, what: str) -> str:
         """A name of this run's."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from acceptance.account import Account
+from acceptance.interruption import Interruption
 from acceptance.recording import differences, redacted
 from laptop import clients
 from tests.conftest import ROOT
@@ -117,7 +118,7 @@ def test_what_is_no_real_account_is_refused(environment: dict[str, str], message
 
 
 def test_nothing_of_the_account_is_kept() -> None:
-    account = Account("abcd1234", "us-east-1", "555566667777")
+    account = Account("abcd1234", "us-east-1", "555566667777", Interruption())
     answer = {
         "acceptance-abcd1234-model": datetime.datetime(2025, 1, 2, tzinfo=datetime.UTC),
         "Arn": "arn:aws:iam::555566667777:role/acceptance-abcd1234-model-ExecutionRole-A1B2C3D4E5F6",
