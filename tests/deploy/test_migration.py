@@ -61,10 +61,16 @@ def walked(url: str) -> Walk:
         **clients.CREDENTIALS,
     }
     bash = ["bash", "-euo", "pipefail", "-c", script]
+    before = calls(url)
     done = subprocess.run(bash, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
+    return Walk(done.stdout, calls(url) - before)
+
+
+def calls(url: str) -> Counter[str]:
+    """How often each operation of SageMaker was called up to now."""
     with urllib.request.urlopen(f"{url}/_local/calls", timeout=10) as answer:  # noqa: S310 - loopback
-        return Walk(done.stdout, Counter(call["operation"] for call in json.load(answer)))
+        return Counter(call["operation"] for call in json.load(answer))
 
 
 @pytest.fixture
