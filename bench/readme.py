@@ -21,13 +21,13 @@ def with_table(readme: str, results: dict[str, Any]) -> str:
 
 def _sentence(results: dict[str, Any]) -> str:
     inside, through = (_warm(results, where) for where in ("in process", "Lambda runtime"))
-    least, most = (round((extreme(one["ratio"] for one in inside) - 1) * 100) for extreme in (min, max))
+    most = round((max(one["ratio"] for one in inside) - 1) * 100)
     low = math.floor(min(one["ratio"] for one in through) * 10) / 10
     high = math.ceil(max(one["ratio"] for one in through) * 10) / 10
     more = max(one["ours"] - one["floor"] for one in through)
     return (
-        f"In process the handlers take {least} to {most} % longer than the same API calls from a boto3 client that "
-        f"is\nkept; through Lambda's runtime {low} to {high} times as long, at most {more:.1f} ms more."
+        f"In process the handlers take at most {most} % longer than the same API calls from a boto3 client that is\n"
+        f"kept; through Lambda's runtime {low} to {high} times as long, at most {more:.1f} ms more."
     )
 
 
@@ -42,7 +42,9 @@ def _table(results: dict[str, Any]) -> str:
         target = "" if row["target"] is None else f"{row['target']:.2f}"
         rows.append(f"| {row['what']} | {row['floor_is']} | {floor} | {ours} | {row['ratio']:.2f} | {target} |")
     without = [results["without"]] if results.get("without") else []
-    return "\n".join([*rows, "", f"{results['machine']}; {results['versions']}.", *without])
+    missed = [row["what"] for row in results["rows"] if row["outcome"] == "missed"]
+    short = [f"Over its target: {', '.join(missed)}."] if missed else []
+    return "\n".join([*rows, "", f"{results['machine']}; {results['versions']}.", *short, *without])
 
 
 def _amount(value: float, unit: str) -> str:
