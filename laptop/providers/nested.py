@@ -174,7 +174,7 @@ class NestedStacks:
         asked: Json = {"StackName": stack_id}
         events = self._call("DescribeStackEvents", place, asked)["StackEvents"]
         told = (one for one in events if one["PhysicalResourceId"] == stack_id and one["ResourceStatusReason"])
-        last = next(told, {"ResourceStatus": "", "ResourceStatusReason": "its events are many"})
+        last = next(told, {"ResourceStatus": "", "ResourceStatusReason": "see the events of that stack."})
         reason: str = last["ResourceStatusReason"]
         return (
             f"{last['ResourceStatus']} with reason: {reason}"

@@ -1,13 +1,10 @@
 """What no model can be: refused in one answer with a JSON pointer for each mistake, and nothing created."""
 
 import json
-import re
 
 import pytest
 
 from laptop.definition import TypeDefinition
-from laptop.events import production_event
-from laptop.sagemaker.faults import FAULTS, Fault, When
 from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE, SCHEMA
 
 CONTAINER = MODEL["PrimaryContainer"]
@@ -258,54 +255,6 @@ def test_is_told_in_words(invoke, model, told):
     assert not {"^", "$", "\\", "[", "|", "(?"} & set(message)
 
 
-def patterned(name, node):
-    """The name of every property with a pattern, the pattern, and the schema that has it."""
-    if "pattern" in node and node["pattern"] != ANY_TEXT:
-        yield name, node["pattern"], node
-    yield from ((name, pattern, node) for pattern in node.get("patternProperties", {}))
-    for inner, member in node.get("properties", {}).items():
-        yield from patterned(inner, member)
-    if "items" in node:
-        yield from patterned(name, node["items"])
-
-
-DOCUMENT = json.loads(SCHEMA.read_text())
-PATTERNED = [one for node in [DOCUMENT, *DOCUMENT["definitions"].values()] for one in patterned("", node)]
-
-
-@pytest.mark.parametrize(("name", "pattern", "node"), PATTERNED, ids=[name for name, _, _ in PATTERNED])
-def test_every_pattern_is_said_in_words_and_shown_by_an_example(name, pattern, node):
-    assert re.fullmatch(r"[a-zA-Z][\w,:/. ]*[\w/]", node["$comment"])
-    (example,) = node["examples"]
-    example = next(iter(example)) if isinstance(example, dict) else example
-    assert re.compile(pattern, re.ASCII).fullmatch(example)
-    assert node.get("minLength", 0) <= len(example) <= node.get("maxLength", 1024)
-
-
-@pytest.mark.parametrize("count", [2, 8, 9, 50])
-def test_a_long_message_is_cut_after_whole_violations(invoke, count):
-    bad = tags(*((f"aws:{number}%", "100%") for number in range(count)))
-    message = invoke("CREATE", bad)["message"]
-    # CloudFormation keeps 1,024 characters of it.
-    assert len(message) <= 1024
-    violations = message.split("; ")
-    more = re.fullmatch(r"… and (\d+) more", violations[-1])
-    told = violations[:-1] if more else violations
-    assert len(told) + int(more[1] if more else 0) == 3 * count
-    assert bool(more) == (len(message) > 900) == (count > 2)
-    for violation in told:
-        assert re.fullmatch(r"/properties/Tags/\d+/(Key|Value) must .*[a-z@]", violation)
-
-
-def test_a_long_text_of_the_service_is_cut_as_well(invoke, sagemaker, monkeypatch):
-    monkeypatch.setitem(FAULTS, "talkative", Fault(When.ERROR, 400, "ValidationException", "No, no. " * 500))
-    sagemaker.faults.inject("CreateModel", "talkative")
-    message = invoke("CREATE", MODEL)["message"]
-    assert len(message) <= 1024
-    assert "SageMaker said: No, no." in message
-    assert "(CreateModel, ValidationException, request " in message
-
-
 # What looks like a mistake and is none.
 ACCEPTED = {
     "a list of one container": pipeline({}),
@@ -355,107 +304,3 @@ def test_is_accepted(invoke, model):
 def test_counts_the_tags_of_the_stack(invoke, stack_tags, model_tags, words):
     answer = invoke("CREATE", tags(*((f"k{number}", "v") for number in range(model_tags))), stack_tags=stack_tags)
     assert words in answer["message"] if words else answer["status"] == "SUCCESS"
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        None,
-        [],
-        "CREATE",
-        {},
-        {"action": "CREATE"},
-        {"action": "DANCE", "region": "us-east-1", "bearerToken": "t", "requestData": {}},
-        {"action": "CREATE", "region": None, "bearerToken": "t", "requestData": {}},
-        {"action": "READ", "region": "us-east-1", "bearerToken": "t", "requestData": []},
-        {"action": "READ", "region": "us-east-1", "bearerToken": "t", "requestData": {"callerCredentials": {"a": 1}}},
-        {"action": "CREATE", "region": "us-east-1", "bearerToken": "t", "requestData": {"resourceProperties": {}}},
-    ],
-    ids=str,
-)
-def test_an_event_that_is_none_is_answered(sagemaker, event):
-    from aws_sagemaker_model.handlers import resource, test_entrypoint
-
-    for entry_point in (resource, test_entrypoint):
-        answer = entry_point(event, None)
-        assert answer["status"] == "FAILED"
-        assert answer["errorCode"] in ("InvalidRequest", "InvalidCredentials")
-        assert answer["message"]
-
-
-def request_of(invoke_event, **changes):
-    event = production_event(DEFINITION, "CREATE", desired=MODEL, logical_id="Scorer")
-    return invoke_event({**event, **changes})
-
-
-@pytest.fixture
-def invoke_event(sagemaker):
-    from aws_sagemaker_model.handlers import resource
-
-    return lambda event: resource(event, None)
-
-
-@pytest.mark.parametrize(
-    "context",
-    [
-        {"attempt": "often"},
-        {"attempt": -1},
-        {"attempt": [1]},
-        {"attempt": None},
-        {"attempt": 1e400},
-        {"since": "yesterday"},
-        {"since": {}},
-        {"since": float("nan")},
-        {"attempt": 1, "state": "somewhere"},
-        {"attempt": 1, "state": 5},
-        "text",
-        [1],
-        5,
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("action", ["CREATE", "UPDATE", "DELETE"])
-def test_a_garbled_callback_context_is_an_invalid_request(invoke_event, operations, action, context):
-    answer = request_of(invoke_event, action=action, callbackContext=context)
-    assert answer["errorCode"] == "InvalidRequest"
-    assert "callbackContext" in answer["message"]
-    assert operations() == []
-
-
-@pytest.mark.parametrize(
-    "region",
-    ["", "us east 1", "us_east_1", "US-EAST-1", "-", "us-east-1.evil.example/", "a" * 300, None, 5, ["us-east-1"]],
-)
-@pytest.mark.parametrize("action", ["CREATE", "READ", "LIST"])
-def test_a_garbled_region_is_an_invalid_request(invoke_event, operations, action, region):
-    answer = request_of(invoke_event, action=action, region=region)
-    assert answer["errorCode"] == "InvalidRequest"
-    assert "region" in answer["message"]
-    assert operations() == []
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"awsAccountId": "12"}, {"awsAccountId": 5}, {"bearerToken": ""}, {"stackId": ["s"]}, {"action": "DANCE"}],
-    ids=str,
-)
-def test_an_event_with_a_garbled_member_is_an_invalid_request(invoke_event, operations, changes):
-    answer = request_of(invoke_event, **changes)
-    assert answer["errorCode"] == "InvalidRequest"
-    assert next(iter(changes)) in answer["message"] or changes.keys() == {"stackId"}
-    assert operations() == []
-
-
-def test_members_of_an_event_that_are_new_are_ignored(invoke_event):
-    event = production_event(DEFINITION, "CREATE", desired=MODEL, log_group="logs")
-    for member in ("callerCredentials", "providerCredentials"):
-        event["requestData"][member] |= {"expiration": "2030-01-01T00:00:00Z", "accountId": 5}
-    event["requestData"]["new"] = event["new"] = {"of": "AWS"}
-    assert invoke_event(event)["status"] == "SUCCESS"
-
-
-def test_credentials_without_a_session_are_credentials(invoke_event, sagemaker):
-    event = production_event(DEFINITION, "CREATE", desired=MODEL)
-    del event["requestData"]["callerCredentials"]["sessionToken"]
-    assert invoke_event(event)["status"] == "SUCCESS"
-    assert {call.access_key for call in sagemaker.calls} == {"local-caller"}

@@ -1,6 +1,16 @@
 """What the tests of the local SageMaker send again and again."""
 
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REGION = "us-east-1"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.5-1"
@@ -8,3 +18,41 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 # Requests reach the service as the tests write them, and no error is tried twice behind their back.
 AS_WRITTEN = Config(parameter_validation=False, retries={"total_max_attempts": 1})
 IN_PROCESS = AS_WRITTEN.merge(Config(ignore_configured_endpoint_urls=True))
+ROLE = "arn:aws:iam::123456789012:role/execution"
+MODEL = {
+    "ModelName": "model",
+    "ExecutionRoleArn": ROLE,
+    "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": "s3://b/model.tar.gz"},
+}
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/model"
+Request = dict[str, Any]
+
+
+def with_container(**members: Any) -> Request:
+    return {"ModelName": "m", "PrimaryContainer": {"Image": IMAGE, **members}}
+
+
+def with_pipeline(*containers: Request, **members: Any) -> Request:
+    return {"ModelName": "m", "Containers": [{"Image": IMAGE, **c} for c in containers], **members}
+
+
+def data_source(**members: Any) -> Request:
+    return {"S3Uri": "s3://b/m/", "S3DataType": "S3Prefix", "CompressionType": "None", **members}
+
+
+def with_source(**members: str) -> Request:
+    return with_container(ModelDataSource={"S3DataSource": data_source(**members)})
+
+
+def outcomes_until_success(call: Callable[[], Any]) -> list[str]:
+    """Calls again and again, some seconds at most. Returns the refusals that came first."""
+    refusals: list[str] = []
+    began = time.monotonic()
+    while time.monotonic() - began < 30:
+        try:
+            call()
+        except ClientError as error:
+            refusals.append(error.response["Error"]["Message"])
+        else:
+            return refusals
+    pytest.fail(f"no success after {len(refusals)} calls")

@@ -12,20 +12,13 @@ from botocore import exceptions
 from botocore.config import Config
 
 from laptop.sagemaker.faults import FAULTS, When
-from laptop.tests.service.samples import AS_WRITTEN, IMAGE
+from laptop.tests.service.samples import ARN, AS_WRITTEN, IMAGE, MODEL, ROLE, outcomes_until_success
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from laptop.sagemaker.server import LocalSageMaker
 
-ROLE = "arn:aws:iam::123456789012:role/execution"
-MODEL = {
-    "ModelName": "model",
-    "ExecutionRoleArn": ROLE,
-    "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": "s3://b/model.tar.gz"},
-}
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/model"
 TRUST = (
     'exists and that its trust relationship policy allows the action "sts:AssumeRole" for the service '
     'principal "sagemaker.amazonaws.com".'
@@ -229,20 +222,6 @@ def test_stall_ends_when_its_time_is_over(connect: Callable[..., Any], server: L
     assert time.monotonic() - began >= 0.2
 
 
-def outcomes_until_success(call: Callable[[], Any]) -> list[str]:
-    """Calls again and again, some seconds at most. Returns the refusals that came first."""
-    refusals: list[str] = []
-    began = time.monotonic()
-    while time.monotonic() - began < 30:
-        try:
-            call()
-        except exceptions.ClientError as error:
-            refusals.append(error.response["Error"]["Message"])
-        else:
-            return refusals
-    pytest.fail(f"no success after {len(refusals)} calls")
-
-
 def test_race_lasts_for_its_seconds(connect: Callable[..., Any], server: LocalSageMaker) -> None:
     client = connect()
     server.faults.inject("CreateModel", "iam-race-role", seconds=0.5)
@@ -291,74 +270,6 @@ def test_rules_for_other_operations_do_not_count_or_concern(
         client.list_models()
     with pytest.raises(exceptions.ClientError, match="AccessDenied"):
         client.delete_model(ModelName="model")
-
-
-def test_description_with_empty_members(connect: Callable[..., Any], server: LocalSageMaker) -> None:
-    client = connect()
-    private = {"Image": "registry.example.com/i:1", "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
-    vpc = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
-    client.create_model(ModelName="model", PrimaryContainer=private, VpcConfig=vpc)
-    server.faults.inject("DescribeModel", "empty-members", times=1)
-
-    odd = client.describe_model(ModelName="model")["PrimaryContainer"]
-
-    assert (odd["Environment"], odd["ImageConfig"]["RepositoryAuthConfig"]) == ({}, {})
-    plain = client.describe_model(ModelName="model")["PrimaryContainer"]
-    assert plain == private | {"Mode": "SingleModel"}
-
-
-def test_list_with_arns_in_lower_case(connect: Callable[..., Any], server: LocalSageMaker) -> None:
-    client = connect()
-    arn = client.create_model(**MODEL | {"ModelName": "MyModel"})["ModelArn"]
-    server.faults.inject("ListModels", "lower-case-arns", times=1)
-
-    assert [(m["ModelName"], m["ModelArn"]) for m in client.list_models()["Models"]] == [("MyModel", arn.lower())]
-    assert [m["ModelArn"] for m in client.list_models()["Models"]] == [arn]
-
-
-def test_reads_lag_behind_a_create(connect: Callable[..., Any], server: LocalSageMaker) -> None:
-    client = connect()
-    client.create_model(**MODEL | {"ModelName": "older"})
-    server.faults.inject(None, "read-after-create-delay", times=2)
-    client.create_model(**MODEL, Tags=[{"Key": "a", "Value": "b"}])
-
-    for read in (
-        lambda: client.describe_model(ModelName="model"),
-        lambda: client.list_tags(ResourceArn=ARN),
-    ):
-        with pytest.raises(exceptions.ClientError) as missing:
-            read()
-        assert missing.value.response["Error"]["Message"] == f'Could not find model "{ARN}".'
-    assert client.describe_model(ModelName="model")["ModelArn"] == ARN
-
-
-def test_reads_lag_for_seconds_and_only_those_of_the_new_model(
-    connect: Callable[..., Any], server: LocalSageMaker
-) -> None:
-    client = connect()
-    client.create_model(**MODEL | {"ModelName": "older"})
-    time.sleep(2)
-    server.faults.inject("DescribeModel", "read-after-create-delay", seconds=2)
-    client.create_model(**MODEL)
-    created = time.monotonic()
-
-    assert client.describe_model(ModelName="older")["ModelName"] == "older"
-    assert client.list_tags(ResourceArn=ARN)["Tags"] == []
-    refusals = outcomes_until_success(lambda: client.describe_model(ModelName="model"))
-
-    assert set(refusals) == {f'Could not find model "{ARN}".'}
-    # The server noted the create a moment before the client heard of it.
-    assert time.monotonic() - created >= 1
-
-
-def test_tags_lag_behind_a_create(connect: Callable[..., Any], server: LocalSageMaker) -> None:
-    client, tags = connect(), [{"Key": "a", "Value": "b"}]
-    server.faults.inject(None, "tags-after-create-delay", times=1)
-    client.create_model(**MODEL, Tags=tags)
-
-    assert client.describe_model(ModelName="model")["ModelArn"] == ARN
-    assert client.list_tags(ResourceArn=ARN)["Tags"] == []
-    assert client.list_tags(ResourceArn=ARN)["Tags"] == tags
 
 
 @pytest.mark.parametrize(

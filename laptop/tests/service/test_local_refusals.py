@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from laptop.tests.service.samples import IMAGE
+from laptop.tests.service.samples import IMAGE, Request, data_source, with_container, with_pipeline, with_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,24 +16,6 @@ NAME_PATTERN = r"[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?"
 TAG_PATTERN = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"
 VPC = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/"
-
-Request = dict[str, Any]
-
-
-def with_container(**members: Any) -> Request:
-    return {"ModelName": "m", "PrimaryContainer": {"Image": IMAGE, **members}}
-
-
-def with_pipeline(*containers: Request, **members: Any) -> Request:
-    return {"ModelName": "m", "Containers": [{"Image": IMAGE, **c} for c in containers], **members}
-
-
-def data_source(**members: Any) -> Request:
-    return {"S3Uri": "s3://b/m/", "S3DataType": "S3Prefix", "CompressionType": "None", **members}
-
-
-def with_source(**members: str) -> Request:
-    return with_container(ModelDataSource={"S3DataSource": data_source(**members)})
 
 
 def one(value: str, at: str, constraint: str) -> str:
