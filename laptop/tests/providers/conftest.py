@@ -16,7 +16,9 @@ from laptop.providers.callbacks import Callbacks
 from laptop.providers.clients import ServiceClients
 from laptop.providers.ministack import Ministack
 from laptop.providers.published import PublishedTypes
+from laptop.providers.service import ServiceProvider
 from laptop.sagemaker.server import SageMakerApp
+from laptop.tests.providers.service_samples import MODEL, Types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -104,3 +106,23 @@ def connect(url: str) -> Callable[..., Any]:
         return clients.client(service, url, region)
 
     return _connect
+
+
+@pytest.fixture
+def tagged() -> list[tuple[str, dict[str, str]]]:
+    """What the providers were told to tag: identifier and tags."""
+    return []
+
+
+@pytest.fixture
+def types(service_clients: ServiceClients, published: PublishedTypes, tagged: Any, url: str) -> Types:
+    """The types that are an API of SageMaker or Application Auto Scaling."""
+    return Types(ServiceProvider(service_clients, published, lambda arn, tags: tagged.append((arn, dict(tags)))))
+
+
+@pytest.fixture
+def sagemaker(connect: Callable[..., Any], types: Types) -> Any:
+    """A client of a SageMaker with the model `m`."""
+    client = connect("sagemaker")
+    client.create_model(ModelName="m", **MODEL)
+    return client

@@ -1,104 +1,34 @@
-"""Resources that are an API of SageMaker or Application Auto Scaling, as boto3 sees them at the same address."""
+"""Models, endpoint configurations and endpoints by SageMaker's API, as boto3 sees them at the same address."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from laptop.providers.properties import violations
 from laptop.providers.protocol import Cancelled, Resource, ResourceFailed
-from laptop.providers.service import ServiceProvider
 from laptop.providers.service_types import TYPES
 from laptop.sagemaker import store
-from laptop.tests.providers.doubles import PLACE, SYSTEM_TAGS, Recorded, request
+from laptop.tests.providers.doubles import SYSTEM_TAGS, Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from laptop.definition import TypeDefinition
-    from laptop.providers.clients import ServiceClients
-    from laptop.providers.published import PublishedTypes
     from laptop.tests.providers.conftest import Services
 
-ROLE = "arn:aws:iam::123456789012:role/service-role/inference"
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
-MODEL = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": IMAGE}}
-VARIANT = {"VariantName": "all", "ModelName": "m", "InitialInstanceCount": 1, "InstanceType": "ml.g6e.4xlarge"}
-OUTPUT = {"OutputConfig": {"S3OutputPath": "s3://bucket/out"}}
-CAPTURE = {
-    "EnableCapture": True,
-    "InitialSamplingPercentage": 100,
-    "DestinationS3Uri": "s3://bucket/captured",
-    "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-}
-SERVERLESS = {
-    "VariantName": "s",
-    "ModelName": "m",
-    "ServerlessConfig": {"MaxConcurrency": 5, "MemorySizeInMB": 2048},
-}
-ENDPOINT, CONFIG = "AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig"
-TARGET, POLICY = "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"
-
-
-class Types:
-    """The provider, with properties checked as the control plane does before it asks."""
-
-    def __init__(self, provider: ServiceProvider) -> None:
-        self.provider = provider
-
-    def definition(self, type_name: str) -> TypeDefinition:
-        found = self.provider.definition(type_name, PLACE)
-        assert found
-        return found
-
-    def create(
-        self, type_name: str, properties: dict[str, Any], progress: Recorded | None = None, **members: Any
-    ) -> Resource:
-        definition = self.definition(type_name)
-        assert violations(definition, properties) == []
-        return self.provider.create(definition, request(**members), properties, progress or Recorded())
-
-    def update(
-        self, type_name: str, resource: Resource, before: dict[str, Any], after: dict[str, Any], **members: Any
-    ) -> Resource:
-        definition = self.definition(type_name)
-        assert violations(definition, after) == []
-        return self.provider.update(definition, request(**members), resource, before, after, Recorded())
-
-    def delete(self, type_name: str, resource: Resource, properties: dict[str, Any] | None = None) -> None:
-        self.provider.delete(self.definition(type_name), request(), resource, properties or {}, Recorded())
-
-    def read(self, type_name: str, identifier: str) -> Resource:
-        return self.provider.read(self.definition(type_name), request(), identifier)
-
-    def has_no_drift(self, type_name: str, resource: Resource, properties: dict[str, Any]) -> bool:
-        definition, model = self.definition(type_name), self.read(type_name, resource.identifier).model
-        return definition.changed(definition.explicitly_set(model, properties), properties) == []
-
-
-@pytest.fixture
-def tagged() -> list[tuple[str, dict[str, str]]]:
-    return []
-
-
-@pytest.fixture
-def types(service_clients: ServiceClients, published: PublishedTypes, tagged: Any, url: str) -> Types:
-    return Types(ServiceProvider(service_clients, published, lambda arn, tags: tagged.append((arn, dict(tags)))))
-
-
-@pytest.fixture
-def sagemaker(connect: Callable[..., Any], types: Types) -> Any:
-    """A client of a SageMaker with the model `m`."""
-    client = connect("sagemaker")
-    client.create_model(ModelName="m", **MODEL)
-    return client
-
-
-def tags_of(client: Any, arn: str) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in client.list_tags(ResourceArn=arn)["Tags"]}
+from laptop.tests.providers.service_samples import (
+    CAPTURE,
+    CONFIG,
+    ENDPOINT,
+    MODEL,
+    OUTPUT,
+    POLICY,
+    ROLE,
+    SERVERLESS,
+    TARGET,
+    VARIANT,
+    Types,
+    tags_of,
+)
 
 
 def test_every_row_is_a_published_type_with_operations_that_exist(types: Types, connect: Any) -> None:
@@ -285,225 +215,3 @@ def test_an_answer_that_is_lost_loses_nothing(types: Types, sagemaker: Any, serv
     with pytest.raises(ResourceFailed) as raised:
         types.create(CONFIG, {"EndpointConfigName": "mine", "ProductionVariants": [VARIANT]})
     assert raised.value.code == "NetworkFailure"
-
-
-PIPELINE = {
-    "PipelineName": "train",
-    "RoleArn": ROLE,
-    "PipelineDefinition": {"PipelineDefinitionBody": json.dumps({"Version": "2020-12-01", "Steps": []})},
-}
-FEATURES: dict[str, Any] = {
-    "FeatureGroupName": "customers",
-    "RecordIdentifierFeatureName": "id",
-    "EventTimeFeatureName": "time",
-    "FeatureDefinitions": [
-        {"FeatureName": "id", "FeatureType": "String"},
-        {"FeatureName": "time", "FeatureType": "String"},
-    ],
-    "OnlineStoreConfig": {"EnableOnlineStore": True},
-}
-MORE_FEATURES = [*FEATURES["FeatureDefinitions"], {"FeatureName": "age", "FeatureType": "Integral"}]
-DOMAIN = {
-    "AuthMode": "IAM",
-    "DomainName": "studio",
-    "DefaultUserSettings": {"ExecutionRole": ROLE},
-    "SubnetIds": ["subnet-1234567890abcdef0"],
-    "VpcId": "vpc-1234567890abcdef0",
-}
-PACKAGE = {
-    "ModelPackageGroupName": "group",
-    "ModelApprovalStatus": "PendingManualApproval",
-    "InferenceSpecification": {
-        "Containers": [{"Image": IMAGE}],
-        "SupportedContentTypes": ["text/csv"],
-        "SupportedResponseMIMETypes": ["text/csv"],
-    },
-}
-QUALITY = {
-    "JobDefinitionName": "quality",
-    "RoleArn": ROLE,
-    "DataQualityAppSpecification": {"ImageUri": IMAGE},
-    "DataQualityJobInput": {"EndpointInput": {"EndpointName": "e", "LocalPath": "/opt/ml/processing/input"}},
-    "DataQualityJobOutputConfig": {
-        "MonitoringOutputs": [
-            {"S3Output": {"S3Uri": "s3://bucket/quality", "LocalPath": "/opt/ml/processing/output"}}
-        ]
-    },
-    "JobResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 20}},
-}
-SCHEDULE = {
-    "MonitoringScheduleName": "hourly",
-    "MonitoringScheduleConfig": {
-        "MonitoringJobDefinitionName": "quality",
-        "MonitoringType": "DataQuality",
-        "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
-    },
-}
-
-
-@pytest.mark.parametrize(
-    ("type_name", "first", "changes", "described"),
-    [
-        ("AWS::SageMaker::Pipeline", PIPELINE, {"PipelineDescription": "new"}, "PipelineDescription"),
-        ("AWS::SageMaker::FeatureGroup", FEATURES, {"FeatureDefinitions": MORE_FEATURES}, "FeatureDefinitions"),
-        ("AWS::SageMaker::Domain", DOMAIN, {"DefaultUserSettings": {"ExecutionRole": f"{ROLE}2"}},
-         "DefaultUserSettings"),
-        ("AWS::SageMaker::NotebookInstance", {"InstanceType": "ml.t3.medium", "RoleArn": ROLE},
-         {"InstanceType": "ml.t3.large"}, "InstanceType"),
-        ("AWS::SageMaker::NotebookInstanceLifecycleConfig", {"OnStart": [{"Content": "ZWNobwo="}]},
-         {"OnStart": [{"Content": "bHMK"}]}, "OnStart"),
-    ],
-)  # fmt: skip
-def test_other_kinds_live(
-    types: Types, sagemaker: Any, type_name: str, first: dict[str, Any], changes: dict[str, Any], described: str
-) -> None:
-    made = types.create(type_name, first, stack_tags={"a": "1"})
-    assert types.has_no_drift(type_name, made, first)
-    second = {**first, **changes}
-    updated = types.update(type_name, made, first, second, stack_tags={"a": "2"}, previous_stack_tags={"a": "1"})
-    assert updated.physical_id == made.physical_id
-    read = types.read(type_name, made.identifier)
-    assert read.model[described] == second[described]
-    assert types.has_no_drift(type_name, made, second)
-    if types.definition(type_name).tag_property:
-        assert read.model["Tags"] == [{"Key": "a", "Value": "2"}]
-    listed, _ = types.provider.list(types.definition(type_name), request(), {}, None)
-    assert [types.definition(type_name).identifier(one) for one in listed] == [made.identifier]
-    types.delete(type_name, updated)
-    with pytest.raises(ResourceFailed, match="was not found"):
-        types.read(type_name, made.identifier)
-
-
-def test_packages_have_versions_in_their_group(types: Types, sagemaker: Any) -> None:
-    group = types.create("AWS::SageMaker::ModelPackageGroup", {"ModelPackageGroupName": "group"})
-    assert group.physical_id.endswith(":model-package-group/group")
-    made = types.create("AWS::SageMaker::ModelPackage", PACKAGE)
-    assert made.physical_id.endswith(":model-package/group/1")
-    approved = {**PACKAGE, "ModelApprovalStatus": "Approved"}
-    types.update("AWS::SageMaker::ModelPackage", made, PACKAGE, approved)
-    described = sagemaker.describe_model_package(ModelPackageName=made.physical_id)
-    assert described["ModelApprovalStatus"] == "Approved"
-    with pytest.raises(ResourceFailed, match="still has model packages") as raised:
-        types.delete("AWS::SageMaker::ModelPackageGroup", group)
-    assert raised.value.code == "ResourceConflict"
-    types.delete("AWS::SageMaker::ModelPackage", made)
-    types.delete("AWS::SageMaker::ModelPackageGroup", group)
-
-
-def test_monitoring_stands_on_an_endpoint(types: Types, sagemaker: Any) -> None:
-    types.create(CONFIG, {"EndpointConfigName": "c", "ProductionVariants": [VARIANT], "DataCaptureConfig": CAPTURE})
-    types.create(ENDPOINT, {"EndpointName": "e", "EndpointConfigName": "c"})
-    job = types.create("AWS::SageMaker::DataQualityJobDefinition", QUALITY)
-    assert types.has_no_drift("AWS::SageMaker::DataQualityJobDefinition", job, QUALITY)
-    schedule = types.create("AWS::SageMaker::MonitoringSchedule", SCHEDULE)
-    assert schedule.attributes["MonitoringScheduleArn"] == schedule.physical_id
-    daily = json.loads(json.dumps(SCHEDULE).replace("0 * ? * * *", "0 8 ? * * *"))
-    types.update("AWS::SageMaker::MonitoringSchedule", schedule, SCHEDULE, daily)
-    assert types.has_no_drift("AWS::SageMaker::MonitoringSchedule", schedule, daily)
-    types.delete("AWS::SageMaker::MonitoringSchedule", schedule)
-    types.delete("AWS::SageMaker::DataQualityJobDefinition", job)
-
-
-def test_an_inference_component_runs_on_an_endpoint_without_a_model(types: Types, sagemaker: Any) -> None:
-    variant = {key: value for key, value in VARIANT.items() if key != "ModelName"}
-    types.create(CONFIG, {"EndpointConfigName": "c", "ProductionVariants": [variant], "ExecutionRoleArn": ROLE})
-    types.create(ENDPOINT, {"EndpointName": "e", "EndpointConfigName": "c"})
-    first = {
-        "EndpointName": "e",
-        "VariantName": "all",
-        "Specification": {
-            "ModelName": "m",
-            "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 1024, "NumberOfCpuCoresRequired": 1},
-        },
-        "RuntimeConfig": {"CopyCount": 1},
-    }
-    made = types.create("AWS::SageMaker::InferenceComponent", first)
-    assert made.attributes["InferenceComponentStatus"] == "InService"
-    second = {**first, "RuntimeConfig": {"CopyCount": 2}}
-    types.update("AWS::SageMaker::InferenceComponent", made, first, second)
-    name = made.model["InferenceComponentName"]
-    described = sagemaker.describe_inference_component(InferenceComponentName=name)
-    assert described["RuntimeConfig"]["CurrentCopyCount"] == 2
-    types.delete("AWS::SageMaker::InferenceComponent", made)
-
-
-TARGET_PROPERTIES = {
-    "ResourceId": "endpoint/e/variant/all",
-    "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
-    "ServiceNamespace": "sagemaker",
-    "MinCapacity": 1,
-    "MaxCapacity": 4,
-    "RoleARN": ROLE,
-}
-
-
-def policy(target: str) -> dict[str, Any]:
-    return {
-        "PolicyName": "invocations",
-        "PolicyType": "TargetTrackingScaling",
-        "ScalingTargetId": target,
-        "TargetTrackingScalingPolicyConfiguration": {
-            "TargetValue": 70,
-            "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
-        },
-    }
-
-
-def test_a_variant_is_scaled(types: Types, sagemaker: Any, connect: Any) -> None:
-    scaling = connect("application-autoscaling")
-    target = types.create(TARGET, TARGET_PROPERTIES)
-    assert target.physical_id == "endpoint/e/variant/all|sagemaker:variant:DesiredInstanceCount|sagemaker"
-    assert target.attributes == {"Id": target.physical_id}
-    assert types.has_no_drift(TARGET, target, TARGET_PROPERTIES)
-    with pytest.raises(ResourceFailed, match="already exists"):
-        types.create(TARGET, TARGET_PROPERTIES)
-    made = types.create(POLICY, policy(target.physical_id))
-    assert made.physical_id == made.attributes["Arn"]
-    (described,) = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
-    assert described["PolicyARN"] == made.physical_id
-    assert types.has_no_drift(POLICY, made, policy(target.physical_id))
-    with pytest.raises(ResourceFailed, match="'invocations' already exists"):
-        types.create(POLICY, policy(target.physical_id))
-    wider = {**TARGET_PROPERTIES, "MaxCapacity": 8}
-    types.update(TARGET, target, TARGET_PROPERTIES, wider)
-    (described,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
-    assert described["MaxCapacity"] == 8
-    definition = types.definition(POLICY)
-    listed, _ = types.provider.list(definition, request(), {"ServiceNamespace": "sagemaker"}, None)
-    assert [definition.identifier(one) for one in listed] == [made.identifier]
-    with pytest.raises(ResourceFailed, match="needs ServiceNamespace"):
-        types.provider.list(definition, request(), {}, None)
-    types.delete(POLICY, made)
-    types.delete(TARGET, target)
-    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
-
-
-def test_scheduled_actions_come_and_go_with_their_target(types: Types, connect: Any) -> None:
-    scaling = connect("application-autoscaling")
-
-    def scheduled() -> dict[str, str]:
-        found = scaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
-        return {one["ScheduledActionName"]: one["Schedule"] for one in found}
-
-    def action(name: str, schedule: str) -> dict[str, Any]:
-        return {
-            "ScheduledActionName": name,
-            "Schedule": schedule,
-            "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 2},
-        }
-
-    first = {**TARGET_PROPERTIES, "ScheduledActions": [action("up", "rate(1 day)"), action("down", "rate(2 days)")]}
-    target = types.create(TARGET, first)
-    assert scheduled() == {"up": "rate(1 day)", "down": "rate(2 days)"}
-    assert types.has_no_drift(TARGET, target, first)
-    second = {**TARGET_PROPERTIES, "ScheduledActions": [action("up", "rate(3 days)")]}
-    types.update(TARGET, target, first, second)
-    assert scheduled() == {"up": "rate(3 days)"}
-    types.delete(TARGET, target, second)
-    assert scheduled() == {}
-
-
-def test_a_policy_needs_its_target(types: Types) -> None:
-    target = "endpoint/e/variant/all|sagemaker:variant:DesiredInstanceCount|sagemaker"
-    with pytest.raises(ResourceFailed, match="No scalable target registered for service namespace: sagemaker"):
-        types.create(POLICY, policy(target))
