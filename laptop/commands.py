@@ -156,55 +156,55 @@ def _running_or_own(arguments: Namespace) -> Iterator[str]:
 
 def deploy(arguments: Namespace) -> int:
     """Create or update a stack and show its events."""
-    template = given.template_text(arguments)
+    deployment = given.deployment(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url, given.region(arguments))
-        change_set = _change_set(cloudformation, arguments, _packaged(template, arguments, url))
+        change_set = _change_set(cloudformation, _packaged(deployment, arguments, url))
         if change_set is None:
-            console.out.print(f"No changes to deploy. Stack {given.stack_name(arguments)} is up to date.")
+            console.out.print(f"No changes to deploy. Stack {deployment.stack_name} is up to date.")
             return 0
-        return _shown(clients.execute(cloudformation, given.stack_name(arguments), change_set))
+        return _shown(clients.execute(cloudformation, deployment.stack_name, change_set))
 
 
 def change_set(arguments: Namespace) -> int:
     """Show what a deployment would do, and leave the change set undone."""
-    template = given.template_text(arguments)
+    deployment = given.deployment(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url, given.region(arguments))
-        made = _change_set(cloudformation, arguments, _packaged(template, arguments, url))
+        made = _change_set(cloudformation, _packaged(deployment, arguments, url))
         if made is None:
-            console.out.print(f"No changes. Stack {given.stack_name(arguments)} is up to date.")
+            console.out.print(f"No changes. Stack {deployment.stack_name} is up to date.")
             return 0
         console.print_changes(made["Changes"])
         cloudformation.delete_change_set(ChangeSetName=made["ChangeSetId"])
     return 0
 
 
-def _packaged(template: str, arguments: Namespace, url: str) -> str:
-    """The template as the cloud can read it: local files that it names are put into S3."""
+def _packaged(deployment: given.Deployment, arguments: Namespace, url: str) -> given.Deployment:
+    """With the template as the cloud can read it: local files that it names are put into S3."""
     # Loaded when the cloud is up.
     from laptop.packaging import packaged
 
-    return packaged(template, arguments.template, url)
+    return deployment._replace(template=packaged(deployment.template, arguments.template, url))
 
 
 def import_(arguments: Namespace) -> int:
     """Adopt existing resources into a stack."""
-    template, resources = given.template_text(arguments), given.json_value(arguments.resources_to_import)
+    deployment, resources = given.deployment(arguments), given.json_value(arguments.resources_to_import)
     cloudformation = _cloudformation(arguments)
-    made = _change_set(cloudformation, arguments, template, resources)
+    made = _change_set(cloudformation, deployment, resources)
     if made is None:
         raise given.BadInput("--resources-to-import names nothing to import.")
-    return _shown(clients.execute(cloudformation, given.stack_name(arguments), made))
+    return _shown(clients.execute(cloudformation, deployment.stack_name, made))
 
 
-def _change_set(cloudformation: Any, arguments: Namespace, template: str, resources: Any = ()) -> Any:
+def _change_set(cloudformation: Any, deployment: given.Deployment, resources: Any = ()) -> Any:
     return clients.make_change_set(
         cloudformation,
-        given.stack_name(arguments),
-        template,
-        parameters=given.pairs(arguments.parameter, "--parameter"),
-        tags=given.pairs(arguments.tag, "--tag") if arguments.tag else None,
+        deployment.stack_name,
+        deployment.template,
+        parameters=deployment.parameters,
+        tags=deployment.tags,
         resources_to_import=resources,
     )
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -26,7 +26,24 @@ class BadInput(LocalFailure):
     """An argument or a file cannot be used; the message says which and why."""
 
 
-def template_text(arguments: Namespace) -> str:
+class Deployment(NamedTuple):
+    """What a stack is to be made of; `tags` is None where its tags stay as they are."""
+
+    stack_name: str
+    template: str
+    parameters: dict[str, str]
+    tags: dict[str, str] | None
+
+
+def deployment(arguments: Namespace) -> Deployment:
+    """What the arguments ask for, all of it read before anything begins. Raises BadInput."""
+    tags = pairs(arguments.tag, "--tag") if arguments.tag else None
+    template = _template_text(arguments)
+    name = arguments.stack_name or Path(arguments.template).stem.replace("_", "-").replace(".", "-")
+    return Deployment(name, template, pairs(arguments.parameter, "--parameter"), tags)
+
+
+def _template_text(arguments: Namespace) -> str:
     """The text of the template; BadInput when it is none, with the place of what is wrong."""
     if arguments.template == "-" and not arguments.stack_name:
         raise BadInput("A template from standard input has no file name: give the stack's with --stack-name.")
@@ -59,11 +76,6 @@ def _members(text: str) -> Collection[str]:
         return parsed
     root = yaml.compose(text, yaml.SafeLoader)
     return {key.value for key, _ in root.value} if isinstance(root, yaml.MappingNode) else ()
-
-
-def stack_name(arguments: Namespace) -> str:
-    """The stack's name: as it was given, else the file name of the template."""
-    return str(arguments.stack_name or Path(arguments.template).stem.replace("_", "-").replace(".", "-"))
 
 
 def region(arguments: Namespace) -> str:
