@@ -23,6 +23,7 @@ REGION = "us-east-1"
 def main() -> None:
     if sys.argv[1] == "cloud":
         with Cloud(sources=projects([ROOT])) as cloud:
+            cloud.load()
             print(cloud.url, flush=True)
             sys.stdin.read()
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import re
@@ -146,9 +147,11 @@ class Cloud:
             raise
 
     def load(self) -> None:
-        """Load now what the first requests would otherwise wait for."""
+        """Load now what the first requests would otherwise wait for, and what stays until the process ends."""
         service_model()
         self._ministack.bootstrap(Place(REGION))
+        # Looking through all of it for garbage takes a tenth of the time of a stack.
+        gc.freeze()
 
     def _make_apis(self, *, strict: bool) -> None:
         published, outside, types = PublishedTypes(), Outside(self.url), self._types

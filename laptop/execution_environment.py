@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import platform
 import re
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-import urllib3
 
 from laptop.events import InvocationFailed, LocalFailure
 from laptop.processes import kill_session
@@ -85,12 +85,12 @@ class ExecutionEnvironment:
         self._pid_file = directory / "runtime.pid"
         self.log = directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._pool: urllib3.HTTPConnectionPool | None = None
+        self._connection: http.client.HTTPConnection | None = None
         self._changing = threading.Lock()
         self._closed = False
         self.port = 0
 
-    def start(self) -> urllib3.HTTPConnectionPool:
+    def start(self) -> http.client.HTTPConnection:
         emulator_port, api_port = free_ports(2)
         # Kept over a restart, so that an endpoint once given out stays true.
         self.port = self.port or emulator_port
@@ -109,8 +109,9 @@ class ExecutionEnvironment:
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         self._wait_until_ready()
-        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=1, retries=False)
-        return self._pool
+        limit = self._timeout + _EMULATOR_MARGIN_SECONDS
+        self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=limit)
+        return self._connection
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -127,13 +128,14 @@ class ExecutionEnvironment:
     def invoke(self, payload: bytes) -> bytes:
         if self._closed:
             raise RuntimeUnavailable("The Lambda runtime has been closed.")
-        limit = self._timeout + _EMULATOR_MARGIN_SECONDS
+        connection = self._connected()
         try:
-            return self._connections().request("POST", _INVOCATIONS, body=payload, timeout=limit).data
-        except urllib3.exceptions.TimeoutError:
+            connection.request("POST", _INVOCATIONS, body=payload)
+            return connection.getresponse().read()
+        except TimeoutError:
             self.stop()
             raise HandlerTimedOut(f"The handler gave no answer within {self._timeout} s.") from None
-        except urllib3.exceptions.HTTPError:
+        except (OSError, http.client.HTTPException):
             self.stop()
             raise HandlerCrashed("The Lambda runtime emulator ended during the invocation.") from None
 
@@ -152,20 +154,20 @@ class ExecutionEnvironment:
         """Kill the emulator and the handler, even one that hangs."""
         with self._changing:
             process, self._process = self._process, None
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.close()
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
         if process is not None:
             # The emulator gives the handler a process group of its own, and what the handler starts may have others.
             kill_session(process.pid)
             process.wait()
             self._pid_file.unlink(missing_ok=True)
 
-    def _connections(self) -> urllib3.HTTPConnectionPool:
-        if self._pool is None or not self._alive():
+    def _connected(self) -> http.client.HTTPConnection:
+        if self._connection is None or not self._alive():
             self.stop()
             return self.start()
-        return self._pool
+        return self._connection
 
     def close(self) -> None:
         with self._changing:

@@ -165,6 +165,8 @@ class Project:
     def _see(self) -> None:
         stamps = None
         try:
+            if self._is_unchanged():
+                return
             found = self._find()
             stamps = _stamps(found)
             if self._problem and self._problem[0] == stamps:
@@ -177,6 +179,12 @@ class Project:
             self._problem = None
         except LocalFailure as problem:
             self._problem = stamps, problem
+
+    def _is_unchanged(self) -> bool:
+        # Among the files that are looked at is the one that says where the others are.
+        with suppress(UnusableProject):
+            return self._problem is None and _stamps(self.layout) == self._stamps
+        return False
 
     def _tell_of_changes(self, former: Code, contents: Mapping[Path, str]) -> None:
         if self._code.digest != former.digest:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from laptop.execution_environment import (
 from laptop.invocations import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 # The name that template.yml gives the handlers' function, and that `cfn test` and `cfn invoke` ask for by default.
 TYPE_FUNCTION = "TypeFunction"
 TYPE_FUNCTION_PATH = f"/2015-03-31/functions/{TYPE_FUNCTION}/invocations"
+# More handlers than processors only hold each other up while they compute. Those that wait for something outside hold
+# up nobody for longer than this.
+_PROCESSORS = os.cpu_count() or 1
+_PATIENCE_SECONDS = 0.25
 
 
 class NotJson(InvocationFailed):
@@ -86,6 +90,7 @@ class LambdaRuntime:
         self._environments: list[ExecutionEnvironment] = []
         self._idle: queue.LifoQueue[ExecutionEnvironment] = queue.LifoQueue()
         self._growing = threading.Lock()
+        self._processors = threading.Semaphore(_PROCESSORS)
         self._closed = False
 
     def __enter__(self) -> LambdaRuntime:
@@ -120,13 +125,14 @@ class LambdaRuntime:
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
         """The handler's JSON answer; HandlerCrashed, HandlerTimedOut or NotJson when there is none."""
-        environment = self._take()
-        if self._debugger and not environment.serves:
-            self._debugger.announce(self._handler, self._debugger_port)
-        try:
-            outcome = self._outcome(environment, json.dumps(event).encode())
-        finally:
-            self._idle.put(environment)
+        with self._turn():
+            environment = self._take()
+            if self._debugger and not environment.serves:
+                self._debugger.announce(self._handler, self._debugger_port)
+            try:
+                outcome = self._outcome(environment, json.dumps(event).encode())
+            finally:
+                self._idle.put(environment)
         self._record(event, outcome)
         if outcome.failure:
             raise outcome.failure
@@ -150,6 +156,15 @@ class LambdaRuntime:
     def logs(self) -> str:
         """All that the handlers and the emulators wrote so far."""
         return "".join(one.log.read_text(errors="replace") for one in self._environments)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        taken = self._processors.acquire(timeout=_PATIENCE_SECONDS)
+        try:
+            yield
+        finally:
+            if taken:
+                self._processors.release()
 
     def _take(self) -> ExecutionEnvironment:
         with suppress(queue.Empty):

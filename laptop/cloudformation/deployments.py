@@ -14,7 +14,7 @@ from laptop.template.preparation import Surroundings, prepare
 from laptop.template.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Set
 
     from laptop.definition import TypeDefinition
     from laptop.paths import Json
@@ -77,12 +77,15 @@ class Deployments:
         tags = _tags(request["Tags"]) if "Tags" in request else dict(former.tags) if former else {}
         return Deployment(template, tags, options)
 
-    def scope(self, stack: Stack, goal: Deployment | None = None, *, as_written: bool = False) -> Scope:
+    def scope(
+        self, stack: Stack, goal: Deployment | None = None, *, as_written: bool = False, of: Set[str] | None = None
+    ) -> Scope:
         """What the functions of a deployment, the stack's own by default, resolve to in a stack as it is now.
 
-        `as_written`: dynamic references stay.
+        `as_written`: dynamic references stay. Of the resources, all are known or those of these logical ids.
         """
-        goal, place = goal or stack.goal, stack.place
+        goal, place, had = goal or stack.goal, stack.place, stack.resources
+        known = had if of is None else {name: had[name] for name in had.keys() & of}
         return Scope(
             place=place,
             stack_name=stack.name,
@@ -90,7 +93,7 @@ class Deployments:
             parameters=goal.template.parameters,
             conditions=goal.template.conditions,
             mappings=goal.template.processed.get("Mappings", {}),
-            resources={name: one.exists for name, one in stack.resources.items() if one.exists is not None},
+            resources={name: one.exists for name, one in known.items() if one.exists is not None},
             exports=lambda name: self.stacks.exports(place).get(name, (None, None))[1],
             dynamic=None if as_written else self.dynamic(place),
             notification_arns=tuple(goal.options.get("NotificationARNs", ())),
@@ -99,8 +102,7 @@ class Deployments:
 
 def _require_the_same_types(stack: Stack, resources: Mapping[str, Json]) -> None:
     had = {name: one.type_name for name, one in stack.resources.items() if one.exists}
-    changed = sorted(name for name, one in resources.items() if had.get(name, one["Type"]) != one["Type"])
-    if changed:
+    if changed := sorted(name for name, one in resources.items() if had.get(name, one["Type"]) != one["Type"]):
         raise Invalid(
             "Update of resource type is not permitted. The new template modifies resource type of the following "
             f"resources: [{', '.join(changed)}]"

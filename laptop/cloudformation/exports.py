@@ -38,8 +38,7 @@ def _check_exports(stacks: Stacks, stack: Stack, made: list[Json]) -> None:
 def in_use(stacks: Stacks, stack: Stack) -> str:
     """Why the stack cannot be deleted: an export that others import; or nothing."""
     for output in stack.outputs:
-        importers = stacks.importers(stack.place, output["ExportName"])
-        if importers:
+        if importers := stacks.importers(stack.place, output["ExportName"]):
             return f"Export {output['ExportName']} cannot be deleted as it is in use by {' and '.join(importers)}"
     return ""
 

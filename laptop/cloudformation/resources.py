@@ -54,7 +54,7 @@ class ResourceOperations:
         step: str = "create" if had is None or had.exists is None or not had.created else "update"
         try:
             served = self._find(wanted)
-            wanted = replace(wanted, properties=self._resolved(definition))
+            wanted = replace(wanted, properties=self._resolved(wanted))
             if logical_id in goal.imports and (had is None or had.exists is None):
                 step = "import"
                 self._adopt(served, wanted, goal.imports[logical_id])
@@ -85,10 +85,10 @@ class ResourceOperations:
     def _find(self, resource: StackResource) -> Served:
         return self._deployments.find(resource.type_name, self._stack.place)
 
-    def _resolved(self, definition: Json) -> Json:
-        """The properties of a definition, with dynamic references as they are written."""
-        scope = self._deployments.scope(self._stack, as_written=True)
-        resolved: Json = functions.resolve(definition.get("Properties", {}), scope)
+    def _resolved(self, resource: StackResource) -> Json:
+        """The properties of a resource's definition, with dynamic references as they are written."""
+        scope = self._deployments.scope(self._stack, as_written=True, of=resource.depends_on)
+        resolved: Json = functions.resolve(resource.definition.get("Properties", {}), scope)
         return resolved
 
     def _before(self, given: Json) -> Json:

@@ -51,7 +51,7 @@ class Reverting(ResourceOperations):
         """The resource as it was, but for the identities of others that had to be made once more."""
         if not self._remade & was.depends_on:
             return was
-        return replace(was, properties=self._resolved(was.definition))
+        return replace(was, properties=self._resolved(was))
 
     def _follow(self, was: StackResource) -> None:
         wanted, now = self._following(was), self._stack.resources[was.logical_id]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from graphlib import TopologicalSorter
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from laptop.providers.protocol import Cancelled
@@ -82,16 +83,20 @@ class Run:
         sorter = TopologicalSorter(graph)
         sorter.prepare()
         running: dict[Future[bool], str] = {}
+        ended: SimpleQueue[Future[bool]] = SimpleQueue()
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             while True:
                 if not (self.superseded if despite_failures else self.stopped):
-                    running |= {pool.submit(act, node): node for node in sorter.get_ready()}
+                    for node in sorter.get_ready():
+                        future = pool.submit(act, node)
+                        running[future] = node
+                        future.add_done_callback(ended.put)
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    node = running.pop(future)
-                    if future.result():
-                        sorter.done(node)
+                future = ended.get()
+                node = running.pop(future)
+                if future.result():
+                    sorter.done(node)
 
 
 class Runs:

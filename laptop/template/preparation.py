@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from laptop.template import checks, secrets, syntax, transforms
@@ -37,7 +38,7 @@ class Prepared:
     conditions: Mapping[str, bool]
     failure: str = ""
 
-    @property
+    @cached_property
     def resources(self) -> dict[str, Json]:
         """The resource definitions whose condition holds, by logical id."""
         return active(self.processed.get("Resources", {}), self.conditions)

@@ -242,6 +242,32 @@ def test_invocations_side_by_side(tmp_path: Path) -> None:
     assert sorted(arrived, key=int) == [str(number) for number in range(12)]
 
 
+MEETING = """
+import os, pathlib, time
+
+def resource(event, _context):
+    room = pathlib.Path(os.environ["ROOM"])
+    (room / event["name"]).touch()
+    while len(list(room.iterdir())) < event["guests"]:
+        time.sleep(0.01)
+    return {}
+"""
+
+
+def test_handlers_that_wait_do_not_wait_for_a_processor(tmp_path: Path) -> None:
+    """More of them than there are processors wait for each other."""
+    (tmp_path / "meeting.py").write_text(MEETING)
+    (tmp_path / "room").mkdir()
+    guests = (os.cpu_count() or 1) + 2
+    events = [{"name": str(number), "guests": guests} for number in range(guests)]
+    env = {"ROOM": str(tmp_path / "room")}
+    with (
+        LambdaRuntime("meeting.resource", [tmp_path], env=env, concurrency=guests) as functions,
+        ThreadPoolExecutor(guests) as threads,
+    ):
+        assert list(threads.map(functions.invoke, events)) == [{}] * guests
+
+
 def test_a_handler_that_cannot_be_imported(tmp_path: Path) -> None:
     expected = pytest.raises(HandlerCrashed, match="Unable to import module 'nowhere'")
     with LambdaRuntime("nowhere.resource", [tmp_path]) as functions, expected:
