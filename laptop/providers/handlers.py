@@ -32,12 +32,17 @@ _ERROR_CODES = frozenset({
 
 @dataclass(frozen=True)
 class RegistryType:
-    """A type of the registry: its schema, the way to its handlers, and its type configuration."""
+    """A type of the registry: its schema as it is now, the way to its handlers, and its type configuration."""
 
-    definition: TypeDefinition
+    describe: Callable[[], TypeDefinition]
     invoke: Invoke
     configuration: Mapping[str, Any] | None = None
     version: str = "00000001"
+
+    @property
+    def definition(self) -> TypeDefinition:
+        """The schema. It may be in files that somebody works in, and takes a look at all of them."""
+        return self.describe()
 
 
 class Types(Protocol):

@@ -173,6 +173,7 @@ def _expression(pattern: str) -> Any:
         return None
 
 
+@lru_cache(maxsize=1024)
 def found(pattern: str, text: str) -> bool:
     """Whether a schema's pattern is found in a text; one that cannot be read is found in every text."""
     expression = _expression(pattern)

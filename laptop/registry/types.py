@@ -88,7 +88,9 @@ class RegisteredType:
         """A version, as resource operations use it."""
         configuration = self.configurations.get("default")
         value = configuration.value if configuration else None
-        return RegistryType(version.definition, version.functions.in_region(region), value, version.version_id)
+        return RegistryType(
+            lambda: version.definition, version.functions.in_region(region), value, version.version_id
+        )
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,7 @@ class Types:
         """The default version of a registered type."""
         with self.changing:
             found = self.of(place).get(type_name)
-            version = found.default_version if found and found.live else None
-        # Its files are looked at, which nobody else needs to wait for.
-        return found.served(version, place.region) if found and version else None
+            return found.served(found.default_version, place.region) if found and found.live else None
 
     def of(self, place: Place) -> dict[str, RegisteredType]:
         """The types of a place by name, also those that were deregistered. Hold `changing` while using them."""

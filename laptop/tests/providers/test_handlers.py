@@ -68,7 +68,7 @@ def tagged() -> list[tuple[str, dict[str, str]]]:
 def provider(
     runtime: LambdaRuntime, invocations: Invocations, tagged: list[tuple[str, dict[str, str]]]
 ) -> HandlersProvider:
-    types = FixedTypes([RegistryType(DEFINITION, runtime.invoke, {"Key": "configured"}, "00000004")])
+    types = FixedTypes([RegistryType(lambda: DEFINITION, runtime.invoke, {"Key": "configured"}, "00000004")])
     return HandlersProvider(
         types, lambda identifier, tags: tagged.append((identifier, dict(tags))), invocations.raised
     )
@@ -310,6 +310,6 @@ def test_a_runtime_that_is_closed_fails_the_resource() -> None:
     runtime = LambdaRuntime("scripted_handlers.resource", [Path(__file__).parent])
     with runtime:
         pass
-    provider = HandlersProvider(FixedTypes([RegistryType(DEFINITION, runtime.invoke)]))
+    provider = HandlersProvider(FixedTypes([RegistryType(lambda: DEFINITION, runtime.invoke)]))
     with pytest.raises(ResourceFailed):
         provider.create(DEFINITION, request(), script(success(Id="x")), Recorded())
