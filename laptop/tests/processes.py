@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -15,8 +16,6 @@ from laptop import arguments, clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    import pytest
 
     from laptop.ending import Ending
 
@@ -74,15 +73,22 @@ def environment_with(url: str | None, variables: Mapping[str, str]) -> dict[str,
 class Command:
     """The command line in this process, in a folder: a new process takes a third of a second to start."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-        self._capsys, self._folder = capsys, folder
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-    def __call__(self, *given: str, url: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        ending = SimpleNamespace(status=None)
-        with mock.patch.dict(os.environ, environment_with(url, variables), clear=True), chdir(self._folder):
+    def __call__(
+        self, *given: str, url: str | None = None, stdin: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        ending, out, errors = SimpleNamespace(status=None), io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, environment_with(url, variables), clear=True),
+            mock.patch("sys.stdin", io.StringIO(stdin)),
+            chdir(self._folder),
+            redirect_stdout(out),
+            redirect_stderr(errors),
+        ):
             try:
                 status = arguments.run(given, cast("Ending", ending))
             except SystemExit as end:
                 status = cast("int", end.code)
-        said = self._capsys.readouterr()
-        return subprocess.CompletedProcess(given, status, said.out, said.err)
+        return subprocess.CompletedProcess(given, status, out.getvalue(), errors.getvalue())

@@ -119,10 +119,8 @@ def test_a_handler_that_breaks_the_contract_is_found_out(tmp_path: Path, first_i
     ],
     ids=["code", "inputs", "schema"],
 )
-def test_what_is_not_there_is_refused(
-    capsys: pytest.CaptureFixture[str], option: str, value: str, problem: str
-) -> None:
-    run = Command(capsys, ROOT)("contract", option, value)
+def test_what_is_not_there_is_refused(option: str, value: str, problem: str) -> None:
+    run = Command(ROOT)("contract", option, value)
 
     assert run.returncode == 1
     assert problem in run.stderr

@@ -56,8 +56,8 @@ def run(*arguments: str, url: str | None = None, **variables: str) -> subprocess
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(capsys, ROOT)
+def command() -> Command:
+    return Command(ROOT)
 
 
 def test_the_command_works_from_any_folder(tmp_path: Path) -> None:

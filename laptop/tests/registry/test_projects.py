@@ -301,8 +301,8 @@ def test_contract_tests_see_the_files_of_their_project_alone_and_exports_of_a_st
     assert f"--stack {stack} ended in ROLLBACK_COMPLETE: Properties validation failed" in done.stderr
 
 
-def test_contract_of_what_is_no_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    done = Command(capsys, tmp_path)("contract", str(tmp_path))
+def test_contract_of_what_is_no_project(tmp_path: Path) -> None:
+    done = Command(tmp_path)("contract", str(tmp_path))
     assert done.returncode == 1
     said = f"{tmp_path} holds no .rpdk-config, which cfn init writes: name the folder of a type."
     assert said in done.stderr
