@@ -29,7 +29,7 @@ from laptop.events import LocalFailure
 from tools.function_package import BuildFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _out = Console(highlight=False, soft_wrap=True, markup=False)
 _err = Console(highlight=False, soft_wrap=True, markup=False, stderr=True)
@@ -38,13 +38,16 @@ _EXPECTED = (StoryFailed, BuildFailed, LocalFailure, BotoCoreError, ClientError)
 _REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1")
 
 
-def main() -> int:
-    """Tell the story: 0 when it came out as it should and nothing is left, 1 when not, 2 for unusable arguments."""
+def main(given: Sequence[str] | None = None) -> int:
+    """Tell the story: 0 when it came out as it should and nothing is left, 1 when not, 2 for unusable arguments.
+
+    `given` is what stands behind the command; without it, that of this process.
+    """
     parser = argparse.ArgumentParser(prog="python -m acceptance", description=__doc__.partition("\n")[0])
     parser.add_argument("--live", action="store_true", help="on the real account; without --confirm, say what for")
     parser.add_argument("--confirm", metavar="ACCOUNT", help="the number of the account in which things may be made")
     parser.add_argument("--remove", metavar="RUN", help="only remove what a run has left in the real account")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     run = arguments.remove or secrets.token_hex(4)
     interruption = Interruption()
     interruption.listen()

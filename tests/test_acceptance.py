@@ -10,8 +10,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import moto
 import pytest
 
+from acceptance.__main__ import main
 from acceptance.account import Account
 from acceptance.interruption import Interruption
 from acceptance.recording import differences, redacted
@@ -20,18 +22,10 @@ from tests.conftest import ROOT
 from tests.e2e.conftest import started_cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 COMMAND = [sys.executable, "-m", "acceptance"]
-# moto stands in for the account, which is asked for its number alone.
-ON_AN_ACCOUNT = """
-import sys
-import moto
-from acceptance.__main__ import main
-
-with moto.mock_aws():
-    sys.exit(main())
-"""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +80,38 @@ def test_ended_in_its_midst_it_removes_what_it_made(url: str) -> None:
     assert _left(url) == []
 
 
-def _with_credentials(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    credentials = {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "mine"}
-    return subprocess.run(
-        command, cwd=ROOT, env={**kept, **credentials, **environment}, capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def with_credentials(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """Runs the command in this process, with credentials of one's own: its status, output, and errors."""
+    for name in (name for name in os.environ if name.startswith("AWS_")):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+
+    def run(*given: str, **environment: str) -> tuple[int, str, str]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        status = main(given)
+        return status, *capsys.readouterr()
+
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
-def test_on_a_real_account_it_first_says_what_it_makes() -> None:
-    done = _with_credentials([sys.executable, "-c", ON_AN_ACCOUNT, "--live"], AWS_REGION="eu-west-1")
-    assert done.returncode == 0, done.stderr
-    assert "In account 123456789012, region eu-west-1, this makes and removes again:" in done.stdout
-    assert "models cost nothing" in done.stdout
-    assert done.stdout.splitlines()[-1].endswith("To go on: make acceptance LIVE=1 CONFIRM=123456789012")
+def test_on_a_real_account_it_first_says_what_it_makes(
+    with_credentials: Callable[..., tuple[int, str, str]],
+) -> None:
+    # moto stands in for the account, which is asked for its number alone.
+    with moto.mock_aws():
+        status, said, errors = with_credentials("--live", AWS_REGION="eu-west-1")
+    assert status == 0, errors
+    assert "In account 123456789012, region eu-west-1, this makes and removes again:" in said
+    assert "models cost nothing" in said
+    assert said.splitlines()[-1].endswith("To go on: make acceptance LIVE=1 CONFIRM=123456789012")
 
 
 @pytest.mark.parametrize(
@@ -111,10 +123,12 @@ def test_on_a_real_account_it_first_says_what_it_makes() -> None:
     ],
     ids=["an endpoint", "another region", "no region"],
 )
-def test_what_is_no_real_account_is_refused(environment: dict[str, str], message: str) -> None:
-    done = _with_credentials([*COMMAND, "--live"], **environment)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert f"error: {message}" in done.stderr
+def test_what_is_no_real_account_is_refused(
+    with_credentials: Callable[..., tuple[int, str, str]], environment: dict[str, str], message: str
+) -> None:
+    status, said, errors = with_credentials("--live", **environment)
+    assert (status, said) == (1, "")
+    assert f"error: {message}" in errors
 
 
 def test_nothing_of_the_account_is_kept() -> None:

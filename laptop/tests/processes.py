@@ -1,18 +1,23 @@
-"""A cloud that is a process of its own, as a user starts it, and the commands that a user sends to it."""
+"""A cloud that is a process of its own, as a user starts it, and the commands that a user sends to it or runs."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import IO, TYPE_CHECKING, Any, cast
+from unittest import mock
 
-from laptop import clients
+from laptop import arguments, clients
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from laptop.ending import Ending
 
 _BIN = Path(sys.executable).parent
 # A command that hangs must not hold up the tests for ever.
@@ -28,12 +33,12 @@ class RunningCloud:
     def client(self, service: str, region: str = "us-east-1") -> Any:
         return clients.client(service, self.url, region)
 
-    def run(self, program: str, *arguments: str, folder: Path, **environment: str) -> str:
+    def run(self, program: str, *given: str, folder: Path, **environment: str) -> str:
         """What a program says with nothing exported but what the cloud printed; it must succeed."""
         home = {"HOME": str(folder), "PATH": f"{_BIN}:{os.environ['PATH']}", "AWS_PAGER": ""}
         pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         done = subprocess.run(
-            [str(_BIN / program), *arguments], cwd=folder, env={**pip, **home, **self.exports, **environment},
+            [str(_BIN / program), *given], cwd=folder, env={**pip, **home, **self.exports, **environment},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -41,11 +46,9 @@ class RunningCloud:
 
 
 @contextmanager
-def running_cloud(
-    *arguments: str, folder: Path | None = None, errors: IO[str] | None = None
-) -> Iterator[RunningCloud]:
+def running_cloud(*options: str, folder: Path | None = None, errors: IO[str] | None = None) -> Iterator[RunningCloud]:
     """`laptop up`, in a folder, until the end of the block; `errors` takes what it writes beside its output."""
-    command = [sys.executable, "-m", "laptop", "up", "--port", "0", *arguments]
+    command = [sys.executable, "-m", "laptop", "up", "--port", "0", *options]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
         try:
             assert process.stdout
@@ -59,3 +62,33 @@ def running_cloud(
             yield RunningCloud(exports)
         finally:
             process.terminate()
+
+
+def environment_with(url: str | None, variables: Mapping[str, str]) -> dict[str, str]:
+    """No variable of AWS's but these, and the address of the cloud if there is one."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    return {**kept, **({"AWS_ENDPOINT_URL": url} if url else {}), **variables}
+
+
+class Command:
+    """The command line in this process, in a folder: a new process takes a third of a second to start."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(
+        self, *given: str, url: str | None = None, stdin: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        ending, out, errors = SimpleNamespace(status=None), io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, environment_with(url, variables), clear=True),
+            mock.patch("sys.stdin", io.StringIO(stdin)),
+            chdir(self._folder),
+            redirect_stdout(out),
+            redirect_stderr(errors),
+        ):
+            try:
+                status = arguments.run(given, cast("Ending", ending))
+            except SystemExit as end:
+                status = cast("int", end.code)
+        return subprocess.CompletedProcess(given, status, out.getvalue(), errors.getvalue())

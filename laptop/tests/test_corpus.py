@@ -33,12 +33,12 @@ def cloud() -> Iterator[Cloud]:
         yield started
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def user(cloud: Cloud) -> User:
     return User(cloud.url)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sagemaker(cloud: Cloud) -> Any:
     return clients.client("sagemaker", cloud.url)
 

@@ -18,7 +18,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from laptop.arguments import parser
-from laptop.tests.console.conftest import BAD, PAINT, laptop
+from laptop.tests.console.conftest import BAD, PAINT, command
 from laptop.tests.processes import running_cloud
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def test_a_look_inside(tmp_path: Path) -> None:
     [show] = (line for _, text in blocks("A look inside") for line in text.splitlines() if "laptop events" in line)
     shown, log = show.partition("#")[0].replace("STACK", "bad"), tmp_path / "log"
     with log.open("w") as errors, running_cloud("--log", *PAINT, errors=errors) as cloud:
-        laptop(cloud.url, "deploy", "-", "--stack-name", "bad", input=json.dumps(BAD))
+        command("deploy", "-", "--stack-name", "bad", url=cloud.url, stdin=json.dumps(BAD))
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         afterwards = ran(shown, tmp_path, {**os.environ, **cloud.exports, "PATH": path})
     for said in (log.read_text(), afterwards):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from laptop.tests.processes import Command
 from tests.conftest import ROOT, SCHEMA, Invoke, Json
 
 INPUTS = {
@@ -59,6 +60,16 @@ def _inputs(number: int, kind: str) -> Json:
     return json.loads((ROOT / "inputs" / f"inputs_{number}_{kind}.json").read_text())
 
 
+@pytest.fixture
+def first_inputs(tmp_path: Path) -> Path:
+    """A folder with the first set of inputs alone."""
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    for path in (ROOT / "inputs").glob("inputs_1_*.json"):
+        shutil.copy(path, folder)
+    return folder
+
+
 @pytest.mark.slow
 def test_all_contract_tests_that_apply_pass(tmp_path: Path) -> None:
     run = _contract(str(ROOT), cwd=tmp_path)
@@ -79,17 +90,14 @@ def test_all_contract_tests_that_apply_pass(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_handler_that_breaks_the_contract_is_found_out(tmp_path: Path) -> None:
+def test_a_handler_that_breaks_the_contract_is_found_out(tmp_path: Path, first_inputs: Path) -> None:
     code = tmp_path / "code"
     shutil.copytree(ROOT / "src", code)
     with (code / "aws_sagemaker_model" / "handlers.py").open("a") as handlers:
         handlers.write(FORGETFUL_DELETE)
-    for path in (ROOT / "inputs").glob("inputs_1_*.json"):
-        (tmp_path / "inputs").mkdir(exist_ok=True)
-        shutil.copy(path, tmp_path / "inputs")
 
     run = _contract(
-        "--code", str(code), "--inputs", str(tmp_path / "inputs"), "--select", "delete_delete or check_asserts_work"
+        "--code", str(code), "--inputs", str(first_inputs), "--select", "delete_delete or check_asserts_work"
     )
 
     assert run.returncode == 1
@@ -103,23 +111,26 @@ def test_a_handler_that_breaks_the_contract_is_found_out(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "problem"),
+    ("option", "value", "problem"),
     [
-        (("--code", "nowhere"), "--code nowhere is no directory"),
-        (("--inputs", "nowhere"), "--inputs nowhere holds no inputs_1_create.json"),
-        (("--schema", "nowhere.json"), "nowhere.json"),
-        (
-            ("--select", "nothing"),
-            "--select nothing selects none of the tests: contract_check_asserts_work, contract_",
-        ),
+        ("--code", "nowhere", "--code nowhere is no directory"),
+        ("--inputs", "nowhere", "--inputs nowhere holds no inputs_1_create.json"),
+        ("--schema", "nowhere.json", "nowhere.json"),
     ],
-    ids=["code", "inputs", "schema", "select"],
+    ids=["code", "inputs", "schema"],
 )
-def test_a_run_without_tests_is_no_success(arguments: tuple[str, ...], problem: str) -> None:
-    run = _contract(*arguments)
+def test_what_is_not_there_is_refused(option: str, value: str, problem: str) -> None:
+    run = Command(ROOT)("contract", option, value)
 
     assert run.returncode == 1
-    assert problem in run.stdout + run.stderr
+    assert problem in run.stderr
+
+
+def test_a_run_without_tests_is_no_success(first_inputs: Path) -> None:
+    run = _contract("--inputs", str(first_inputs), "--select", "nothing")
+
+    assert run.returncode == 1
+    assert "--select nothing selects none of the tests: contract_check_asserts_work, contract_" in run.stderr
     assert "Traceback" not in run.stderr
 
 

@@ -23,6 +23,8 @@ from laptop.wire import Api, error_answer
 ACCOUNT = "123456789012"
 BUCKET = "acme-types"
 TYPE_NAME = "Acme::SageMaker::Model"
+# moto begins each test with a new default session, which reads the models of all services again.
+_SESSION = boto3.Session()
 
 
 def mocked_aws() -> Any:
@@ -68,7 +70,7 @@ class Clients:
         if (service, region) not in self._made:
             at = {"endpoint_url": self._server.url} if service == "cloudformation" else {}
             # Its types want the service as a literal.
-            make: Any = boto3.client
+            make: Any = _SESSION.client
             self._made[service, region] = make(service, region_name=region, **at)
         return self._made[service, region]
 

@@ -138,7 +138,7 @@ def stack(cloud: Cloud, stack_name: str) -> Iterator[Stack]:
     cloud.sagemaker.faults.clear()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sagemaker(cloud: Cloud) -> Any:
     """A client of the same endpoint, as a user has it."""
     return clients.client("sagemaker", cloud.url)

@@ -14,20 +14,16 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
-from unittest import mock
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from laptop import arguments, clients
+from laptop import clients
+from laptop.tests.processes import Command, environment_with
 from tests.e2e.conftest import ROOT, local_command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from laptop.cloud import Cloud
-    from laptop.ending import Ending
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 TEMPLATE = """
@@ -51,12 +47,6 @@ def template(tmp_path: Path) -> str:
     return str(file)
 
 
-def environment_with(url: str | None, variables: Mapping[str, str]) -> dict[str, str]:
-    """No variable of AWS's but these, and the address of the cloud if there is one."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    return {**kept, **({"AWS_ENDPOINT_URL": url} if url else {}), **variables}
-
-
 def run(*arguments: str, url: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     """The command as a process of its own."""
     return subprocess.run(
@@ -65,26 +55,9 @@ def run(*arguments: str, url: str | None = None, **variables: str) -> subprocess
     )  # fmt: skip
 
 
-class Command:
-    """The command line in this process: a new one takes a third of a second to start."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *given: str, url: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        ending = SimpleNamespace(status=None)
-        with mock.patch.dict(os.environ, environment_with(url, variables), clear=True), contextlib.chdir(ROOT):
-            try:
-                status = arguments.run(given, cast("Ending", ending))
-            except SystemExit as end:
-                status = cast("int", end.code)
-        said = self._capsys.readouterr()
-        return subprocess.CompletedProcess(given, status, said.out, said.err)
-
-
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(capsys)
+def command() -> Command:
+    return Command(ROOT)
 
 
 def test_the_command_works_from_any_folder(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from bench import plot, readme
+from laptop.tests.processes import Command
 from tests.conftest import SCHEMA
 from tests.e2e.conftest import ROOT, started_cloud
 
@@ -99,14 +100,7 @@ def test_the_template_to_copy_deploys_and_is_deleted(url: str, tmp_path: Path) -
         ["drift", "--stack-name", "copied"],
         ["delete", "--stack-name", "copied"],
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "laptop", *command],
-            cwd=tmp_path,
-            env={**os.environ, "AWS_ENDPOINT_URL": url},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = Command(tmp_path)(*command, url=url)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "simulated" not in done.stdout + done.stderr
         assert "MODIFIED" not in done.stdout

@@ -36,16 +36,16 @@ def service(sagemaker: LocalSageMaker) -> Service:
     return Service(sagemaker)
 
 
-@pytest.fixture
-def logs(sagemaker: LocalSageMaker) -> Any:
+@pytest.fixture(scope="session")
+def logs(_server: LocalSageMaker) -> Any:
     """A boto3 client of the provider's logs."""
-    return _client("logs", sagemaker)
+    return _client("logs", _server)
 
 
-@pytest.fixture
-def cloudwatch(sagemaker: LocalSageMaker) -> Any:
+@pytest.fixture(scope="session")
+def cloudwatch(_server: LocalSageMaker) -> Any:
     """A boto3 client of the provider's metrics."""
-    return _client("cloudwatch", sagemaker)
+    return _client("cloudwatch", _server)
 
 
 def _client(service: str, server: LocalSageMaker) -> Any:

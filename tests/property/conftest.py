@@ -11,7 +11,7 @@ EVERYWHERE = {
     "phases": [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 }
-settings.register_profile("test", max_examples=250, derandomize=True, database=None, **EVERYWHERE)
+settings.register_profile("test", max_examples=150, derandomize=True, database=None, **EVERYWHERE)
 settings.register_profile("fuzz", max_examples=2500, print_blob=True, **EVERYWHERE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 

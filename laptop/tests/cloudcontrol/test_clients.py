@@ -37,15 +37,17 @@ def test_the_aws_cli_leads_a_model_through_its_life(cloud: RunningCloud, tmp_pat
         said = cloud.run("aws", "cloudcontrol", operation, *arguments, folder=tmp_path)
         return json.loads(said) if said.strip() else None
 
-    def ended(answer: Any) -> Any:
-        token = answer["ProgressEvent"]["RequestToken"]
+    def ended(answer: Any) -> str:
+        token: str = answer["ProgressEvent"]["RequestToken"]
         control("wait", "resource-request-success", "--request-token", token)
-        return control("get-resource-request-status", "--request-token", token)["ProgressEvent"]
+        return token
 
     of_type = ("--type-name", MODEL)
     named = (*of_type, "--identifier", f"{ARN}by-cli")
     state = json.dumps(STATE | {"ModelName": "by-cli"})
-    assert ended(control("create-resource", *of_type, "--desired-state", state))["Identifier"] == f"{ARN}by-cli"
+    token = ended(control("create-resource", *of_type, "--desired-state", state))
+    status = control("get-resource-request-status", "--request-token", token)["ProgressEvent"]
+    assert status["Identifier"] == f"{ARN}by-cli"
     tags = [{"op": "add", "path": "/Tags", "value": [{"Key": "team", "Value": "risk"}]}]
     ended(control("update-resource", *named, "--patch-document", json.dumps(tags)))
     described = json.loads(control("get-resource", *named)["ResourceDescription"]["Properties"])

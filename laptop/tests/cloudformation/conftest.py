@@ -93,7 +93,7 @@ def looks() -> Iterator[None]:
     while time.monotonic() < until:
         yield
         time.sleep(pause)
-        pause = min(pause * 1.5, 0.05)
+        pause = min(pause * 2, 0.1)
 
 
 class User:

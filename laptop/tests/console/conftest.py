@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from laptop.tests.processes import RunningCloud, running_cloud
+from laptop.tests.processes import Command, RunningCloud, running_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +51,12 @@ BAD: dict[str, Any] = {
 
 
 def laptop(url: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """The command, sent to the cloud at that address."""
+    """The command as a process of its own, sent to the cloud at that address."""
     command = [sys.executable, "-m", "laptop", *arguments, "--endpoint", url]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+
+
+command = Command(HERE)
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +65,10 @@ def painted() -> Iterator[RunningCloud]:
     with running_cloud("--console", *PAINT) as cloud:
         cloud.client("secretsmanager").create_secret(Name="label", SecretString=LABEL)
         password = ("--parameter", f"Password={SECRET}")
-        made = laptop(cloud.url, "deploy", "-", "--stack-name", "good", *password, input=json.dumps(GOOD))
+        made = command("deploy", "-", "--stack-name", "good", *password, stdin=json.dumps(GOOD), url=cloud.url)
         assert made.returncode == 0, made.stdout + made.stderr
-        assert laptop(cloud.url, "deploy", "-", "--stack-name", "bad", input=json.dumps(BAD)).returncode == 1
-        assert laptop(cloud.url, "drift", "--stack-name", "good").returncode == 0
+        assert command("deploy", "-", "--stack-name", "bad", stdin=json.dumps(BAD), url=cloud.url).returncode == 1
+        assert command("drift", "--stack-name", "good", url=cloud.url).returncode == 0
         cloud.client("cloudformation").create_change_set(
             StackName="good", ChangeSetName="repaint", TemplateBody=json.dumps(GOOD).replace("blue", "red"),
             Parameters=[{"ParameterKey": "Password", "UsePreviousValue": True}],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from laptop.tests.console.conftest import BAD, INJECTED, laptop
+from laptop.tests.console.conftest import BAD, INJECTED, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def page(browser: Any, painted: RunningCloud) -> Iterator[Any]:
 def test_events_come_by_themselves(page: Any, painted: RunningCloud) -> None:
     assert page.get_by_text("appears-later").count() == 0
     stack = json.dumps(BAD).replace("Spilt", "Later").replace("spilt", "later")
-    assert laptop(painted.url, "deploy", "-", "--stack-name", "appears-later", input=stack).returncode == 1
+    assert command("deploy", "-", "--stack-name", "appears-later", url=painted.url, stdin=stack).returncode == 1
     expect(page.get_by_role("link", name="appears-later")).to_be_visible(timeout=_MILLISECONDS)
 
 

@@ -7,21 +7,21 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from laptop.tests.console.conftest import BAD, PAINT, SECRET, laptop
+from laptop.tests.console.conftest import BAD, PAINT, SECRET, command, laptop
 
 if TYPE_CHECKING:
     from laptop.tests.processes import RunningCloud
 
 
 def test_the_failed_event_ends_with_what_was_raised_and_where(painted: RunningCloud) -> None:
-    said = laptop(painted.url, "events", "--stack-name", "bad").stdout
+    said = command("events", "--stack-name", "bad", url=painted.url).stdout
     failed = next(line for line in said.splitlines() if "CREATE_FAILED" in line and "Spilt" in line)
     assert "The handler ended with KeyError: 'invisible' (paint.py:" in failed
     assert "handler:" not in said
 
 
 def test_invocations_stand_among_the_events_of_their_stack(painted: RunningCloud) -> None:
-    said = laptop(painted.url, "events", "--stack-name", "good", "--handlers").stdout
+    said = command("events", "--stack-name", "good", "--handlers", url=painted.url).stdout
     lines = [line for line in said.splitlines() if "CREATE handler:" in line]
     assert ["IN_PROGRESS" in lines[0], "SUCCESS" in lines[1]] == [True, True]
     assert "again after 1 s" in lines[0]
@@ -32,19 +32,19 @@ def test_invocations_stand_among_the_events_of_their_stack(painted: RunningCloud
 
 
 def test_properties_are_shown_when_asked_for(painted: RunningCloud) -> None:
-    said = laptop(painted.url, "events", "--stack-name", "good", "--handlers", "--show-properties").stdout
+    said = command("events", "--stack-name", "good", "--handlers", "--show-properties", url=painted.url).stdout
     assert f'"Colour": "blue {SECRET}", "Recipe": "write-only-recipe"' in said
 
 
 def test_up_tells_each_invocation_as_it_ends() -> None:
-    command = [sys.executable, "-m", "laptop", "up", "--port", "0", "--log", *PAINT]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    up = [sys.executable, "-m", "laptop", "up", "--port", "0", "--log", *PAINT]
+    with subprocess.Popen(up, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             assert process.stderr
             said = next(line for line in process.stdout if line.startswith("export AWS_ENDPOINT_URL="))
             url = said.partition("=")[2].strip()
-            assert laptop(url, "deploy", "-", "--stack-name", "bad", input=json.dumps(BAD)).returncode == 1
+            assert command("deploy", "-", "--stack-name", "bad", url=url, stdin=json.dumps(BAD)).returncode == 1
             line = process.stderr.readline()
         finally:
             process.terminate()

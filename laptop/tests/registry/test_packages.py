@@ -62,10 +62,10 @@ def test_a_symbolic_link(cloud: Cloud, inside: bool) -> None:
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_500_mb_of_zeros(cloud: Cloud, folder: Path, inside: bool) -> None:
+def test_251_mb_of_zeros(cloud: Cloud, folder: Path, inside: bool) -> None:
     content = io.BytesIO(function() if inside else zipped(members()))
     with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w") as file:
-        for _ in range(500):
+        for _ in range(251):
             file.write(bytes(1 << 20))
     body = content.getvalue()
     said = cloud.failure(zipped({**members(), "ResourceProvider.zip": body}) if inside else body)

@@ -15,6 +15,7 @@ import pytest
 from laptop.distributions import RequirementsFailed
 from laptop.events import LocalFailure
 from laptop.projects import Project, UnusableProject, layout, projects
+from laptop.tests.processes import Command
 from laptop.tests.registry.parcels import HANDLERS, NAME, SCHEMA, SETTINGS, package
 
 if TYPE_CHECKING:
@@ -275,19 +276,10 @@ def contract(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
-def test_aws_contract_tests_of_a_project_see_its_own_files_alone(written: Written) -> None:
-    """pytest, in which cfn test runs, would load a conftest.py of the project."""
+def test_contract_tests_see_the_files_of_their_project_alone_and_exports_of_a_stack(written: Written) -> None:
+    # pytest, in which cfn test runs, would load a conftest.py of the project.
     written.write("tests/conftest.py", "raise RuntimeError")
     written.write("conftest.py", "raise RuntimeError")
-    before = sorted(written.root.rglob("*"))
-    done = contract(str(written.root), "--select", "check_asserts_work")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"AWS's contract tests of {NAME}: " in done.stdout
-    assert "1 passed, 0 skipped, 0 failed, 1 set of inputs" in done.stdout
-    assert [path for path in sorted(written.root.rglob("*")) if "__pycache__" not in path.parts] == before
-
-
-def test_inputs_of_contract_tests_name_exports_of_a_stack(written: Written) -> None:
     for kind in ("create", "update", "invalid"):
         written.write(f"inputs/inputs_1_{kind}.json", '{"Text": "{{NoteText}}"}')
     done = contract(str(written.root))
@@ -297,8 +289,12 @@ def test_inputs_of_contract_tests_name_exports_of_a_stack(written: Written) -> N
     output = {"Value": {"Ref": "Parameter"}, "Export": {"Name": "NoteText"}}
     written.write("setup.json", json.dumps({"Resources": {"Parameter": parameter}, "Outputs": {"Text": output}}))
     stack = str(written.root / "setup.json")
+    before = sorted(written.root.rglob("*"))
     done = contract(str(written.root), "--stack", stack, "--select", "check_asserts_work")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert f"AWS's contract tests of {NAME}: " in done.stdout
+    assert "1 passed, 0 skipped, 0 failed, 1 set of inputs" in done.stdout
+    assert [path for path in sorted(written.root.rglob("*")) if "__pycache__" not in path.parts] == before
     written.write("setup.json", json.dumps({"Resources": {"Note": {"Type": NAME, "Properties": {"Text": []}}}}))
     done = contract(str(written.root), "--stack", stack)
     assert done.returncode == 1
@@ -306,6 +302,7 @@ def test_inputs_of_contract_tests_name_exports_of_a_stack(written: Written) -> N
 
 
 def test_contract_of_what_is_no_project(tmp_path: Path) -> None:
-    done = contract(str(tmp_path))
+    done = Command(tmp_path)("contract", str(tmp_path))
     assert done.returncode == 1
-    assert f"{tmp_path} holds no .rpdk-config, which cfn init writes: name the folder of a type." in done.stderr
+    said = f"{tmp_path} holds no .rpdk-config, which cfn init writes: name the folder of a type."
+    assert said in done.stderr
