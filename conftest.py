@@ -10,27 +10,36 @@ import pytest
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let every worker of pytest-xdist begin with slow tests, so that none of them is left alone at the end."""
+    """Let every worker of pytest-xdist begin with slow modules, so that none of them is left alone at the end."""
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     if workers > 1:
         items[:] = _slow_modules_first(items, workers)
 
 
 def _slow_modules_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """The tests in as many equal parts as there are workers: first some modules with slow tests, then others."""
+    """The tests in equal parts, one for each worker, that begin with slow modules of about as many seconds."""
     modules: dict[str, list[pytest.Item]] = {}
     for item in items:
         modules.setdefault(str(item.path), []).append(item)
-    slow = [module for module in modules.values() if any(item.get_closest_marker("slow") for item in module)]
-    quick = list(chain.from_iterable(module for module in modules.values() if module not in slow))
+    slow = sorted((module for module in modules.values() if _seconds(module)), key=_seconds, reverse=True)
+    quick = list(chain.from_iterable(module for module in modules.values() if not _seconds(module)))
+    parts: list[list[list[pytest.Item]]] = [[] for _ in range(workers)]
+    for module in slow:
+        min(parts, key=lambda part: sum(map(_seconds, part))).append(module)
     ordered: list[pytest.Item] = []
-    for worker in range(workers):
-        size = (len(items) - len(ordered)) // (workers - worker)
-        part = list(chain.from_iterable(slow[worker::workers]))
-        taken = max(size - len(part), 0)
-        ordered += part + quick[:taken]
+    for number, part in enumerate(parts):
+        # What pytest-xdist gives each worker at first.
+        size = (len(items) - len(ordered)) // (workers - number)
+        begun = list(chain.from_iterable(part))
+        taken = max(size - len(begun), 0)
+        ordered += begun + quick[:taken]
         del quick[:taken]
     return ordered + quick
+
+
+def _seconds(module: list[pytest.Item]) -> int:
+    marker = module[0].get_closest_marker("slow")
+    return int(marker.args[0]) if marker else 0
 
 
 def pytest_collection_finish() -> None:

@@ -24,6 +24,8 @@ from tests.e2e.conftest import started_cloud
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow(35)
+
 COMMAND = [sys.executable, "-m", "acceptance"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -52,7 +54,6 @@ def _left(url: str) -> list[Any]:
     return [name for name in names if name.lower().startswith("acceptance")]
 
 
-@pytest.mark.slow
 def test_the_whole_story_leaves_nothing_and_comes_out_the_same_twice(url: str) -> None:
     done = subprocess.run(
         COMMAND, cwd=ROOT, env={**os.environ, "AWS_ENDPOINT_URL": url}, capture_output=True, text=True, check=False
@@ -65,7 +66,6 @@ def test_the_whole_story_leaves_nothing_and_comes_out_the_same_twice(url: str) -
     assert all(one["answer"] == one["local"] for one in kept.values())
 
 
-@pytest.mark.slow
 def test_ended_in_its_midst_it_removes_what_it_made(url: str) -> None:
     environment = {**os.environ, "AWS_ENDPOINT_URL": url, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:

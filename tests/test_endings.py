@@ -4,6 +4,8 @@ import pytest
 
 from tests.endings import KINDS, SIGNALS, ended
 
+pytestmark = pytest.mark.slow(10)
+
 ONCE = (
     ("laptop up, idle", "SIGINT"),
     ("laptop up, idle", "SIGHUP"),

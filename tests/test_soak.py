@@ -4,18 +4,18 @@ import pytest
 
 from tests.soak import is_flat, soak
 
+pytestmark = pytest.mark.slow(10)
+
 LEAKS = {
     "memory": "b'x' * 300_000",
     "descriptors": "open(__file__)",
 }
 
 
-@pytest.mark.slow
 def test_the_handler_keeps_its_size():
     assert is_flat(soak(lifecycles=60, warm_up=40))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS.keys())
 def test_a_handler_that_leaks_is_found_out(tmp_path, leak):
     (tmp_path / "leaky.py").write_text(

@@ -18,6 +18,8 @@ from laptop.tests.corpus.expectations import DEPLOYED, FAULTY, FOLDER, SSM_PARAM
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow(60)
+
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 STATEFUL = ("Model", "EndpointConfig", "Endpoint", "Pipeline", "MonitoringSchedule")
 MUTATION = re.compile(r"(Create|Update|Delete)(Model|EndpointConfig|Endpoint)")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from laptop.tests.processes import RunningCloud
 
+pytestmark = pytest.mark.slow(10)
+
 PROJECT = Path(__file__).resolve().parents[2]
 FUNCTION = {
     "Type": "AWS::Serverless::Function",

@@ -24,6 +24,8 @@ from laptop.tests.processes import running_cloud
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow(50)
+
 PROJECT = Path(__file__).resolve().parents[2]
 README = (PROJECT / "laptop" / "README.md").read_text(encoding="utf-8")
 # A file is introduced by its path, and a command that fails says so in its comment.
@@ -74,7 +76,6 @@ def told(title: str, folder: Path) -> dict[str, str]:
     return said
 
 
-@pytest.mark.slow
 def test_the_story_of_a_type(tmp_path: Path) -> None:
     said = told("From an empty folder to a deployed type", tmp_path)
     assert "0 failed" in said["laptop contract"]
@@ -100,7 +101,6 @@ def _starts(title: str) -> Iterator[tuple[str, ...]]:
             yield tuple(options)
 
 
-@pytest.mark.slow
 def test_a_look_inside(tmp_path: Path) -> None:
     assert list(_starts("A look inside")) == [("--log",), ("--console",), ("--debug",)]
     [show] = (line for _, text in blocks("A look inside") for line in text.splitlines() if "laptop events" in line)

@@ -15,6 +15,8 @@ import pytest
 from laptop.tests.processes import Command
 from tests.conftest import ROOT, SCHEMA, Invoke, Json
 
+pytestmark = pytest.mark.slow(20)
+
 INPUTS = {
     1: "a single container",
     2: "a pipeline of containers, under a name of its own",
@@ -70,7 +72,6 @@ def first_inputs(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_all_contract_tests_that_apply_pass(tmp_path: Path) -> None:
     run = _contract(str(ROOT), cwd=tmp_path)
     outcomes = _outcomes(run.stdout)

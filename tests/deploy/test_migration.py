@@ -20,6 +20,8 @@ from laptop import clients
 from tests.deploy.commands import blocks_of, commands_of
 from tools.template_move import move
 
+pytestmark = pytest.mark.slow(110)
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "deploy" / "migration.md"
 ROLE = "arn:aws:iam::123456789012:role/search"
@@ -83,12 +85,10 @@ def sagemaker(url: str, walked: Walk) -> Any:
     return clients.client("sagemaker", url)
 
 
-@pytest.mark.slow
 def test_the_model_is_created_once_and_never_deleted(walked: Walk) -> None:
     assert (walked.calls["CreateModel"], walked.calls["DeleteModel"]) == (1, 0)
 
 
-@pytest.mark.slow
 def test_the_model_is_the_new_types_under_the_same_identifier(sagemaker: Any, cloudformation: Any) -> None:
     resource = cloudformation.describe_stack_resource(StackName="search", LogicalResourceId="Model")
     (model,) = sagemaker.list_models()["Models"]
@@ -96,34 +96,29 @@ def test_the_model_is_the_new_types_under_the_same_identifier(sagemaker: Any, cl
     assert (detail["ResourceType"], detail["PhysicalResourceId"]) == (NEW, model["ModelArn"])
 
 
-@pytest.mark.slow
 def test_the_old_type_lets_go_before_the_new_one_imports(cloudformation: Any) -> None:
     events = cloudformation.describe_stack_events(StackName="search")["StackEvents"][::-1]
     states = [(one["ResourceType"], one["ResourceStatus"]) for one in events if one["LogicalResourceId"] == "Model"]
     assert states.index((OLD, "DELETE_SKIPPED")) < states.index((NEW, "IMPORT_COMPLETE"))
 
 
-@pytest.mark.slow
 def test_what_refers_to_the_model_never_holds_another_name(url: str, sagemaker: Any) -> None:
     (model,) = sagemaker.list_models()["Models"]
     history = clients.client("ssm", url).get_parameter_history(Name="/search/model")["Parameters"]
     assert {one["Value"] for one in history} == {model["ModelName"]}
 
 
-@pytest.mark.slow
 def test_nothing_has_drifted(walked: Walk) -> None:
     assert '"DetectionStatus": "DETECTION_COMPLETE"' in walked.printed
     assert set(re.findall(r'"StackResourceDriftStatus": "(\w+)"', walked.printed)) == {"IN_SYNC"}
 
 
-@pytest.mark.slow
 def test_the_new_type_manages_the_model(sagemaker: Any) -> None:
     (model,) = sagemaker.list_models()["Models"]
     tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=model["ModelArn"])["Tags"]}
     assert {"team": "search", "managed-by": NEW}.items() <= tags.items()
 
 
-@pytest.mark.slow
 def test_the_template_that_the_command_moves_deploys_under_the_new_name(url: str) -> None:
     cloudformation, ssm = clients.client("cloudformation", url), clients.client("ssm", url)
     before = (ROOT / "deploy" / "migration" / "1-before.yaml").read_text().replace("/search/model", "/moved/model")

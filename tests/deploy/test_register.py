@@ -11,6 +11,8 @@ import pytest
 from tests.deploy.registry import ACCOUNT, BUCKET, TYPE_NAME, Clients, write_package, write_unusable_package
 from tools import register
 
+pytestmark = pytest.mark.slow(15)
+
 EAST, WEST = "us-east-1", "eu-west-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/acme-execution"
 LOG_ROLE = f"arn:aws:iam::{ACCOUNT}:role/acme-logging"

@@ -16,6 +16,8 @@ from laptop.sagemaker.server import LocalSageMaker
 from tools.function_package import lambda_python
 from tools.sam_local import ACTIONS, EVENTS, NO_DOCKER
 
+pytestmark = pytest.mark.slow(25)
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = json.loads((ROOT / ".rpdk-config").read_bytes())["runtime"]
 ENTRY_POINT = "aws_sagemaker_model.handlers.test_entrypoint"
@@ -101,7 +103,6 @@ def test_the_template_is_valid_and_lints_clean() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(lambda_python(RUNTIME) is None, reason=f"{RUNTIME} is not here")
 def test_what_sam_builds_answers_the_events(sagemaker: LocalSageMaker, tmp_path: Path) -> None:
     path = f"{Path(lambda_python(RUNTIME) or '').parent}{os.pathsep}{os.environ['PATH']}"

@@ -23,6 +23,8 @@ from tests.e2e.conftest import Stack, descendants, started_cloud
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow(15)
+
 NOTE = Path(__file__).parent / "note"
 DEFINITION = TypeDefinition.load(NOTE / "example-notes-note.json")
 

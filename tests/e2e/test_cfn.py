@@ -21,6 +21,8 @@ from tests.e2e.conftest import ROOT, started_cloud
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow(30)
+
 CFN = str(Path(sys.executable).with_name("cfn"))
 # The one thing that is not as at a user's: moto answers for STS, whose address cfn has in its code.
 CFN_WITH_STS = """
@@ -81,7 +83,6 @@ def _cfn(*arguments: str, cwd: Path = ROOT, sts: bool = False) -> subprocess.Com
     )
 
 
-@pytest.mark.slow
 def test_cfn_test(endpoint: list[str]) -> None:
     # All sets of inputs, and two of the fifteen tests: `laptop contract` runs all of them in its own test.
     selected = "contract_create_list or contract_update_read"
@@ -122,7 +123,6 @@ def test_cfn_generate_changes_the_role_alone(clone: Path) -> None:
     assert any("iam:PassedToService" in line for line in removed)
 
 
-@pytest.mark.slow
 def test_cfn_submit_leaves_nothing_that_git_sees(clone: Path) -> None:
     done = _cfn("submit", "--dry-run", cwd=clone)
     assert done.returncode == 0, done.stdout + done.stderr

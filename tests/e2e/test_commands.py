@@ -25,6 +25,8 @@ from tests.e2e.conftest import ROOT, local_command
 if TYPE_CHECKING:
     from laptop.cloud import Cloud
 
+pytestmark = pytest.mark.slow(20)
+
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 TEMPLATE = """
 Parameters:

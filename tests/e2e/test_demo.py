@@ -16,6 +16,8 @@ from tests.e2e.conftest import ROOT, local_command
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow(10)
+
 # What the story is about, in its order; each is looked for behind the one before.
 STORY = (
     r"is served at http://127\.0\.0\.1:\d+ after",

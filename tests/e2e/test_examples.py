@@ -18,6 +18,8 @@ from tests.e2e.conftest import ROOT, Stack, started_cloud
 if TYPE_CHECKING:
     from laptop.cloud import Cloud
 
+pytestmark = pytest.mark.slow(25)
+
 EXAMPLES = ROOT / "examples"
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from laptop.cloud import Cloud
     from tests.e2e.conftest import Stack
 
+pytestmark = pytest.mark.slow(45)
+
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 ROLE = "arn:aws:iam::123456789012:role/execution"
 SYSTEM_TAGS = {"aws:cloudformation:stack-name", "aws:cloudformation:stack-id", "aws:cloudformation:logical-id"}
@@ -299,7 +301,6 @@ def test_an_attribute_that_does_not_exist(stack: Stack, sagemaker: Any) -> None:
     assert names_of(sagemaker, stack) == []
 
 
-@pytest.mark.slow
 def test_the_aws_cli(cloud: Cloud, sagemaker: Any, tmp_path: Path) -> None:
     file = tmp_path / "template.yaml"
     file.write_text(

@@ -14,6 +14,8 @@ from laptop.events import reinvocation
 from laptop.sagemaker.faults import FAULTS, READS_OF_A_MODEL, When
 from tests.faults.situations import ARN, BYSTANDER, CANARY, SITUATIONS, outcome
 
+pytestmark = pytest.mark.slow(25)
+
 # Seconds. A silence is longer than the client listens; a busy machine's answer is not, three times in a row.
 LISTENS = 0.25
 SILENCE = 5.0

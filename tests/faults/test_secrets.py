@@ -15,6 +15,8 @@ from tests.conftest import ROOT
 from tests.faults.canaries import MARK, models, pointers, settable
 from tests.faults.situations import ARN, DEFINITION, SITUATIONS, STACK, outcome, tag_list
 
+pytestmark = pytest.mark.slow(10)
+
 MODELS = models()
 LOG_GROUP = "aws-sagemaker-model-logs"
 TAGS = {f"{MARK}-key": f"{MARK}-value", f"{MARK}-stack": f"{MARK}:{MARK} {MARK}"}

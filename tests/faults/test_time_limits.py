@@ -12,6 +12,8 @@ from laptop.events import reinvocation
 from tests.faults.conftest import Context
 from tests.faults.situations import ARN, SITUATIONS, outcome
 
+pytestmark = pytest.mark.slow(10)
+
 # Seconds that one try may take; with less than that and a margin to answer in, there is no try.
 LONGEST_TRY = CONNECT_TIMEOUT + READ_TIMEOUT
 LISTENS = 0.2

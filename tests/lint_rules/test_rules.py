@@ -22,6 +22,8 @@ from cfnlint.template import Template
 
 from aws_sagemaker_model import validation
 
+pytestmark = pytest.mark.slow(20)
+
 ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "lint"
 DATA = ROOT / "tests" / "data" / "lint"

@@ -118,7 +118,6 @@ class TestInTheCloud:
             assert stack.delete()["StackStatus"] == "DELETE_COMPLETE"
             assert cloud.sagemaker.calls[0].operation == "CreateModel"
 
-    @pytest.mark.slow
     def test_the_contract_holds(self, function: Path, schema: Path, tmp_path: Path) -> None:
         for path in (ROOT / "inputs").glob("inputs_1_*.json"):
             shutil.copy(path, tmp_path)

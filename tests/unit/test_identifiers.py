@@ -6,6 +6,8 @@ from laptop.events import DEFAULT_ACCOUNT, follow, production_event, reinvocatio
 from laptop.sagemaker.api import Place
 from tests.conftest import MODEL
 
+pytestmark = pytest.mark.slow(20)
+
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
 NAMED = {**MODEL, "ModelName": "Scorer"}
 

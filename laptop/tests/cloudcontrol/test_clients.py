@@ -18,6 +18,8 @@ from laptop.tests.service.test_local_clients import terraform_configuration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow(20)
+
 MODEL = "AWS::SageMaker::Model"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
 STATE = {
@@ -177,7 +179,6 @@ def test_what_a_stack_made_is_known_here_and_the_other_way_round(cloud: RunningC
     assert rested(cloudformation, "imported") == "IMPORT_COMPLETE"
 
 
-@pytest.mark.slow
 def test_terraform(cloud: RunningCloud, tmp_path: Path) -> None:
     """Apply, nothing to do, a change of tags, destroy; the provider imports no aws_cloudcontrolapi_resource."""
     program = shutil.which("terraform")

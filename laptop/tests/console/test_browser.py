@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from laptop.tests.processes import RunningCloud
 
+pytestmark = pytest.mark.slow(20)
+
 _CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Chromium as root has no sandbox, and nothing of it may ask for anything outside this machine.
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

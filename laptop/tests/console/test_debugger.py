@@ -20,6 +20,8 @@ from laptop.debugging import Debugger
 from laptop.runtime import LambdaRuntime
 from laptop.tests.console.conftest import BAD, PAINT
 
+pytestmark = pytest.mark.slow(10)
+
 HERE = Path(__file__).parent
 _SECONDS = 60
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from laptop.tests.registry.conftest import Cloud
 
+pytestmark = pytest.mark.slow(15)
+
 
 class Written:
     """The folder of a project, as its author writes it."""

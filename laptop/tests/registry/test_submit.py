@@ -15,6 +15,8 @@ from laptop.tests.registry.parcels import HANDLERS, NAME, SCHEMA, SETTINGS, pack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow(25)
+
 ROOT = Path(__file__).resolve().parents[3]
 TYPE = {"Type": "RESOURCE", "TypeName": NAME}
 
@@ -48,7 +50,6 @@ def by(stack: dict[str, Any]) -> str:
     return str(stack["Outputs"][0]["OutputValue"]).split()[0]
 
 
-@pytest.mark.slow
 def test_cfn_submit_and_stacks_of_the_type(cloud: RunningCloud, tmp_path: Path) -> None:
     source = tmp_path / "src" / "example_notes_note"
     source.mkdir(parents=True)
@@ -64,8 +65,7 @@ def test_cfn_submit_and_stacks_of_the_type(cloud: RunningCloud, tmp_path: Path) 
     cloudformation.create_stack(StackName="notes", TemplateBody=template("one"))
     assert by(rested(cloudformation, "notes")) == "first"
 
-    (source / "handlers.py").write_text(HANDLERS.format(by="second"))
-    cloud.run("cfn", "submit", "--set-default", folder=tmp_path)
+    cloudformation.set_type_default_version(Arn=registered(cloud, "us-east-1", "second"))
     cloudformation.update_stack(StackName="notes", TemplateBody=template("two"))
     assert by(rested(cloudformation, "notes")) == "second"
 
@@ -73,11 +73,24 @@ def test_cfn_submit_and_stacks_of_the_type(cloud: RunningCloud, tmp_path: Path) 
     cloudformation.update_stack(StackName="notes", TemplateBody=template("three"))
     assert by(rested(cloudformation, "notes")) == "first"
 
+    (source / "handlers.py").write_text(HANDLERS.format(by="western"))
     cloud.run("cfn", "submit", "--region", "eu-west-1", folder=tmp_path, AWS_DEFAULT_REGION="eu-west-1")
     west = cloud.client("cloudformation", "eu-west-1")
     west.create_stack(StackName="notes", TemplateBody=template("four"))
-    assert by(rested(west, "notes")) == "second"
+    assert by(rested(west, "notes")) == "western"
     assert [len(one.list_type_versions(**TYPE)["TypeVersionSummaries"]) for one in (cloudformation, west)] == [2, 1]
+
+
+def registered(cloud: RunningCloud, region: str, by: str) -> str:
+    """The ARN of a new version, whose handlers call themselves so, by RegisterType."""
+    cloudformation, s3 = cloud.client("cloudformation", region), cloud.client("s3")
+    s3.create_bucket(Bucket="packages")
+    s3.put_object(Bucket="packages", Key=f"{by}.zip", Body=package(by))
+    token = cloudformation.register_type(TypeName=NAME, SchemaHandlerPackage=f"s3://packages/{by}.zip")
+    answer = cloudformation.describe_type_registration(RegistrationToken=token["RegistrationToken"])
+    # The waiter of `cfn submit` asks once, and then sleeps for half a minute.
+    assert answer["ProgressStatus"] == "COMPLETE"
+    return str(answer["TypeVersionArn"])
 
 
 def test_the_registration_stack(cloud: RunningCloud) -> None:
@@ -116,17 +129,8 @@ def test_the_registration_stack(cloud: RunningCloud) -> None:
 def test_a_type_that_is_in_use_and_deregistered(cloud: RunningCloud) -> None:
     """What it made stays, nothing is lost: once the type is there again, the stack can be deleted."""
     region = "ap-southeast-2"
-    cloudformation, s3 = cloud.client("cloudformation", region), cloud.client("s3", region)
-    s3.create_bucket(Bucket="in-use", CreateBucketConfiguration={"LocationConstraint": region})
-
-    def register() -> None:
-        s3.put_object(Bucket="in-use", Key="note.zip", Body=package())
-        token = cloudformation.register_type(TypeName=NAME, SchemaHandlerPackage="s3://in-use/note.zip")
-        answer = cloudformation.describe_type_registration(RegistrationToken=token["RegistrationToken"])
-        # The waiter of `cfn submit` asks once, and then sleeps for half a minute.
-        assert answer["ProgressStatus"] == "COMPLETE"
-
-    register()
+    cloudformation = cloud.client("cloudformation", region)
+    registered(cloud, region, "first")
     stack_id = cloudformation.create_stack(StackName="in-use", TemplateBody=template("one"))["StackId"]
     rested(cloudformation, "in-use")
     cloudformation.deregister_type(**TYPE)
@@ -137,6 +141,6 @@ def test_a_type_that_is_in_use_and_deregistered(cloud: RunningCloud) -> None:
     cloudformation.delete_stack(StackName="in-use")
     with pytest.raises(AssertionError, match=f"The type {NAME} is not registered any more"):
         rested(cloudformation, stack_id)
-    register()
+    registered(cloud, region, "first")
     cloudformation.delete_stack(StackName="in-use")
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig={"Delay": 1})

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from laptop.sagemaker.server import LocalSageMaker
 
+pytestmark = pytest.mark.slow(15)
+
 ROOT = Path(__file__).parents[3]
 MODEL_OF_MANY = {
     "ModelName": "cli",
@@ -52,7 +54,6 @@ def aws(server: LocalSageMaker, tmp_path: Path) -> Callable[..., tuple[int, Any]
     return _aws
 
 
-@pytest.mark.slow
 def test_aws_cli(aws: Callable[..., tuple[int, Any]], connect: Callable[..., Any]) -> None:
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model/cli"
     for i in range(12):
@@ -115,7 +116,6 @@ def terraform_configuration(tmp_path: Path) -> Path:
     return given
 
 
-@pytest.mark.slow
 def test_terraform(
     terraform: Callable[..., tuple[int, str]], connect: Callable[..., Any], server: LocalSageMaker, tmp_path: Path
 ) -> None:
