@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gc
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.hookimpl(trylast=True)
@@ -17,12 +21,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _slow_modules_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """The tests in equal parts, one for each worker, that begin with slow modules of about as many seconds."""
+    """The tests in equal parts, one for each worker, that begin with slow modules of about as many seconds.
+
+    Quick tests of one folder stay together, as they share what is made once for a session.
+    """
     modules: dict[str, list[pytest.Item]] = {}
     for item in items:
         modules.setdefault(str(item.path), []).append(item)
     slow = sorted((module for module in modules.values() if _seconds(module)), key=_seconds, reverse=True)
-    quick = list(chain.from_iterable(module for module in modules.values() if not _seconds(module)))
+    folders: dict[Path, list[pytest.Item]] = {}
+    for module in modules.values():
+        if not _seconds(module):
+            folders.setdefault(module[0].path.parent, []).extend(module)
+    quick = list(chain.from_iterable(folders.values()))
     parts: list[list[list[pytest.Item]]] = [[] for _ in range(workers)]
     for module in slow:
         min(parts, key=lambda part: sum(map(_seconds, part))).append(module)
