@@ -41,11 +41,11 @@ $(VENV)/.complete: requirements-dev.txt laptop/pyproject.toml $(if $(OTHER),othe
 # Another order each time: a test that counts on another one is found out, and SEED=N has the order of a failure again.
 SEED := $(or $(SEED),$(shell date +%N))
 
-# Tests wait for processes of their own half of the time: two for each core keep it busy.
-WORKERS := $(or $(WORKERS),$(shell $(INTERPRETER) -c 'import os; print(2 * (os.cpu_count() or 1))'))
+# Tests wait for processes and clocks most of the time: three for each core keep it busy. More than twelve gain nothing.
+WORKERS := $(or $(WORKERS),$(shell $(INTERPRETER) -c 'import os; print(min(12, 3 * (os.cpu_count() or 1)))'))
 
 test: setup lint ## Check and test everything, in any order (SEED=N: in that of another time; WORKERS=1: one by one)
-	@echo "Testing everything; on two cores this takes about five minutes. A dot is a test that passed."
+	@echo "Testing everything; on two cores this takes three to four minutes. A dot is a test that passed."
 	@$(BIN)/python -m pytest --no-header --numprocesses $(WORKERS) --dist worksteal \
 		--random-order-bucket module --random-order-seed $(SEED) || \
 		{ echo "Something failed. To have the same order again: make test SEED=$(SEED)"; exit 1; }
