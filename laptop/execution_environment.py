@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import psutil
 
@@ -86,6 +86,7 @@ class ExecutionEnvironment:
         self.log = directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: http.client.HTTPConnection | None = None
+        self._reader: IO[bytes] | None = None
         self._changing = threading.Lock()
         self._closed = False
         self.port = 0
@@ -108,6 +109,7 @@ class ExecutionEnvironment:
                 env=dict(self._environ), cwd=self._cwd, stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
+            self._reader = self._reader or self.log.open("rb")
         self._wait_until_ready()
         limit = self._timeout + _EMULATOR_MARGIN_SECONDS
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=limit)
@@ -173,23 +175,18 @@ class ExecutionEnvironment:
         with self._changing:
             self._closed = True
         self.stop()
+        if self._reader:
+            self._reader.close()
 
     def tail(self, lines: int = 20) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    @property
-    def logged_bytes(self) -> int:
-        """The size of the log; 0 when there is none."""
-        with suppress(OSError):
-            return self.log.stat().st_size
-        return 0
-
-    def logged_after(self, start: int) -> str:
-        """What the handler wrote from that byte of the log on, without the emulator's own lines."""
+    def logged(self) -> str:
+        """What the handler wrote since this was asked for last, without the emulator's own lines."""
         content = b""
-        with suppress(OSError), self.log.open("rb") as log:
-            log.seek(start)
-            content = log.read()
+        # It may be closed at any moment.
+        with suppress(OSError, ValueError):
+            content = self._reader.read() if self._reader else b""
         text = content.decode(errors="replace")
         # awslambdaric ends the lines of a traceback with carriage returns.
         return "\n".join(line for line in text.splitlines() if line and not _EMULATOR_LINE.match(line))

@@ -139,13 +139,13 @@ class LambdaRuntime:
         return outcome.answer
 
     def _outcome(self, environment: ExecutionEnvironment, payload: bytes) -> Outcome:
-        began, started, logged = datetime.now(UTC), time.monotonic(), environment.logged_bytes
+        began, started = datetime.now(UTC), time.monotonic()
         answer, failure, raised = None, None, None
         try:
             answer = self._decoded(environment.invoke(payload))
         except InvocationFailed as problem:
             failure = problem
-        seconds, log = time.monotonic() - started, environment.logged_after(logged)
+        seconds, log = time.monotonic() - started, environment.logged()
         if isinstance(failure, HandlerCrashed):
             raised = failure.raised
         elif isinstance(answer, dict) and answer.get("status") == "FAILED":
