@@ -32,6 +32,7 @@ SETTINGS = ".rpdk-config"
 _CODE, _REQUIREMENTS, _INPUTS = "src", "requirements.txt", "inputs"
 _CACHE = ".laptop"
 _MOST_NAMED_FILES = 3
+_JUST_BEFORE_SECONDS = 0.01
 _Stamps = Mapping[str, tuple[int, int]]
 
 
@@ -144,17 +145,20 @@ class Project:
         return self._code.definition
 
     def code(self) -> Code:
-        """The code as it is now. Raises LocalFailure while schema, settings or requirements cannot be used."""
-        self._look()
+        """The code as it is now. Raises LocalFailure while schema, settings or requirements cannot be used.
+
+        Who asked for the definition just before has looked at the files already.
+        """
+        self._look(_JUST_BEFORE_SECONDS)
         return self._code
 
     def close(self) -> None:
         """Remove what was made beside the project."""
         self._folder.cleanup()
 
-    def _look(self) -> None:
-        """See what has changed. One look is for everybody who asked before it began."""
-        asked = time.monotonic()
+    def _look(self, before: float = 0) -> None:
+        """See what has changed. One look is for everybody who asked before it began, or so many seconds later."""
+        asked = time.monotonic() - before
         with self._changing:
             if self._looked <= asked:
                 self._looked = time.monotonic()
