@@ -12,7 +12,7 @@ from laptop import clients
 # How many models, and the most that a stack of them may take, as a multiple of the loop.
 LIMITS = {50: 3.0, 200: 2.0}
 CHECKED, CHECK_SECONDS = 50, 0.2
-_ROUNDS, _WARM_UP = 3, 1
+_ROUNDS, _WARM_UP = 5, 1
 _POLL_SECONDS = 0.05
 
 
