@@ -10,6 +10,8 @@ $(if $(INTERPRETER),,$(error $(PYTHON) is not here: give one that is, PYTHON=pyt
 FOUND := $(shell $(BIN)/python $(VERSION) 2>/dev/null)
 UV := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Images set it. Tests start hundreds of processes, and each would compile the same files again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
