@@ -43,7 +43,7 @@ $(VENV)/.complete: requirements-dev.txt laptop/pyproject.toml $(if $(OTHER),othe
 # Another order each time: a test that counts on another one is found out, and SEED=N has the order of a failure again.
 SEED := $(or $(SEED),$(shell date +%N))
 
-# Tests wait for processes and clocks most of the time: three for each core keep it busy. More than twelve gain nothing.
+# Tests wait for processes and clocks half of the time: three for each core keep it busy. Each takes memory: twelve at most.
 WORKERS := $(or $(WORKERS),$(shell $(INTERPRETER) -c 'import os; print(min(12, 3 * (os.cpu_count() or 1)))'))
 
 test: setup lint ## Check and test everything, in any order (SEED=N: in that of another time; WORKERS=1: one by one)

@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _slow_modules_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """The tests in equal parts, one for each worker, that begin with slow modules of about as many seconds.
+    """The tests in equal parts, one for each worker; the slow modules that begin them take about as long in each.
 
     Quick tests of one folder stay together, as they share what is made once for a session.
     """
