@@ -4,6 +4,7 @@ import ast
 import gzip
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -184,7 +185,9 @@ class TestRefusals:
     def test_a_build_that_is_stopped_leaves_nothing(self, number: signal.Signals, tmp_path: Path) -> None:
         temporary, output = tmp_path / "temporary", tmp_path / "built"
         temporary.mkdir()
-        command = [sys.executable, "-m", "tools.package", "--output", str(output / "x.zip")]
+        # nohup, under which the tests may run, lets SIGHUP be ignored.
+        heard = [shutil.which("env") or "env", "--default-signal=SIGHUP"]
+        command = [*heard, sys.executable, "-m", "tools.package", "--output", str(output / "x.zip")]
         environment = {**os.environ, "TMPDIR": str(temporary)}
         with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as build:
             while build.poll() is None and not any(output.glob(".package-*")):
