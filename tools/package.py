@@ -34,6 +34,7 @@ from tools.function_package import BuildFailed
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNCTION_ZIP = "ResourceProvider.zip"
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FUNCTION = "function"
 _SCHEMA = ROOT / "aws-sagemaker-model.json"
 _SOURCE = Path(generate.PACKAGE)
@@ -115,7 +116,9 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
     output.parent.mkdir(parents=True, exist_ok=True)
     dependencies = dependencies_folder()
     # Beside its place, so that it comes there whole or not at all.
-    with tempfile.TemporaryDirectory(prefix=".package-", dir=output.parent) as directory:
+    with _uninterrupted():
+        temporary = tempfile.TemporaryDirectory(prefix=".package-", dir=output.parent)
+    with temporary as directory:
         project = _write_project(Path(directory) / "project", name)
         function = project / _FUNCTION
         function_package.assemble(function, project / _SOURCE, dependencies, python)
@@ -256,12 +259,25 @@ def _try(folder: Path, definition: TypeDefinition) -> None:
             model = answer.get("resourceModel") or model
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let signals wait, so that no folder is made whose removal is not prepared yet."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _stop(number: int, _frame: object) -> NoReturn:
     """End as at an exception, so that no process and no folder is left."""
     raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _stop)
-    sys.exit(main())
+    with tempfile.TemporaryDirectory(prefix="package-") as own:
+        # Whatever is made in it goes with it, whenever a signal comes.
+        tempfile.tempdir = own
+        for ending in _ENDINGS:
+            signal.signal(ending, _stop)
+        sys.exit(main())
