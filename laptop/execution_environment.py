@@ -182,7 +182,7 @@ class ExecutionEnvironment:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def logged(self) -> str:
-        """What the handler wrote since this was asked for last, without the emulator's own lines."""
+        """What the handler has written since the last time that this was asked, without the emulator's own lines."""
         content = b""
         # It may be closed at any moment.
         with suppress(OSError, ValueError):

@@ -157,7 +157,7 @@ class Project:
         self._folder.cleanup()
 
     def _look(self, before: float = 0) -> None:
-        """See what has changed. One look is for everybody who asked before it began, or so many seconds later."""
+        """See what has changed. A look counts that began after the call, or at most `before` seconds earlier."""
         asked = time.monotonic() - before
         with self._changing:
             if self._looked <= asked:

@@ -139,6 +139,8 @@ class LambdaRuntime:
         return outcome.answer
 
     def _outcome(self, environment: ExecutionEnvironment, payload: bytes) -> Outcome:
+        # What was written after the last answer belongs to no invocation.
+        environment.logged()
         began, started = datetime.now(UTC), time.monotonic()
         answer, failure, raised = None, None, None
         try:
@@ -159,6 +161,7 @@ class LambdaRuntime:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
+        """Wait for a processor, but not for long."""
         taken = self._processors.acquire(timeout=_PATIENCE_SECONDS)
         try:
             yield

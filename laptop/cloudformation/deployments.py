@@ -78,14 +78,14 @@ class Deployments:
         return Deployment(template, tags, options)
 
     def scope(
-        self, stack: Stack, goal: Deployment | None = None, *, as_written: bool = False, of: Set[str] | None = None
+        self, stack: Stack, goal: Deployment | None = None, *, as_written: bool = False, among: Set[str] | None = None
     ) -> Scope:
         """What the functions of a deployment, the stack's own by default, resolve to in a stack as it is now.
 
-        `as_written`: dynamic references stay. Of the resources, all are known or those of these logical ids.
+        `as_written`: dynamic references stay. `among`: the only resources that functions refer to; all by default.
         """
         goal, place, had = goal or stack.goal, stack.place, stack.resources
-        known = had if of is None else {name: had[name] for name in had.keys() & of}
+        known = had if among is None else {name: had[name] for name in had.keys() & among}
         return Scope(
             place=place,
             stack_name=stack.name,

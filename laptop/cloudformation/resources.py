@@ -46,7 +46,7 @@ class ResourceOperations:
         self._deployments, self._stacks, self._stack, self._run = deployments, deployments.stacks, stack, run
         self.failed: dict[str, list[str]] = {"create": [], "update": [], "import": []}
         # An operation goes by one schema of a type, from the first of its resources to the last.
-        self._serving = cache(lambda type_name: deployments.find(type_name, stack.place))
+        self._find = cache(lambda type_name: deployments.find(type_name, stack.place))
 
     def deploy(self, logical_id: str, depends_on: frozenset[str]) -> bool:
         """Bring a resource to what the template says."""
@@ -55,7 +55,7 @@ class ResourceOperations:
         wanted = StackResource(logical_id, definition["Type"], definition, depends_on, stack_tags=goal.tags)
         step: str = "create" if had is None or had.exists is None or not had.created else "update"
         try:
-            served = self._serving(wanted.type_name)
+            served = self._find(wanted.type_name)
             wanted = replace(wanted, properties=self._resolved(wanted))
             if logical_id in goal.imports and (had is None or had.exists is None):
                 step = "import"
@@ -86,7 +86,7 @@ class ResourceOperations:
 
     def _resolved(self, resource: StackResource) -> Json:
         """The properties of a resource's definition, with dynamic references as they are written."""
-        scope = self._deployments.scope(self._stack, as_written=True, of=resource.depends_on)
+        scope = self._deployments.scope(self._stack, as_written=True, among=resource.depends_on)
         resolved: Json = functions.resolve(resource.definition.get("Properties", {}), scope)
         return resolved
 
@@ -245,7 +245,7 @@ class ResourceOperations:
             return True
         tell(resource, "DELETE_IN_PROGRESS")
         try:
-            self._remove(self._serving(resource.type_name), resource)
+            self._remove(self._find(resource.type_name), resource)
         except Exception as problem:
             if not (isinstance(problem, Cancelled) and self._run.superseded):
                 tell(resource, "DELETE_FAILED", _reason(problem, resource.type_name))

@@ -57,7 +57,7 @@ class Reverting(ResourceOperations):
         wanted, now = self._following(was), self._stack.resources[was.logical_id]
         if wanted.properties == now.properties:
             return
-        served = self._serving(was.type_name)
+        served = self._find(was.type_name)
         step, replacement = step_for(served.definition, now, wanted.properties, was.stack_tags)
         if step in ("update", "replace"):
             self._change(served, now, wanted, step, conditional=replacement == "Conditional")
@@ -66,7 +66,7 @@ class Reverting(ResourceOperations):
 
     def _make_again(self, was: StackResource, now: StackResource) -> None:
         """What was deleted to make room for its replacement is made once more; the replacement goes first."""
-        served = self._serving(was.type_name)
+        served = self._find(was.type_name)
         if now.exists is not None and now.physical_id != was.physical_id:
             if now.created and now.properties == was.properties:
                 return
@@ -91,7 +91,7 @@ class Reverting(ResourceOperations):
 
     def _send_back(self, was: StackResource, now: StackResource) -> None:
         self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
-        served, request = self._serving(was.type_name), self._request(was, previous=now, reverting=True)
+        served, request = self._find(was.type_name), self._request(was, previous=now, reverting=True)
         tried = self._before(now.properties if now.attempted is None else now.attempted)
         before = self._before(was.properties)
         resource = served.provider.update(served.definition, request, was.identity, tried, before, self._run)

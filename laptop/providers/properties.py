@@ -174,11 +174,16 @@ def _expression(pattern: str) -> Any:
 
 
 @lru_cache(maxsize=1024)
+def _searched(pattern: str, text: str) -> bool:
+    # The models of a stack often have equal values. A TimeoutError is not remembered.
+    expression = _expression(pattern)
+    return expression is None or expression.search(text, timeout=_MOST_SECONDS_PER_PATTERN) is not None
+
+
 def found(pattern: str, text: str) -> bool:
     """Whether a schema's pattern is found in a text; one that cannot be read is found in every text."""
-    expression = _expression(pattern)
     try:
-        return expression is None or expression.search(text, timeout=_MOST_SECONDS_PER_PATTERN) is not None
+        return _searched(pattern, text)
     except TimeoutError:
         return False
 

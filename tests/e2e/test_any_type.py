@@ -270,6 +270,37 @@ def test_handlers_that_wait_do_not_wait_for_a_processor(tmp_path: Path) -> None:
         assert list(threads.map(functions.invoke, events)) == [{}] * guests
 
 
+TALKING_LATE = """
+import os, pathlib, threading, time
+
+def resource(event, _context):
+    said = pathlib.Path(os.environ["SAID"])
+
+    def talk():
+        time.sleep(0.1)
+        print("late words of " + event["name"], flush=True)
+        said.touch()
+
+    threading.Thread(target=talk).start()
+    print("words of " + event["name"], flush=True)
+    return {}
+"""
+
+
+def test_what_a_handler_says_after_its_answer_is_of_no_other_invocation(tmp_path: Path) -> None:
+    (tmp_path / "talking.py").write_text(TALKING_LATE)
+    said, logs = tmp_path / "said", list[str]()
+    env = {"SAID": str(said)}
+    with LambdaRuntime(
+        "talking.resource", [tmp_path], env=env, record=lambda _, one: logs.append(one.log)
+    ) as runtime:
+        runtime.invoke({"name": "first"})
+        while not said.exists():
+            time.sleep(0.01)
+        runtime.invoke({"name": "second"})
+    assert logs == ["words of first", "words of second"]
+
+
 def test_a_handler_that_cannot_be_imported(tmp_path: Path) -> None:
     expected = pytest.raises(HandlerCrashed, match="Unable to import module 'nowhere'")
     with LambdaRuntime("nowhere.resource", [tmp_path]) as functions, expected:

@@ -147,6 +147,16 @@ def test_a_pattern_that_explodes_ends() -> None:
     assert said == ["#/Name: failed validation constraint for keyword [pattern]"]
 
 
+def test_a_pattern_that_took_too_long_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that was busy for a moment."""
+    schema = {**SCHEMA, "properties": {"Colour": {"pattern": "^(?:[a-y]|b)*z$"}}}
+    definition, long = TypeDefinition.from_schema(schema), {"Colour": "a" * 40_000 + "z"}
+    with monkeypatch.context() as busy:
+        busy.setattr("laptop.providers.properties._MOST_SECONDS_PER_PATTERN", 1e-6)
+        assert violations(definition, long) != []
+    assert violations(definition, long) == []
+
+
 def test_a_pattern_that_cannot_be_read_forbids_nothing() -> None:
     schema = {**SCHEMA, "properties": {"Colour": {"type": "string", "pattern": "(("}}}
     assert violations(TypeDefinition.from_schema(schema), {"Colour": "red"}) == []
