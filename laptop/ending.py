@@ -11,21 +11,23 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from laptop import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = "\x1b[?25h"
-# A thread of this process may make a file while they are removed.
+# Another thread than the main one may make a file while they are removed.
 _REMOVALS = 3
 
 
@@ -33,13 +35,15 @@ class Ending:
     """The end of this process.
 
     `status` is what it exits with after a signal, by default as shells have it: 128 and the signal's number. `first`
-    is done after a signal before any process is killed.
+    is done after a signal before any process is killed, when the main thread has halted. `unfinished` says which
+    folders go with the process, besides that of its temporary files.
     """
 
     def __init__(self) -> None:
         self.status: int | None = None
         self.first: Callable[[], None] = lambda: None
-        self._once = threading.Lock()
+        self.unfinished: Callable[[], Iterable[Path]] = tuple
+        self._once, self._finishes = threading.Lock(), False
         self._receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
         self._directory = tempfile.mkdtemp(prefix="laptop-")
@@ -54,8 +58,13 @@ class Ending:
         for number in _SIGNALS:
             # nohup lets a command outlive its terminal.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, lambda _number, _frame: None)
+                signal.signal(number, self._halt)
         threading.Thread(target=self._watch, name="signals", daemon=True).start()
+
+    def _halt(self, _number: int, _frame: object) -> None:
+        """Let the main thread make nothing more, while what it has made is removed."""
+        if not self._finishes:
+            processes.halt()
 
     def _watch(self) -> None:
         number = self._receiver.recv(1)[0]
@@ -70,14 +79,24 @@ class Ending:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
+        self._finishes = True
         self._once.acquire()
         self._end(status)
 
     def _end(self, status: int) -> NoReturn:
         processes.kill_all_started()
         for _ in range(_REMOVALS):
-            shutil.rmtree(self._directory, ignore_errors=True)
+            for folder in (Path(self._directory), *self.unfinished()):
+                _remove(folder)
         os._exit(status)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, with folders in it that nobody may write to."""
+    for path, _, _ in os.walk(folder):
+        with suppress(OSError):
+            os.chmod(path, stat.S_IRWXU)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fall_silent() -> None:
@@ -108,4 +127,4 @@ def run(command: Callable[[Ending], int]) -> NoReturn:
 
 def wait_for_signal() -> None:
     """Wait until a signal ends the process."""
-    threading.Event().wait()
+    processes.halt()

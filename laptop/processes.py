@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 # A process that forks while it is looked for is found in a later round.
 _ROUNDS = 20
@@ -58,14 +60,21 @@ def _refuse(event: str, _arguments: object) -> None:
         raise RuntimeError("The command ends: no process is started any more.")
 
 
+def halt() -> None:
+    """Do nothing more in this thread, until the process ends."""
+    threading.Event().wait()
+
+
 def _is_starting() -> bool:
     """Whether a thread of this process is just starting another one."""
-    frames = list(sys._current_frames().values())
-    while frames:
-        frame = frames.pop()
+    return any(_starts(frame) for frame in sys._current_frames().values())
+
+
+def _starts(frame: FrameType | None) -> bool:
+    while frame and frame.f_code is not halt.__code__:
         if frame.f_code is subprocess.Popen.__init__.__code__:
             return True
-        frames += [frame.f_back] if frame.f_back else []
+        frame = frame.f_back
     return False
 
 

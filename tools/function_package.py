@@ -47,6 +47,8 @@ _LEFT_OUT_EVERYWHERE = (
 )
 # Of a service's data botocore reads these two to make a client; the others describe pages and waiters.
 _SERVICE_MODEL, _ENDPOINTS_OF_SERVICE = "service-2.json", "endpoint-rule-set-1.json"
+# What this process has not finished is called so, wherever it lies: a build that is stopped removes it.
+UNFINISHED = f".unfinished-{os.getpid()}-"
 _STAND_INS = Path(__file__).with_name("stand_ins")
 # Where Lambda unpacks a function, for the file names in tracebacks.
 _LAMBDA_FOLDER = "/var/task"
@@ -84,7 +86,7 @@ def version(python: str) -> str | None:
 def install(requirements: Path, runtime: str, cache: Path) -> Path:
     """Return a folder with the pinned requirements, for Lambda's machines; it is made once. Raises BuildFailed."""
     digest = hashlib.sha256(requirements.read_bytes() + runtime.encode()).hexdigest()[:12]
-    folder, unfinished = cache / digest, cache / f"{digest}.{os.getpid()}"
+    folder, unfinished = cache / digest, cache / f"{UNFINISHED}{digest}"
     if not folder.exists():
         pip = [
             sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet",

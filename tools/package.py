@@ -9,15 +9,14 @@ import io
 import json
 import logging
 import shutil
-import signal
 import stat
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +24,7 @@ from rpdk.core.project import Project
 from rpdk.python.codegen import Python312LanguagePlugin
 
 from laptop.definition import TypeDefinition
+from laptop.ending import Ending, run
 from laptop.events import follow, production_event
 from laptop.execution_environment import RuntimeUnavailable
 from laptop.runtime import LambdaRuntime
@@ -34,7 +34,8 @@ from tools.function_package import BuildFailed
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNCTION_ZIP = "ResourceProvider.zip"
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_BUILD = ROOT / "build"
+_DEPENDENCIES = _BUILD / "dependencies"
 _FUNCTION = "function"
 _SCHEMA = ROOT / "aws-sagemaker-model.json"
 _SOURCE = Path(generate.PACKAGE)
@@ -66,14 +67,19 @@ class Package(NamedTuple):
         return self.path.with_suffix("") / f"{type_name.file_name(self.type_name)}.json"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Build a package as the arguments say: 0 when it is there and works, 1 when not, 2 for unusable arguments."""
+def main(arguments: Sequence[str] | None = None, ending: Ending | None = None) -> int:
+    """Build a package as the arguments say: 0 when it is there and works, 1 when not, 2 for unusable arguments.
+
+    `ending`: that of the process, where this is its command; it removes what is not finished.
+    """
     own = own_type_name()
     parser = argparse.ArgumentParser(prog="python -m tools.package", description="Build the registrable package.")
     parser.add_argument("--type-name", default=own, help=f"name to register the type under (default: {own})")
     parser.add_argument("--output", type=Path, help="zip to write (default: build/NAME.zip)")
     parser.add_argument("--python", help="interpreter to byte-compile with (default: that of the Lambda runtime)")
     given = parser.parse_args(arguments)
+    if ending:
+        ending.unfinished = partial(_unfinished, given.output.parent if given.output else _BUILD, _DEPENDENCIES)
     try:
         if warning := type_name.check(given.type_name, own):
             _err.print(f"Warning: {warning}")
@@ -109,16 +115,14 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
     version = function_package.version(python) if python else None
     if python and version is None:
         raise BuildFailed(f"{python} does not run as Python: give --python an interpreter, or leave it out")
-    output = output or ROOT / "build" / f"{type_name.file_name(name)}.zip"
+    output = output or _BUILD / f"{type_name.file_name(name)}.zip"
     beside = output.with_suffix("")
     if beside.exists() and not (beside / _FUNCTION).exists():
         raise BuildFailed(f"{beside} is in the way, and was not made here: move it, or choose another --output")
     output.parent.mkdir(parents=True, exist_ok=True)
     dependencies = dependencies_folder()
     # Beside its place, so that it comes there whole or not at all.
-    with _uninterrupted():
-        temporary = tempfile.TemporaryDirectory(prefix=".package-", dir=output.parent)
-    with temporary as directory:
+    with tempfile.TemporaryDirectory(prefix=function_package.UNFINISHED, dir=output.parent) as directory:
         project = _write_project(Path(directory) / "project", name)
         function = project / _FUNCTION
         function_package.assemble(function, project / _SOURCE, dependencies, python)
@@ -134,7 +138,7 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
 def dependencies_folder() -> Path:
     """Return a folder with the pinned dependencies of the function, all of them and whole."""
     runtime = str(_config()["runtime"])
-    return function_package.install(ROOT / "requirements.txt", runtime, ROOT / "build" / "dependencies")
+    return function_package.install(ROOT / "requirements.txt", runtime, _DEPENDENCIES)
 
 
 def stock_size(dependencies: Path) -> int:
@@ -259,25 +263,9 @@ def _try(folder: Path, definition: TypeDefinition) -> None:
             model = answer.get("resourceModel") or model
 
 
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let signals wait, so that no folder is made whose removal is not prepared yet."""
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
-
-
-def _stop(number: int, _frame: object) -> NoReturn:
-    """End as at an exception, so that no process and no folder is left."""
-    raise SystemExit(128 + number)
+def _unfinished(*folders: Path) -> list[Path]:
+    return [path for folder in folders for path in folder.glob(f"{function_package.UNFINISHED}*")]
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="package-") as own:
-        # Whatever is made in it goes with it, whenever a signal comes.
-        tempfile.tempdir = own
-        for ending in _ENDINGS:
-            signal.signal(ending, _stop)
-        sys.exit(main())
+    run(lambda ending: main(ending=ending))

@@ -190,7 +190,7 @@ class TestRefusals:
         command = [*heard, sys.executable, "-m", "tools.package", "--output", str(output / "x.zip")]
         environment = {**os.environ, "TMPDIR": str(temporary)}
         with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as build:
-            while build.poll() is None and not any(output.glob(".package-*")):
+            while build.poll() is None and not any(output.glob(".unfinished-*")):
                 time.sleep(0.01)
             build.send_signal(number)
             _, said = build.communicate()
