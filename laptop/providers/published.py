@@ -1,16 +1,31 @@
-"""The schemas that AWS publishes of its own resource types, as cfn-lint brings them."""
+"""The schemas that AWS publishes of its own resource types, in the files that cfn-lint brings.
+
+cfn-lint itself is not imported: that takes half a second, which a cloud with a role in a stack would wait for.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import threading
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from laptop.definition import TypeDefinition
+from laptop.events import LocalFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # A region that cfn-lint does not know gets the types of this one.
 _DEFAULT_REGION = "us-east-1"
-# SAM's types are gone once a template is read: CloudFormation has none of them.
-_TRANSFORMED = "AWS::Serverless::"
+# What Fn::GetAtt serves of types where it is not the read-only properties; `make generate` writes it.
+_ATTRIBUTES = Path(__file__).with_name("published_attributes.json")
+
+
+class PublishedSchemasMissing(LocalFailure):
+    """cfn-lint has no schemas where they are looked for."""
 
 
 class PublishedTypes:
@@ -18,8 +33,8 @@ class PublishedTypes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._files: dict[str, Mapping[str, str]] = {}
         self._definitions: dict[tuple[str, str], TypeDefinition | None] = {}
-        self._source: Any = None
 
     def find(self, type_name: str, region: str) -> TypeDefinition | None:
         """The type in that region, with the names that Fn::GetAtt has there; None when AWS publishes no such type."""
@@ -30,34 +45,33 @@ class PublishedTypes:
 
     def names(self, region: str) -> list[str]:
         """The names of AWS's types in that region, in order."""
-        from cfnlint.helpers import REGIONS
-
         with self._lock:
-            names = self._schemas().get_resource_types(region if region in REGIONS else _DEFAULT_REGION)
-        return sorted(name for name in set(names) if not name.startswith(_TRANSFORMED))
-
-    def _schemas(self) -> Any:
-        # Imported at first use: 0.4 s that a cloud without such types does without.
-        from cfnlint.schema.manager import ProviderSchemaManager
-
-        # Of its own: the one that cfn-lint shares may hold what a lint in this process was given.
-        self._source = self._source or ProviderSchemaManager()
-        return self._source
+            return sorted(self._types(region))
 
     def _read(self, type_name: str, region: str) -> TypeDefinition | None:
-        from cfnlint.helpers import REGIONS
-        from cfnlint.schema.manager import ResourceNotFoundError
-
-        try:
-            found = self._schemas().get_resource_schema(region if region in REGIONS else _DEFAULT_REGION, type_name)
-        except ResourceNotFoundError:
+        if (file := self._types(region).get(type_name)) is None:
             return None
-        # Custom resources and modules are found under another name.
-        if found.type_name != type_name or type_name.startswith(_TRANSFORMED):
-            return None
-        return TypeDefinition.from_schema(found.schema, [_attribute(one) for one in found.get_atts])
+        schema = json.loads((self._folder / "resources" / f"{file}.json").read_bytes())
+        read_only = [".".join(pointer.split("/")[2:]) for pointer in schema.get("readOnlyProperties", [])]
+        return TypeDefinition.from_schema(schema, self._attributes.get(type_name, read_only))
 
+    def _types(self, region: str) -> Mapping[str, str]:
+        """The names of the files, by the type that they describe, of a region."""
+        if region not in self._files:
+            path = self._folder / "providers" / f"{region}.json"
+            path = path if path.exists() else path.with_name(f"{_DEFAULT_REGION}.json")
+            self._files[region] = json.loads(path.read_bytes())
+        return self._files[region]
 
-def _attribute(pattern: str) -> str:
-    """The name of an attribute; cfn-lint has patterns where any name below another is one, such as Outputs.Url."""
-    return pattern.removesuffix("\\..*")
+    @cached_property
+    def _folder(self) -> Path:
+        found = importlib.util.find_spec("cfnlint")
+        folder = Path(found.origin).parent / "data" / "schemas" if found and found.origin else None
+        if folder is None or not (folder / "providers" / f"{_DEFAULT_REGION}.json").exists():
+            raise PublishedSchemasMissing("cfn-lint has no schemas of AWS's types here: pip install cfn-lint==1.55.1")
+        return folder
+
+    @cached_property
+    def _attributes(self) -> Mapping[str, Sequence[str]]:
+        attributes: Mapping[str, Sequence[str]] = json.loads(_ATTRIBUTES.read_bytes())
+        return attributes

@@ -11,7 +11,7 @@ from typing import Any
 import botocore.loaders
 import pytest
 
-from tools import generate
+from tools import generate, published_attributes
 
 SCHEMA = json.loads((generate.ROOT / generate.SCHEMA).read_bytes())
 SETTINGS = json.loads((generate.ROOT / generate.SETTINGS).read_bytes())
@@ -25,8 +25,9 @@ def files() -> dict[str, str]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of what `make generate` reads and writes."""
-    for name in (generate.SCHEMA, generate.SETTINGS, generate.ROLE):
-        shutil.copy(generate.ROOT / name, tmp_path)
+    for name in (generate.SCHEMA, generate.SETTINGS, generate.ROLE, published_attributes.PATH):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(generate.ROOT / name, tmp_path / name)
     for name in (generate.DOCS, generate.REFERENCE):
         shutil.copytree(generate.ROOT / name, tmp_path / name)
     package = tmp_path / generate.PACKAGE

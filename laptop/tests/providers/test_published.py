@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from laptop.providers.properties import violations
-from laptop.providers.published import PublishedTypes
+from laptop.providers.published import PublishedSchemasMissing, PublishedTypes
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +53,19 @@ def test_any_number_of_threads_find_the_same_definition() -> None:
     assert len({id(one) for one in found}) == 1
 
 
-def test_cfn_lint_keeps_what_it_was_given() -> None:
-    from cfnlint.schema import Schema
-    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+def test_cfn_lint_is_not_imported() -> None:
+    program = (
+        "import sys; from laptop.providers.published import PublishedTypes; "
+        "print(PublishedTypes().find('AWS::SQS::Queue', 'us-east-1').type_name, 'cfnlint' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "AWS::SQS::Queue False\n"
 
-    before = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::SQS::Queue")
-    patched = Schema({**before.schema, "readOnlyProperties": []})
-    PROVIDER_SCHEMA_MANAGER._registry_schemas["AWS::SQS::Queue"] = patched
-    try:
-        found = PublishedTypes().find("AWS::SQS::Queue", "us-east-1")
-        assert found
-        assert "Arn" in found.attributes
-        assert PROVIDER_SCHEMA_MANAGER._registry_schemas["AWS::SQS::Queue"] is patched
-        assert PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::SQS::Queue") is before
-    finally:
-        del PROVIDER_SCHEMA_MANAGER._registry_schemas["AWS::SQS::Queue"]
+
+def test_without_the_schemas_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(PublishedSchemasMissing, match="pip install cfn-lint"):
+        PublishedTypes().find("AWS::SQS::Queue", "us-east-1")
 
 
 def test_what_is_plainly_right_is_valid(types: PublishedTypes) -> None:
