@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 from datetime import datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -78,10 +75,7 @@ def url() -> Iterator[str]:
 def test_the_commands_of_the_laptop_cloud_work_one_after_the_other(url: str, words: dict[str, str]) -> None:
     assert len(LOCAL) >= 5
     for command in LOCAL:
-        given = [sys.executable, "-m", *(words.get(word, word) for word in command)]
-        done = subprocess.run(
-            given, cwd=ROOT, env={**os.environ, "AWS_ENDPOINT_URL": url}, capture_output=True, text=True, check=False
-        )
+        done = Command(ROOT)(*(words.get(word, word) for word in command[1:]), url=url)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
 
 

@@ -252,12 +252,41 @@ def test_other_type_names_can_be_configured(
     assert rules.isdisjoint({"E3012"}) != bool(options or settings)
 
 
-@pytest.mark.parametrize("ignored", ["E9360", "W9361", "W9362", "W9363", "W9364", "E9365", "E9366", "W9368", "W9369"])
-def test_each_rule_can_be_ignored_alone(findings: list[tuple[str, int, str, str]], ignored: str) -> None:
-    templates = sorted({name for name, _, rule, _ in findings if rule == ignored and subject(name) not in OPTIONS})
+Findings = list[tuple[str, int, str, str]]
+IGNORED = ["E9360", "W9361", "W9362", "W9363", "W9364", "E9365", "E9366", "W9368", "W9369"]
+
+
+def that_break(rule: str, findings: Findings) -> list[str]:
+    """The templates in which a rule speaks as they are."""
+    return sorted({name for name, _, spoke, _ in findings if spoke == rule and subject(name) not in OPTIONS})
+
+
+def without(rule: str, findings: Findings) -> Findings:
+    templates = that_break(rule, findings)
     assert templates
-    found = lint(*(DATA / name for name in templates), options=("--ignore-checks", ignored))
-    assert found == [finding for finding in findings if finding[0] in templates and finding[2] != ignored]
+    return [finding for finding in findings if finding[0] in templates and finding[2] != rule]
+
+
+@pytest.fixture(scope="module")
+def ignoring(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Findings]:
+    """What is found in the templates that break a rule when they ignore it, by rule: one run checks them all."""
+    folder = tmp_path_factory.mktemp("ignoring")
+    for rule in IGNORED:
+        for name in that_break(rule, findings):
+            metadata = f"\nMetadata: {{cfn-lint: {{config: {{ignore_checks: [{rule}]}}}}}}\n"
+            (folder / f"{rule} {name}").write_text((DATA / name).read_text() + metadata)
+    found = [(*name.split(" ", 1), *rest) for name, *rest in lint(*folder.iterdir())]
+    return {rule: [finding[1:] for finding in found if finding[0] == rule] for rule in IGNORED}
+
+
+@pytest.mark.parametrize("rule", IGNORED)
+def test_each_rule_can_be_ignored_alone(findings: Findings, ignoring: dict[str, Findings], rule: str) -> None:
+    assert ignoring[rule] == without(rule, findings)
+
+
+def test_a_rule_can_be_ignored_on_the_command_line(findings: Findings) -> None:
+    templates = [DATA / name for name in that_break("W9364", findings)]
+    assert lint(*templates, options=("--ignore-checks", "W9364")) == without("W9364", findings)
 
 
 WRONG_PROPERTIES = {

@@ -16,17 +16,15 @@ if TYPE_CHECKING:
 
     from laptop.tests.processes import RunningCloud
 
-pytestmark = pytest.mark.slow(20)
-
 _CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Chromium as root has no sandbox, and nothing of it may ask for anything outside this machine.
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync"]  # fmt: skip
 _MILLISECONDS = 60_000
 
-pytestmark = pytest.mark.skipif(
-    _CHROMIUM is None, reason="no Chromium is installed here (Debian: apt-get install chromium), so no page is opened"
-)
+_REASON = "no Chromium is installed here (Debian: apt-get install chromium), so no page is opened"
+
+pytestmark = [pytest.mark.slow(35), pytest.mark.skipif(_CHROMIUM is None, reason=_REASON)]
 
 
 @pytest.fixture(scope="module")

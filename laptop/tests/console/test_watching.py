@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from laptop.tests.console.conftest import BAD, PAINT, SECRET, command, laptop
+from laptop.tests.console.conftest import BAD, PAINT, SECRET, command
 
 if TYPE_CHECKING:
     from laptop.tests.processes import RunningCloud
@@ -57,7 +57,7 @@ def test_up_tells_each_invocation_as_it_ends() -> None:
 
 def test_an_invocation_by_hand_tells_what_was_raised(painted: RunningCloud) -> None:
     model = json.dumps({"Name": "pot", "Colour": "invisible"})
-    done = laptop(painted.url, "invoke", "create", "--model", model, *PAINT)
+    done = command("invoke", "create", "--model", model, *PAINT, url=painted.url)
     assert done.returncode == 1
     assert json.loads(done.stdout)["status"] == "FAILED"
     assert "The handler ended with KeyError: 'invisible' (paint.py:" in done.stderr
@@ -65,7 +65,8 @@ def test_an_invocation_by_hand_tells_what_was_raised(painted: RunningCloud) -> N
 
 
 def test_the_log_of_an_invocation_by_hand_is_the_handlers(painted: RunningCloud) -> None:
-    done = laptop(painted.url, "invoke", "create", "--model", '{"Name": "pot", "Colour": "red"}', "--log", *PAINT)
+    model = '{"Name": "pot", "Colour": "red"}'
+    done = command("invoke", "create", "--model", model, "--log", *PAINT, url=painted.url)
     assert done.returncode == 0, done.stderr
     # A create of two invocations, and no line of Lambda's own.
     assert done.stderr.splitlines() == ["mixing red for None"] * 2
