@@ -76,7 +76,7 @@ demo: setup ## Show the type at work on the laptop cloud
 demo-svg: setup ## Record the demo as the picture in the README
 	@$(BIN)/python -m laptop demo --record assets/demo.svg
 
-generate: setup ## Write what the schema is the source of: models, docs, role
+generate: setup ## Write what is generated: models, docs and role from the schema, attributes of AWS's types
 	@$(BIN)/python -m tools.generate
 
 editor-schema: setup ## Write a JSON Schema for editors to build/editor/ (TYPE_NAME=Acme::SageMaker::Model)

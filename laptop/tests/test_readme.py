@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 from botocore.exceptions import ClientError
 
 from laptop.arguments import parser
@@ -102,6 +101,7 @@ def _starts(title: str) -> Iterator[tuple[str, ...]]:
 
 
 def test_a_look_inside(tmp_path: Path) -> None:
+    # The console has tests of its own.
     assert list(_starts("A look inside")) == [("--log",), ("--console",), ("--debug",)]
     [show] = (line for _, text in blocks("A look inside") for line in text.splitlines() if "laptop events" in line)
     shown, log = show.partition("#")[0].replace("STACK", "bad"), tmp_path / "log"
@@ -114,13 +114,6 @@ def test_a_look_inside(tmp_path: Path) -> None:
         assert "| mixing invisible" in said
     # As the section says: the event ends with the exception and its place.
     assert re.search(r"The handler ended with KeyError: 'invisible' \(paint\.py:\d+, in mix\)", afterwards)
-
-
-def test_a_look_inside_by_the_browser() -> None:
-    with running_cloud("--console", *PAINT) as cloud:
-        answer = requests.get(f"{cloud.url}/_laptop/", timeout=60)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/html")
 
 
 def test_a_look_inside_by_a_debugger(tmp_path: Path) -> None:
