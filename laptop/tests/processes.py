@@ -12,12 +12,10 @@ from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, cast
 from unittest import mock
 
-import awscli.clidriver
-
 from laptop import arguments, clients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from laptop.ending import Ending
 
@@ -37,7 +35,7 @@ class RunningCloud:
 
     def run(self, program: str, *given: str, folder: Path, **environment: str) -> str:
         """What a program says with nothing exported but what the cloud printed; it must succeed."""
-        home = {"HOME": str(folder), "PATH": f"{_BIN}:{os.environ['PATH']}"}
+        home = {"HOME": str(folder), "PATH": f"{_BIN}:{os.environ['PATH']}", "AWS_PAGER": ""}
         pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         done = subprocess.run(
             [str(_BIN / program), *given], cwd=folder, env={**pip, **home, **self.exports, **environment},
@@ -81,25 +79,16 @@ class Command:
     def __call__(
         self, *given: str, url: str | None = None, stdin: str = "", **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        ending = cast("Ending", SimpleNamespace(status=None))
-        with mock.patch("sys.stdin", io.StringIO(stdin)), chdir(self._folder):
-            return _done_here(lambda: arguments.run(given, ending), given, environment_with(url, variables))
-
-
-def aws_cli(*given: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The AWS CLI in this process, with no variable but these: a new process takes half a second to start."""
-    # awscli writes there, when it is imported, where its own data is.
-    environment = {"AWS_DATA_PATH": os.environ["AWS_DATA_PATH"], **variables}
-    return _done_here(lambda: awscli.clidriver.create_clidriver().main(list(given)), given, environment)
-
-
-def _done_here(
-    program: Callable[[], int], given: Sequence[str], environment: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    out, errors = io.StringIO(), io.StringIO()
-    with mock.patch.dict(os.environ, environment, clear=True), redirect_stdout(out), redirect_stderr(errors):
-        try:
-            status = program()
-        except SystemExit as end:
-            status = cast("int", end.code)
-    return subprocess.CompletedProcess(given, status, out.getvalue(), errors.getvalue())
+        ending, out, errors = SimpleNamespace(status=None), io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, environment_with(url, variables), clear=True),
+            mock.patch("sys.stdin", io.StringIO(stdin)),
+            chdir(self._folder),
+            redirect_stdout(out),
+            redirect_stderr(errors),
+        ):
+            try:
+                status = arguments.run(given, cast("Ending", ending))
+            except SystemExit as end:
+                status = cast("int", end.code)
+        return subprocess.CompletedProcess(given, status, out.getvalue(), errors.getvalue())

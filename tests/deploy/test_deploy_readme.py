@@ -9,6 +9,7 @@ from typing import Any
 
 import awscli.clidriver
 import boto3
+import botocore
 import pytest
 from botocore.awsrequest import AWSResponse
 from cfnlint.decode import cfn_yaml
@@ -131,6 +132,11 @@ def test_the_examples_move(command: list[str], capsys: pytest.CaptureFixture[str
     assert move_template.main([*templates, *(word for word in command[3:] if "*" not in word)]) == 0
     said = capsys.readouterr().out
     assert [template for template in templates if f"{template}: nothing is written yet" not in said] == []
+
+
+def test_the_command_line_leaves_botocore_in_its_place() -> None:
+    # awscli has a copy of its own, which everybody gets who imports botocore later than awscli.
+    assert "awscli" not in botocore.__file__
 
 
 @pytest.mark.parametrize("command", those_of("make"), ids=ids)

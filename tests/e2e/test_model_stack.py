@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from laptop import clients
-from laptop.tests.processes import aws_cli
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from laptop.cloud import Cloud
     from tests.e2e.conftest import Stack
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.slow(45)
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 ROLE = "arn:aws:iam::123456789012:role/execution"
 SYSTEM_TAGS = {"aws:cloudformation:stack-name", "aws:cloudformation:stack-id", "aws:cloudformation:logical-id"}
+AWS_CLI = Path(sys.executable).with_name("aws")
 
 
 def model(**properties: Any) -> dict[str, Any]:
@@ -320,6 +322,7 @@ Outputs:
 """
     )
     environment = {
+        "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
         "AWS_ENDPOINT_URL": cloud.url,
         "AWS_ACCESS_KEY_ID": "local",
@@ -328,7 +331,9 @@ Outputs:
     }
 
     def aws(command: str) -> str:
-        done = aws_cli(*command.split(), **environment)
+        done = subprocess.run(
+            [str(AWS_CLI), *command.split()], env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from laptop.tests.processes import aws_cli
 from laptop.tests.service.samples import IMAGE, KEYS, REGION
 
 if TYPE_CHECKING:
@@ -34,16 +33,20 @@ MODEL_OF_MANY = {
 
 @pytest.fixture
 def aws(server: LocalSageMaker, tmp_path: Path) -> Callable[..., tuple[int, Any]]:
-    """The AWS CLI: aws("list-models"). Returns its exit code, and its JSON or what it said on stderr."""
+    """Runs the AWS CLI: aws("list-models"). Returns its exit code, and its JSON or what it said on stderr."""
+    program = Path(sys.executable).with_name("aws")
     environment = {
+        "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
         "AWS_ENDPOINT_URL": server.url,
         "AWS_DEFAULT_REGION": REGION,
+        "AWS_PAGER": "",
         **{name.upper(): value for name, value in KEYS.items()},
     }
 
     def _aws(*words: str) -> tuple[int, Any]:
-        done = aws_cli("sagemaker", *words, "--output", "json", **environment)
+        command = [program, "sagemaker", *words, "--output", "json"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             return done.returncode, done.stderr.strip()
         return 0, json.loads(done.stdout or "null")

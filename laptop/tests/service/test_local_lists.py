@@ -68,7 +68,7 @@ def test_filters(client: Any, names: list[str]) -> None:
 
     assert listed(client, NameContains="y-", MaxResults=2) == [n for n in names[::-1] if "y-" in n]
     assert listed(client, NameContains="none") == []
-    assert listed(client, CreationTimeAfter=middle) == [n for n in names[::-1] if times[n] >= middle], times
+    assert listed(client, CreationTimeAfter=middle) == [n for n in names[::-1] if times[n] >= middle]
     assert listed(client, CreationTimeBefore=middle) == [n for n in names[::-1] if times[n] < middle]
     window = {"CreationTimeAfter": times[names[3]], "CreationTimeBefore": middle, "NameContains": "z"}
     in_window = [n for n in names if times[names[3]] <= times[n] < middle and "z" in n]
