@@ -43,8 +43,8 @@ $(VENV)/.complete: requirements-dev.txt laptop/pyproject.toml $(if $(OTHER),othe
 # Another order each time: a test that counts on another one is found out, and SEED=N has the order of a failure again.
 SEED := $(or $(SEED),$(shell date +%N))
 
-# Tests wait for processes and clocks half of the time: three for each core keep it busy. Each takes memory: twelve at most.
-WORKERS := $(or $(WORKERS),$(shell $(INTERPRETER) -c 'import os; print(min(12, 3 * (os.cpu_count() or 1)))'))
+# Tests wait for processes and clocks half of the time: five for two cores keep them busy. Each takes memory: twelve at most.
+WORKERS := $(or $(WORKERS),$(shell $(INTERPRETER) -c 'import os; print(min(12, 5 * (os.cpu_count() or 1) // 2))'))
 
 test: setup lint ## Check and test everything, in any order (SEED=N: in that of another time; WORKERS=1: one by one)
 	@echo "Testing everything; on two cores this takes three to four minutes. A dot is a test that passed."
