@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import select
@@ -106,6 +107,10 @@ def _body(environ: WSGIEnvironment) -> bytes:
     return bytes(source.read(int(environ.get("CONTENT_LENGTH") or 0)))
 
 
+# So often the server looks whether it is to end: closing waits for it.
+_POLL_SECONDS = 0.1
+
+
 class _Server(ThreadedWSGIServer):
     def __init__(self, listener: socket.socket, app: WSGIApplication) -> None:
         # A listener of our own: werkzeug would end the process when the port is taken.
@@ -125,7 +130,8 @@ class HttpServer:
             # The server works on a descriptor of its own.
             self._server = _Server(listener, app)
         self.url = f"http://127.0.0.1:{self._server.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, name=self.url, daemon=True)
+        serve = functools.partial(self._server.serve_forever, _POLL_SECONDS)
+        self._thread = threading.Thread(target=serve, name=self.url, daemon=True)
         self._thread.start()
 
     def close(self) -> None:

@@ -82,6 +82,14 @@ def create(client: Any) -> Callable[..., str]:
 Post = Callable[..., tuple[int, dict[str, Any]]]
 
 
+@cache
+def http() -> requests.Session:
+    """Connections that are kept: hundreds of posts need not open one each."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
 def _post_to(url: str) -> Post:
     def _post(operation: str, body: object) -> tuple[int, dict[str, Any]]:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -90,7 +98,7 @@ def _post_to(url: str) -> Post:
             "Authorization": f"AWS4-HMAC-SHA256 Credential=testing/20260101/{REGION}/sagemaker/aws4_request",
             "Content-Type": "application/x-amz-json-1.1",
         }
-        answer = requests.post(url, content, headers=headers, timeout=10)
+        answer = http().post(url, content, headers=headers, timeout=10)
         return answer.status_code, json.loads(answer.content or b"{}")
 
     return _post
