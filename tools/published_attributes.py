@@ -5,9 +5,10 @@ The laptop cloud reads the schemas that cfn-lint brings, and does not import cfn
 
 import functools
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from cfnlint.helpers import REGION_PRIMARY
+from cfnlint.helpers import REGION_PRIMARY, REGIONS
 from cfnlint.schema.manager import ProviderSchemaManager
 
 PATH = "laptop/providers/published_attributes.json"
@@ -19,13 +20,18 @@ def text() -> str:
 
     A `*` is any name. Of a list below a name (Outputs.Url) the name alone stands there.
     """
-    manager = ProviderSchemaManager()
-    published = (
-        manager.get_resource_schema(REGION_PRIMARY, name) for name in manager.get_resource_types(REGION_PRIMARY)
-    )
-    served = {one.type_name: (sorted(map(_plain, one.get_atts)), one.schema) for one in published}
+    served = {one.type_name: (sorted(map(_plain, one.get_atts)), one.schema) for one in _published()}
     differing = {name: names for name, (names, schema) in served.items() if names != _read_only(schema)}
     return json.dumps(differing, indent=1, sort_keys=True) + "\n"
+
+
+def _published() -> Iterator[Any]:
+    """Every type once, as cfn-lint has it: of the primary region, or of another one where that lacks it."""
+    manager, told = ProviderSchemaManager(), set[str]()
+    for region in (REGION_PRIMARY, *REGIONS):
+        for name in set(manager.get_resource_types(region)) - told:
+            yield manager.get_resource_schema(region, name)
+            told.add(name)
 
 
 def _plain(pattern: str) -> str:

@@ -295,8 +295,10 @@ def test_what_a_handler_says_after_its_answer_is_of_no_other_invocation(tmp_path
         "talking.resource", [tmp_path], env=env, record=lambda _, one: logs.append(one.log)
     ) as runtime:
         runtime.invoke({"name": "first"})
-        while not said.exists():
+        deadline = time.monotonic() + 60
+        while not said.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
+        assert said.exists()
         runtime.invoke({"name": "second"})
     assert logs == ["words of first", "words of second"]
 

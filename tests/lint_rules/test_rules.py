@@ -21,12 +21,10 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from cfnlint.template import Template
 
 from aws_sagemaker_model import validation
+from tests.lint_rules.linting import DATA, ROOT, RULES, Findings, lint
 
 pytestmark = pytest.mark.slow(20)
 
-ROOT = Path(__file__).parent.parent.parent
-RULES = ROOT / "lint"
-DATA = ROOT / "tests" / "data" / "lint"
 TEMPLATES = sorted(path.name for path in DATA.glob("*.*"))
 # How a template is checked that is not checked as it is.
 OPTIONS = {
@@ -35,16 +33,8 @@ OPTIONS = {
 }
 
 
-def lint(*templates: Path, options: tuple[str, ...] = ()) -> list[tuple[str, int, str, str]]:
-    """Run cfn-lint as its command line does; return file name, line, rule and message of each finding."""
-    config = ConfigMixIn([*map(str, templates), "--append-rules", str(RULES), *options])
-    return sorted(
-        (Path(match.filename).name, match.linenumber, match.rule.id, match.message) for match in Runner(config).run()
-    )
-
-
 @pytest.fixture(scope="module")
-def findings() -> list[tuple[str, int, str, str]]:
+def findings() -> Findings:
     found = lint(*(DATA / name for name in TEMPLATES if subject(name) not in OPTIONS))
     for kind, options in OPTIONS.items():
         found += lint(*(DATA / name for name in TEMPLATES if subject(name) == kind), options=options)
@@ -63,9 +53,7 @@ def marked(template: str) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_rules_speak_where_a_template_is_marked_and_nowhere_else(
-    findings: list[tuple[str, int, str, str]], template: str
-) -> None:
+def test_rules_speak_where_a_template_is_marked_and_nowhere_else(findings: Findings, template: str) -> None:
     assert [(line, rule) for name, line, rule, _ in findings if name == template] == marked(template)
     assert bool(marked(template)) == template.endswith("-bad.yaml")
 
@@ -133,11 +121,11 @@ def without_functions(value: Any) -> Any:
     return value
 
 
-def test_every_rule_has_a_template_that_breaks_it(findings: list[tuple[str, int, str, str]]) -> None:
+def test_every_rule_has_a_template_that_breaks_it(findings: Findings) -> None:
     assert {rule for _, _, rule, _ in findings} >= {rule.id for rule in own_rules()}
 
 
-def test_messages_say_where_and_what_but_no_value(findings: list[tuple[str, int, str, str]]) -> None:
+def test_messages_say_where_and_what_but_no_value(findings: Findings) -> None:
     own = {rule.id for rule in own_rules()}
     messages = [message for _, _, rule, message in findings if rule in own]
     assert [message for message in messages if not re.match(r"/properties[/\w]* [a-z]", message)] == []
@@ -252,7 +240,6 @@ def test_other_type_names_can_be_configured(
     assert rules.isdisjoint({"E3012"}) != bool(options or settings)
 
 
-Findings = list[tuple[str, int, str, str]]
 IGNORED = ["E9360", "W9361", "W9362", "W9363", "W9364", "E9365", "E9366", "W9368", "W9369"]
 
 
@@ -287,79 +274,3 @@ def test_each_rule_can_be_ignored_alone(findings: Findings, ignoring: dict[str, 
 def test_a_rule_can_be_ignored_on_the_command_line(findings: Findings) -> None:
     templates = [DATA / name for name in that_break("W9364", findings)]
     assert lint(*templates, options=("--ignore-checks", "W9364")) == without("W9364", findings)
-
-
-WRONG_PROPERTIES = {
-    "list": "[]",
-    "text": "text",
-    "wrong types": "{PrimaryContainer: [1], Containers: {a: b}, Tags: {Key: a}, ModelName: [x]}",
-    "wrong items": "{Containers: [1, [2], null], Tags: [1, null, {Key: [a]}, {Key: {a: b}}]}",
-    "wrong members": "{PrimaryContainer: {Environment: [a], ModelDataSource: x, ImageConfig: 1}}",
-    "wrong environment": "{PrimaryContainer: {Image: x, Environment: {1: {a: b}, b: [c]}}}",
-    "wrong conditions": "{PrimaryContainer: {Fn::If: [A]}, Containers: {Fn::If: nothing}}",
-    "condition that is no name": "{PrimaryContainer: {Fn::If: [[A], b, c]}}",
-    "no value": "{Ref: AWS::NoValue}",
-    "wrong functions": "{ModelName: {Fn::Join: [1, 2]}, PrimaryContainer: {Image: {Fn::Sub: [1]}}}",
-}
-WRONG_TEMPLATES = {
-    "condition": "Conditions: null\nResources: {M: {Type: Acme::SageMaker::Model, Condition: [A]}}",
-    "conditions": "Conditions: [A]\nResources: {M: {Type: Acme::SageMaker::Model, Condition: A}}",
-    "parameters": "Parameters: [A]\nResources: {M: {Type: Acme::SageMaker::Model}}",
-    "type": "Resources: {M: {Type: [Acme::SageMaker::Model]}, N: 1}",
-    "endpoints": (
-        "Resources:\n"
-        "  M: {Type: Acme::SageMaker::Model, Properties: {ModelName: x}}\n"
-        "  C: {Type: AWS::SageMaker::EndpointConfig, DependsOn: {a: b}, Properties: {ProductionVariants: x}}\n"
-        "  D: {Type: AWS::SageMaker::EndpointConfig, Properties: {ProductionVariants: [1, [x]]}}\n"
-        "  E: {Type: AWS::SageMaker::Endpoint, Properties: [EndpointConfigName]}\n"
-    ),
-    "loop": "Resources: {Fn::ForEach::M: [N, [a], {a: {Type: Acme::SageMaker::Model}}]}",
-}
-# More conditions than six leave a rule too many combinations to try.
-CONDITIONS = {6: ["E9360"] * 5, 7: []}
-
-
-def with_conditions(number: int) -> str:
-    """A template whose containers depend on so many conditions."""
-    names = [f"C{position}" for position in range(number)]
-    parameters = "\n".join(f"  P{name}: {{Type: String}}" for name in names)
-    conditions = "\n".join(f"  {name}: !Equals [!Ref P{name}, 'yes']" for name in names)
-    containers = "\n".join(f"        - !If [{name}, {{Image: x, Mode: MultiModel}}, {{Image: y}}]" for name in names)
-    return (
-        f"Parameters:\n{parameters}\nConditions:\n{conditions}\nResources:\n  Model:\n"
-        f"    Type: Acme::SageMaker::Model\n    Properties:\n      Containers:\n{containers}\n"
-    )
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[str, str]]]:
-    """Rule and message of each finding, by the name of a template that a test writes: one run checks them all."""
-    model = "Resources:\n  Model:\n    Type: Acme::SageMaker::Model\n    Properties: "
-    texts = {
-        **{f"properties {name}": f"{model}{properties}\n" for name, properties in WRONG_PROPERTIES.items()},
-        **{f"template {name}": text for name, text in WRONG_TEMPLATES.items()},
-        **{f"conditions {number}": with_conditions(number) for number in CONDITIONS},
-    }
-    folder = tmp_path_factory.mktemp("written")
-    for name, text in texts.items():
-        (folder / f"{name}.yaml").write_text(text)
-    found = lint(*folder.iterdir())
-    return {name: [(rule, said) for file, _, rule, said in found if file == f"{name}.yaml"] for name in texts}
-
-
-@pytest.mark.parametrize("name", WRONG_PROPERTIES)
-def test_properties_that_are_all_wrong_crash_no_rule(written: dict[str, list[tuple[str, str]]], name: str) -> None:
-    assert [message for rule, message in written[f"properties {name}"] if rule == "E0002"] == []
-
-
-@pytest.mark.parametrize("name", WRONG_TEMPLATES)
-def test_a_template_that_is_all_wrong_crashes_no_rule(written: dict[str, list[tuple[str, str]]], name: str) -> None:
-    own = [message for rule, message in written[f"template {name}"] if rule == "E0002" and "936" in message]
-    assert own == []
-
-
-@pytest.mark.parametrize("number", CONDITIONS)
-def test_more_conditions_than_can_be_tried_make_what_depends_on_them_unknown(
-    written: dict[str, list[tuple[str, str]]], number: int
-) -> None:
-    assert [rule for rule, _ in written[f"conditions {number}"]] == CONDITIONS[number]

@@ -46,6 +46,13 @@ def test_regions_have_their_own_types(types: PublishedTypes) -> None:
     assert types.find("AWS::S3::Bucket", "nowhere-1") is not None
 
 
+def test_a_type_of_another_region_alone_has_its_attributes(types: PublishedTypes) -> None:
+    assert types.find("AWS::OpsWorks::Instance", "us-east-1") is None
+    instance = types.find("AWS::OpsWorks::Instance", "me-central-1")
+    assert instance
+    assert instance.has_attribute("AvailabilityZone")
+
+
 def test_any_number_of_threads_find_the_same_definition() -> None:
     types = PublishedTypes()
     with ThreadPoolExecutor(8) as pool:
