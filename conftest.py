@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import ExitStack
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,16 @@ def _slow_modules_first(items: list[pytest.Item], workers: int) -> list[pytest.I
 def _seconds(module: list[pytest.Item]) -> int:
     marker = module[0].get_closest_marker("slow")
     return int(marker.args[0]) if marker else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Let the tests of all workers start programs by forks, until the end of the run."""
+    from laptop.tests import forked_programs
+
+    forks = ExitStack()
+    forks.enter_context(forked_programs.served())
+    config.add_cleanup(forks.close)
 
 
 def pytest_configure() -> None:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import sys
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, cast
 from unittest import mock
 
 from laptop import arguments, clients
+from laptop.tests import forked_programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from laptop.ending import Ending
 
-_BIN = Path(sys.executable).parent
 # A command that hangs must not hold up the tests for ever.
 _SECONDS = 600
 
@@ -35,10 +34,11 @@ class RunningCloud:
 
     def run(self, program: str, *given: str, folder: Path, **environment: str) -> str:
         """What a program says with nothing exported but what the cloud printed; it must succeed."""
-        home = {"HOME": str(folder), "PATH": f"{_BIN}:{os.environ['PATH']}", "AWS_PAGER": ""}
+        home = {"HOME": str(folder), "PATH": forked_programs.path(), "AWS_PAGER": ""}
         pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         done = subprocess.run(
-            [str(_BIN / program), *given], cwd=folder, env={**pip, **home, **self.exports, **environment},
+            [forked_programs.program(program), *given],
+            cwd=folder, env={**pip, **home, **self.exports, **environment},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -48,7 +48,7 @@ class RunningCloud:
 @contextmanager
 def running_cloud(*options: str, folder: Path | None = None, errors: IO[str] | None = None) -> Iterator[RunningCloud]:
     """`laptop up`, in a folder, until the end of the block; `errors` takes what it writes beside its output."""
-    command = [sys.executable, "-m", "laptop", "up", "--port", "0", *options]
+    command = [forked_programs.program("laptop"), "up", "--port", "0", *options]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
         try:
             assert process.stdout

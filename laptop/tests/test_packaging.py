@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from laptop.tests import forked_programs
 from laptop.tests.processes import running_cloud
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def deployed(cloud: RunningCloud, folder: Path, name: str, **resources: Any) -> 
     (folder / f"{name}.json").write_text(json.dumps(written), encoding="utf-8")
     # From another folder: what a template names is relative to the template.
     return subprocess.run(
-        [sys.executable, "-m", "laptop", "deploy", str(folder / f"{name}.json"), "--endpoint", cloud.url],
+        [forked_programs.program("laptop"), "deploy", str(folder / f"{name}.json"), "--endpoint", cloud.url],
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

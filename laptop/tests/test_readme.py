@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from laptop.arguments import parser
+from laptop.tests import forked_programs
 from laptop.tests.console.conftest import BAD, PAINT, command
 from laptop.tests.processes import running_cloud
 
@@ -58,9 +58,8 @@ def ran(command: str, folder: Path, environment: dict[str, str]) -> str:
 
 def told(title: str, folder: Path) -> dict[str, str]:
     """Carry a section out in a folder: each command, and what it said."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    environment, said = {**kept, "PATH": path, "AWS_PAGER": ""}, dict[str, str]()
+    environment, said = {**kept, "PATH": forked_programs.path(), "AWS_PAGER": ""}, dict[str, str]()
     with ExitStack() as stack:
         for file, text in blocks(title):
             if file:
@@ -107,8 +106,7 @@ def test_a_look_inside(tmp_path: Path) -> None:
     shown, log = show.partition("#")[0].replace("STACK", "bad"), tmp_path / "log"
     with log.open("w") as errors, running_cloud("--log", *PAINT, errors=errors) as cloud:
         command("deploy", "-", "--stack-name", "bad", url=cloud.url, stdin=json.dumps(BAD))
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        afterwards = ran(shown, tmp_path, {**os.environ, **cloud.exports, "PATH": path})
+        afterwards = ran(shown, tmp_path, {**os.environ, **cloud.exports, "PATH": forked_programs.path()})
     for said in (log.read_text(), afterwards):
         assert "CREATE handler: FAILED" in said
         assert "| mixing invisible" in said

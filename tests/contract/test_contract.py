@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from laptop.tests import forked_programs
 from laptop.tests.processes import Command
 from tests.conftest import ROOT, SCHEMA, Invoke, Json
 
@@ -49,7 +49,7 @@ def forgetful_delete(_session, _request, _context):
 
 
 def _contract(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "laptop", "contract", *arguments]
+    command = [forked_programs.program("laptop"), "contract", *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False)
 
 

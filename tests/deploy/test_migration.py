@@ -2,10 +2,8 @@
 
 import itertools
 import json
-import os
 import re
 import subprocess
-import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import pytest
 from cfnlint.api import ManualArgs, lint_file
 
 from laptop import clients
+from laptop.tests import forked_programs
 from tests.deploy.commands import blocks_of, commands_of
 from tools.template_move import move
 
@@ -41,7 +40,7 @@ class Walk:
 def url() -> Iterator[str]:
     """Where the cloud listens that the document has one start."""
     ((_, *up),) = commands_of(DOCUMENT, fenced=False)
-    command = [sys.executable, "-m", "laptop", *up, "--port", "0"]
+    command = [forked_programs.program("laptop"), *up, "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -57,7 +56,7 @@ def walked(url: str) -> Walk:
     """The commands, run in one shell in their order; the first that fails ends it."""
     script = "\n".join(blocks_of(DOCUMENT))
     environment = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": forked_programs.path(),
         "AWS_ENDPOINT_URL": url,
         "AWS_DEFAULT_REGION": clients.REGION,
         **clients.CREDENTIALS,

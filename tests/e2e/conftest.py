@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import subprocess
-import sys
 import time
 import zlib
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import pytest
 
 from laptop import clients
 from laptop.cloud import Cloud
+from laptop.tests import forked_programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ REST_SECONDS = 60
 
 
 def local_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "laptop", *arguments]
+    return [forked_programs.program("laptop"), *arguments]
 
 
 def descendants(pid: int) -> set[int]:

@@ -217,10 +217,11 @@ def test_a_template_that_is_none_is_refused_with_its_place(
     "text", ['{"Resources": ' + '{"a":' * 99_999, "Resources: " + "[" * 2_000], ids=["JSON", "YAML"]
 )
 def test_a_template_that_is_too_deep_is_refused(text: str, tmp_path: Path) -> None:
-    # In a process of its own: libraries of other tests raise Python's limit of recursions.
+    # In a process of its own, and no fork: some libraries raise Python's limit of recursions.
     file = tmp_path / "deep.yaml"
     file.write_text(text)
-    done = run("deploy", str(file), url="http://127.0.0.1:9")
+    command = [sys.executable, "-m", "laptop", "deploy", str(file), "--endpoint", "http://127.0.0.1:9"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == f"error: {file} is nested too deeply for a template.\n"
 
@@ -321,9 +322,9 @@ def test_progress_never_passes_its_end(template: str, cloud: Cloud, command: Com
 def _on_a_terminal(*arguments: str, url: str) -> str:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "AWS_ENDPOINT_URL": url, "TERM": "xterm"}
-    with subprocess.Popen(
-        local_command(*arguments), cwd=ROOT, env=environment, stdout=theirs, stderr=theirs
-    ) as process:
+    # What a console shows is settled when it is imported: not by a fork.
+    command = [sys.executable, "-m", "laptop", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         # The end of a terminal's output is an error on Linux.

@@ -7,11 +7,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import ROOT, local_command
+from tests.e2e.conftest import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,7 @@ SURROUNDINGS = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.
 
 def _demo(cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        local_command("demo"),
+        [sys.executable, "-m", "laptop", "demo"],
         cwd=cwd,
         env={**os.environ, **SURROUNDINGS},
         capture_output=True,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from laptop import clients
+from laptop.tests import forked_programs
 from tests.e2e.conftest import ROOT, Stack, started_cloud
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow(25)
 
 EXAMPLES = ROOT / "examples"
-CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1a2b3c4d"
 OWN_ROLE = "arn:aws:iam::123456789012:role/service-role/pipelines"
@@ -231,6 +229,8 @@ def test_examples_lint_clean() -> None:
     [command] = re.findall(r"`cfn-lint (.+)`", (EXAMPLES / "README.md").read_text())
     arguments = command.replace("examples/*.yaml", " ".join(templates)).split()
 
-    run = subprocess.run([CFN_LINT, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [forked_programs.program("cfn-lint"), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 import os
 import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from laptop import clients
+from laptop.tests import forked_programs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from laptop.cloud import Cloud
     from tests.e2e.conftest import Stack
 
@@ -23,7 +24,6 @@ pytestmark = pytest.mark.slow(45)
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 ROLE = "arn:aws:iam::123456789012:role/execution"
 SYSTEM_TAGS = {"aws:cloudformation:stack-name", "aws:cloudformation:stack-id", "aws:cloudformation:logical-id"}
-AWS_CLI = Path(sys.executable).with_name("aws")
 
 
 def model(**properties: Any) -> dict[str, Any]:
@@ -332,7 +332,11 @@ Outputs:
 
     def aws(command: str) -> str:
         done = subprocess.run(
-            [str(AWS_CLI), *command.split()], env=environment, capture_output=True, text=True, check=False
+            [forked_programs.program("aws"), *command.split()],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from cfnlint.template import Template
 
 from aws_sagemaker_model import validation
+from laptop.tests import forked_programs
 from tests.lint_rules.linting import DATA, ROOT, RULES, Findings, lint
 
 pytestmark = pytest.mark.slow(20)
@@ -189,7 +189,7 @@ def test_a_function_anywhere_is_unknown_and_never_wrong(template: str, function:
 
 def command_line(*arguments: str, directory: Path) -> str:
     """Run cfn-lint in a process of its own, away from this repository, and return what it prints."""
-    command = [str(Path(sys.executable).with_name("cfn-lint")), *arguments, "--format", "parseable"]
+    command = [forked_programs.program("cfn-lint"), *arguments, "--format", "parseable"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory)}
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False).stdout
 

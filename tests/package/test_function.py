@@ -5,7 +5,6 @@ import os
 import shutil
 import ssl
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from laptop.cloud import Cloud
 from laptop.definition import TypeDefinition
 from laptop.events import production_event
 from laptop.sagemaker.server import LocalSageMaker, create_app
+from laptop.tests import forked_programs
 from tests.conftest import MODEL, ROOT, SCHEMA
 from tests.e2e.conftest import Stack
 from tests.package.conftest import NAME
@@ -123,7 +123,7 @@ class TestInTheCloud:
             shutil.copy(path, tmp_path)
         command = ["contract", "--code", str(function), "--schema", str(schema), "--inputs", str(tmp_path)]
         ran = subprocess.run(
-            [sys.executable, "-m", "laptop", *command], cwd=ROOT, capture_output=True, text=True, check=False
+            [forked_programs.program("laptop"), *command], cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert "contract tests passed: 13 passed, 2 skipped, 0 failed" in ran.stdout

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from laptop.tests import forked_programs
 from laptop.tests.processes import Command, RunningCloud, running_cloud
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ BAD: dict[str, Any] = {
 
 def laptop(url: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """The command as a process of its own, sent to the cloud at that address."""
-    command = [sys.executable, "-m", "laptop", *arguments, "--endpoint", url]
+    command = [forked_programs.program("laptop"), *arguments, "--endpoint", url]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
 
 

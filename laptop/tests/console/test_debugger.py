@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +17,7 @@ import pytest
 from laptop import clients
 from laptop.debugging import Debugger
 from laptop.runtime import LambdaRuntime
+from laptop.tests import forked_programs
 from laptop.tests.console.conftest import BAD, PAINT
 
 pytestmark = pytest.mark.slow(10)
@@ -92,7 +92,7 @@ def event(tmp_path: Path) -> Path:
 
 
 def test_invoke_waits_for_a_debugger_and_stops_at_its_breakpoint(event: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "laptop", "invoke", "CREATE", "--schema", str(HERE / "paint.json"),
+    command = [forked_programs.program("laptop"), "invoke", "CREATE", "--schema", str(HERE / "paint.json"),
                "--code", str(HERE), "--handler", "paint.resource", "--model", str(event),
                # Far less than the debugger takes: it must not count.
                "--timeout", "1", "--debug", "--debug-port", "0"]  # fmt: skip
@@ -122,7 +122,7 @@ def test_invoke_waits_for_a_debugger_and_stops_at_its_breakpoint(event: Path, tm
 
 
 def test_an_operation_of_a_stack_waits_for_a_debugger() -> None:
-    command = [sys.executable, "-m", "laptop", "up", "--port", "0", "--debug", "--debug-port", "0", *PAINT]
+    command = [forked_programs.program("laptop"), "up", "--port", "0", "--debug", "--debug-port", "0", *PAINT]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
+from laptop.tests import forked_programs
 from laptop.tests.console.conftest import BAD, PAINT, SECRET, command
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def test_properties_are_shown_when_asked_for(painted: RunningCloud) -> None:
 
 
 def test_up_tells_each_invocation_as_it_ends() -> None:
-    up = [sys.executable, "-m", "laptop", "up", "--port", "0", "--log", *PAINT]
+    up = [forked_programs.program("laptop"), "up", "--port", "0", "--log", *PAINT]
     with subprocess.Popen(up, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import pytest
 from laptop.distributions import RequirementsFailed
 from laptop.events import LocalFailure
 from laptop.projects import Project, UnusableProject, layout, projects
+from laptop.tests import forked_programs
 from laptop.tests.processes import Command
 from laptop.tests.registry.parcels import HANDLERS, NAME, SCHEMA, SETTINGS, package
 
@@ -274,7 +274,7 @@ def test_a_schema_that_cfn_validate_would_not_take(written: Written) -> None:
 
 
 def contract(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "laptop", "contract", *arguments]
+    command = [forked_programs.program("laptop"), "contract", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 

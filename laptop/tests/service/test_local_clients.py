@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from laptop.tests import forked_programs
 from laptop.tests.service.samples import IMAGE, KEYS, REGION
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ MODEL_OF_MANY = {
 @pytest.fixture
 def aws(server: LocalSageMaker, tmp_path: Path) -> Callable[..., tuple[int, Any]]:
     """Runs the AWS CLI: aws("list-models"). Returns its exit code, and its JSON or what it said on stderr."""
-    program = Path(sys.executable).with_name("aws")
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
@@ -45,7 +45,7 @@ def aws(server: LocalSageMaker, tmp_path: Path) -> Callable[..., tuple[int, Any]
     }
 
     def _aws(*words: str) -> tuple[int, Any]:
-        command = [program, "sagemaker", *words, "--output", "json"]
+        command = [forked_programs.program("aws"), "sagemaker", *words, "--output", "json"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             return done.returncode, done.stderr.strip()
