@@ -42,6 +42,7 @@ _PROCESSES = {
     ),
 }
 _WAITING = 100
+_OBJECTS_UNTIL_COLLECTION = 50_000
 
 
 def program(name: str) -> str:
@@ -82,6 +83,7 @@ def served() -> Iterator[None]:
 def _serve(listener: socket.socket, modules: Sequence[str]) -> None:
     """Fork for each connection; returns in the forks, which have become a program."""
     before = dict(os.environ)
+    gc.set_threshold(_OBJECTS_UNTIL_COLLECTION)
     for module in modules:
         importlib.import_module(module)
     # awscli says in a variable where its data are.

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import awscli.clidriver
 import boto3
 import botocore
 import pytest
@@ -51,6 +50,8 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 @functools.cache
 def driver() -> Any:
     """The AWS CLI, which reads the models of services once: a fifth of a second for each command."""
+    import awscli.clidriver
+
     return awscli.clidriver.create_clidriver()
 
 
