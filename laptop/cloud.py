@@ -48,6 +48,7 @@ from laptop.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
 from laptop.sagemaker.rules import service_model
 from laptop.sagemaker.server import SageMakerApp
 from laptop.sagemaker.service import models_and_endpoints, write_system_tags
+from laptop.waiters import Waiters
 from laptop.wire import Api, error_answer, place_of
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class Cloud:
             self.port = int(self.url.rpartition(":")[2])
             self._ministack = self._closing.enter_context(ministack.Ministack(self.port))
             # Only now: a cloud that another one refuses must not empty the other's SageMaker.
-            self.sagemaker = SageMakerApp()
+            self._waiters = Waiters()
+            self.sagemaker = SageMakerApp(self._waiters)
             self.sagemaker.reset()
             self._closing.callback(self.sagemaker.reset)
             self._others = AsgiService(self._ministack.app)
@@ -140,6 +142,7 @@ class Cloud:
             self._make_apis(strict=strict)
             # Closed before what waits for them: an operation ends when its handler does.
             self._closing.callback(self._types.close)
+            self._closing.callback(self._waiters.close)
             # Started at once: the first operation need not wait for it.
             self._types.functions_of(self.type_names[0]).runtime(REGION)
         except BaseException:
@@ -183,8 +186,10 @@ class Cloud:
         control = CloudControl(providers, self._version)
         self._closing.callback(control.close)
         self._apis = {
-            "cloudformation": Api("cloudformation", {**self.cloudformation.operations, **registry.operations}),
-            "cloudcontrolapi": Api("cloudcontrol", control.operations),
+            "cloudformation": Api(
+                "cloudformation", {**self.cloudformation.operations, **registry.operations}, self._waiters
+            ),
+            "cloudcontrolapi": Api("cloudcontrol", control.operations, self._waiters),
         }
 
     def _start(self, code: Code, region: str) -> LambdaRuntime:
@@ -254,6 +259,7 @@ class Cloud:
             about = {"typeName": self.definition.type_name, "region": REGION}
             return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
         headers = {"authorization": environ.get("HTTP_AUTHORIZATION", ""),
+                   "user-agent": environ.get("HTTP_USER_AGENT", ""),
                    "x-amz-target": environ.get("HTTP_X_AMZ_TARGET", "")}  # fmt: skip
         if service == "ssm":
             self._ministack.bootstrap(place_of(headers))

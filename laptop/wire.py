@@ -20,6 +20,7 @@ from werkzeug.datastructures import MultiDict
 from laptop import shapes
 from laptop.providers.protocol import DEFAULT_ACCOUNT, Place
 from laptop.refusal import Refused
+from laptop.waiters import Waiters
 
 if TYPE_CHECKING:
     from laptop.http_server import Answer
@@ -49,11 +50,11 @@ def place_of(headers: Mapping[str, str]) -> Place:
 class Api:
     """One service: its operations by botocore's names. An operation raises Refused to answer an error.
 
-    Operations that botocore knows and the table lacks are refused by name.
+    Operations that botocore knows and the table lacks are refused by name. `waiters` keeps those waiting that wait.
     """
 
-    def __init__(self, service: str, operations: Mapping[str, Operation]) -> None:
-        self.service, self._operations = service, operations
+    def __init__(self, service: str, operations: Mapping[str, Operation], waiters: Waiters | None = None) -> None:
+        self.service, self._operations, self._waiters = service, operations, waiters or Waiters()
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> Answer:
         """The answer to one request; header names are lower case."""
@@ -67,7 +68,10 @@ class Api:
         try:
             if not known:
                 raise Refused("InvalidAction", f"Could not find operation {name} for version {model.api_version}")
-            result = self._carried_out(operation, protocol, headers, body)
+            result = self._waiters.answer(
+                headers.get("user-agent", ""), self.service, name,
+                lambda: self._carried_out(operation, protocol, headers, body), lambda result: result,
+            )  # fmt: skip
         except Refused as refused:
             return error_answer(refused, protocol, context.request_id)
         except Exception as problem:

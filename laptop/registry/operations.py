@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from laptop.registry.registrations import Registrations
 
 _RESOURCE = "RESOURCE"
-# Waiters ask once and then sleep for half a minute; a registration here takes a second or a few.
-_PATIENCE_SECONDS = 25.0
 # What is left out on purpose, and what to do instead.
 _NOT_HERE = {
     "PublishType": "Nothing is published from a laptop.",
@@ -81,10 +79,8 @@ class Registry:
         return {"RegistrationToken": self.registrations.start(place, request).token}
 
     def describe_registration(self, _place: Place, request: Json) -> Json:
-        """DescribeTypeRegistration: waits a little for the end."""
-        found = self.registrations.find(request["RegistrationToken"])
-        found.ended.wait(_PATIENCE_SECONDS)
-        return found.answer()
+        """DescribeTypeRegistration."""
+        return self.registrations.find(request["RegistrationToken"]).answer()
 
     def list_registrations(self, place: Place, request: Json) -> Json:
         """ListTypeRegistrations, latest first; without a filter those in progress."""

@@ -32,6 +32,7 @@ from laptop.sagemaker.corrections import (
 )
 from laptop.sagemaker.faults import BadRule, Faults, Rule, When, error_message
 from laptop.sagemaker.service import fail_later, forget_everything, write_system_tags
+from laptop.waiters import Waiters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -75,8 +76,9 @@ class _Arrived:
 class SageMakerApp:
     """The WSGI application: moto, with SageMaker corrected, faults on demand and every request recorded."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiters: Waiters | None = None) -> None:
         install()
+        self._waiters = waiters or Waiters()
         self.calls: list[Call] = []
         self.faults = Faults()
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -90,7 +92,6 @@ class SageMakerApp:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
         if environ["PATH_INFO"].startswith("/_local/"):
             status, headers, content = self._control(environ["REQUEST_METHOD"], environ["PATH_INFO"], body)
         else:
@@ -114,13 +115,17 @@ class SageMakerApp:
     def _answer(self, request: _Arrived, rule: Rule | None) -> Answer:
         if rule and (instead := _instead_of_acting(request, rule)):
             return instead
-        made = answer(request.headers, "", request.body) or self._from_moto(request)
+        made = self._waiters.answer(
+            request.environ.get("HTTP_USER_AGENT", ""), "sagemaker", request.operation,
+            lambda: answer(request.headers, "", request.body) or self._from_moto(request), _members,
+        )  # fmt: skip
         if request.operation == "CreateModel" and made[0] == HTTPStatus.OK:
             self.faults.note_create(request.members["ModelName"])
         return _spoiled(made, request, rule) if rule else made
 
     def _from_moto(self, request: _Arrived) -> Answer:
         """moto's answer; where it fails at what it does not have, a refusal that says so."""
+        request.environ["wsgi.input"] = io.BytesIO(request.body)
         if operation_of(request.headers) is None:
             return collected(self._moto, request.environ)
         lacks = f"The laptop cloud does not have {request.operation} of SageMaker"
@@ -153,6 +158,12 @@ class SageMakerApp:
         except (ValueError, TypeError, KeyError, AttributeError) as problem:
             return json_answer(400, {"message": f"not understood: {problem}"})
         return json_answer(200, {} if done is None else done)
+
+
+def _members(made: Answer) -> Json:
+    """The members of an answer in JSON; an error has none that a waiter looks at."""
+    status, _, content = made
+    return json.loads(content) if status == HTTPStatus.OK and content.startswith(b"{") else {}
 
 
 def _arrived(environ: WSGIEnvironment, body: bytes) -> _Arrived:

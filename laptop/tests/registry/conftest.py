@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -92,11 +93,12 @@ class Cloud:
         return self.ended(self.begin(content, name, **request))
 
     def ended(self, token: str, client: Any = None) -> Json:
-        """How the registration of a token ended; each question waits a little for that."""
+        """How the registration of a token ended."""
         while True:
             answer: Json = (client or self.client).describe_type_registration(RegistrationToken=token)
             if answer["ProgressStatus"] != "IN_PROGRESS":
                 return answer
+            time.sleep(0.01)
 
     def register(self, content: bytes = b"", **request: Any) -> str:
         """The ARN of the new version."""

@@ -86,10 +86,10 @@ def registered(cloud: RunningCloud, region: str, by: str) -> str:
     cloudformation, s3 = cloud.client("cloudformation", region), cloud.client("s3")
     s3.create_bucket(Bucket="packages")
     s3.put_object(Bucket="packages", Key=f"{by}.zip", Body=package(by))
-    token = cloudformation.register_type(TypeName=NAME, SchemaHandlerPackage=f"s3://packages/{by}.zip")
-    answer = cloudformation.describe_type_registration(RegistrationToken=token["RegistrationToken"])
-    # The waiter of `cfn submit` asks once, and then sleeps for half a minute.
-    assert answer["ProgressStatus"] == "COMPLETE"
+    asked = cloudformation.register_type(TypeName=NAME, SchemaHandlerPackage=f"s3://packages/{by}.zip")
+    token = {"RegistrationToken": asked["RegistrationToken"]}
+    cloudformation.get_waiter("type_registration_complete").wait(**token)
+    answer = cloudformation.describe_type_registration(**token)
     return str(answer["TypeVersionArn"])
 
 
