@@ -43,8 +43,8 @@ $(VENV)/.complete: requirements-dev.txt laptop/pyproject.toml $(if $(OTHER),othe
 # Another order each time: a test that counts on another one is found out, and SEED=N has the order of a failure again.
 SEED := $(or $(SEED),$(shell date +%N))
 
-# Tests wait for processes and clocks half of the time: five for two cores keep them busy. Each takes memory: twelve at most.
-WORKERS := $(or $(WORKERS),$(shell $(INTERPRETER) -c 'import os; print(min(12, 5 * (os.cpu_count() or 1) // 2))'))
+# Tests wait for processes and clocks half of the time: two for each core keep it busy. Each takes memory: twelve at most.
+WORKERS := $(or $(WORKERS),$(shell $(INTERPRETER) -c 'import os; print(min(12, 2 * (os.cpu_count() or 1)))'))
 
 test: setup lint ## Check and test everything, in any order (SEED=N: in that of another time; WORKERS=1: one by one)
 	@echo "Testing everything; on two cores this takes three to five minutes. A dot is a test that passed."
@@ -59,13 +59,12 @@ test-all: ## Run the tests on Python 3.11, 3.12 and 3.13, those that are here
 			echo "Python $$version"; $(MAKE) --no-print-directory test PYTHON=python$$version VENV=.venv$$version || exit 1; \
 		else echo "Python $$version is not here: not tested"; fi; done
 
-lint: setup ## Check style, types and the generated files
-	@echo "Checking style, types and generated files: a quarter of a minute."
+lint: setup ## Check style and types
+	@echo "Checking style and types: some seconds."
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/python -m tools.generate --check
-	@echo "Style, types and generated files are in order."
+	@echo "Style and types are in order."
 
 fault-matrix: setup ## Try every fault in every call, and print what CloudFormation hears of each
 	@$(BIN)/python -m pytest --quiet --numprocesses auto --fault-matrix tests/faults/test_fault_matrix.py

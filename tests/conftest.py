@@ -71,13 +71,18 @@ def definition() -> TypeDefinition:
 
 
 @pytest.fixture
-def client(sagemaker: LocalSageMaker) -> Any:
+def client(sagemaker: LocalSageMaker, _client: Any) -> Any:
     """A boto3 client of the local SageMaker: what others do behind CloudFormation's back, and what they see."""
+    return _client
+
+
+@pytest.fixture(scope="session")
+def _client(_server: LocalSageMaker) -> Any:
     import boto3
 
     return boto3.client(
         "sagemaker",
-        endpoint_url=sagemaker.url,
+        endpoint_url=_server.url,
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",

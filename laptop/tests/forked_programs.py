@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -72,16 +73,17 @@ def served() -> Iterator[None]:
                 if name != names[0]:
                     Path(folder, f"{name}.socket").symlink_to(f"{names[0]}.socket")
             command = [sys.executable, "-m", __name__, str(listener.fileno()), *modules]
-            process = subprocess.Popen(command, pass_fds=[listener.fileno()], start_new_session=True)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
+            # The end of its standard input ends it, also when this process is killed.
+            stack.enter_context(
+                subprocess.Popen(command, pass_fds=[listener.fileno()], stdin=subprocess.PIPE, start_new_session=True)
+            )
         os.environ[_FOLDER] = folder
         yield
         del os.environ[_FOLDER]
 
 
 def _serve(listener: socket.socket, modules: Sequence[str]) -> None:
-    """Fork for each connection; returns in the forks, which have become a program."""
+    """Fork for each connection until standard input ends; returns in the forks, which have become a program."""
     before = dict(os.environ)
     gc.set_threshold(_OBJECTS_UNTIL_COLLECTION)
     for module in modules:
@@ -93,6 +95,8 @@ def _serve(listener: socket.socket, modules: Sequence[str]) -> None:
     # Nobody asks how the processes end that wait for the programs.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
+        if listener not in select.select([listener, sys.stdin], [], [])[0]:
+            sys.exit()
         connection, _ = listener.accept()
         if not os.fork():
             break
@@ -101,11 +105,16 @@ def _serve(listener: socket.socket, modules: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile("r", encoding="utf-8") as asked:
-        request = json.load(asked)
+        request = json.loads(asked.readline())
     if started := os.fork():
         for file in files:
             os.close(file)
         connection.sendall(f"{started}\n".encode())
+        ready, _, _ = select.select([connection, os.pidfd_open(started)], [], [])
+        if connection in ready:
+            # Its stand-in was killed.
+            os.kill(started, signal.SIGKILL)
+            os._exit(0)
         _, status = os.waitpid(started, 0)
         connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
         os._exit(0)

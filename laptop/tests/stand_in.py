@@ -14,8 +14,7 @@ asked = {"program": name, "arguments": sys.argv[1:], "folder": os.getcwd(), "env
 with socket.socket(socket.AF_UNIX) as connection:
     connection.connect(f"{sys.argv[0]}.socket")
     socket.send_fds(connection, [b" "], [0, 1, 2])
-    connection.sendall(json.dumps(asked).encode())
-    connection.shutdown(socket.SHUT_WR)
+    connection.sendall(json.dumps(asked).encode() + b"\n")
     with connection.makefile("r") as answers:
         process = int(answers.readline())
         for number in _FORWARDED:

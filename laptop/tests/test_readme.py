@@ -23,7 +23,7 @@ from laptop.tests.processes import running_cloud
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow(50)
+pytestmark = pytest.mark.slow(35)
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = (PROJECT / "laptop" / "README.md").read_text(encoding="utf-8")

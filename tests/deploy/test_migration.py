@@ -19,7 +19,7 @@ from laptop.tests import forked_programs
 from tests.deploy.commands import blocks_of, commands_of
 from tools.template_move import move
 
-pytestmark = pytest.mark.slow(110)
+pytestmark = pytest.mark.slow(20)
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "deploy" / "migration.md"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from laptop.cloud import Cloud
     from tests.e2e.conftest import Stack
 
-pytestmark = pytest.mark.slow(45)
+pytestmark = pytest.mark.slow(10)
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 ROLE = "arn:aws:iam::123456789012:role/execution"

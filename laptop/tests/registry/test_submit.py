@@ -15,7 +15,7 @@ from laptop.tests.registry.parcels import HANDLERS, NAME, SCHEMA, SETTINGS, pack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow(25)
+pytestmark = pytest.mark.slow(15)
 
 ROOT = Path(__file__).resolve().parents[3]
 TYPE = {"Type": "RESOURCE", "TypeName": NAME}
