@@ -74,15 +74,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what lives until the end: modules and tests."""
-    _freeze()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure() -> None:
     """Let what is left be garbage once: pytest collects ten times, which takes a second in each worker."""
-    _freeze()
-
-
-def _freeze() -> None:
     gc.collect()
     gc.freeze()

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     [
         ("laptop", ("list",), 1),
         ("laptop", ("deploy", "-", "--parameter", "ü=\n"), 1),
-        ("laptop", ("deploy", "missing.yaml"), 1),
         ("laptop", ("nonsense",), 2),
-        ("cfn", ("--version",), 0),
         ("aws", ("s3", "cp", "missing", "s3://bucket"), 255),
     ],
 )
