@@ -22,7 +22,7 @@ import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,42 +82,17 @@ def served() -> Iterator[None]:
         del os.environ[_FOLDER]
 
 
-def _serve(listener: socket.socket, modules: Sequence[str]) -> None:
-    """Fork for each connection until standard input ends; returns in the forks, which have become a program."""
-    before = dict(os.environ)
-    gc.set_threshold(_OBJECTS_UNTIL_COLLECTION)
-    for module in modules:
-        importlib.import_module(module)
-    # awscli says in a variable where its data are.
-    imported = dict(os.environ.items() - before.items())
-    gc.collect()
-    gc.freeze()
-    # Nobody asks how the processes end that wait for the programs.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
-        if listener not in select.select([listener, sys.stdin], [], [])[0]:
-            sys.exit()
-        connection, _ = listener.accept()
-        if not os.fork():
-            break
-        connection.close()
-    listener.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def _become_a_program(listener: socket.socket, modules: Sequence[str]) -> None:
+    """Import modules, and fork for each connection until standard input ends. Returns in the forks, as a program."""
+    imported = _variables_of(modules)
+    connection = _connection_of_a_fork(listener)
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile("r", encoding="utf-8") as asked:
         request = json.loads(asked.readline())
-    if started := os.fork():
+    if program := os.fork():
         for file in files:
             os.close(file)
-        connection.sendall(f"{started}\n".encode())
-        ready, _, _ = select.select([connection, os.pidfd_open(started)], [], [])
-        if connection in ready:
-            # Its stand-in was killed.
-            os.kill(started, signal.SIGKILL)
-            os._exit(0)
-        _, status = os.waitpid(started, 0)
-        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-        os._exit(0)
+        _tell_the_end_of(program, connection)
     connection.close()
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -128,8 +103,45 @@ def _serve(listener: socket.socket, modules: Sequence[str]) -> None:
     sys.argv = [str(INSTALLED / request["program"]), *request["arguments"]]
 
 
+def _variables_of(modules: Sequence[str]) -> dict[str, str]:
+    """Import modules; the variables that they set, as awscli does to say where its data are."""
+    before = dict(os.environ)
+    gc.set_threshold(_OBJECTS_UNTIL_COLLECTION)
+    for module in modules:
+        importlib.import_module(module)
+    # A fork shares the memory of what nobody looks through for garbage.
+    gc.freeze()
+    return dict(os.environ.items() - before.items())
+
+
+def _connection_of_a_fork(listener: socket.socket) -> socket.socket:
+    """Fork for each connection; returns in the forks. Ends the process with its standard input."""
+    # Nobody asks how the forks end: each tells its own stand-in of its program.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while listener in select.select([listener, sys.stdin], [], [])[0]:
+        connection, _ = listener.accept()
+        if not os.fork():
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return connection
+        connection.close()
+    sys.exit()
+
+
+def _tell_the_end_of(program: int, connection: socket.socket) -> NoReturn:
+    """Tell a stand-in its program's process id and then how it ended; end the program if the stand-in was killed."""
+    connection.sendall(f"{program}\n".encode())
+    ready, _, _ = select.select([connection, os.pidfd_open(program)], [], [])
+    if connection in ready:
+        os.kill(program, signal.SIGKILL)
+        os._exit(0)
+    _, status = os.waitpid(program, 0)
+    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
 if __name__ == "__main__":
     # As for an installed program, which does not find the modules of the folder in which it is started.
     sys.path[0] = str(INSTALLED)
-    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
+    _become_a_program(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     runpy.run_path(sys.argv[0], run_name="__main__")
