@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from laptop.paths import Json
 
 T = TypeVar("T")
-# Far below the 60 s after which botocore takes a connection for a broken one.
-_LONGEST_SECONDS = 20.0
+# Clients give up on an answer after 60 s, or after a time that people set for them, which is seldom below 5 s.
+_LONGEST_SECONDS = 4.0
 _POLL_SECONDS = 0.02
 _WAITER = re.compile(r"(?:^|\s)m/(?:[^\s,]+,)*B(?:[\s,]|$)")
 # As AWS's services name what is not at its end; a stack in REVIEW_IN_PROGRESS waits for its user.

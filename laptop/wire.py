@@ -50,7 +50,7 @@ def place_of(headers: Mapping[str, str]) -> Place:
 class Api:
     """One service: its operations by botocore's names. An operation raises Refused to answer an error.
 
-    Operations that botocore knows and the table lacks are refused by name. `waiters` keeps those waiting that wait.
+    Operations that botocore knows and the table lacks are refused by name. `waiters` answers the waiters of clients.
     """
 
     def __init__(self, service: str, operations: Mapping[str, Operation], waiters: Waiters | None = None) -> None:

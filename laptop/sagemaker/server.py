@@ -74,7 +74,10 @@ class _Arrived:
 
 
 class SageMakerApp:
-    """The WSGI application: moto, with SageMaker corrected, faults on demand and every request recorded."""
+    """The WSGI application: moto, with SageMaker corrected, faults on demand and every request recorded.
+
+    `waiters` answers the waiters of clients.
+    """
 
     def __init__(self, waiters: Waiters | None = None) -> None:
         install()

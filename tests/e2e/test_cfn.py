@@ -9,21 +9,21 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from laptop.clients import DEFAULT_PORT
 from laptop.runtime import TYPE_FUNCTION
-from laptop.tests import forked_programs
 from tests.e2e.conftest import ROOT, started_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow(30)
 
+CFN = str(Path(sys.executable).with_name("cfn"))
 # The one thing that is not as at a user's: moto answers for STS, whose address cfn has in its code.
 CFN_WITH_STS = """
 import sys
@@ -72,7 +72,7 @@ def _git(folder: Path, *arguments: str) -> str:
 def _cfn(*arguments: str, cwd: Path = ROOT, sts: bool = False) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHONPATH"))}
     # -P: no folder but those of the environment, as with the console script.
-    command = [sys.executable, "-P", "-c", CFN_WITH_STS] if sts else [forked_programs.program("cfn")]
+    command = [sys.executable, "-P", "-c", CFN_WITH_STS] if sts else [CFN]
     return subprocess.run(
         [*command, *arguments],
         cwd=cwd,
