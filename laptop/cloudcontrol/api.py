@@ -32,7 +32,7 @@ FindVersion = Callable[[str, Place, str], Served | None]
 
 # botocore, MaxResults of ListResourceRequests.
 _DEFAULT_PAGE = 20
-# Clients ask, and then sleep for seconds, while most requests are done in one. botocore's wait longer (laptop.waiters).
+# Clients sleep for seconds before they ask again, and most requests are done in one. botocore's waiters wait longer.
 _PATIENCE_SECONDS = 1.0
 
 # The exception of a handler's error code, where it is not the code with Exception behind it.
