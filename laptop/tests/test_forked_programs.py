@@ -53,9 +53,11 @@ def test_a_signal_reaches_the_program(number: signal.Signals) -> None:
         assert process.wait(300) == 0
 
 
-def test_what_is_killed_is_gone() -> None:
+def test_what_is_killed_is_gone(tmp_path: Path) -> None:
     command = [forked_programs.program("laptop"), "sagemaker", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # What is killed leaves its temporary folder.
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline()
         process.kill()
