@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("name", "arguments", "status"),
     [
-        ("laptop", ("list",), 1),
         ("laptop", ("deploy", "-", "--parameter", "ü=\n"), 1),
         ("laptop", ("nonsense",), 2),
         ("aws", ("s3", "cp", "missing", "s3://bucket"), 255),
