@@ -18,7 +18,7 @@ from laptop.waiters import Waiters
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# One, and some more on a machine on which it takes seconds; without waiting there are about twenty in a second.
+# One question is enough on a quick machine. If each were answered at once, there would be about twenty in a second.
 FEW = 4
 # What botocore sends when a waiter asks, and when somebody else does.
 BY_A_WAITER = "Boto3/1.43.83 md/Botocore#1.43.106 ua/2.1 os/linux lang/python#3.11.7 m/B,Z,b cfg/retry-mode#legacy"

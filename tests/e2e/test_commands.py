@@ -322,7 +322,7 @@ def test_progress_never_passes_its_end(template: str, cloud: Cloud, command: Com
 def _on_a_terminal(*arguments: str, url: str) -> str:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "AWS_ENDPOINT_URL": url, "TERM": "xterm"}
-    # What a console shows is settled when it is imported: not by a fork.
+    # The installed command: rich looks for a terminal when it is imported, and a fork has imported it before.
     command = [sys.executable, "-m", "laptop", *arguments]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
