@@ -41,6 +41,9 @@ TYPE_FUNCTION_PATH = f"/2015-03-31/functions/{TYPE_FUNCTION}/invocations"
 # up nobody for longer than this.
 _PROCESSORS = os.cpu_count() or 1
 _PATIENCE_SECONDS = 0.25
+# Starting computes, most of it imports. Who waits for a handler that starts is served sooner than by one more, unless
+# that one keeps its first invocation for longer than a start takes.
+_START_SECONDS = 1.0
 
 
 class NotJson(InvocationFailed):
@@ -89,6 +92,7 @@ class LambdaRuntime:
         self._concurrency = concurrency
         self._environments: list[ExecutionEnvironment] = []
         self._idle: queue.LifoQueue[ExecutionEnvironment] = queue.LifoQueue()
+        self._starting: set[ExecutionEnvironment] = set()
         self._growing = threading.Lock()
         self._processors = threading.Semaphore(_PROCESSORS)
         self._closed = False
@@ -132,6 +136,7 @@ class LambdaRuntime:
             try:
                 outcome = self._outcome(environment, json.dumps(event).encode())
             finally:
+                self._starting.discard(environment)
                 self._idle.put(environment)
         self._record(event, outcome)
         if outcome.failure:
@@ -171,7 +176,7 @@ class LambdaRuntime:
 
     def _take(self) -> ExecutionEnvironment:
         with suppress(queue.Empty):
-            return self._idle.get_nowait()
+            return self._idle.get(timeout=_START_SECONDS if len(self._starting) >= _PROCESSORS else 0)
         with self._growing:
             if len(self._environments) < self._concurrency:
                 return self._add_environment()
@@ -182,6 +187,7 @@ class LambdaRuntime:
         directory.mkdir()
         environment = ExecutionEnvironment(self._command, directory, self._environ, self._cwd, self._timeout)
         self._environments.append(environment)
+        self._starting.add(environment)
         if self._closed:
             environment.close()
         environment.start()

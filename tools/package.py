@@ -50,13 +50,12 @@ _err = Console(highlight=False, soft_wrap=True, stderr=True)
 class Package(NamedTuple):
     """A built package.
 
-    `stock_size` and `size` are bytes of ResourceProvider.zip, as the stock plugin makes it and as ours; `python` is
-    the interpreter that compiled it to byte code and `compiled_for` the version of that, None where none did.
+    `size` is the bytes of its ResourceProvider.zip; `python` is the interpreter that compiled it to byte code and
+    `compiled_for` the version of that, None where none did.
     """
 
     path: Path
     type_name: str
-    stock_size: int
     size: int
     python: str | None
     compiled_for: str | None
@@ -132,7 +131,7 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
         shutil.rmtree(beside, ignore_errors=True)
         project.rename(beside)
         (Path(directory) / "whole.zip").replace(output)
-    return Package(output, name, stock_size(dependencies), len(code.getvalue()), python, version)
+    return Package(output, name, len(code.getvalue()), python, version)
 
 
 def dependencies_folder() -> Path:
@@ -141,9 +140,9 @@ def dependencies_folder() -> Path:
     return function_package.install(ROOT / "requirements.txt", runtime, _DEPENDENCIES)
 
 
-def stock_size(dependencies: Path) -> int:
+def stock_size() -> int:
     """Return the bytes of the ResourceProvider.zip that `cfn submit` makes, by the plugin's own function."""
-    file = io.BytesIO()
+    dependencies, file = dependencies_folder(), io.BytesIO()
     with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
         Python312LanguagePlugin._recursive_relative_write(dependencies, dependencies, archive)
         Python312LanguagePlugin._recursive_relative_write(ROOT / _SOURCE, ROOT / _SOURCE.parent, archive)
@@ -232,7 +231,7 @@ def _tell(package: Package) -> None:
     table = Table(title=str(package.path.name), title_justify="left")
     table.add_column(FUNCTION_ZIP)
     table.add_column("MB", justify="right")
-    table.add_row("as `cfn submit` makes it", f"{package.stock_size / 1e6:.2f}")
+    table.add_row("as `cfn submit` makes it", f"{stock_size() / 1e6:.2f}")
     table.add_row("as it is here", f"{package.size / 1e6:.2f}")
     _out.print(table)
     runtime = str(_config()["runtime"])

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 from werkzeug import Request, Response
@@ -17,14 +16,13 @@ from laptop.registry.functions import Code, Runtime
 from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
 from laptop.registry.types import Types
+from laptop.tests.clients import SESSION
 from laptop.tests.registry.parcels import members, zipped
 from laptop.wire import Api, error_answer
 
 ACCOUNT = "123456789012"
 BUCKET = "acme-types"
 TYPE_NAME = "Acme::SageMaker::Model"
-# moto begins each test with a new default session, which reads the models of all services again.
-_SESSION = boto3.Session()
 
 
 def mocked_aws() -> Any:
@@ -69,9 +67,7 @@ class Clients:
     def __call__(self, service: str, region: str) -> Any:
         if (service, region) not in self._made:
             at = {"endpoint_url": self._server.url} if service == "cloudformation" else {}
-            # Its types want the service as a literal.
-            make: Any = _SESSION.client
-            self._made[service, region] = make(service, region_name=region, **at)
+            self._made[service, region] = SESSION.client(service, region_name=region, **at)
         return self._made[service, region]
 
     def refuse_once(self, region: str, operation: str, code: str, message: str) -> None:

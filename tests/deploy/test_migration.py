@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import ManualArgs, lint_file
 
 from laptop import clients
 from laptop.tests import forked_programs
 from tests.deploy.commands import blocks_of, commands_of
+from tests.lint_rules.linting import lint
 from tools.template_move import move
 
 pytestmark = pytest.mark.slow(20)
@@ -138,6 +138,5 @@ def test_the_template_that_the_command_moves_deploys_under_the_new_name(url: str
 
 
 def test_the_templates_lint_clean() -> None:
-    config = ManualArgs(regions=["us-east-1"], include_checks=["I"], append_rules=[str(ROOT / "lint")])  # type: ignore[typeddict-item]
-    assert [match for template in TEMPLATES for match in lint_file(template, config=config)] == []
+    assert lint(*TEMPLATES, options=("--include-checks", "I")) == []
     assert len(TEMPLATES) == 5

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import ManualArgs, lint
 from cfnlint.decode import cfn_yaml
 
+from tests.lint_rules.linting import lint
 from tools import move_template
 from tools.template_move import AWS_TYPE, CannotMove, move
 
-ROOT = Path(__file__).resolve().parents[2]
 OWN = "Acme::SageMaker::Model"
 
 SHORT_FORMS = """\
@@ -173,13 +172,16 @@ def test_json_stays_the_json_it_was(style: str, indent: Any) -> None:
     assert json.dumps(json.loads(moved), indent=indent) == moved
 
 
-@pytest.mark.parametrize("style", ["short", "long"])
-def test_a_moved_template_lints_clean(style: str) -> None:
-    config = ManualArgs(regions=["us-east-1"], append_rules=[str(ROOT / "lint")])  # type: ignore[typeddict-item]
-    assert lint(TEMPLATES[style], config=config) == []
-    assert lint(move(TEMPLATES[style], AWS_TYPE, OWN).text, config=config) == []
-    wrong = TEMPLATES[style].replace(AWS_TYPE, OWN)  # what a search and replace would have done
-    assert {match.rule.id for match in lint(wrong, config=config)} & {"E1010", "E1019", "E6101"}
+def test_a_moved_template_lints_clean(tmp_path: Path) -> None:
+    for style, text in TEMPLATES.items():
+        (tmp_path / f"{style}-before.yaml").write_text(text)
+        (tmp_path / f"{style}-moved.yaml").write_text(move(text, AWS_TYPE, OWN).text)
+        # What a search and replace would have done.
+        (tmp_path / f"{style}-wrong.yaml").write_text(text.replace(AWS_TYPE, OWN))
+    found = lint(*tmp_path.iterdir())
+    assert {name for name, *_ in found} == {f"{style}-wrong.yaml" for style in TEMPLATES}
+    for style in TEMPLATES:
+        assert {rule for name, _, rule, _ in found if name == f"{style}-wrong.yaml"} & {"E1010", "E1019", "E6101"}
 
 
 @pytest.mark.parametrize("text", ["\ufeff" + LONG_FORMS, LONG_FORMS.replace("\n", "\r\n"), LONG_FORMS.rstrip()])

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from cfnlint.api import ManualArgs, lint_file
 from cfnlint.decode import cfn_yaml
 from moto import mock_aws
 
 from laptop import clients
 from laptop.cloud import Cloud
+from laptop.tests.clients import SESSION
+from tests.lint_rules.linting import lint
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "deploy" / "registration.yaml"
@@ -53,13 +53,13 @@ class Deployed:
 
     def __init__(self, template: Json, parameters: dict[str, str]) -> None:
         self._given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
-        cloudformation = boto3.client("cloudformation", REGION)
+        cloudformation = SESSION.client("cloudformation", REGION)
         cloudformation.create_stack(StackName="type", TemplateBody=json.dumps(template), Parameters=self._given)
         self._resources = {
             one["LogicalResourceId"]: one["PhysicalResourceId"]
             for one in cloudformation.describe_stack_resources(StackName="type")["StackResources"]
         }
-        self._iam = boto3.client("iam")
+        self._iam = SESSION.client("iam")
 
     def trust(self, role: str) -> Json:
         document: Json = self._iam.get_role(RoleName=self._resources[role])["Role"]["AssumeRolePolicyDocument"]
@@ -73,7 +73,7 @@ class Deployed:
         return parsed["Statement"]  # type: ignore[no-any-return]
 
     def log_group(self) -> Json:
-        (group,) = boto3.client("logs", REGION).describe_log_groups()["logGroups"]
+        (group,) = SESSION.client("logs", REGION).describe_log_groups()["logGroups"]
         return group  # type: ignore[no-any-return]
 
 
@@ -183,7 +183,7 @@ def test_the_package_comes_from_the_bucket_of_the_region_when_there_is_one(
     deploy: Callable[..., Deployed], for_each_region: str, expected: str
 ) -> None:
     deploy(PackageBucket="acme-types", PackageKey="model/1.0.0.zip", BucketForEachRegion=for_each_region)
-    assert boto3.client("ssm", REGION).get_parameter(Name="package")["Parameter"]["Value"] == expected
+    assert SESSION.client("ssm", REGION).get_parameter(Name="package")["Parameter"]["Value"] == expected
 
 
 @pytest.fixture(scope="module")
@@ -223,9 +223,8 @@ def test_a_package_without_its_bucket_is_refused_before_anything_is_made(
 
 
 def test_the_template_lints_clean() -> None:
-    regions = ["us-east-1", "eu-central-1", "us-gov-west-1"]
-    config = ManualArgs(regions=regions, include_checks=["I"])  # type: ignore[typeddict-item]
-    assert lint_file(TEMPLATE, config=config) == []
+    regions = ("us-east-1", "eu-central-1", "us-gov-west-1")
+    assert lint(TEMPLATE, options=("--regions", *regions, "--include-checks", "I")) == []
 
 
 def test_the_bucket_policy_lets_the_organisation_read_and_nobody_else() -> None:

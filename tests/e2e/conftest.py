@@ -17,6 +17,7 @@ import pytest
 from laptop import clients
 from laptop.cloud import Cloud
 from laptop.tests import forked_programs
+from laptop.tests.clients import as_a_waiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +85,7 @@ class Stack:
         stack: dict[str, Any] = self.cloudformation.describe_stacks(StackName=self._id)["Stacks"][0]
         return stack
 
+    @as_a_waiter
     def rest(self) -> dict[str, Any]:
         """The stack once nothing is in progress any more; the test fails if that never comes."""
         for _ in range(REST_SECONDS * 20):

@@ -270,6 +270,34 @@ def test_handlers_that_wait_do_not_wait_for_a_processor(tmp_path: Path) -> None:
         assert list(threads.map(functions.invoke, events)) == [{}] * guests
 
 
+STARTING_LONG = """
+import os, pathlib, time
+
+pathlib.Path(os.environ["STARTS"], str(os.getpid())).write_text(str(time.monotonic()))
+time.sleep(0.6)
+
+def resource(event, _context):
+    return {}
+"""
+
+
+def test_no_more_handlers_start_at_once_than_there_are_processors(tmp_path: Path) -> None:
+    (tmp_path / "starting.py").write_text(STARTING_LONG)
+    (tmp_path / "starts").mkdir()
+    processors = os.cpu_count() or 1
+    guests, env = processors + 4, {"STARTS": str(tmp_path / "starts")}
+    with (
+        LambdaRuntime("starting.resource", [tmp_path], env=env, concurrency=guests) as functions,
+        ThreadPoolExecutor(guests) as threads,
+    ):
+        # Who waits for a second starts one more.
+        until = time.monotonic() + 1
+        assert list(threads.map(functions.invoke, [{}] * guests)) == [{}] * guests
+    started = [float(one.read_text()) for one in (tmp_path / "starts").iterdir()]
+    assert started
+    assert len([moment for moment in started if moment < until]) <= processors
+
+
 TALKING_LATE = """
 import os, pathlib, threading, time
 

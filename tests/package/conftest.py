@@ -28,8 +28,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Package:
             package.build(NAME, path, python)
     with zipfile.ZipFile(path) as archive:
         size = archive.getinfo(package.FUNCTION_ZIP).file_size
-    stock_size = package.stock_size(package.dependencies_folder())
-    return Package(path, NAME, stock_size, size, python, function_package.version(python))
+    return Package(path, NAME, size, python, function_package.version(python))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from werkzeug import Request, Response
@@ -14,6 +13,7 @@ from werkzeug import Request, Response
 from laptop.cloudcontrol.api import CloudControl
 from laptop.http_server import HttpServer
 from laptop.providers.protocol import Providers
+from laptop.tests.clients import SESSION
 from laptop.tests.cloudcontrol.shelf import SCHEMA, Shelf
 from laptop.wire import Api
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from laptop.providers.protocol import Place, Served
 
 BOOK = SCHEMA["typeName"]
-_SESSION = boto3.Session()
 _CONFIG = Config(retries={"total_max_attempts": 1})
 
 
@@ -48,7 +47,7 @@ class Front:
     def connect(self, region: str, account: str) -> Any:
         if (region, account) not in self._clients:
             keys = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
-            client = _SESSION.client("cloudcontrol", region, endpoint_url=self.server.url, config=_CONFIG, **keys)
+            client = SESSION.client("cloudcontrol", region, endpoint_url=self.server.url, config=_CONFIG, **keys)
             self._clients[region, account] = client
         return self._clients[region, account]
 

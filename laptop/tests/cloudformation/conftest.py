@@ -7,9 +7,9 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.config import Config
+from werkzeug.datastructures import EnvironHeaders
 
 from laptop.cloudformation.api import CloudFormation
 from laptop.cloudformation.deployments import Deployments
@@ -18,6 +18,7 @@ from laptop.http_server import HttpServer
 from laptop.providers.nested import NestedStacks
 from laptop.providers.protocol import Place, Providers
 from laptop.refusal import Refused
+from laptop.tests.clients import SESSION, as_a_waiter
 from laptop.tests.cloudformation.store import StoreProvider
 from laptop.wire import Api
 
@@ -79,12 +80,10 @@ class Control:
 
     def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        status, headers, content = self._api.answer({"authorization": environ.get("HTTP_AUTHORIZATION", "")}, body)
+        asked = {name.lower(): value for name, value in EnvironHeaders(environ)}
+        status, headers, content = self._api.answer(asked, body)
         start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
         return [content]
-
-
-_SESSION = boto3.Session()
 
 
 def looks() -> Iterator[None]:
@@ -100,7 +99,7 @@ class User:
     """boto3 as a user has it, and how a user waits."""
 
     def __init__(self, url: str, region: str = REGION) -> None:
-        self.client: Any = _SESSION.client(
+        self.client: Any = SESSION.client(
             "cloudformation", endpoint_url=url, region_name=region, aws_access_key_id="test",
             aws_secret_access_key="test", config=Config(retries={"total_max_attempts": 1}),
         )  # fmt: skip
@@ -122,6 +121,7 @@ class User:
         stack: dict[str, Any] = self.client.describe_stacks(StackName=name)["Stacks"][0]
         return stack
 
+    @as_a_waiter
     def rest(self, name: str) -> dict[str, Any]:
         """The stack once nothing is in progress any more."""
         for _ in looks():

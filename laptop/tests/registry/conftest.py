@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from werkzeug import Request, Response
@@ -19,6 +18,7 @@ from laptop.registry.operations import Registry
 from laptop.registry.registrations import Registrations
 from laptop.registry.types import Types
 from laptop.runtime import LambdaRuntime
+from laptop.tests.clients import SESSION, as_a_waiter
 from laptop.tests.registry.parcels import NAME, package
 from laptop.wire import Api
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 EAST = Place("us-east-1")
 PUBLISHED = PublishedTypes()
-_SESSION = boto3.Session()
 _CONFIG = Config(retries={"total_max_attempts": 1})
 Json = dict[str, Any]
 
@@ -50,7 +49,7 @@ class Front:
     def connect(self, region: str, account: str) -> Any:
         if (region, account) not in self._clients:
             keys = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
-            client = _SESSION.client("cloudformation", region, endpoint_url=self.server.url, config=_CONFIG, **keys)
+            client = SESSION.client("cloudformation", region, endpoint_url=self.server.url, config=_CONFIG, **keys)
             self._clients[region, account] = client
         return self._clients[region, account]
 
@@ -92,6 +91,7 @@ class Cloud:
         """How a registration ended."""
         return self.ended(self.begin(content, name, **request))
 
+    @as_a_waiter
     def ended(self, token: str, client: Any = None) -> Json:
         """How the registration of a token ended."""
         while True:

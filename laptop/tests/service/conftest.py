@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 import requests
 
 from laptop.sagemaker import store
 from laptop.sagemaker.server import LocalSageMaker, mock
+from laptop.tests.clients import SESSION
 from laptop.tests.service.endpoint_samples import VARIANT
 from laptop.tests.service.samples import AS_WRITTEN, IMAGE, IN_PROCESS, KEYS, REGION
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @cache
 def client_of(service: str, **options: Any) -> Any:
     """The client with these options: one for all tests, because making one costs more than most of them."""
-    return boto3.client(service, **options)  # type: ignore[call-overload]
+    return SESSION.client(service, **options)
 
 
 @pytest.fixture(scope="session")
