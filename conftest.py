@@ -69,7 +69,7 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Look for garbage less often than by default, and let all processes share what hypothesis has computed once."""
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(config.rootpath / ".hypothesis"))
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(500_000, 20, 50)
 
 
 def pytest_collection_finish() -> None:
