@@ -116,7 +116,8 @@ def _settings(path: Path) -> Mapping[str, object]:
 class Project:
     """A project under its own type name, or under another. Raises UnusableProject and RequirementsFailed.
 
-    `find` says where its parts are now. `tell` hears, in a sentence, what is installed and what has changed.
+    `find` says where its parts are now. `tell` hears, in a sentence, what is installed, what has changed, and when
+    changes have no effect.
     """
 
     def __init__(
@@ -151,6 +152,15 @@ class Project:
         """
         self._look(_JUST_BEFORE_SECONDS)
         return self._code
+
+    def superseded(self, version_id: str, by: str) -> None:
+        """Tell that changes here have no effect, and how they would have."""
+        name = self._code.definition.type_name
+        back = f"set-type-default-version --type RESOURCE --type-name {name} --version-id {version_id}"
+        self._tell(
+            f"{name}: version {by} serves from now on, and changes in {self.layout.root} have no effect. "
+            f"To go back: aws cloudformation {back}"
+        )
 
     def close(self) -> None:
         """Remove what was made beside the project."""

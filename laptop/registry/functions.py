@@ -51,6 +51,9 @@ class Source(Protocol):
     def code(self) -> Code:
         """The code to run now. Raises LocalFailure, whose text says what is wrong with it."""
 
+    def superseded(self, version_id: str, by: str) -> None:
+        """Tell whoever works in it that another version serves in place of this one."""
+
     def close(self) -> None:
         """Remove what was made for it; safe to call twice."""
 

@@ -184,6 +184,7 @@ class Registry:
             registered.default = version.version_id
             if former is not version:
                 former.functions.rest()
+                former.functions.source.superseded(former.version_id, version.version_id)
 
     def deregister(self, place: Place, request: Json) -> None:
         """DeregisterType: a version that is not the default one, or a whole type that has no other."""

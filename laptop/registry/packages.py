@@ -53,6 +53,9 @@ class Package:
         """The package's code."""
         return self._code
 
+    def superseded(self, version_id: str, by: str) -> None:
+        """Nobody works in a package."""
+
     def close(self) -> None:
         """Remove the files."""
         self._folder.cleanup()

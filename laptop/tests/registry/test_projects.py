@@ -190,14 +190,20 @@ def test_a_project_under_another_name(written: Written, open_cloud: Callable[...
     assert names == ["Acme::Notes::Note", NAME]
 
 
-def test_a_version_can_be_registered_beside_the_project(written: Written, served: Cloud) -> None:
+def test_a_version_can_be_registered_beside_the_project(written: Written, said: list[str], served: Cloud) -> None:
     arn = served.register(package("registered"))
     assert arn.endswith("/00000002")
     assert served.created_by().startswith("first ")
+    assert said == []
     served.client.set_type_default_version(Arn=arn)
-    assert served.created_by().startswith("registered ")
-    served.client.set_type_default_version(Arn=arn.replace("00000002", "00000001"))
+    (told,) = said
+    assert told.startswith(
+        f"{NAME}: version 00000002 serves from now on, and changes in {written.root} have no effect"
+    )
     written.handlers("second")
+    assert served.created_by().startswith("registered ")
+    assert told.endswith(f"set-type-default-version --type RESOURCE --type-name {NAME} --version-id 00000001")
+    served.client.set_type_default_version(Type="RESOURCE", TypeName=NAME, VersionId="00000001")
     assert served.created_by().startswith("second ")
 
 
