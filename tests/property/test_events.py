@@ -2,13 +2,13 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from laptop.definition import TypeDefinition
 from laptop.events import ACTIONS, production_event
+from laptop.tests.chance import tried
 from tests.conftest import IMAGE, MODEL
-from tests.property.conftest import share
 from tests.property.strategies import TYPE, replaced
 
 NAMES = st.sampled_from(sorted({name for one in [TYPE, *TYPE["definitions"].values()] for name in one["properties"]}))
@@ -66,12 +66,13 @@ def paths(value, path=()):
             yield from paths(member, (*path, name))
 
 
-@settings(max_examples=share(2))
+@tried(2)
 @given(event=ANYTHING)
 def test_an_event_that_is_anything_is_refused(sagemaker, event):
     assert answered(sagemaker, event)["status"] == "FAILED"
 
 
+@tried()
 @given(action=st.sampled_from(ACTIONS), properties=ANYTHING, previous=ANYTHING)
 def test_properties_that_are_anything_are_answered(sagemaker, action, properties, previous):
     event = whole(action)
@@ -79,6 +80,7 @@ def test_properties_that_are_anything_are_answered(sagemaker, action, properties
     answered(sagemaker, event)
 
 
+@tried()
 @given(action=st.sampled_from(ACTIONS), data=st.data(), anything=ANYTHING)
 def test_an_event_with_anything_in_a_place_is_answered(sagemaker, action, data, anything):
     event = whole(action)

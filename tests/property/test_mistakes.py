@@ -5,11 +5,11 @@ import logging
 import re
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from laptop.tests.chance import tried
 from tests.conftest import IMAGE, MODEL
-from tests.property.conftest import share
 from tests.property.strategies import matching, models, places, replaced
 
 # What no message and no log line may repeat.
@@ -178,6 +178,7 @@ def _assert_refused(answer, pointer, logged):
     assert not [line for line in logged if SECRET in line]
 
 
+@tried()
 @given(broken=broken_by_schema() | broken_by_rule())
 def test_a_mistake_is_told_and_nothing_is_made(sagemaker, invoke, client, logged, broken):
     model, pointer = broken
@@ -188,7 +189,7 @@ def test_a_mistake_is_told_and_nothing_is_made(sagemaker, invoke, client, logged
     assert client.list_models()["Models"] == []
 
 
-@settings(max_examples=share(5))
+@tried(5)
 @given(broken=broken_by_schema() | broken_by_rule())
 def test_a_mistake_in_an_update_changes_nothing(sagemaker, invoke, logged, broken):
     sagemaker.reset()

@@ -3,10 +3,10 @@
 import copy
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.property.conftest import share
+from laptop.tests.chance import tried
 from tests.property.strategies import (
     CREATE_ONLY,
     READ_ONLY,
@@ -34,7 +34,7 @@ def succeed(invoke):
     return send
 
 
-@settings(max_examples=share(3))
+@tried(3)
 @given(asked=models(), wanted=TAG_SETS, shuffled=st.randoms(use_true_random=False))
 def test_what_is_asked_for_is_what_is_there(sagemaker, invoke, succeed, asked, wanted, shuffled):
     sagemaker.reset()
@@ -61,7 +61,7 @@ def test_what_is_asked_for_is_what_is_there(sagemaker, invoke, succeed, asked, w
     assert unordered(again | {"CreationTime": ""}) == unordered(read | {"CreationTime": ""})
 
 
-@settings(max_examples=share(5))
+@tried(5)
 @given(asked=models(), data=st.data())
 def test_nothing_but_tags_changes_in_place(sagemaker, invoke, succeed, asked, data):
     sagemaker.reset()

@@ -2,7 +2,7 @@
 
 import itertools
 
-from hypothesis import settings
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -14,8 +14,8 @@ from hypothesis.stateful import (
 )
 
 from laptop.events import production_event
+from laptop.tests.chance import tried
 from tests.conftest import MODEL
-from tests.property.conftest import share
 from tests.property.strategies import TAG_KEYS, TAG_VALUES, tag_list
 
 # Few, so that the same key is met as a tag of the stack, of the model and of somebody else, and in both its cases.
@@ -146,9 +146,10 @@ class TagHistory(RuleBasedStateMachine):
         assert sorted(key for key in held if not key.startswith("aws:")) == sorted(self.there)
 
 
+@pytest.mark.hypothesis
 def test_tags_follow_the_stack_and_leave_those_of_others(sagemaker, client, definition):
     fixtures = {"sagemaker": sagemaker, "client": client, "definition": definition}
     run_state_machine_as_test(
         type("TagHistory", (TagHistory,), fixtures),
-        settings=settings(max_examples=share(10), stateful_step_count=10),
+        settings=tried(10, stateful_step_count=10),
     )

@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import pytest
 from hypothesis import given as examples
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from laptop.refusal import Refused
@@ -13,6 +12,7 @@ from laptop.template.conditions import CONDITION_FUNCTIONS, active
 from laptop.template.functions import USAGE, function_of, resolve
 from laptop.template.references import dependencies
 from laptop.template.syntax import objects
+from laptop.tests.chance import tried
 from laptop.tests.cloudformation.templates import A, prepared, refusal
 
 BLOCK = "Template format error: Unresolved resource dependencies [{}] in the {} block of the template"
@@ -228,7 +228,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@tried()
 @examples(VALUES, VALUES)
 def test_what_is_accepted_resolves_or_says_why(value, condition):
     """Every template is refused or accepted, and of an accepted one no function is left in what resolves."""

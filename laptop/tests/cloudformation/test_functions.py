@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 from hypothesis import given as examples
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from laptop.providers.protocol import Place
@@ -15,6 +14,7 @@ from laptop.template.conditions import CONDITION_FUNCTIONS, conditions
 from laptop.template.functions import UNKNOWN, USAGE, ResolutionFailed, resolve
 from laptop.template.parameters import Parameter
 from laptop.template.scope import PSEUDO_PARAMETERS, Scope
+from laptop.tests.chance import tried
 from laptop.tests.cloudformation.templates import PLACE, refusal
 
 ATTRIBUTES = {"Arn": "arn:a", "Flag": False, "Port": 80, "Outputs.X": "x", "End": {"Host": "h", "All": ["p", "q"]}}
@@ -279,7 +279,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@tried()
 @examples(VALUES)
 def test_nonsense_resolves_or_is_refused(value):
     for function, argument in ((resolve, value), (conditions, {"Conditions": {"C": value}})):

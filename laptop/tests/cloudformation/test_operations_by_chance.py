@@ -11,12 +11,12 @@ import threading
 import time
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from laptop.providers.protocol import Place
 from laptop.refusal import Refused
+from laptop.tests.chance import tried
 from laptop.tests.cloudformation.conftest import Control, thing
 
 PLACE = Place("us-east-1")
@@ -243,7 +243,5 @@ class StackOperations(RuleBasedStateMachine):
         self.control.cloudformation.runs.close()
 
 
-StackOperations.TestCase.settings = settings(
-    max_examples=120, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
-)
+StackOperations.TestCase.settings = tried(stateful_step_count=12)
 TestStackOperations = StackOperations.TestCase

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from laptop.cloudformation.plan import Change, plan
@@ -15,6 +15,7 @@ from laptop.providers.protocol import Place, Resource
 from laptop.template import functions
 from laptop.template.preparation import Prepared
 from laptop.template.scope import Scope
+from laptop.tests.chance import tried
 from laptop.tests.cloudformation.conftest import Control, thing
 from laptop.tests.cloudformation.store import DEFINITIONS
 
@@ -112,7 +113,7 @@ class Things:
             )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@tried()
 @given(pair=pairs(), first_tags=tags, second_tags=tags)
 def test_a_plan_leads_to_its_goal(pair: Any, first_tags: Any, second_tags: Any) -> None:
     things, deployed = Things(), None
@@ -137,7 +138,7 @@ def test_a_plan_leads_to_its_goal(pair: Any, first_tags: Any, second_tags: Any) 
         assert {one.action for one in again} == {"Keep"}
 
 
-@settings(max_examples=200, deadline=None)
+@tried()
 @given(resources=templates(), stack_tags=tags)
 def test_the_order_of_a_plan_can_be_carried_out(resources: Any, stack_tags: Any) -> None:
     goal = deployment(resources, stack_tags)
@@ -148,7 +149,7 @@ def test_the_order_of_a_plan_can_be_carried_out(resources: Any, stack_tags: Any)
         done.add(change.logical_id)
 
 
-@settings(max_examples=50, deadline=None)
+@tried(3)
 @given(first=templates(), other=templates())
 def test_what_failed_is_planned_again(first: Any, other: Any) -> None:
     """A resource whose update failed is updated again, one that was never made is added."""
@@ -161,7 +162,7 @@ def test_what_failed_is_planned_again(first: Any, other: Any) -> None:
     assert {one.logical_id: one.action for one in things.plan(goal, goal)}[name] == "Add"
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@tried(5)
 @given(pair=pairs(), stack_tags=tags)
 def test_a_change_set_says_what_happens(pair: Any, stack_tags: Any) -> None:
     control, (first, second) = Control(), pair

@@ -4,11 +4,12 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from laptop.refusal import Refused
 from laptop.template.syntax import INLINE_BYTES, URL_BYTES, inline, parse
+from laptop.tests.chance import tried
 from laptop.tests.cloudformation.templates import A, refusal
 
 FORMAT = "Template format error: "
@@ -193,7 +194,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@tried()
 @given(TEXTS | st.lists(WORDS | CHARACTERS, max_size=30).map(" ".join) | st.lists(WORDS | CHARACTERS).map("".join))
 def test_nonsense_is_refused_or_read(text):
     with suppress(Refused):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from laptop.definition import TypeDefinition
 from laptop.providers.properties import coerced, violations
+from laptop.tests.chance import tried
 
 SCHEMA: dict[str, Any] = {
     "typeName": "Example::Shop::Shelf",
@@ -175,7 +176,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
+@tried()
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])), JSON_VALUES))
 def test_any_properties_get_an_answer_without_their_values(properties: dict[str, Any]) -> None:
     assert not [line for line in violations(DEFINITION, properties) if MARK in line]
