@@ -84,6 +84,7 @@ class ExecutionEnvironment:
         self._command, self._environ, self._cwd, self._timeout = command, environ, cwd, timeout
         self._pid_file = directory / "runtime.pid"
         self.log = directory / "log"
+        self.log.touch()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: http.client.HTTPConnection | None = None
         self._reader: IO[bytes] | None = None
@@ -99,16 +100,20 @@ class ExecutionEnvironment:
         with self._changing, self.log.open("ab") as log:
             if self._closed:
                 raise RuntimeUnavailable("The Lambda runtime has been closed.")
-            self._process = subprocess.Popen(
-                [
-                    str(emulator_path()),
-                    "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
-                    "--runtime-api-address", f"127.0.0.1:{api_port}",
-                    "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), *self._command,
-                ],
-                env=dict(self._environ), cwd=self._cwd, stdout=log, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+            command = [
+                str(emulator_path()),
+                "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
+                "--runtime-api-address", f"127.0.0.1:{api_port}",
+                "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), *self._command,
+            ]  # fmt: skip
+            try:
+                self._process = subprocess.Popen(
+                    command, env=dict(self._environ), cwd=self._cwd, stdout=log, stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL, start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                text = f"The Lambda runtime cannot be started in {self._cwd}: {error.strerror}."
+                raise RuntimeUnavailable(text) from None
             self._reader = self._reader or self.log.open("rb")
         self._wait_until_ready()
         limit = self._timeout + _EMULATOR_MARGIN_SECONDS

@@ -99,7 +99,9 @@ class LambdaRuntime:
 
     def __enter__(self) -> LambdaRuntime:
         try:
-            self._idle.put(self._add_environment())
+            environment = self._added_environment()
+            environment.start()
+            self._idle.put(environment)
         except BaseException:
             self.close()
             raise
@@ -179,10 +181,11 @@ class LambdaRuntime:
             return self._idle.get(timeout=_START_SECONDS if len(self._starting) >= _PROCESSORS else 0)
         with self._growing:
             if len(self._environments) < self._concurrency:
-                return self._add_environment()
+                return self._added_environment()
         return self._idle.get()
 
-    def _add_environment(self) -> ExecutionEnvironment:
+    def _added_environment(self) -> ExecutionEnvironment:
+        """One more, which starts with its first invocation, or with the next when that failed."""
         directory = Path(self._directory.name) / str(len(self._environments))
         directory.mkdir()
         environment = ExecutionEnvironment(self._command, directory, self._environ, self._cwd, self._timeout)
@@ -190,7 +193,6 @@ class LambdaRuntime:
         self._starting.add(environment)
         if self._closed:
             environment.close()
-        environment.start()
         return environment
 
     def _decoded(self, answer: bytes) -> Any:

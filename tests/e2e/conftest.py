@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# The project of a type that keeps notes in a file.
+NOTE = Path(__file__).parent / "note"
 REST_SECONDS = 60
 
 

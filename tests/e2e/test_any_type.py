@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +12,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from laptop import clients
-from laptop.definition import TypeDefinition
-from laptop.events import follow, production_event
-from laptop.execution_environment import HandlerCrashed
-from laptop.runtime import LambdaRuntime
-from tests.e2e.conftest import Stack, descendants, started_cloud
+from tests.e2e.conftest import NOTE, Stack, descendants, started_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow(15)
-
-NOTE = Path(__file__).parent / "note"
-DEFINITION = TypeDefinition.load(NOTE / "example-notes-note.json")
 
 
 def arguments(notes: Path) -> list[str]:
@@ -196,142 +187,3 @@ def test_up_ends_in_the_middle_of_an_operation(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
         assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
-
-
-def runtime(notes: Path, **arguments: Any) -> LambdaRuntime:
-    return LambdaRuntime("note_handlers.resource", [NOTE], env={"NOTES": str(notes)}, **arguments)
-
-
-def event(action: Any, **desired: Any) -> dict[str, Any]:
-    return production_event(DEFINITION, action, desired=desired)
-
-
-def test_following_ends_when_the_schemas_time_is_over(tmp_path: Path) -> None:
-    slept: list[float] = []
-    with runtime(tmp_path) as functions:
-        create = event("CREATE", Title="x", Behaviour="never")
-        limit = DEFINITION.timeout_seconds("CREATE")
-        progress = list(follow(functions.invoke, create, sleep=slept.append, timeout=limit))
-    assert {one["status"] for one in progress[:-1]} == {"IN_PROGRESS"}
-    assert (progress[-1]["status"], progress[-1]["errorCode"]) == ("FAILED", "NotStabilized")
-    assert limit - 10 < sum(slept) <= limit
-
-
-def _is_zombie(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def test_a_runtime_starts_again_after_its_emulator_died(tmp_path: Path) -> None:
-    with runtime(tmp_path) as functions:
-        assert functions.invoke(event("READ", Id="nowhere"))["errorCode"] == "NotFound"
-        endpoint = functions.endpoint
-        address = endpoint.removeprefix("http://")
-        (emulator,) = [pid for pid in descendants(os.getpid()) if address in Path(f"/proc/{pid}/cmdline").read_text()]
-        os.kill(emulator, signal.SIGKILL)
-        # Dead, and its last thread gone: until then its parent cannot know.
-        while not _is_zombie(emulator) or len(list(Path(f"/proc/{emulator}/task").iterdir())) > 1:
-            time.sleep(0.01)
-        assert functions.invoke(event("READ", Id="nowhere"))["errorCode"] == "NotFound"
-        assert functions.endpoint == endpoint
-
-
-def test_invocations_side_by_side(tmp_path: Path) -> None:
-    events = [event("READ", Id=str(number)) for number in range(12)]
-    with runtime(tmp_path, concurrency=3) as functions, ThreadPoolExecutor(12) as threads:
-        answers = list(threads.map(functions.invoke, events))
-    assert [answer["errorCode"] for answer in answers] == ["NotFound"] * 12
-    arrived = [json.loads(line)["desired"]["Id"] for line in (tmp_path / "requests.jsonl").read_text().splitlines()]
-    assert sorted(arrived, key=int) == [str(number) for number in range(12)]
-
-
-MEETING = """
-import os, pathlib, time
-
-def resource(event, _context):
-    room = pathlib.Path(os.environ["ROOM"])
-    (room / event["name"]).touch()
-    while len(list(room.iterdir())) < event["guests"]:
-        time.sleep(0.01)
-    return {}
-"""
-
-
-def test_handlers_that_wait_do_not_wait_for_a_processor(tmp_path: Path) -> None:
-    """More of them than there are processors wait for each other."""
-    (tmp_path / "meeting.py").write_text(MEETING)
-    (tmp_path / "room").mkdir()
-    guests = (os.cpu_count() or 1) + 2
-    events = [{"name": str(number), "guests": guests} for number in range(guests)]
-    env = {"ROOM": str(tmp_path / "room")}
-    with (
-        LambdaRuntime("meeting.resource", [tmp_path], env=env, concurrency=guests) as functions,
-        ThreadPoolExecutor(guests) as threads,
-    ):
-        assert list(threads.map(functions.invoke, events)) == [{}] * guests
-
-
-STARTING_LONG = """
-import os, pathlib, time
-
-pathlib.Path(os.environ["STARTS"], str(os.getpid())).write_text(str(time.monotonic()))
-time.sleep(0.6)
-
-def resource(event, _context):
-    return {}
-"""
-
-
-def test_no_more_handlers_start_at_once_than_there_are_processors(tmp_path: Path) -> None:
-    (tmp_path / "starting.py").write_text(STARTING_LONG)
-    (tmp_path / "starts").mkdir()
-    processors = os.cpu_count() or 1
-    guests, env = processors + 4, {"STARTS": str(tmp_path / "starts")}
-    with (
-        LambdaRuntime("starting.resource", [tmp_path], env=env, concurrency=guests) as functions,
-        ThreadPoolExecutor(guests) as threads,
-    ):
-        # Who waits for a second starts one more.
-        until = time.monotonic() + 1
-        assert list(threads.map(functions.invoke, [{}] * guests)) == [{}] * guests
-    started = [float(one.read_text()) for one in (tmp_path / "starts").iterdir()]
-    assert started
-    assert len([moment for moment in started if moment < until]) <= processors
-
-
-TALKING_LATE = """
-import os, pathlib, threading, time
-
-def resource(event, _context):
-    said = pathlib.Path(os.environ["SAID"])
-
-    def talk():
-        time.sleep(0.1)
-        print("late words of " + event["name"], flush=True)
-        said.touch()
-
-    threading.Thread(target=talk).start()
-    print("words of " + event["name"], flush=True)
-    return {}
-"""
-
-
-def test_what_a_handler_says_after_its_answer_is_of_no_other_invocation(tmp_path: Path) -> None:
-    (tmp_path / "talking.py").write_text(TALKING_LATE)
-    said, logs = tmp_path / "said", list[str]()
-    env = {"SAID": str(said)}
-    with LambdaRuntime(
-        "talking.resource", [tmp_path], env=env, record=lambda _, one: logs.append(one.log)
-    ) as runtime:
-        runtime.invoke({"name": "first"})
-        deadline = time.monotonic() + 60
-        while not said.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert said.exists()
-        runtime.invoke({"name": "second"})
-    assert logs == ["words of first", "words of second"]
-
-
-def test_a_handler_that_cannot_be_imported(tmp_path: Path) -> None:
-    expected = pytest.raises(HandlerCrashed, match="Unable to import module 'nowhere'")
-    with LambdaRuntime("nowhere.resource", [tmp_path]) as functions, expected:
-        functions.invoke({})
