@@ -10,12 +10,10 @@ from functools import partial
 from typing import Any
 
 import boto3
-import moto.core
+import moto.core  # noqa: F401 - moto answers sessions that were made after its import
 from botocore.context import with_current_context
 from botocore.useragent import register_feature_id
 
-# moto answers sessions that were made after its import.
-assert moto.core
 SESSION: Any = boto3.Session()
 # Decorates who asks until a status has come, as botocore's own waiters are: the laptop cloud lets them wait.
 as_a_waiter = with_current_context(partial(register_feature_id, "WAITER"))
