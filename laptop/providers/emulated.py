@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from laptop.events import new_token
 from laptop.paths import Json, put_at
-from laptop.providers import inline_code
+from laptop.providers import iam_documents, inline_code
 from laptop.providers.failures import already_exists, handler_failure, not_found
 from laptop.providers.ministack import BOOTSTRAP_PARAMETER, Emulated, MinistackFailed
 from laptop.providers.properties import coerced
@@ -62,6 +62,7 @@ class MinistackProvider:
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, _progress: Progress) -> Resource:
         """Create at once. What has the name already is looked for before: ministack would write over it."""
+        iam_documents.require_valid(definition.type_name, request, desired)
         names = self._names(definition, desired)
         self._require_free(definition, request, desired, names)
         wanted = self._emulated(definition, request, desired)
@@ -84,6 +85,7 @@ class MinistackProvider:
         _progress: Progress,
     ) -> Resource:
         """Update in place, or make a resource that takes the place of the old one."""
+        iam_documents.require_valid(definition.type_name, request, desired)
         key = (request.place, definition.type_name, resource.physical_id)
         made = self._made.get(key)
         known = self._emulated(definition, request, previous, resource, before=True)

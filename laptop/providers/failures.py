@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from laptop.events import new_token
 from laptop.providers.protocol import ResourceFailed
 
 if TYPE_CHECKING:
@@ -16,6 +17,14 @@ def handler_failure(request: Request, message: str, code: str = "GeneralServiceE
         f'Resource handler returned message: "{message}" (RequestToken: {request.token}, HandlerErrorCode: {code})',
         code,
     )
+
+
+def service_failure(
+    request: Request, service: str, status: int, message: str, code: str, request_id: str = ""
+) -> ResourceFailed:
+    """A failure that a service answered, as CloudFormation's handlers quote it: in the form of AWS's SDK for Java."""
+    quoted = f"{message} (Service: {service}, Status Code: {status}, Request ID: {request_id or new_token()})"
+    return handler_failure(request, quoted, code)
 
 
 def already_exists(request: Request, type_name: str, identifier: str) -> ResourceFailed:

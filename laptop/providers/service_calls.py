@@ -10,7 +10,7 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import ListShape, MapShape, StructureShape
 
-from laptop.providers.failures import handler_failure, not_found
+from laptop.providers.failures import handler_failure, not_found, service_failure
 from laptop.providers.protocol import ResourceFailed
 
 if TYPE_CHECKING:
@@ -124,9 +124,8 @@ class Calls:
         elif code in _MISSING_CODES or _MISSING.search(message):
             handler_code = missing_is
         service = self.client.meta.service_model.metadata["serviceId"]
-        # The form of the AWS SDK for Java, in which CloudFormation's handlers quote a service.
-        quoted = f"(Service: {service}, Status Code: {status}, Request ID: {metadata.get('RequestId', '')})"
-        return self.failed(f"{message or code} {quoted}", handler_code)
+        request_id = metadata.get("RequestId", "")
+        return service_failure(self.request, service, status, message or code, handler_code, request_id)
 
 
 def _shaped(shape: Any, value: Any) -> Any:

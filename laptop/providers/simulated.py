@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from laptop.paths import has, without
+from laptop.providers import iam_documents
 from laptop.providers.failures import already_exists, handler_failure, not_found
 from laptop.providers.generated import completed
 from laptop.providers.properties import coerced
@@ -41,6 +42,7 @@ class SimulatedProvider:
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, _progress: Progress) -> Resource:
         """Keep the properties, under a generated identifier where they name none."""
+        iam_documents.require_valid(definition.type_name, request, desired)
         model = self._tagged(definition, request, coerced(definition, desired))
         resource = _resource(definition, completed(definition, request, model))
         with self._lock:
@@ -60,6 +62,7 @@ class SimulatedProvider:
         _progress: Progress,
     ) -> Resource:
         """Keep the new properties with what was generated before."""
+        iam_documents.require_valid(definition.type_name, request, desired)
         with self._lock:
             before = self._find(definition, request, resource.identifier).model
             given = self._tagged(definition, request, coerced(definition, desired))

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow(20)
 
 MODEL = "AWS::SageMaker::Model"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
+TRUST = {"Statement": {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}}
 STATE = {
     "ExecutionRoleArn": "arn:aws:iam::123456789012:role/inference",
     "PrimaryContainer": {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"},
@@ -76,7 +77,7 @@ def test_properties_that_do_not_exist_make_nothing(cloud: RunningCloud) -> None:
         ("AWS::S3::Bucket", {"BucketName": "own-bucket"}, "own-bucket"),
         ("AWS::Logs::LogGroup", {"LogGroupName": "own-group"}, "own-group"),
         ("AWS::SNS::Topic", {"TopicName": "own-topic"}, "arn:aws:sns:us-east-1:123456789012:own-topic"),
-        ("AWS::IAM::Role", {"RoleName": "own-role", "AssumeRolePolicyDocument": {}}, "own-role"),
+        ("AWS::IAM::Role", {"RoleName": "own-role", "AssumeRolePolicyDocument": TRUST}, "own-role"),
     ],
 )
 def test_types_of_other_services(cloud: RunningCloud, name: str, state: Any, identifier: str) -> None:
