@@ -32,6 +32,7 @@ from laptop.providers.clients import ServiceClients
 from laptop.providers.custom_resources import CustomResources
 from laptop.providers.emulated import MinistackProvider
 from laptop.providers.handlers import HandlersProvider
+from laptop.providers.iam_documents import lets_assume
 from laptop.providers.nested import NestedStacks
 from laptop.providers.protocol import Place, Providers
 from laptop.providers.published import PublishedTypes
@@ -131,7 +132,7 @@ class Cloud:
             self._ministack = self._closing.enter_context(ministack.Ministack(self.port))
             # Only now: a cloud that another one refuses must not empty the other's SageMaker.
             self._waiters = Waiters()
-            self.sagemaker = SageMakerApp(self._waiters)
+            self.sagemaker = SageMakerApp(self._waiters, self._sagemaker_may_assume)
             self.sagemaker.reset()
             self._closing.callback(self.sagemaker.reset)
             self._others = AsgiService(self._ministack.app)
@@ -225,6 +226,10 @@ class Cloud:
     def close(self) -> None:
         """Stop serving and every process that was started; safe to call twice."""
         self._closing.close()
+
+    def _sagemaker_may_assume(self, role_arn: str) -> bool:
+        trust = self._ministack.trust_policy(role_arn)
+        return trust is None or lets_assume(trust, "sagemaker.amazonaws.com")
 
     def _write_system_tags(self, identifier: str, tags: Mapping[str, str]) -> None:
         # Other services than SageMaker keep the tags that their providers bring.

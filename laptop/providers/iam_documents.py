@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatch
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,6 +59,17 @@ def require_valid(type_name: str, request: Request, properties: Json) -> None:
     refused = next(_refusals(properties), None) if type_name.startswith("AWS::IAM::") else None
     if refused:
         raise service_failure(request, "Iam", refused.status, refused.message, refused.code)
+
+
+def lets_assume(document: Json | str, service: str) -> bool:
+    """Whether a trust policy lets a service assume the role. Conditions, and what is denied, are not looked at."""
+    return any(
+        statement.get("Effect") == "Allow"
+        and isinstance(statement.get("Principal"), dict)
+        and service in _listed(statement["Principal"].get("Service"))
+        and any(fnmatch("sts:assumerole", str(one).lower()) for one in _listed(statement.get("Action")))
+        for statement in _statements(_read(document))
+    )
 
 
 def _refusals(properties: Json) -> Iterator[_Refusal]:

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from laptop.events import DEFAULT_ACCOUNT, LocalFailure
+from laptop.providers.protocol import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from laptop.paths import Json
-    from laptop.providers.protocol import Place
 
 MINISTACK_VERSION = "1.5.33"
 DEFAULT_REGION = "us-east-1"
@@ -38,11 +38,12 @@ T = TypeVar("T")
 _APP, _CLOUDFORMATION = "ministack.app", "ministack.services.cloudformation"
 _PROVISIONERS = f"{_CLOUDFORMATION}.provisioners"
 _CHANGE_SETS, _DRIFT, _STACKS = (f"{_CLOUDFORMATION}.{name}" for name in ("changesets", "drift", "stacks"))
-_RESPONSES = "ministack.core.responses"
+_RESPONSES, _IAM = "ministack.core.responses", "ministack.services.iam"
 # Every name of ministack that is used here; `Ministack` reports one that is gone.
 _NAMES = {
     _APP: ("_reset_all_state", "app"),
     _RESPONSES: ("request_scope",),
+    _IAM: ("_roles",),
     _PROVISIONERS: (
         "_CUSTOM_NAME_REPLACEMENT",
         "_DEFERRED_PREDECESSOR_DELETES",
@@ -197,6 +198,15 @@ class Ministack:
         reader = self._modules[_DRIFT]._DRIFT_READERS[known.type_name][0]
         found = self._run(known.place, known.type_name, lambda: reader(known.physical_id, known.properties))
         return cast("Json | None", found)
+
+    def trust_policy(self, role_arn: str) -> Json | str | None:
+        """The policy that says who may assume a role; None for a role that was not made here."""
+        if "_modules" not in vars(self):
+            return None
+        account, _, path = role_arn.partition("::")[2].partition(":")
+        name, roles = path.rpartition("/")[2], self._modules[_IAM]._roles
+        role = self._run(Place(DEFAULT_REGION, account), "AWS::IAM::Role", lambda: roles.get(name))
+        return role["AssumeRolePolicyDocument"] if role and role["Arn"] == role_arn else None
 
     def identifiers(self, type_name: str) -> tuple[str, ...]:
         """The properties by which ministack finds a resource that no stack made; empty when it cannot."""

@@ -76,12 +76,14 @@ class _Arrived:
 class SageMakerApp:
     """The WSGI application: moto, with SageMaker corrected, faults on demand and every request recorded.
 
-    `waiters` answers the waiters of clients.
+    `waiters` answers the waiters of clients. `may_assume` says whether SageMaker may assume the role of an ARN.
     """
 
-    def __init__(self, waiters: Waiters | None = None) -> None:
+    def __init__(
+        self, waiters: Waiters | None = None, may_assume: Callable[[str], bool] = lambda _role: True
+    ) -> None:
         install()
-        self._waiters = waiters or Waiters()
+        self._waiters, self._may_assume = waiters or Waiters(), may_assume
         self.calls: list[Call] = []
         self.faults = Faults()
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -116,6 +118,7 @@ class SageMakerApp:
             calls.append(Call(request.operation, service, region, access_key, status, code, fault))
 
     def _answer(self, request: _Arrived, rule: Rule | None) -> Answer:
+        rule = rule or self._of_its_role(request)
         if rule and (instead := _instead_of_acting(request, rule)):
             return instead
         made = self._waiters.answer(
@@ -125,6 +128,11 @@ class SageMakerApp:
         if request.operation == "CreateModel" and made[0] == HTTPStatus.OK:
             self.faults.note_create(request.members["ModelName"])
         return _spoiled(made, request, rule) if rule else made
+
+    def _of_its_role(self, request: _Arrived) -> Rule | None:
+        """The fault of a model whose role SageMaker may not assume: IAM that is not ready looks the same."""
+        role = request.members.get("ExecutionRoleArn") if request.operation == "CreateModel" else None
+        return Rule("iam-race-role") if isinstance(role, str) and not self._may_assume(role) else None
 
     def _from_moto(self, request: _Arrived) -> Answer:
         """moto's answer; where it fails at what it does not have, a refusal that says so."""

@@ -63,9 +63,16 @@ class Stack:
         self.name = name
         self._id = name
 
-    def create(self, template: Any, **arguments: Any) -> dict[str, Any]:
+    def begin(self, template: Any, **arguments: Any) -> None:
         self.cloudformation.create_stack(**self._arguments(template, arguments))
+
+    def create(self, template: Any, **arguments: Any) -> dict[str, Any]:
+        self.begin(template, **arguments)
         return self.rest()
+
+    def physical_id(self, logical_id: str) -> str:
+        asked = {"StackName": self._id, "LogicalResourceId": logical_id}
+        return str(self.cloudformation.describe_stack_resource(**asked)["StackResourceDetail"]["PhysicalResourceId"])
 
     def update(self, template: Any, **arguments: Any) -> dict[str, Any]:
         self.cloudformation.update_stack(**self._arguments(template, arguments))
