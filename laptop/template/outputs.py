@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from laptop.refusal import Invalid
 from laptop.template import functions
 from laptop.template.parameters import as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from laptop.paths import Json
     from laptop.template.preparation import Prepared
     from laptop.template.scope import Scope
+
+
+_EXPORT_NAME = re.compile(r"[A-Za-z0-9:-]+")
+
+
+def check_exports(outputs: Mapping[str, Json], scope: Scope) -> None:
+    """Refused when an export has no name, one that cannot be, or that of another. `outputs` by name.
+
+    Source of the sentences: aws-samples/startup-kit-templates#45, compose-x/ecs_composex#444.
+    """
+    names = Counter[str]()
+    for key, definition in outputs.items():
+        if "Export" in definition:
+            name = _text(functions.resolve(definition["Export"].get("Name", ""), scope))
+            if not _EXPORT_NAME.fullmatch(name):
+                raise Invalid(
+                    f"Template format error: Output {key} is malformed. The Name field of every Export member must "
+                    "be specified and consist only of alphanumeric characters, colons, or hyphens."
+                )
+            names[name] += 1
+    if twice := sorted(name for name, times in names.items() if times > 1):
+        raise Invalid(
+            f"Template format error: The Outputs section contains duplicate Export names: [{', '.join(twice)}]. "
+            "Specify a unique name for each export."
+        )
 
 
 def described(template: Prepared, scope: Scope) -> list[Json]:

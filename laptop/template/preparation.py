@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from laptop.template import checks, secrets, syntax, transforms
+from laptop.template import checks, outputs, secrets, syntax, transforms
 from laptop.template.conditions import active, check_rules
 from laptop.template.conditions import conditions as conditions_of
 from laptop.template.parameters import parameters as parameters_of
@@ -105,4 +105,6 @@ def prepare(
     check_rules(processed, scope)
     conditions = conditions_of(processed, scope)
     checks.check(processed, parameters, conditions, around.find)
-    return Prepared(body, document, processed, parameters, conditions, failure)
+    prepared = Prepared(body, document, processed, parameters, conditions, failure)
+    outputs.check_exports(prepared.outputs, replace(scope, conditions=conditions))
+    return prepared

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from laptop.tests.cloudformation.conftest import template, thing
 
@@ -28,6 +31,33 @@ def test_an_import(user: User, control: Control) -> None:
     exported = [{"ExportingStackId": stack["StackId"], "Name": "shared", "Value": "1"}]
     assert user.client.list_exports()["Exports"] == exported
     assert user.client.list_imports(ExportName="shared")["Imports"] == ["in"]
+
+
+def of_two(name: Any, condition: str = "Yes") -> dict[str, Any]:
+    """A template with two exports, the second under a condition."""
+    outputs = {
+        "A": {"Value": "1", "Export": {"Name": {"Fn::Sub": "${AWS::StackName}-a"}}},
+        "B": {"Value": "2", "Export": {"Name": name}, "Condition": condition},
+    }
+    conditions = {"Yes": {"Fn::Equals": ["a", "a"]}, "No": {"Fn::Equals": ["a", "b"]}}
+    return {**template(M=thing(Name="m")), "Conditions": conditions, "Outputs": outputs}
+
+
+TWICE = "The Outputs section contains duplicate Export names: [s-a]. Specify a unique name for each export."
+NO_NAME = (
+    "Output B is malformed. The Name field of every Export member must be specified and consist only of alphanumeric "
+    "characters, colons, or hyphens."
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("s-a", TWICE), ("", NO_NAME), ("a b", NO_NAME), ({"Fn::Sub": "${AWS::StackName}_b"}, NO_NAME)],
+)
+def test_a_name_that_cannot_be(user: User, name: Any, message: str) -> None:
+    code, said = user.refused("create_stack", StackName="s", TemplateBody=json.dumps(of_two(name)))
+    assert (code, said) == ("ValidationError", f"Template format error: {message}")
+    assert user.create("s", of_two(name, "No"))["StackStatus"] == "CREATE_COMPLETE"
 
 
 def test_a_name_twice(user: User, control: Control) -> None:
