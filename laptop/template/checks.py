@@ -192,8 +192,9 @@ def _check_output(name: str, output: Json, resources: Mapping[str, Json]) -> Non
     used = {function_of(one) for one in objects(export)} | {one for one, _ in references(export)}
     if not used.isdisjoint({*_NOT_IN_EXPORTS, *resources}):
         raise Invalid(
-            f"Template error: Output {name} is malformed. The Name field of every Export member must not depend on "
-            "any resources, imported values, or Fn::GetAZs."
+            # aws-cloudformation/cfn-lint#1632
+            f"Template format error: Output {name} is malformed.  The Name field of Export must not depend on any "
+            "resources, imported values, or Fn::GetAZs."
         )
 
 

@@ -22,7 +22,7 @@ NEVER = (
     f"Conditions: {{Never: !Equals [a, b], Always: !Equals [a, a]}}\nResources:\n  A: {{{THING}, Condition: Never}}\n"
 )
 EXPORT = (
-    "Template error: Output O is malformed. The Name field of every Export member must not depend on any resources, "
+    "Template format error: Output O is malformed.  The Name field of Export must not depend on any resources, "
     "imported values, or Fn::GetAZs."
 )
 NO_ATTRIBUTE = "Template error: resource A does not support attribute type {} in Fn::GetAtt"
