@@ -1,10 +1,10 @@
 """What IAM refuses of the policies of roles, users and groups, in its own words.
 
-The form of a document is for moto's validator, whose authors have taken its sentences from IAM. The other sentences
-are those that users quote: aws-cdk#5732 (STAR), aws-cdk-examples#801 (SERVICE), cfn-lint#4287 (AWS),
-terraform-aws-iam#47 (no principals), terraform#13449 (a principal in other policies), aws-cdk#19830 (managed
-policies). Whether the role, user or policy of an account is there that an ARN names, and whether there is such a
-service, is not looked up.
+The form of the policies of identities is for moto's validator, whose authors have taken its sentences from IAM. Those
+of trust policies are the ones of versity/versitygw (iamapi), which takes IAM's, and of users: aws-cdk#5732 (STAR),
+aws-cdk-examples#801 (SERVICE), cfn-lint#4287 (AWS), terraform-aws-iam#47 (no principals), terraform#13449 (a
+principal in other policies), aws-cdk#19830 (managed policies). Whether the role, user or policy of an account is
+there that an ARN names, and whether there is such a service, is not looked up.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from laptop.paths import Json
     from laptop.providers.protocol import Request
 
-_SYNTAX = "Syntax errors in policy."
 # IAM user guide, "Version": what a document without one has. moto's validator takes the newer one alone, which IAM
 # asks for in no policy of a role.
 _OLD, _NEW = "2008-10-17", "2012-10-17"
@@ -102,35 +101,55 @@ def _identity(document: Json | str) -> Iterator[str]:
 def _trust(document: Json | str) -> Iterator[str]:
     """What is wrong with a policy that says who may assume a role."""
     read = _read(document)
-    yield from _malformed(BaseIAMPolicyValidator, read)
+    if read is None:
+        yield "This policy contains invalid Json"
+    elif read.get("Version") != _NEW:
+        yield "The policy must contain a valid version string"
+    elif not read["Statement"]:
+        yield "Could not parse the policy: Statement is empty!"
     for statement in _statements(read):
-        if statement.keys() & {"Resource", "NotResource"}:
-            yield "Has prohibited field Resource."
-        if not all(map(_is_of_sts, _listed(statement.get("Action", [])))):
-            yield "AssumeRole policy may only specify STS AssumeRole actions."
-        # ministack refuses NotPrincipal.
-        if "Principal" in statement:
-            yield from _wrong_principals(statement["Principal"])
-        elif "NotPrincipal" not in statement:
-            yield "Missing required field Principal"
+        yield from _wrong_trust(statement)
+    yield from _malformed(BaseIAMPolicyValidator, read)
+
+
+def _wrong_trust(statement: Json) -> Iterator[str]:
+    if "Effect" not in statement:
+        yield "Missing required field Effect"
+    elif statement["Effect"] not in ("Allow", "Deny"):
+        yield f"Invalid effect: {statement['Effect']}"
+    if "Principal" in statement:
+        yield from _wrong_principals(statement["Principal"])
+    # ministack refuses NotPrincipal.
+    elif "NotPrincipal" not in statement:
+        yield "Missing required field Principal"
+    if not statement.keys() & {"Action", "NotAction"}:
+        yield "Missing required field Action"
+    if not all(map(_is_of_sts, _listed(statement.get("Action", [])))):
+        yield "AssumeRole policy may only specify STS AssumeRole actions."
+    if "Resource" in statement:
+        yield "Has prohibited field Resource"
+    if "NotResource" in statement:
+        yield "AssumeRole policy must not contain resources."
 
 
 def _wrong_principals(principal: Any) -> Iterator[str]:
     if principal == "*":
         yield 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'
-        return
-    if not isinstance(principal, dict) or not principal.keys() <= _PRINCIPALS:
-        yield _SYNTAX
-        return
-    if not any(map(_listed, principal.values())):
+    elif not isinstance(principal, dict):
+        yield "Principal must be a JSON object."
+    elif not principal:
+        yield "Missing required field Principal cannot be empty!"
+    elif not any(map(_listed, principal.values())):
         no_principals = "com.amazon.balsa.error.InvalidPolicyException: The passed in policy has a statement with no"
         yield f"Invalid principal in policy: {no_principals} principals!"
-    for one in _listed(principal.get("AWS", [])):
-        if not _AWS_PRINCIPAL.fullmatch(str(one)):
-            yield f'Invalid principal in policy: "AWS":"{one}"'
-    for one in _listed(principal.get("Service", [])):
-        if not str(one).endswith(_SERVICE_SUFFIXES):
-            yield f'Invalid principal in policy: "SERVICE":"{one}"'
+    else:
+        yield from (f'Invalid principal in policy: "{key}"' for key in principal if key not in _PRINCIPALS)
+        for one in _listed(principal.get("AWS", [])):
+            if not _AWS_PRINCIPAL.fullmatch(str(one)):
+                yield f'Invalid principal in policy: "AWS":"{one}"'
+        for one in _listed(principal.get("Service", [])):
+            if not str(one).endswith(_SERVICE_SUFFIXES):
+                yield f'Invalid principal in policy: "SERVICE":"{one}"'
 
 
 def _malformed(validator: type[BaseIAMPolicyValidator], document: Any) -> Iterator[str]:
@@ -148,7 +167,7 @@ def _read(document: Json | str) -> Any:
         except ValueError:
             return None
     if not isinstance(document, dict):
-        return document
+        return None
     read = {**document, "Version": document.get("Version", _OLD)}
     if read["Version"] == _OLD:
         read["Version"] = _NEW
