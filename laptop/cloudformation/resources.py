@@ -13,7 +13,7 @@ from laptop.cloudformation.stacks import Stack, StackResource
 from laptop.providers import properties
 from laptop.providers.protocol import Cancelled, Owner, Request, Resource, ResourceFailed, Served
 from laptop.refusal import Refused
-from laptop.template import dynamic, functions
+from laptop.template import dynamic, functions, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -248,7 +248,7 @@ class ResourceOperations:
             self._remove(self._find(resource.type_name), resource)
         except Exception as problem:
             if not (isinstance(problem, Cancelled) and self._run.superseded):
-                tell(resource, "DELETE_FAILED", _reason(problem, resource.type_name))
+                tell(resource, "DELETE_FAILED", self._reason(problem, resource.type_name))
             return False
         tell(resource, "DELETE_COMPLETE")
         return True
@@ -273,7 +273,7 @@ class ResourceOperations:
 
     def _fail(self, wanted: StackResource, step: str, problem: Exception) -> None:
         word = step if step in ("create", "import") else "update"
-        reason = _reason(problem, wanted.type_name)
+        reason = self._reason(problem, wanted.type_name)
         if isinstance(problem, Cancelled):
             reason = f"Resource {'creation' if word == 'create' else word} cancelled"
         self.failed[word].append(wanted.logical_id)
@@ -283,12 +283,11 @@ class ResourceOperations:
         failed = replace(kept, status=f"{word.upper()}_FAILED", reason=reason)
         self._stacks.put(self._stack, failed, sent=wanted.properties)
 
-
-def _reason(problem: Exception, type_name: str) -> str:
-    """What went wrong in words; of an exception that nobody may raise its name alone: its text may hold values."""
-    if isinstance(problem, ResourceFailed | Refused):
-        return str(problem)
-    return f"What makes {type_name} on the laptop failed with {type(problem).__name__}."
+    def _reason(self, problem: Exception, type_name: str) -> str:
+        """What went wrong in words, without secrets; of an exception that nobody may raise the name alone."""
+        if isinstance(problem, ResourceFailed | Refused):
+            return str(secrets.hidden(str(problem), self._stack.secrets))
+        return f"What makes {type_name} on the laptop failed with {type(problem).__name__}."
 
 
 def _survives_replacement(resource: StackResource) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from laptop.refusal import Invalid
-from laptop.template import functions
+from laptop.template import functions, secrets
 from laptop.template.parameters import as_text
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ def check_exports(outputs: Mapping[str, Json], scope: Scope) -> None:
                 )
             names[name] += 1
     if twice := sorted(name for name, times in names.items() if times > 1):
+        shown = secrets.hidden(", ".join(twice), secrets.of(scope.parameters.values()))
         raise Invalid(
-            f"Template format error: The Outputs section contains duplicate Export names: [{', '.join(twice)}]. "
-            "Specify a unique name for each export."
+            f"Template format error: The Outputs section contains duplicate Export names: [{shown}]. Specify a "
+            "unique name for each export."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from laptop.providers.protocol import ResourceFailed
 from laptop.tests.cloudformation.conftest import Control, User, template, text, thing
 
 SECRET = "canary-4711"
@@ -33,6 +34,21 @@ def test_the_value_of_a_no_echo_parameter_reaches_the_resource_alone(control: Co
     assert "token=****" in json.dumps(shown, default=str)
     assert SECRET not in json.dumps(shown, default=str)
     assert SECRET not in told(user, "s")
+
+
+def test_a_service_that_quotes_a_no_echo_parameter_is_quoted_without_it(control: Control, user: User) -> None:
+    body = template(A=thing(Name="a", Value={"Ref": "Token"}))
+    body["Parameters"] = {"Token": {"Type": "String", "NoEcho": True}}
+    given = {"Parameters": [{"ParameterKey": "Token", "ParameterValue": SECRET}]}
+    control.things.orders.astonish["create", "a"] = ResourceFailed(f"Value '{SECRET}' at 'value' is wrong.")
+    stack = user.create("s", body, DisableRollback=True, **given)
+    assert stack["StackStatus"] == "CREATE_FAILED"
+    assert ("A", "CREATE_FAILED", "Value '****' at 'value' is wrong.") in user.events("s")
+    assert SECRET not in told(user, "s")
+
+    body["Outputs"] = {name: {"Value": "1", "Export": {"Name": {"Ref": "Token"}}} for name in "AB"}
+    _, said = user.refused("create_stack", StackName="t", TemplateBody=text(body), **given)
+    assert "duplicate Export names: [****]" in said
 
 
 def test_a_dynamic_reference_stays_as_it_is_written(control: Control, user: User) -> None:
