@@ -30,20 +30,20 @@ endif
 endif
 
 # uv is the installer: it reads the same pinned requirements as pip, with hashes, in a tenth of the time.
-$(VENV)/.complete: requirements-dev.txt laptop/pyproject.toml $(if $(OTHER),other-python)
+$(VENV)/.complete: requirements-dev.txt cfnbox/pyproject.toml $(if $(OTHER),other-python)
 	@$(or $(INTERPRETER),false) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@echo "Setting up $(VENV)$(if $(OTHER),: it is $(OTHER)) ..."
 	@$(INTERPRETER) -m venv $(if $(OTHER),--clear) $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
 	@$(BIN)/uv pip sync --quiet --system-certs --require-hashes --compile-bytecode --python $(BIN)/python requirements-dev.txt
-	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable ./laptop
+	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable ./cfnbox
 	@touch $@
 
 # Another order each time: a test that counts on another one is found out, and SEED=N has the order of a failure again.
 SEED := $(or $(SEED),$(shell date +%N))
 
-# Tests wait for processes and clocks half of the time: two for each core keep it busy. Each takes memory: twelve at most.
+# Tests wait for processes and clocks half of the time: two workers for each core keep it busy.
 WORKERS := $(or $(WORKERS),$(shell $(INTERPRETER) -c 'import os; print(min(12, 2 * (os.cpu_count() or 1)))'))
 
 test: setup lint ## Check and test everything, in any order (SEED=N: in that of another time; WORKERS=1: one by one)
@@ -69,11 +69,11 @@ lint: setup ## Check style and types
 fault-matrix: setup ## Try every fault in every call, and print what CloudFormation hears of each
 	@$(BIN)/python -m pytest --quiet --numprocesses auto --fault-matrix tests/faults/test_fault_matrix.py
 
-demo: setup ## Show the type at work on the laptop cloud
-	@$(BIN)/python -m laptop demo
+demo: setup ## Show the type at work on the local cloud
+	@$(BIN)/python -m cfnbox demo
 
 demo-svg: setup ## Record the demo as the picture in the README
-	@$(BIN)/python -m laptop demo --record assets/demo.svg
+	@$(BIN)/python -m cfnbox demo --record assets/demo.svg
 
 generate: setup ## Write what is generated: models, docs and role from the schema, attributes of AWS's types
 	@$(BIN)/python -m tools.generate
@@ -86,7 +86,7 @@ package: setup ## Build the registrable package in build/ and try it (TYPE_NAME=
 
 test-package: setup ## Run the contract and end-to-end tests on the package instead of the source
 	@$(MAKE) --no-print-directory package TYPE_NAME=
-	@$(BIN)/python -m laptop contract --code build/aws-sagemaker-model/function
+	@$(BIN)/python -m cfnbox contract --code build/aws-sagemaker-model/function
 	@$(BIN)/python -m pytest --quiet tests/e2e --code build/aws-sagemaker-model/function
 
 sam-local: setup ## Send the events of sam-tests/ to the function in SAM's container (needs a Docker engine)
@@ -95,13 +95,13 @@ sam-local: setup ## Send the events of sam-tests/ to the function in SAM's conta
 bench: setup ## Measure against the floor; writes bench/ and the README's table
 	@$(BIN)/python -m bench
 
-fuzz: setup ## Try up to 2,500 new examples of each property, of the type and of the laptop cloud
+fuzz: setup ## Try up to 2,500 new examples of each property, of the type and of the local cloud
 	@FUZZ=1 $(BIN)/python -m pytest --quiet --numprocesses auto -m hypothesis
 
 soak: setup ## Run 2,000 lifecycles through one handler process: it must keep its size
 	@$(BIN)/python -m tests.soak
 
-acceptance: setup ## Tell the type's whole story on the laptop cloud (LIVE=1: on a real account; it says first what it makes)
+acceptance: setup ## Tell the type's whole story on the local cloud (LIVE=1: on a real account; it says first what it makes)
 	@$(BIN)/python -m acceptance $(if $(LIVE),--live) $(if $(CONFIRM),--confirm $(CONFIRM)) $(if $(REMOVE),--remove $(REMOVE))
 
 endings: setup ## End every command by every signal, fifty times each on a busy machine: nothing may be left

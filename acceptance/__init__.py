@@ -1,1 +1,1 @@
-"""The type's whole story on an AWS account or on the laptop cloud, with what each answered."""
+"""The type's whole story on an AWS account or on the local cloud, with what each answered."""

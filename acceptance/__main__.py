@@ -1,6 +1,6 @@
-"""`python -m acceptance`: the story on the laptop cloud, or with --live on the account that the environment names.
+"""`python -m acceptance`: the story on the local cloud, or with --live on the account that the environment names.
 
-Each answer is kept beside that of a fresh laptop cloud, and the differences are printed.
+Each answer is kept beside that of a fresh local cloud, and the differences are printed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from acceptance.account import Account, StoryFailed, planned, remove
 from acceptance.interruption import Interruption
 from acceptance.recording import Recording, differences
 from acceptance.story import ROOT, Story, built_package
-from laptop import clients
-from laptop.events import LocalFailure
+from cfnbox.aws import clients
+from cfnbox.core.errors import LocalFailure
 from tools.function_package import BuildFailed
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def main(given: Sequence[str] | None = None) -> int:
         if arguments.live or arguments.remove:
             account = Account.of_environment(run, _region(), interruption)
             return _live(account, arguments.confirm, only_remove=bool(arguments.remove))
-        with _laptop_cloud(os.environ.get("AWS_ENDPOINT_URL")) as url:
+        with _local_cloud(os.environ.get("AWS_ENDPOINT_URL")) as url:
             return _compare(Account.of_cloud(run, url, interruption), ROOT / "build" / "acceptance.json")
     except _EXPECTED as problem:
         return _failed(str(problem))
@@ -91,11 +91,11 @@ def _live(account: Account, confirmed: str | None, *, only_remove: bool) -> int:
 
 
 def _compare(account: Account, file: Path) -> int:
-    """Tell the story there and on a fresh laptop cloud, keep both, and print where they differ."""
+    """Tell the story there and on a fresh local cloud, keep both, and print where they differ."""
     recording, function_package = Recording(account), built_package(account.type_name)
     if not _told(account, recording, function_package):
         return 1
-    with _laptop_cloud(None) as url:
+    with _local_cloud(None) as url:
         beside = Account.of_cloud(account.run, url, account.interruption)
         local = Recording(beside)
         if not _told(beside, local, function_package):
@@ -107,7 +107,7 @@ def _compare(account: Account, file: Path) -> int:
     for place, answer, said in found:
         _out.print(f"{place}\n  answered: {answer}\n  local:    {said}")
     _out.print(
-        f"{len(kept)} answers are kept in {file.relative_to(ROOT)}; {len(found)} differences from the laptop cloud"
+        f"{len(kept)} answers are kept in {file.relative_to(ROOT)}; {len(found)} differences from the local cloud"
     )
     return 0
 
@@ -139,20 +139,20 @@ def _removed(account: Account) -> bool:
 
 
 @contextmanager
-def _laptop_cloud(running: str | None) -> Iterator[str]:
+def _local_cloud(running: str | None) -> Iterator[str]:
     """The URL of the cloud that runs already, or of a fresh one that ends with the story."""
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     if running:
         yield clients.require_loopback(running)
         return
-    command = [sys.executable, "-m", "laptop", "up", "--port", "0"]
+    command = [sys.executable, "-m", "cfnbox", "up", "--port", "0"]
     # In a session of its own: Ctrl-C must not end it before everything is removed.
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             said = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout or ()))
             urls = [line.strip().partition("=")[2] for line in said if "AWS_ENDPOINT_URL=" in line]
             if not urls:
-                raise StoryFailed("The laptop cloud does not start: try laptop up.")
+                raise StoryFailed("cfnbox does not start: try cfnbox up.")
             yield urls[0]
         finally:
             process.terminate()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
-from laptop import clients
+from cfnbox.aws import clients
+from cfnbox.core.place import DEFAULT_REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ class StoryFailed(Exception):
 
 @dataclass(frozen=True)
 class Account:
-    """An account in a region. `run` is in every name and in no other run; `url` is that of a laptop cloud.
+    """An account in a region. `run` is in every name and in no other run; `url` is that of a local cloud.
 
     `interruption` ends the run before a call of its clients, once a signal has come.
     """
@@ -45,9 +46,9 @@ class Account:
 
     @classmethod
     def of_cloud(cls, run: str, url: str, interruption: Interruption) -> Account:
-        """The account of a laptop cloud."""
+        """The account of a local cloud."""
         number = clients.client("sts", url).get_caller_identity()["Account"]
-        return cls(run, clients.REGION, number, interruption, url)
+        return cls(run, DEFAULT_REGION, number, interruption, url)
 
     def client(self, service: str) -> Any:
         """A client of a service: of the cloud, or of AWS."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acceptance.account import Json, StoryFailed
-from laptop import clients
+from cfnbox import stack_client
 from tools import package
 from tools.template_move import AWS_TYPE, move
 
@@ -108,7 +108,7 @@ class Story:
         """A tag that somebody changed."""
         self._sagemaker.add_tags(ResourceArn=self._arn, Tags=[{"Key": "Stage", "Value": "broken"}])
         stack = self._account.name("model")
-        found = {one["LogicalResourceId"]: one for one in clients.detect_drift(self._cloudformation, stack)}
+        found = {one["LogicalResourceId"]: one for one in stack_client.detect_drift(self._cloudformation, stack)}
         kept = ("PropertyDifferences", "StackResourceDriftStatus")
         self._recording.keep("drift", {name: {key: one.get(key) for key in kept} for name, one in found.items()})
         _expect(found["Model"]["StackResourceDriftStatus"] == "MODIFIED", "the changed tag is found")
@@ -121,7 +121,7 @@ class Story:
             ModelName=name, ExecutionRoleArn=self._role, PrimaryContainer={"Image": container["Image"]}
         )
         properties = {"ExecutionRoleArn": self._role, "PrimaryContainer": {"Image": container["Image"]}}
-        change_set = clients.make_change_set(
+        change_set = stack_client.make_change_set(
             self._cloudformation, self._account.name("import"), self._model(properties, DeletionPolicy="Delete"),
             parameters={}, resources_to_import=[{
                 "ResourceType": self._account.type_name, "LogicalResourceId": "Model",
@@ -129,7 +129,7 @@ class Story:
             }],
         )  # fmt: skip
         _expect(change_set is not None, "there is something to import")
-        clients.execute(self._cloudformation, self._account.name("import"), change_set or {})
+        stack_client.execute(self._cloudformation, self._account.name("import"), change_set or {})
         self._rest("import", "IMPORT_COMPLETE")
 
     def mistakes_are_refused(self) -> None:
@@ -153,7 +153,7 @@ class Story:
             self._cloudformation.delete_stack(StackName=name)
 
     def sagemaker_answers(self) -> None:
-        """SageMaker's own words: the facts in laptop/sagemaker/."""
+        """SageMaker's own words: the facts in cfnbox/src/cfnbox/sagemaker/."""
         account, image = self._account, self._sagemaker.describe_model(ModelName=_name(self._arn))["PrimaryContainer"]
         absent = f"{self._arn.rpartition('/')[0]}/{account.name('absent')}"
         model = {"ModelName": account.name("api"), "ExecutionRoleArn": self._role,
@@ -190,11 +190,11 @@ class Story:
 
     def _deploy(self, what: str, template: str, *, tags: Json | None = None, **parameters: str) -> dict[str, str]:
         """Create a stack or update it; its outputs."""
-        made = clients.make_change_set(
+        made = stack_client.make_change_set(
             self._cloudformation, self._account.name(what), template, parameters=parameters, tags=tags
         )
         _expect(made is not None, f"{what} changes")
-        clients.execute(self._cloudformation, self._account.name(what), made or {})
+        stack_client.execute(self._cloudformation, self._account.name(what), made or {})
         stack = self._rest(what, "CREATE_COMPLETE", "UPDATE_COMPLETE")
         return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 

@@ -1,4 +1,4 @@
-"""The command line, process start included: `laptop up` until it is ready, and 50 models beside Terraform's."""
+"""The command line, process start included: `cfnbox up` until it is ready, and 50 models beside Terraform's."""
 
 import json
 import os
@@ -18,7 +18,7 @@ MODELS = 50
 READY_SECONDS, TERRAFORM_LIMIT = 1.0, 0.1
 _STARTS, _WARM_UP = 5, 1
 _ROUNDS = 3
-_LAPTOP = (sys.executable, "-m", "laptop")
+_CFNBOX = (sys.executable, "-m", "cfnbox")
 
 
 @dataclass(frozen=True)
@@ -33,29 +33,29 @@ class _Step:
 
 
 _STEPS = (
-    _Step("create", "laptop deploy", "terraform apply", MODELS, "one"),
-    _Step("change a tag of", "laptop deploy", "terraform apply", MODELS, "two"),
-    _Step("delete", "laptop delete", "terraform destroy", 0, ""),
+    _Step("create", "cfnbox deploy", "terraform apply", MODELS, "one"),
+    _Step("change a tag of", "cfnbox deploy", "terraform apply", MODELS, "two"),
+    _Step("delete", "cfnbox delete", "terraform destroy", 0, ""),
 )
 
 
 def ready_rows() -> Iterator[Row]:
     """Measure from the start of the process to the line that it prints when its address answers."""
     taken = [_start() for _ in range(_WARM_UP + _STARTS)][_WARM_UP:]
-    yield Row("`laptop up`: process start to ready", "what it may take", READY_SECONDS, median(taken), "s", 1.0)
+    yield Row("`cfnbox up`: process start to ready", "what it may take", READY_SECONDS, median(taken), "s", 1.0)
 
 
 def _start() -> float:
     started = time.perf_counter()
     with subprocess.Popen(
-        [*_LAPTOP, "up", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [*_CFNBOX, "up", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         line = process.stdout.readline()
         taken = time.perf_counter() - started
         process.terminate()
     if "ready" not in line:
-        raise RuntimeError("laptop up did not start")
+        raise RuntimeError("cfnbox up did not start")
     return taken
 
 
@@ -67,9 +67,9 @@ def terraform_rows() -> Iterator[Row]:
     with TemporaryDirectory(prefix="bench-") as folder, served("cloud") as url:
         terraform = Terraform(Path(folder), url, MODELS)
         # Unmeasured, so that Terraform too finds the cloud warm.
-        _timed(url, lambda step: _laptop(Path(folder), url, step))
+        _timed(url, lambda step: _cfnbox(Path(folder), url, step))
         theirs = _timed(url, lambda step: terraform.apply(step.stage) if step.models else terraform.destroy())
-        ours = [_timed(url, lambda step: _laptop(Path(folder), url, step)) for _ in range(_ROUNDS)]
+        ours = [_timed(url, lambda step: _cfnbox(Path(folder), url, step)) for _ in range(_ROUNDS)]
         versions = terraform.versions()
     for number, step in enumerate(_STEPS):
         yield Row(f"{step.what} {MODELS} models, `{step.ours}`", f"`{step.theirs}`, {versions}", theirs[number],
@@ -87,14 +87,14 @@ def _timed(url: str, take: Callable[[_Step], object]) -> list[float]:
     return seconds
 
 
-def _laptop(folder: Path, url: str, step: _Step) -> None:
+def _cfnbox(folder: Path, url: str, step: _Step) -> None:
     properties = {**MODEL, "Tags": [{"Key": "stage", "Value": {"Ref": "Stage"}}]}
     resource = {"Type": DEFINITION.type_name, "Properties": properties}
     resources = {f"Model{index}": resource for index in range(MODELS)}
     template = folder / "models.json"
     template.write_text(json.dumps({"Parameters": {"Stage": {"Type": "String"}}, "Resources": resources}))
     words = ["deploy", str(template), "--parameter", f"Stage={step.stage}"] if step.models else ["delete"]
-    finished([*_LAPTOP, *words, "--stack-name", "models", "--endpoint", url], ROOT, os.environ)
+    finished([*_CFNBOX, *words, "--stack-name", "models", "--endpoint", url], ROOT, os.environ)
 
 
 def _expect(url: str, step: _Step) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from bench.measure import Row, in_turns, median, served
 from bench.processes import run
 from bench.warm import DEFINITION, client
-from laptop.events import production_event
-from laptop.runtime import LambdaRuntime
+from cfnbox.handlers.events import production_event
+from cfnbox.handlers.runtime import LambdaRuntime
 
 MODELS, PAGE = 10_000, 100
 TIME_LIMIT, MEMORY_LIMIT = 1.2, 1.05

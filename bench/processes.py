@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.measure import MODEL, ROOT, Row, in_turns, median, served
 from bench.warm import DEFINITION
-from laptop.events import production_event
+from cfnbox.handlers.events import production_event
 from tools import package
 
 _STARTS, _WARM_UP = 10, 1

@@ -1,7 +1,7 @@
-"""What is measured against, in a process of its own: the local SageMaker, or the laptop cloud.
+"""What is measured against, in a process of its own: the local SageMaker, or the local cloud.
 
     python -m bench.server sagemaker MODELS     a SageMaker that has so many models
-    python -m bench.server cloud                the laptop cloud, as `laptop up` starts it in this folder
+    python -m bench.server cloud                the local cloud, as `cfnbox up` starts it in this folder
 
 Prints its URL and serves until stdin ends.
 """
@@ -10,12 +10,12 @@ import json
 import sys
 
 from bench.measure import MODEL, ROOT
-from laptop.cloud import Cloud
-from laptop.events import DEFAULT_ACCOUNT
-from laptop.projects import projects
-from laptop.sagemaker.api import Place
-from laptop.sagemaker.server import LocalSageMaker
-from laptop.sagemaker.service import answer
+from cfnbox.cloud import Cloud
+from cfnbox.core.place import DEFAULT_ACCOUNT
+from cfnbox.registry.projects import projects
+from cfnbox.sagemaker.api import Place
+from cfnbox.sagemaker.server import LocalSageMaker
+from cfnbox.sagemaker.service import answer
 
 REGION = "us-east-1"
 

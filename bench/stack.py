@@ -1,4 +1,4 @@
-"""Stacks of models on the laptop cloud: against a loop that makes the same models, and how soon they are checked."""
+"""Stacks of models on the local cloud: against a loop that makes the same models, and how soon they are checked."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from functools import partial
 
 from bench.measure import MODEL, Row, in_turns, median, served
 from bench.warm import DEFINITION, client
-from laptop import clients
+from cfnbox.aws import clients
 
 # How many models, and the most that a stack of them may take, as a multiple of the loop.
 LIMITS = {50: 3.0, 200: 2.0}

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from bench.measure import MODEL, finished
-from laptop.clients import CREDENTIALS, REGION
+from cfnbox.aws.clients import CREDENTIALS
+from cfnbox.core.place import DEFAULT_REGION
 
 _PROVIDER = "registry.terraform.io/hashicorp/aws"
 
@@ -57,7 +58,7 @@ class Terraform:
 
 def _configuration(url: str, models: int) -> dict[str, object]:
     provider = {
-        "region": REGION,
+        "region": DEFAULT_REGION,
         "access_key": CREDENTIALS["AWS_ACCESS_KEY_ID"],
         "secret_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         "skip_credentials_validation": True,

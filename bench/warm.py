@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import MODEL, ROOT, Row, in_turns, median, served
-from laptop import clients
-from laptop.definition import TypeDefinition
-from laptop.events import Action, production_event
-from laptop.runtime import LambdaRuntime
+from cfnbox.aws import clients
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers.events import Action, production_event
+from cfnbox.handlers.runtime import LambdaRuntime
 
 DEFINITION = TypeDefinition.load(ROOT / "aws-sagemaker-model.json")
 FLOOR, IN_PROCESS, RUNTIME = "kept boto3 client", "in process", "Lambda runtime"

@@ -15,9 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from laptop.definition import TypeDefinition
-    from laptop.events import Action
-    from laptop.sagemaker.server import LocalSageMaker
+    from cfnbox.core.type_definition import TypeDefinition
+    from cfnbox.handlers.events import Action
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "aws-sagemaker-model.json"
@@ -47,7 +47,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session")
 def _server() -> Iterator[LocalSageMaker]:
-    from laptop.sagemaker.server import LocalSageMaker
+    from cfnbox.sagemaker.server import LocalSageMaker
 
     with LocalSageMaker(port=0) as server:
         # Endpoint and region as Lambda's environment gives them; the type's clients are kept, so once is enough.
@@ -65,7 +65,7 @@ def sagemaker(_server: LocalSageMaker) -> LocalSageMaker:
 
 @pytest.fixture(scope="session")
 def definition() -> TypeDefinition:
-    from laptop.definition import TypeDefinition
+    from cfnbox.core.type_definition import TypeDefinition
 
     return TypeDefinition.load(SCHEMA)
 
@@ -93,7 +93,7 @@ def _client(_server: LocalSageMaker) -> Any:
 def invoke(sagemaker: LocalSageMaker, definition: TypeDefinition) -> Invoke:
     """Send an event to the Lambda entry point in this process, and return the JSON of its answer."""
     from aws_sagemaker_model.handlers import resource
-    from laptop.events import production_event
+    from cfnbox.handlers.events import production_event
 
     def send(action: Action, desired: Json | None = None, **event: Any) -> Json:
         return resource(production_event(definition, action, desired=desired, **event), None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from laptop.http_server import HttpServer
+from cfnbox.aws.http import HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

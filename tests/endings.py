@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING
 import psutil
 from rich.table import Table
 
-from laptop import clients
-from laptop.console import out
-from laptop.ending import Ending, run
+from cfnbox.aws import clients
+from cfnbox.cli.output import out
+from cfnbox.cli.shutdown import Ending, run
 from tests.conftest import MODEL, ROOT
 from tests.docker_engine import docker_engine
 
@@ -116,13 +116,13 @@ class _Started:
 
 
 def idle_cloud(folder: Path, numbers: tuple[signal.Signals, ...]) -> Ended:
-    """`laptop up` that has nothing to do."""
+    """`cfnbox up` that has nothing to do."""
     started, url = _cloud(folder)
     return started.end(numbers, url=url)
 
 
 def used_cloud(folder: Path, numbers: tuple[signal.Signals, ...]) -> Ended:
-    """`laptop up` after a Lambda function of a user's has run: ministack unpacks it and keeps its process."""
+    """`cfnbox up` after a Lambda function of a user's has run: ministack unpacks it and keeps its process."""
     started, url = _cloud(folder)
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
@@ -139,7 +139,7 @@ def used_cloud(folder: Path, numbers: tuple[signal.Signals, ...]) -> Ended:
 
 
 def hanging_cloud(folder: Path, numbers: tuple[signal.Signals, ...]) -> Ended:
-    """`laptop up` amid a stack operation whose handler hangs."""
+    """`cfnbox up` amid a stack operation whose handler hangs."""
     (folder / "hanging.py").write_text(HANGING)
     started, url = _cloud(folder, "--code", str(folder), "--handler", "hanging.resource")
     template = {"Resources": {"Model": {"Type": "AWS::SageMaker::Model", "Properties": MODEL}}}
@@ -151,8 +151,8 @@ def hanging_cloud(folder: Path, numbers: tuple[signal.Signals, ...]) -> Ended:
 
 
 def sagemaker(folder: Path, numbers: tuple[signal.Signals, ...]) -> Ended:
-    """`laptop sagemaker`."""
-    started = _Started(_laptop("sagemaker"), folder)
+    """`cfnbox sagemaker`."""
+    started = _Started(_cfnbox("sagemaker"), folder)
     return started.end(numbers, url=_url(started.line("http://").rpartition("(")[2]))
 
 
@@ -185,10 +185,10 @@ _SERVED = frozenset({0})
 # What was broken off has not succeeded: make ends by the signal, or with 2 when its recipe did.
 _BROKEN_OFF = frozenset({2, 129, 130, 143, *(-number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))})
 KINDS = {
-    "laptop up, idle": Kind(idle_cloud, _SERVED),
-    "laptop up, a function has run": Kind(used_cloud, _SERVED),
-    "laptop up, a handler hangs": Kind(hanging_cloud, _SERVED),
-    "laptop sagemaker": Kind(sagemaker, _SERVED),
+    "cfnbox up, idle": Kind(idle_cloud, _SERVED),
+    "cfnbox up, a function has run": Kind(used_cloud, _SERVED),
+    "cfnbox up, a handler hangs": Kind(hanging_cloud, _SERVED),
+    "cfnbox sagemaker": Kind(sagemaker, _SERVED),
     "make demo": Kind(demo, _BROKEN_OFF),
     "make sam-local": Kind(sam_local, _BROKEN_OFF),
 }
@@ -204,14 +204,14 @@ def ended(kind: str, signals: str) -> Ended:
 
 def _cloud(folder: Path, *arguments: str) -> tuple[_Started, str]:
     """A cloud that is ready, and its URL."""
-    started = _Started(_laptop("up", "--port", "0", *arguments), folder)
+    started = _Started(_cfnbox("up", "--port", "0", *arguments), folder)
     url = _url(started.line("AWS_ENDPOINT_URL"))
     started.line("Ctrl-C")
     return started, url
 
 
-def _laptop(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "laptop", *arguments]
+def _cfnbox(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "cfnbox", *arguments]
 
 
 def _make(target: str) -> list[str]:

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from rich.progress import Progress
 from rich.table import Table
 
-from laptop.console import out
-from laptop.definition import TypeDefinition
-from laptop.events import Action, production_event
-from laptop.runtime import LambdaRuntime
-from laptop.sagemaker.server import LocalSageMaker
+from cfnbox.cli.output import out
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers.events import Action, production_event
+from cfnbox.handlers.runtime import LambdaRuntime
+from cfnbox.sagemaker.server import LocalSageMaker
 from tests.conftest import IMAGE, MODEL, ROOT, SCHEMA, Json
 
 # A leak of one object for each lifecycle would show as far more than this, noise of the allocator as less.

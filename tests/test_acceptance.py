@@ -1,4 +1,4 @@
-"""The acceptance run on the laptop cloud: the whole story, an early end, and what it says of a real account."""
+"""The acceptance run on the local cloud: the whole story, an early end, and what it says of a real account."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ from acceptance.__main__ import main
 from acceptance.account import Account
 from acceptance.interruption import Interruption
 from acceptance.recording import differences, redacted
-from laptop import clients
+from cfnbox.aws import clients
 from tests.conftest import ROOT
 from tests.e2e.conftest import started_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-pytestmark = pytest.mark.slow(35)
 
 COMMAND = [sys.executable, "-m", "acceptance"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -59,7 +57,7 @@ def test_the_whole_story_leaves_nothing_and_comes_out_the_same_twice(url: str) -
         COMMAND, cwd=ROOT, env={**os.environ, "AWS_ENDPOINT_URL": url}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].endswith(" 0 differences from the laptop cloud")
+    assert done.stdout.splitlines()[-1].endswith(" 0 differences from the local cloud")
     assert _left(url) == []
     kept = json.loads((ROOT / "build" / "acceptance.json").read_text())
     assert kept["SageMaker: describe what is not there"]["answer"]["Error"]["Code"] == "ValidationException"

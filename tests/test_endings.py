@@ -4,15 +4,13 @@ import pytest
 
 from tests.endings import KINDS, SIGNALS, ended
 
-pytestmark = pytest.mark.slow(10)
-
 ONCE = (
-    ("laptop up, idle", "SIGINT"),
-    ("laptop up, idle", "SIGHUP"),
-    ("laptop up, a function has run", "SIGTERM"),
-    ("laptop up, a handler hangs", "SIGHUP"),
-    ("laptop up, a handler hangs", "SIGINT and SIGTERM"),
-    ("laptop sagemaker", "SIGTERM"),
+    ("cfnbox up, idle", "SIGINT"),
+    ("cfnbox up, idle", "SIGHUP"),
+    ("cfnbox up, a function has run", "SIGTERM"),
+    ("cfnbox up, a handler hangs", "SIGHUP"),
+    ("cfnbox up, a handler hangs", "SIGINT and SIGTERM"),
+    ("cfnbox sagemaker", "SIGTERM"),
     ("make demo", "SIGINT and SIGTERM"),
     ("make sam-local", "SIGHUP"),
 )

@@ -4,8 +4,6 @@ import pytest
 
 from tests.soak import is_flat, soak
 
-pytestmark = pytest.mark.slow(10)
-
 LEAKS = {
     "memory": "b'x' * 300_000",
     "descriptors": "open(__file__)",

@@ -1,6 +1,6 @@
 """Write what the schema is the source of: models, documentation, role and the schema that ships with the handlers.
 
-Beside that, what the laptop cloud takes from tables of cfn-lint (published_attributes.py).
+Beside that, what the local cloud takes from tables of cfn-lint (published_attributes.py).
 
     python -m tools.generate            write the files that differ
     python -m tools.generate --check    name the files that differ, write nothing, exit with 1 if there are any

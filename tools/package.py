@@ -23,12 +23,12 @@ from rich.table import Table
 from rpdk.core.project import Project
 from rpdk.python.codegen import Python312LanguagePlugin
 
-from laptop.definition import TypeDefinition
-from laptop.ending import Ending, run
-from laptop.events import follow, production_event
-from laptop.execution_environment import RuntimeUnavailable
-from laptop.runtime import LambdaRuntime
-from laptop.sagemaker.server import LocalSageMaker
+from cfnbox.cli.shutdown import Ending, run
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers.events import follow, production_event
+from cfnbox.handlers.execution_environment import RuntimeUnavailable
+from cfnbox.handlers.runtime import LambdaRuntime
+from cfnbox.sagemaker.server import LocalSageMaker
 from tools import function_package, generate, type_name
 from tools.function_package import BuildFailed
 

@@ -1,6 +1,6 @@
 """What Fn::GetAtt serves of AWS's own types, where their schemas do not say it: from the tables of cfn-lint.
 
-The laptop cloud reads the schemas that cfn-lint brings, and does not import cfn-lint, which takes half a second.
+cfnbox reads the schemas that cfn-lint brings, and does not import cfn-lint, which takes half a second.
 """
 
 import functools
@@ -11,7 +11,7 @@ from typing import Any
 from cfnlint.helpers import REGION_PRIMARY, REGIONS
 from cfnlint.schema.manager import ProviderSchemaManager
 
-PATH = "laptop/providers/published_attributes.json"
+PATH = "cfnbox/src/cfnbox/providers/published_attributes.json"
 
 
 @functools.cache

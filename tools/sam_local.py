@@ -23,9 +23,9 @@ from docker.errors import DockerException  # type: ignore[import-untyped]
 from rich.console import Console
 from werkzeug.serving import make_server
 
-from laptop.ending import Ending, run
-from laptop.processes import interrupt_children
-from laptop.sagemaker.server import LocalSageMaker, create_app
+from cfnbox.cli.shutdown import Ending, run
+from cfnbox.core.processes import interrupt_children
+from cfnbox.sagemaker.server import LocalSageMaker, create_app
 from tools.function_package import lambda_python
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,7 @@ class UnusableTypeName(ValueError):
 def check(type_name: str, own: str) -> str | None:
     """Return a warning about a type name, or None. Raises UnusableTypeName.
 
-    `own` is the name that the source tree carries: it may be built under a reserved namespace, for the laptop cloud
+    `own` is the name that the source tree carries: it may be built under a reserved namespace, for the local cloud
     and for tests, with a warning that no account can register it.
     """
     if not _FORM.fullmatch(type_name):
@@ -31,7 +31,7 @@ def check(type_name: str, own: str) -> str | None:
         )
     if namespace in RESERVED:
         return (
-            f"{type_name} serves tests and the laptop cloud. No account can register it: the namespace {namespace} "
+            f"{type_name} serves tests and the local cloud. No account can register it: the namespace {namespace} "
             "is reserved. For an account choose your own: make package TYPE_NAME=Acme::SageMaker::Model"
         )
     if namespace.lower() in map(str.lower, RESERVED):

@@ -11,11 +11,9 @@ from typing import Any
 
 import pytest
 
-from laptop.tests import forked_programs
-from laptop.tests.processes import Command
+import programs
+from programs import Command
 from tests.conftest import ROOT, SCHEMA, Invoke, Json
-
-pytestmark = pytest.mark.slow(20)
 
 INPUTS = {
     1: "a single container",
@@ -49,7 +47,7 @@ def forgetful_delete(_session, _request, _context):
 
 
 def _contract(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [forked_programs.program("laptop"), "contract", *arguments]
+    command = [programs.program("cfnbox"), "contract", *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False)
 
 

@@ -1,4 +1,4 @@
-"""A package, and AWS clients: the laptop cloud's registry, in front of moto's S3 and STS."""
+"""A package, and AWS clients: the local cloud's registry, in front of moto's S3 and STS."""
 
 import json
 from pathlib import Path
@@ -8,17 +8,17 @@ from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 from werkzeug import Request, Response
 
-from laptop.http_server import HttpServer
-from laptop.providers.protocol import Place
-from laptop.providers.published import PublishedTypes
-from laptop.refusal import Refused
-from laptop.registry.functions import Code, Runtime
-from laptop.registry.operations import Registry
-from laptop.registry.registrations import Registrations
-from laptop.registry.types import Types
-from laptop.tests.clients import SESSION
-from laptop.tests.registry.parcels import members, zipped
-from laptop.wire import Api, error_answer
+from cfnbox.aws.http import HttpServer
+from cfnbox.aws.wire import Api, error_answer
+from cfnbox.core.errors import Refused
+from cfnbox.core.place import Place
+from cfnbox.providers.published import PublishedTypes
+from cfnbox.registry.functions import Code, Runtime
+from cfnbox.registry.operations import Registry
+from cfnbox.registry.registrations import Registrations
+from cfnbox.registry.types import Types
+from cloud_clients import SESSION
+from registry.parcels import members, zipped
 
 ACCOUNT = "123456789012"
 BUCKET = "acme-types"

@@ -1,4 +1,4 @@
-"""The walk-through of deploy/migration.md, command by command, with both types on the laptop cloud."""
+"""The walk-through of deploy/migration.md, command by command, with both types on the local cloud."""
 
 import itertools
 import json
@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from laptop import clients
-from laptop.tests import forked_programs
+import programs
+from cfnbox.aws import clients
+from cfnbox.core.place import DEFAULT_REGION
 from tests.deploy.commands import blocks_of, commands_of
 from tests.lint_rules.linting import lint
 from tools.template_move import move
-
-pytestmark = pytest.mark.slow(20)
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "deploy" / "migration.md"
@@ -40,7 +39,7 @@ class Walk:
 def url() -> Iterator[str]:
     """Where the cloud listens that the document has one start."""
     ((_, *up),) = commands_of(DOCUMENT, fenced=False)
-    command = [forked_programs.program("laptop"), *up, "--port", "0"]
+    command = [programs.program("cfnbox"), *up, "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -56,9 +55,9 @@ def walked(url: str) -> Walk:
     """The commands, run in one shell in their order; the first that fails ends it."""
     script = "\n".join(blocks_of(DOCUMENT))
     environment = {
-        "PATH": forked_programs.path(),
+        "PATH": programs.path(),
         "AWS_ENDPOINT_URL": url,
-        "AWS_DEFAULT_REGION": clients.REGION,
+        "AWS_DEFAULT_REGION": DEFAULT_REGION,
         **clients.CREDENTIALS,
     }
     bash = ["bash", "-euo", "pipefail", "-c", script]

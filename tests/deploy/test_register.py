@@ -1,4 +1,4 @@
-"""Registration with the laptop cloud's registry: nothing registered twice, and every failure in words."""
+"""Registration with the local cloud's registry: nothing registered twice, and every failure in words."""
 
 import base64
 import hashlib
@@ -10,8 +10,6 @@ import pytest
 
 from tests.deploy.registry import ACCOUNT, BUCKET, TYPE_NAME, Clients, write_package, write_unusable_package
 from tools import register
-
-pytestmark = pytest.mark.slow(15)
 
 EAST, WEST = "us-east-1", "eu-west-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/acme-execution"

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from cfnlint.decode import cfn_yaml
 from moto import mock_aws
 
-from laptop import clients
-from laptop.cloud import Cloud
-from laptop.tests.clients import SESSION
+from cfnbox.aws import clients
+from cfnbox.cloud import Cloud
+from cloud_clients import SESSION
 from tests.lint_rules.linting import lint
 
 ROOT = Path(__file__).resolve().parents[2]

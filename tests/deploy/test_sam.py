@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml
 
-from laptop.runtime import LambdaRuntime
-from laptop.sagemaker.server import LocalSageMaker
+from cfnbox.handlers.runtime import LambdaRuntime
+from cfnbox.sagemaker.server import LocalSageMaker
 from tools.function_package import lambda_python
 from tools.sam_local import ACTIONS, EVENTS, NO_DOCKER
-
-pytestmark = pytest.mark.slow(25)
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = json.loads((ROOT / ".rpdk-config").read_bytes())["runtime"]

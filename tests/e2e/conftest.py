@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from laptop import clients
-from laptop.cloud import Cloud
-from laptop.tests import forked_programs
-from laptop.tests.clients import as_a_waiter
+import programs
+from cfnbox import stack_client
+from cfnbox.aws import clients
+from cfnbox.cloud import Cloud
+from cloud_clients import as_a_waiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ REST_SECONDS = 60
 
 
 def local_command(*arguments: str) -> list[str]:
-    return [forked_programs.program("laptop"), *arguments]
+    return [programs.program("cfnbox"), *arguments]
 
 
 def descendants(pid: int) -> set[int]:
@@ -127,7 +128,7 @@ class Stack:
             time.sleep(0.05)
 
     def drift(self) -> dict[str, Any]:
-        drifts = clients.detect_drift(self.cloudformation, self.name)
+        drifts = stack_client.detect_drift(self.cloudformation, self.name)
         return {one["LogicalResourceId"]: one for one in drifts}
 
 

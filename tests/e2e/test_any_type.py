@@ -1,4 +1,4 @@
-"""The laptop cloud with a type it knows nothing of but the schema: a note whose handlers keep it in a file."""
+"""cfnbox with a type it knows nothing of but the schema: a note whose handlers keep it in a file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from laptop import clients
+from cfnbox.aws import clients
 from tests.e2e.conftest import NOTE, Stack, descendants, started_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-pytestmark = pytest.mark.slow(15)
 
 
 def arguments(notes: Path) -> list[str]:

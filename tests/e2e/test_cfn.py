@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from laptop.clients import DEFAULT_PORT
-from laptop.runtime import TYPE_FUNCTION
+from cfnbox.handlers.runtime import TYPE_FUNCTION
+from cfnbox.stack_client import DEFAULT_PORT
 from tests.e2e.conftest import ROOT, started_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-pytestmark = pytest.mark.slow(30)
 
 CFN = str(Path(sys.executable).with_name("cfn"))
 # The one thing that is not as at a user's: moto answers for STS, whose address cfn has in its code.
@@ -44,7 +42,7 @@ MODEL = {
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[list[str]]:
-    """The options that `laptop up` prints for cfn."""
+    """The options that `cfnbox up` prints for cfn."""
     with started_cloud() as (url, _):
         yield ["--endpoint", url, "--function-name", "TypeFunction"]
 
@@ -84,7 +82,7 @@ def _cfn(*arguments: str, cwd: Path = ROOT, sts: bool = False) -> subprocess.Com
 
 
 def test_cfn_test(endpoint: list[str]) -> None:
-    # All sets of inputs, and two of the fifteen tests: `laptop contract` runs all of them in its own test.
+    # All sets of inputs, and two of the fifteen tests: `cfnbox contract` runs all of them in its own test.
     selected = "contract_create_list or contract_update_read"
     done = _cfn("test", *endpoint, "--", "-p", "no:cacheprovider", "-k", selected, sts=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -104,7 +102,7 @@ def test_cfn_invoke(endpoint: list[str], tmp_path: Path) -> None:
 
 def test_the_documentation_gives_the_options_that_the_cloud_prints() -> None:
     shown = re.findall(
-        r"^cfn (?:test|invoke) (.*?TypeFunction)", (ROOT / "laptop" / "README.md").read_text(), re.MULTILINE
+        r"^cfn (?:test|invoke) (.*?TypeFunction)", (ROOT / "cfnbox" / "README.md").read_text(), re.MULTILINE
     )
     assert shown == [f"--endpoint http://127.0.0.1:{DEFAULT_PORT} --function-name {TYPE_FUNCTION}"] * 2
 
@@ -132,6 +130,6 @@ def test_cfn_submit_leaves_nothing_that_git_sees(clone: Path) -> None:
 
 def test_the_tests_of_the_project_do_not_come_between_cfn_and_its_own() -> None:
     # pytest loads tests/conftest.py wherever cfn is installed, where moto and the rest of the cloud may not be.
-    program = "import sys, tests.conftest; print(sorted({'boto3', 'moto', 'rich', 'laptop'} & sys.modules.keys()))"
+    program = "import sys, tests.conftest; print(sorted({'boto3', 'moto', 'rich', 'cfnbox'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr

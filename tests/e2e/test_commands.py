@@ -1,4 +1,4 @@
-"""`laptop`, as a user runs it."""
+"""`cfnbox`, as a user runs it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from laptop import clients
-from laptop.tests.processes import Command, environment_with
+from cfnbox.aws import clients
+from programs import Command, environment_with
 from tests.e2e.conftest import ROOT, local_command
 
 if TYPE_CHECKING:
-    from laptop.cloud import Cloud
-
-pytestmark = pytest.mark.slow(20)
+    from cfnbox.cloud import Cloud
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 TEMPLATE = """
@@ -64,18 +62,22 @@ def command() -> Command:
 
 def test_the_command_works_from_any_folder(tmp_path: Path) -> None:
     environment = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
-    for command in ([sys.executable, "-m", "laptop"], [str(Path(sys.executable).with_name("laptop"))]):
+    for command in ([sys.executable, "-m", "cfnbox"], [str(Path(sys.executable).with_name("cfnbox"))]):
         done = subprocess.run(
             [*command, "list"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stdout) == (1, "")
-        assert "No laptop cloud answers at http://127.0.0.1:9" in done.stderr
+        assert "No local cloud answers at http://127.0.0.1:9" in done.stderr
 
 
 def test_without_its_environment_one_line_says_what_to_do() -> None:
     # -S: Python without the packages of its environment.
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "laptop", "up"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-S", "-m", "cfnbox", "up"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "cfnbox/src")},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
@@ -162,7 +164,7 @@ def test_invoke_shows_each_progress_event(tmp_path: Path, cloud: Cloud, command:
 MISTAKES = {
     "another machine": (("list", "--endpoint", "https://cloudformation.us-east-1.amazonaws.com"), 1,
                         "is not an address of this machine"),
-    "no cloud": (("list", "--endpoint", "http://127.0.0.1:9"), 1, "Start one: laptop up"),
+    "no cloud": (("list", "--endpoint", "http://127.0.0.1:9"), 1, "Start one: cfnbox up"),
     "no file": (("deploy", "nowhere.yaml"), 1, "nowhere.yaml cannot be read"),
     "no stack": (("events", "--stack-name", "nowhere"), 1, "error: Stack [nowhere] does not exist"),
     "port": (("up", "--port", "99999"), 2, "99999 is no port: give a number from 1 to 65535, or 0 for any free one"),
@@ -220,7 +222,7 @@ def test_a_template_that_is_too_deep_is_refused(text: str, tmp_path: Path) -> No
     # In a process of its own, and no fork: some libraries raise Python's limit of recursions.
     file = tmp_path / "deep.yaml"
     file.write_text(text)
-    command = [sys.executable, "-m", "laptop", "deploy", str(file), "--endpoint", "http://127.0.0.1:9"]
+    command = [sys.executable, "-m", "cfnbox", "deploy", str(file), "--endpoint", "http://127.0.0.1:9"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == f"error: {file} is nested too deeply for a template.\n"
@@ -276,7 +278,7 @@ def test_an_invocation_is_in_the_region_that_is_meant(tmp_path: Path, cloud: Clo
 def test_without_a_command_there_is_help_with_examples(command: Command) -> None:
     done = command()
     assert done.returncode == 0
-    assert "laptop deploy TEMPLATE" in done.stdout.partition("examples:")[2]
+    assert "cfnbox deploy TEMPLATE" in done.stdout.partition("examples:")[2]
     assert done.stderr == ""
 
 
@@ -301,10 +303,10 @@ def test_the_exports_of_up_keep_the_proxys_exceptions() -> None:
 def test_bash_completes_commands_options_and_files() -> None:
     program = (
         'source <("$0" completion bash); '
-        'complete_at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_laptop; echo "${COMPREPLY[@]}"; }; '
-        "complete_at laptop dep; complete_at laptop deploy --para; complete_at laptop deploy READ"
+        'complete_at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_cfnbox; echo "${COMPREPLY[@]}"; }; '
+        "complete_at cfnbox dep; complete_at cfnbox deploy --para; complete_at cfnbox deploy READ"
     )
-    command = [str(shutil.which("bash")), "-c", program, str(Path(sys.executable).with_name("laptop"))]
+    command = [str(shutil.which("bash")), "-c", program, str(Path(sys.executable).with_name("cfnbox"))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == ["deploy", "--parameter", "README.md"], done.stderr
 
@@ -323,7 +325,7 @@ def _on_a_terminal(*arguments: str, url: str) -> str:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "AWS_ENDPOINT_URL": url, "TERM": "xterm"}
     # The installed command: rich looks for a terminal when it is imported, and a fork has imported it before.
-    command = [sys.executable, "-m", "laptop", *arguments]
+    command = [sys.executable, "-m", "cfnbox", *arguments]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
@@ -341,8 +343,8 @@ def test_what_is_only_simulated_is_said_or_refused(tmp_path: Path) -> None:
     file.write_text("Resources: {Application: {Type: AWS::CodeDeploy::Application}}\n")
     done = run("deploy", str(file), "--own-cloud")
     assert done.returncode == 0, done.stderr
-    assert "simulated: no such service on the laptop" in done.stdout
-    assert "Simulated, because the laptop has no such service: Application." in done.stderr
+    assert "simulated: no such service in cfnbox" in done.stdout
+    assert "Simulated, because cfnbox has no such service: Application." in done.stderr
 
     refused = run("deploy", str(file), "--own-cloud", "--strict")
     assert refused.returncode == 1

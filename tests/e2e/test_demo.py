@@ -17,8 +17,6 @@ from tests.e2e.conftest import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow(10)
-
 # What the story is about, in its order; each is looked for behind the one before.
 STORY = (
     r"is served at http://127\.0\.0\.1:\d+ after",
@@ -67,9 +65,9 @@ SURROUNDINGS = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.
 
 def _demo(cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "laptop", "demo"],
+        [sys.executable, "-m", "cfnbox", "demo"],
         cwd=cwd,
-        env={**os.environ, **SURROUNDINGS},
+        env={**os.environ, **SURROUNDINGS, "PYTHONPATH": str(cwd / "cfnbox" / "src")},
         capture_output=True,
         text=True,
         timeout=120,
@@ -108,7 +106,7 @@ def _lasting(text: str) -> str:
 
 
 def test_a_step_that_goes_wrong_stops_the_demo(tmp_path: Path) -> None:
-    for name in ("laptop", "src", "examples"):
+    for name in ("cfnbox", "src", "examples"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "aws-sagemaker-model.json", tmp_path)
     with (tmp_path / "src" / "aws_sagemaker_model" / "handlers.py").open("a") as handlers:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from laptop import clients
-from laptop.tests import forked_programs
+import programs
+from cfnbox.aws import clients
 from tests.e2e.conftest import ROOT, Stack, started_cloud
 
 if TYPE_CHECKING:
-    from laptop.cloud import Cloud
-
-pytestmark = pytest.mark.slow(25)
+    from cfnbox.cloud import Cloud
 
 EXAMPLES = ROOT / "examples"
 
@@ -230,7 +228,7 @@ def test_examples_lint_clean() -> None:
     arguments = command.replace("examples/*.yaml", " ".join(templates)).split()
 
     run = subprocess.run(
-        [forked_programs.program("cfn-lint"), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [programs.program("cfn-lint"), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

@@ -12,13 +12,11 @@ from typing import Any
 
 import pytest
 
-from laptop.definition import TypeDefinition
-from laptop.events import follow, production_event
-from laptop.execution_environment import HandlerCrashed, RuntimeUnavailable
-from laptop.runtime import LambdaRuntime
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers.events import follow, production_event
+from cfnbox.handlers.execution_environment import HandlerCrashed, RuntimeUnavailable
+from cfnbox.handlers.runtime import LambdaRuntime
 from tests.e2e.conftest import NOTE, descendants
-
-pytestmark = pytest.mark.slow(10)
 
 DEFINITION = TypeDefinition.load(NOTE / "example-notes-note.json")
 

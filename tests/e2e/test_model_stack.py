@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from laptop import clients
-from laptop.tests import forked_programs
+import programs
+from cfnbox.aws import clients
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from laptop.cloud import Cloud
+    from cfnbox.cloud import Cloud
     from tests.e2e.conftest import Stack
-
-pytestmark = pytest.mark.slow(10)
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 ROLE = "arn:aws:iam::123456789012:role/execution"
@@ -332,7 +330,7 @@ Outputs:
 
     def aws(command: str) -> str:
         done = subprocess.run(
-            [forked_programs.program("aws"), *command.split()],
+            [programs.program("aws"), *command.split()],
             env=environment,
             capture_output=True,
             text=True,

@@ -15,7 +15,7 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from bench import plot, readme
-from laptop.tests.processes import Command
+from programs import Command
 from tests.conftest import SCHEMA
 from tests.e2e.conftest import ROOT, started_cloud
 
@@ -41,12 +41,12 @@ ELSEWHERE = {
     ("make", "package"): "tests/package/test_package.py",
     ("python", "-m", "tools.register"): "tests/deploy/test_register.py",
     ("python", "-m", "tools.move_template"): "tests/deploy/test_move_template.py",
-    ("laptop", "contract"): "tests/contract/test_contract.py",
+    ("cfnbox", "contract"): "tests/contract/test_contract.py",
 }
 LOCAL = [
     command
     for command in COMMANDS
-    if command[0] == "laptop" and tuple(command[:2]) not in ELSEWHERE and command[1] != "up"
+    if command[0] == "cfnbox" and tuple(command[:2]) not in ELSEWHERE and command[1] != "up"
 ]
 
 
@@ -65,14 +65,14 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """`laptop up`, as the README starts it, ended as its reader does."""
+    """`cfnbox up`, as the README starts it, ended as its reader does."""
     with started_cloud() as (url, process):
         yield url
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
 
 
-def test_the_commands_of_the_laptop_cloud_work_one_after_the_other(url: str, words: dict[str, str]) -> None:
+def test_the_commands_of_the_local_cloud_work_one_after_the_other(url: str, words: dict[str, str]) -> None:
     assert len(LOCAL) >= 5
     for command in LOCAL:
         done = Command(ROOT)(*(words.get(word, word) for word in command[1:]), url=url)
@@ -80,7 +80,7 @@ def test_the_commands_of_the_laptop_cloud_work_one_after_the_other(url: str, wor
 
 
 def test_every_other_command_is_run_somewhere() -> None:
-    others = [command for command in COMMANDS if command not in LOCAL and command[:2] != ["laptop", "up"]]
+    others = [command for command in COMMANDS if command not in LOCAL and command[:2] != ["cfnbox", "up"]]
     for command in others:
         start = next(start for start in ELSEWHERE if command[: len(start)] == list(start))
         assert start[-1].rpartition(".")[2] in (ROOT / ELSEWHERE[start]).read_text(encoding="utf-8"), command

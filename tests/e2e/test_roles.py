@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from laptop import clients
+from cfnbox.aws import clients
 
 if TYPE_CHECKING:
-    from laptop.cloud import Cloud
+    from cfnbox.cloud import Cloud
     from tests.e2e.conftest import Stack
-
-pytestmark = pytest.mark.slow(5)
 
 CONTAINER = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"}
 WITHOUT, WITH = ["ec2.amazonaws.com"], ["ec2.amazonaws.com", "sagemaker.amazonaws.com"]

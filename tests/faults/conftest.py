@@ -12,8 +12,8 @@ from botocore.retries.standard import ExponentialBackoff
 
 from aws_sagemaker_model import creation, handlers
 from aws_sagemaker_model.handlers import resource
-from laptop.events import follow
-from laptop.sagemaker.server import LocalSageMaker
+from cfnbox.handlers.events import follow
+from cfnbox.sagemaker.server import LocalSageMaker
 from tests.faults.situations import Deliver, Json, Service
 
 

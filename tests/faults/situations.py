@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from laptop.definition import TypeDefinition
-from laptop.events import Action, new_token, production_event
-from laptop.sagemaker.api import OPERATIONS, Place
-from laptop.sagemaker.server import LocalSageMaker
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers.events import Action, new_token, production_event
+from cfnbox.sagemaker.api import OPERATIONS, Place
+from cfnbox.sagemaker.server import LocalSageMaker
 from tests.conftest import ARTIFACTS, IMAGE, ROLE, SCHEMA
 
 Json = dict[str, Any]

@@ -10,11 +10,9 @@ from botocore.config import Config
 
 from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import HandlerSession
-from laptop.events import reinvocation
-from laptop.sagemaker.faults import FAULTS, READS_OF_A_MODEL, When
+from cfnbox.handlers.events import reinvocation
+from cfnbox.sagemaker.faults import FAULTS, READS_OF_A_MODEL, When
 from tests.faults.situations import ARN, BYSTANDER, CANARY, SITUATIONS, outcome
-
-pytestmark = pytest.mark.slow(25)
 
 # Seconds. A silence is longer than the client listens; a busy machine's answer is not, three times in a row.
 LISTENS = 0.25

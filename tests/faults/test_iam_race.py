@@ -5,7 +5,7 @@ import json
 import pytest
 
 from aws_sagemaker_model import handlers
-from laptop.events import follow, reinvocation
+from cfnbox.handlers.events import follow, reinvocation
 from tests.faults.situations import ARN, BEFORE, CANARY, SITUATIONS, THEIRS, outcome
 
 RACES = ("iam-race-role", "iam-race-role-older", "iam-race-data", "iam-race-image", "iam-race-repository")

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from laptop.events import InvocationFailed
-from laptop.http_server import ConnectionDropped, HttpServer
-from laptop.runtime import LambdaRuntime
+from cfnbox.aws.http import ConnectionDropped, HttpServer
+from cfnbox.handlers.events import InvocationFailed
+from cfnbox.handlers.runtime import LambdaRuntime
 from tests.conftest import ROOT
 from tests.faults.situations import BYSTANDER, SITUATIONS, outcome
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 from cfnlint.decode import cfn_yaml
 
-from laptop.events import follow
+from cfnbox.handlers.events import follow
 from tests.conftest import ROOT
 from tests.faults.situations import ARN, BEFORE, DEFINITION, MODEL, NAMED, SITUATIONS, THEIRS, Situation, tag_list
 

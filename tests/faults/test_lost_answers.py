@@ -4,7 +4,7 @@ import pytest
 from botocore.retries.quota import RetryQuota
 
 from aws_sagemaker_model import creation
-from laptop.events import follow, reinvocation
+from cfnbox.handlers.events import follow, reinvocation
 from tests.conftest import IMAGE
 from tests.faults.situations import (
     AFTER,

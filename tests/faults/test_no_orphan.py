@@ -8,7 +8,7 @@ from botocore.config import Config
 
 from aws_sagemaker_model import session, telemetry
 from aws_sagemaker_model.session import HandlerSession
-from laptop.events import follow
+from cfnbox.handlers.events import follow
 from tests.faults.conftest import Context
 from tests.faults.situations import ARN, BEFORE, BYSTANDER, SITUATIONS, Situation, outcome
 

@@ -7,15 +7,13 @@ import pytest
 
 from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import HandlerSession
-from laptop.events import new_token, production_event
-from laptop.http_server import HttpServer
-from laptop.runtime import LambdaRuntime
-from laptop.sagemaker.faults import FAULTS, Fault, When
+from cfnbox.aws.http import HttpServer
+from cfnbox.handlers.events import new_token, production_event
+from cfnbox.handlers.runtime import LambdaRuntime
+from cfnbox.sagemaker.faults import FAULTS, Fault, When
 from tests.conftest import ROOT
 from tests.faults.canaries import MARK, models, pointers, settable
 from tests.faults.situations import ARN, DEFINITION, SITUATIONS, STACK, outcome, tag_list
-
-pytestmark = pytest.mark.slow(10)
 
 MODELS = models()
 LOG_GROUP = "aws-sagemaker-model-logs"

@@ -8,11 +8,9 @@ from botocore.config import Config
 
 from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import CONNECT_TIMEOUT, MARGIN, READ_TIMEOUT, HandlerSession
-from laptop.events import reinvocation
+from cfnbox.handlers.events import reinvocation
 from tests.faults.conftest import Context
 from tests.faults.situations import ARN, SITUATIONS, outcome
-
-pytestmark = pytest.mark.slow(10)
 
 # Seconds that one try may take; with less than that and a margin to answer in, there is no try.
 LONGEST_TRY = CONNECT_TIMEOUT + READ_TIMEOUT

@@ -19,11 +19,9 @@ from cfnlint.runner import Runner
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from cfnlint.template import Template
 
+import programs
 from aws_sagemaker_model import validation
-from laptop.tests import forked_programs
 from tests.lint_rules.linting import DATA, ROOT, RULES, Findings, lint
-
-pytestmark = pytest.mark.slow(20)
 
 TEMPLATES = sorted(path.name for path in DATA.glob("*.*"))
 # How a template is checked that is not checked as it is.
@@ -189,7 +187,7 @@ def test_a_function_anywhere_is_unknown_and_never_wrong(template: str, function:
 
 def command_line(*arguments: str, directory: Path) -> str:
     """Run cfn-lint in a process of its own, away from this repository, and return what it prints."""
-    command = [forked_programs.program("cfn-lint"), *arguments, "--format", "parseable"]
+    command = [programs.program("cfn-lint"), *arguments, "--format", "parseable"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory)}
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False).stdout
 

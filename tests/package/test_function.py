@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from werkzeug.serving import make_server
 
-from laptop.cloud import Cloud
-from laptop.definition import TypeDefinition
-from laptop.events import production_event
-from laptop.sagemaker.server import LocalSageMaker, create_app
-from laptop.tests import forked_programs
+import programs
+from cfnbox.cloud import Cloud
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers.events import production_event
+from cfnbox.sagemaker.server import LocalSageMaker, create_app
 from tests.conftest import MODEL, ROOT, SCHEMA
 from tests.e2e.conftest import Stack
 from tests.package.conftest import NAME
@@ -123,7 +123,7 @@ class TestInTheCloud:
             shutil.copy(path, tmp_path)
         command = ["contract", "--code", str(function), "--schema", str(schema), "--inputs", str(tmp_path)]
         ran = subprocess.run(
-            [forked_programs.program("laptop"), *command], cwd=ROOT, capture_output=True, text=True, check=False
+            [programs.program("cfnbox"), *command], cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert "contract tests passed: 13 passed, 2 skipped, 0 failed" in ran.stdout

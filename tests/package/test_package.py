@@ -25,8 +25,6 @@ from tools.function_package import LEFT_OUT, BuildFailed
 from tools.package import Package
 from tools.registration import Package as RegistrablePackage
 
-pytestmark = pytest.mark.slow(10)
-
 MODEL_FILE = "botocore/data/sagemaker/2017-07-24/service-2.json"
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from laptop.tests.chance import FUZZ
+from hypothesis_settings import FUZZ
 from tests.conftest import IMAGE, SCHEMA, Json
 
 TYPE = json.loads(SCHEMA.read_text())

@@ -5,9 +5,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laptop.definition import TypeDefinition
-from laptop.events import ACTIONS, production_event
-from laptop.tests.chance import tried
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers.events import ACTIONS, production_event
+from hypothesis_settings import property_test
 from tests.conftest import IMAGE, MODEL
 from tests.property.strategies import TYPE, replaced
 
@@ -66,13 +66,13 @@ def paths(value, path=()):
             yield from paths(member, (*path, name))
 
 
-@tried(2)
+@property_test(2)
 @given(event=ANYTHING)
 def test_an_event_that_is_anything_is_refused(sagemaker, event):
     assert answered(sagemaker, event)["status"] == "FAILED"
 
 
-@tried()
+@property_test()
 @given(action=st.sampled_from(ACTIONS), properties=ANYTHING, previous=ANYTHING)
 def test_properties_that_are_anything_are_answered(sagemaker, action, properties, previous):
     event = whole(action)
@@ -80,7 +80,7 @@ def test_properties_that_are_anything_are_answered(sagemaker, action, properties
     answered(sagemaker, event)
 
 
-@tried()
+@property_test()
 @given(action=st.sampled_from(ACTIONS), data=st.data(), anything=ANYTHING)
 def test_an_event_with_anything_in_a_place_is_answered(sagemaker, action, data, anything):
     event = whole(action)

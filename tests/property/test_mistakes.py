@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from laptop.tests.chance import tried
+from hypothesis_settings import property_test
 from tests.conftest import IMAGE, MODEL
 from tests.property.strategies import matching, models, places, replaced
 
@@ -178,7 +178,7 @@ def _assert_refused(answer, pointer, logged):
     assert not [line for line in logged if SECRET in line]
 
 
-@tried()
+@property_test()
 @given(broken=broken_by_schema() | broken_by_rule())
 def test_a_mistake_is_told_and_nothing_is_made(sagemaker, invoke, client, logged, broken):
     model, pointer = broken
@@ -189,7 +189,7 @@ def test_a_mistake_is_told_and_nothing_is_made(sagemaker, invoke, client, logged
     assert client.list_models()["Models"] == []
 
 
-@tried(5)
+@property_test(5)
 @given(broken=broken_by_schema() | broken_by_rule())
 def test_a_mistake_in_an_update_changes_nothing(sagemaker, invoke, logged, broken):
     sagemaker.reset()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from laptop.tests.chance import tried
+from hypothesis_settings import property_test
 from tests.property.strategies import (
     CREATE_ONLY,
     READ_ONLY,
@@ -34,7 +34,7 @@ def succeed(invoke):
     return send
 
 
-@tried(3)
+@property_test(3)
 @given(asked=models(), wanted=TAG_SETS, shuffled=st.randoms(use_true_random=False))
 def test_what_is_asked_for_is_what_is_there(sagemaker, invoke, succeed, asked, wanted, shuffled):
     sagemaker.reset()
@@ -61,7 +61,7 @@ def test_what_is_asked_for_is_what_is_there(sagemaker, invoke, succeed, asked, w
     assert unordered(again | {"CreationTime": ""}) == unordered(read | {"CreationTime": ""})
 
 
-@tried(5)
+@property_test(5)
 @given(asked=models(), data=st.data())
 def test_nothing_but_tags_changes_in_place(sagemaker, invoke, succeed, asked, data):
     sagemaker.reset()

@@ -13,8 +13,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from laptop.events import production_event
-from laptop.tests.chance import tried
+from cfnbox.handlers.events import production_event
+from hypothesis_settings import property_test
 from tests.conftest import MODEL
 from tests.property.strategies import TAG_KEYS, TAG_VALUES, tag_list
 
@@ -151,5 +151,5 @@ def test_tags_follow_the_stack_and_leave_those_of_others(sagemaker, client, defi
     fixtures = {"sagemaker": sagemaker, "client": client, "definition": definition}
     run_state_machine_as_test(
         type("TagHistory", (TagHistory,), fixtures),
-        settings=tried(10, stateful_step_count=10),
+        settings=property_test(10, stateful_step_count=10),
     )

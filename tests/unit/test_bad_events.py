@@ -2,8 +2,8 @@
 
 import pytest
 
-from laptop.definition import TypeDefinition
-from laptop.events import production_event
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers.events import production_event
 from tests.conftest import MODEL, SCHEMA
 
 DEFINITION = TypeDefinition.load(SCHEMA)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from laptop.definition import TypeDefinition
+from cfnbox.core.type_definition import TypeDefinition
 from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE, SCHEMA
 
 CONTAINER = MODEL["PrimaryContainer"]

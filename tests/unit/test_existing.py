@@ -2,8 +2,8 @@
 
 import pytest
 
-from laptop.events import DEFAULT_ACCOUNT
-from laptop.sagemaker.api import Place
+from cfnbox.core.place import DEFAULT_ACCOUNT
+from cfnbox.sagemaker.api import Place
 from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/risk/1"

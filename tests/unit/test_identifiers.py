@@ -2,11 +2,10 @@
 
 import pytest
 
-from laptop.events import DEFAULT_ACCOUNT, follow, production_event, reinvocation
-from laptop.sagemaker.api import Place
+from cfnbox.core.place import DEFAULT_ACCOUNT
+from cfnbox.handlers.events import follow, production_event, reinvocation
+from cfnbox.sagemaker.api import Place
 from tests.conftest import MODEL
-
-pytestmark = pytest.mark.slow(20)
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
 NAMED = {**MODEL, "ModelName": "Scorer"}

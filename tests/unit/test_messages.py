@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from laptop.sagemaker.faults import FAULTS, Fault, When
+from cfnbox.sagemaker.faults import FAULTS, Fault, When
 from tests.conftest import MODEL, SCHEMA
 
 # The pattern of a value that may be any text: nothing can break it.

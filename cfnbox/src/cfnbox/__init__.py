@@ -1,0 +1,1 @@
+"""cfnbox: development only, never part of the package."""

@@ -1,0 +1,1 @@
+"""AWS's protocols, by botocore's service models."""

@@ -1,0 +1,45 @@
+"""boto3 clients of a cloud on this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.parse
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from cfnbox.core.errors import LocalFailure
+from cfnbox.core.place import DEFAULT_REGION
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+class NotLoopback(LocalFailure):
+    """The endpoint is not on this machine; the message names it."""
+
+
+def require_loopback(url: str) -> str:
+    """The URL, if it is on this machine: these commands must never reach a real account."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise NotLoopback(f"{url} is not an address of this machine; give --endpoint http://127.0.0.1:PORT.")
+    return url
+
+
+def client(service: str, url: str, region: str = DEFAULT_REGION) -> Any:
+    """A client of the cloud at that loopback URL, with credentials that no real account knows."""
+    # Its types want the service as a literal.
+    make: Any = boto3.client
+    return make(
+        service,
+        endpoint_url=require_loopback(url),
+        region_name=region,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"total_max_attempts": 1}),
+    )

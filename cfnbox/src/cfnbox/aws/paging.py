@@ -1,0 +1,37 @@
+"""Pages of lists, and the tokens that lead from one to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from cfnbox.core.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cfnbox.core.paths import Json
+
+_PER_PAGE = 100
+Item = TypeVar("Item")
+
+
+def page(items: Sequence[Item], request: Json, member: str, size: int = _PER_PAGE) -> Json:
+    """The page that a request asks for under the member's name, with the NextToken of the next one."""
+    start = _position(request.get("NextToken"), len(items))
+    end = start + min(int(request.get("MaxResults", size)), size)
+    return {member: list(items[start:end]), **({"NextToken": str(end)} if end < len(items) else {})}
+
+
+def page_backwards(items: Sequence[Item], request: Json, member: str) -> Json:
+    """The same, newest first, of a list that grows at its end: a page is not moved by what comes meanwhile."""
+    end = len(items) if request.get("NextToken") is None else _position(request["NextToken"], len(items))
+    start = max(end - _PER_PAGE, 0)
+    return {member: list(reversed(items[start:end])), **({"NextToken": str(start)} if start else {})}
+
+
+def _position(token: str | None, length: int) -> int:
+    if token is None:
+        return 0
+    if not (token.isascii() and token.isdigit() and int(token) <= length):
+        raise Invalid("Invalid NextToken: it is not one that a former page came with.")
+    return int(token)

@@ -1,0 +1,156 @@
+"""Requests against the shapes of botocore's service models, refused in the words that AWS's services share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import regex
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from cfnbox.core.errors import Refused
+
+if TYPE_CHECKING:
+    from cfnbox.core.paths import Json
+
+# JSON can spell half of a surrogate pair, which is no text.
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_NUMBERS = ("integer", "long", "float", "double")
+
+
+def checked(shape: StructureShape | None, request: object, code: str = "ValidationException") -> Json:
+    """The request as a service understands it: nulls and unknown members left out, every value checked.
+
+    Raises Refused: SerializationException for a value of the wrong JSON type, else that code with every violation.
+    """
+    if not isinstance(request, dict) or shape is None:
+        raise _unreadable()
+    understood: Json = _understood(shape, request)
+    violations = list(_violations(shape, understood, ""))
+    if violations:
+        plural = "" if len(violations) == 1 else "s"
+        raise Refused(code, f"{len(violations)} validation error{plural} detected: {'; '.join(violations)}")
+    return understood
+
+
+def _unreadable() -> Refused:
+    # The service's JSON layer answers a body it cannot read without any text.
+    return Refused("SerializationException", "")
+
+
+def _is_structure(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+_JSON_TYPES: dict[str, Callable[[Any], bool]] = {
+    "structure": _is_structure,
+    "map": _is_structure,
+    "list": lambda value: isinstance(value, list),
+    "string": lambda value: isinstance(value, str) and not HALF_CHARACTER.search(value),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "long": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "double": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "timestamp": lambda value: isinstance(value, int | float | str | datetime) and not isinstance(value, bool),
+    "blob": lambda value: isinstance(value, str | bytes),
+}
+
+
+def _understood(shape: Shape, value: Any) -> Any:
+    if not _JSON_TYPES[shape.type_name](value):
+        raise _unreadable()
+    if isinstance(shape, StructureShape):
+        members = shape.members
+        return {k: _understood(members[k], v) for k, v in value.items() if k in members and v is not None}
+    if isinstance(shape, ListShape):
+        return [_understood(shape.member, item) for item in value]
+    if isinstance(shape, MapShape):
+        return {key: _understood(shape.value, item) for key, item in value.items()}
+    return _seconds(value) if shape.type_name == "timestamp" else value
+
+
+def _seconds(value: float | str | datetime) -> float:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if not isinstance(value, str):
+        return float(value)
+    try:
+        return datetime.fromisoformat(value).timestamp()
+    except ValueError:
+        raise _unreadable() from None
+
+
+def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    for constraint in _broken(shape, value):
+        yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {constraint}"
+    if isinstance(shape, StructureShape):
+        yield from _structure_violations(shape, value, path)
+    elif isinstance(shape, ListShape) and isinstance(shape.member, StructureShape):
+        for position, item in enumerate(value, 1):
+            yield from _violations(shape.member, item, f"{path}.{position}.member")
+
+
+def _structure_violations(shape: StructureShape, value: Json, path: str) -> Iterator[str]:
+    for name, member in shape.members.items():
+        member_path = f"{path}.{_camel(name)}" if path else _camel(name)
+        if name in value:
+            yield from _violations(member, value[name], member_path)
+        elif name in shape.required_members:
+            yield f"Value null at '{member_path}' failed to satisfy constraint: Member must not be null"
+
+
+def _broken(shape: Shape, value: Any) -> Iterator[str]:
+    """The constraints of one value that it does not meet; those of a list's or map's members come as one."""
+    yield from (text for text, met in _constraints(shape) if not met(value))
+    if isinstance(shape, ListShape) and not isinstance(shape.member, StructureShape):
+        yield from _broken_members("Member must satisfy constraint", shape.member, value)
+    elif isinstance(shape, MapShape):
+        yield from _broken_members("Map keys must satisfy constraint", shape.key, value)
+        yield from _broken_members("Map value must satisfy constraint", shape.value, value.values())
+
+
+def _broken_members(text: str, member: Shape, values: Any) -> Iterator[str]:
+    constraints = _constraints(member)
+    if any(not met(value) for value in values for _, met in constraints):
+        yield f"{text}: [{', '.join(constraint for constraint, _ in constraints)}]"
+
+
+Constraint = tuple[str, Callable[[Any], bool]]
+
+
+@cache
+def _constraints(shape: Shape) -> list[Constraint]:
+    what, size = ("value", lambda v: v) if shape.type_name in _NUMBERS else ("length", len)
+    limits, found = shape.metadata, list[Constraint]()
+    if (highest := limits.get("max")) is not None:
+        text = f"Member must have {what} less than or equal to {highest}"
+        found.append((text, lambda v: size(v) <= highest))
+    if (lowest := limits.get("min")) is not None:
+        text = f"Member must have {what} greater than or equal to {lowest}"
+        found.append((text, lambda v: size(v) >= lowest))
+    if pattern := limits.get("pattern"):
+        # The patterns are Java's: they match the whole, \d and \s are ASCII, and \p{...} is Unicode.
+        matches = regex.compile(pattern, 0 if r"\p{" in pattern else regex.ASCII).fullmatch
+        text = f"Member must satisfy regular expression pattern: {pattern}"
+        found.append((text, lambda v: matches(v) is not None))
+    if values := limits.get("enum"):
+        text = f"Member must satisfy enum value set: [{', '.join(values)}]"
+        found.append((text, lambda v: v in values))
+    return found
+
+
+def _camel(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+def _shown(value: Any) -> str:
+    """A value in the words of the service, which are those of Java's toString."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}={_shown(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown(item) for item in value) + "]"
+    return str(value)

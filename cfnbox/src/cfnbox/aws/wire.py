@@ -1,0 +1,121 @@
+"""AWS's protocols, read and written by botocore's own service models: an API is a table of operations on dicts."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+import uuid
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+import botocore.loaders
+from moto.core.model import ServiceModel
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.serialize import SerializationContext, get_serializer_class
+from werkzeug.datastructures import MultiDict
+
+from cfnbox.aws import shapes
+from cfnbox.aws.waiters import Waiters
+from cfnbox.core.errors import Refused
+from cfnbox.core.place import DEFAULT_ACCOUNT, Place
+
+if TYPE_CHECKING:
+    from cfnbox.aws.http import Answer
+    from cfnbox.core.paths import Json
+
+Operation = Callable[[Place, "Json"], "Json | None"]
+_SIGNED = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
+_ACCOUNT = re.compile(r"\d{12}")
+_DEFAULT_REGION = "us-east-1"
+
+
+@cache
+def service_model(service: str) -> Any:
+    """botocore's model of a service, in the form that moto's parsers and serializers read."""
+    loader = botocore.loaders.Loader(include_default_search_paths=True)
+    return ServiceModel(loader.load_service_model(service, "service-2"), service)
+
+
+def place_of(headers: Mapping[str, str]) -> Place:
+    """Account and region of a signed request; an access key that is twelve digits names the account, as in moto."""
+    signed = _SIGNED.search(headers.get("authorization", ""))
+    if signed is None:
+        return Place(_DEFAULT_REGION)
+    return Place(signed["region"], signed["key"] if _ACCOUNT.fullmatch(signed["key"]) else DEFAULT_ACCOUNT)
+
+
+class Api:
+    """One service: its operations by botocore's names. An operation raises Refused to answer an error.
+
+    Operations that botocore knows and the table lacks are refused by name. `waiters` answers the waiters of clients.
+    """
+
+    def __init__(self, service: str, operations: Mapping[str, Operation], waiters: Waiters | None = None) -> None:
+        self.service, self._operations, self._waiters = service, operations, waiters or Waiters()
+
+    def answer(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """The answer to one request; header names are lower case."""
+        model = service_model(self.service)
+        protocol = model.resolved_protocol
+        name = _operation_name(headers, body)
+        known = name in model.operation_names
+        # An operation that nobody knows still gets an answer in the protocol of the service.
+        operation = model.operation_model(name if known else model.operation_names[0])
+        context = SerializationContext(request_id=str(uuid.uuid4()))
+        try:
+            if not known:
+                raise Refused("InvalidAction", f"Could not find operation {name} for version {model.api_version}")
+            result = self._waiters.answer(
+                headers.get("user-agent", ""), self.service, name,
+                lambda: self._carried_out(operation, protocol, headers, body), lambda result: result,
+            )  # fmt: skip
+        except Refused as refused:
+            return error_answer(refused, protocol, context.request_id)
+        except Exception as problem:
+            text = f"cfnbox failed in {name} with {type(problem).__name__}. Please report it."
+            return error_answer(Refused("InternalFailure", text, 500), protocol, context.request_id)
+        made = get_serializer_class(self.service, protocol)(operation, context).serialize(result)
+        content = made["body"]
+        return made["status_code"], dict(made["headers"]), content.encode() if isinstance(content, str) else content
+
+    def _carried_out(self, operation: Any, protocol: str, headers: Mapping[str, str], body: bytes) -> Json:
+        if operation.name not in self._operations:
+            raise Refused(
+                "UnsupportedOperation",
+                f"cfnbox does not have {operation.name} of {self.service}. It has: "
+                f"{', '.join(sorted(self._operations))}.",
+            )
+        values: MultiDict[str, str] = MultiDict()
+        if protocol == "query":
+            values = MultiDict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        parser = PROTOCOL_PARSERS[protocol](operation)
+        request = parser.parse({"body": body, "headers": headers, "method": "POST", "url_params": {}, "url_path": "/",
+                                "values": values})  # fmt: skip
+        code = "ValidationError" if protocol == "query" else "ValidationException"
+        checked = shapes.checked(operation.input_shape, request, code) if operation.input_shape else {}
+        return self._operations[operation.name](place_of(headers), checked) or {}
+
+
+def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
+    """An error in the form of a protocol: XML for `query`, else JSON."""
+    if protocol != "query":
+        content = json.dumps({"__type": refused.code, "message": refused.message}).encode()
+        headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": request_id,
+                   "x-amzn-ErrorType": refused.code}  # fmt: skip
+        return refused.status, headers, content
+    code, text = escape(refused.code), escape(refused.message)
+    document = (
+        f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message></Error>"
+        f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
+    return refused.status, {"Content-Type": "text/xml"}, document.encode()
+
+
+def _operation_name(headers: Mapping[str, str], body: bytes) -> str:
+    target = headers.get("x-amz-target", "")
+    if target:
+        return target.rpartition(".")[2]
+    return urllib.parse.parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]

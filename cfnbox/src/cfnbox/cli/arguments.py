@@ -1,0 +1,245 @@
+"""The arguments of each command, and how a command is run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import shtab
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.markup import escape
+
+from cfnbox.cli import commands, output
+from cfnbox.core.errors import LocalFailure
+from cfnbox.handlers.debugging import DEFAULT_PORT as DEBUG_PORT
+from cfnbox.handlers.events import ACTIONS
+from cfnbox.stack_client import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cfnbox.cli.shutdown import Ending
+
+Argument = tuple[tuple[str, ...], dict[str, object]]
+
+
+def _argument(*names: str, **options: object) -> Argument:
+    return names, options
+
+
+def _port(given: str) -> int:
+    if given.isascii() and given.isdecimal() and int(given) <= _LAST_PORT:
+        return int(given)
+    raise argparse.ArgumentTypeError(
+        f"{given} is no port: give a number from 1 to {_LAST_PORT}, or 0 for any free one"
+    )
+
+
+def _seconds(given: str) -> int:
+    if given.isascii() and given.isdecimal() and 1 <= int(given) <= _MOST_SECONDS:
+        return int(given)
+    raise argparse.ArgumentTypeError(f"{given} is no time limit: give 1 to {_MOST_SECONDS} seconds")
+
+
+_LAST_PORT = 65535
+# As long as Lambda lets a function run.
+_MOST_SECONDS = 900
+_FILE, _FOLDER = {"complete": shtab.FILE}, {"complete": shtab.DIRECTORY}
+_PORT = _argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free port (default: %(default)s)")
+_ENDPOINT = _argument("--endpoint", help="the running cloud (default: AWS_ENDPOINT_URL, else the default port)")
+_REGION = _argument("--region", help="the region in it (default: AWS_REGION or AWS_DEFAULT_REGION, else us-east-1)")
+_CLOUD = (_ENDPOINT, _REGION)
+_TEMPLATE = _argument("template", help="a template file, or - for standard input", **_FILE)
+_STACK = _argument("--stack-name", required=True)
+_PARAMETER = _argument("--parameter", action="append", metavar="K=V", help="a template parameter; repeatable")
+_TAG = _argument("--tag", action="append", metavar="K=V", help="a stack tag; repeatable")
+_DEPLOYMENT = (
+    _TEMPLATE,
+    _argument("--stack-name", help="default: the template's file name"),
+    _PARAMETER,
+    _TAG,
+    *_CLOUD,
+)
+_FOLDERS = _argument("folders", nargs="*", metavar="DIR", help="folders of types (default: this one)", **_FOLDER)
+_OWN_CLOUD = _argument("--own-cloud", action="store_true", help="a cloud that ends with the command")
+_TYPE = (
+    _argument(
+        "--project",
+        action="append",
+        metavar="DIR",
+        help="the folder of a type, as `cfn init` makes it; repeatable",
+        **_FOLDER,
+    ),
+    _argument("--strict", action="store_true", help="refuse types that can only be simulated here"),
+    _argument(
+        "--schema", metavar="FILE", help="the registry type's schema (default: aws-sagemaker-model.json)", **_FILE
+    ),
+    _argument(
+        "--type-name",
+        action="append",
+        metavar="NAME",
+        help="the type's name instead of the schema's; repeatable, for one beside the other",
+    ),
+    _argument(
+        "--code",
+        action="append",
+        metavar="DIR",
+        help="PYTHONPATH of the handlers; repeatable (default: src)",
+        **_FOLDER,
+    ),
+    _argument("--handler", help="the Lambda entry point (default: aws_sagemaker_model.handlers.resource)"),
+    _argument("--env", action="append", metavar="K=V", help="an environment variable of the handlers; repeatable"),
+    _argument(
+        "--timeout",
+        type=_seconds,
+        default=60,
+        metavar="SECONDS",
+        help="seconds for one invocation (default: %(default)s)",
+    ),
+)
+
+
+_SHOW_PROPERTIES = _argument("--show-properties", action="store_true",
+                             help="with what handlers were given and answered, property values included")  # fmt: skip
+_DEBUG = (
+    _argument("--debug", action="store_true", help="have handlers wait for a debugger, and say how to attach one"),
+    _argument("--debug-port", type=_port, default=DEBUG_PORT, metavar="PORT", help="default: %(default)s"),
+)
+_UP = (
+    _argument("--log", action="store_true", help="show each invocation of a handler as it ends, and what it logged"),
+    _SHOW_PROPERTIES,
+    _argument("--console", action="store_true", help="show stacks, handlers and SageMaker on a page in the browser"),
+    *_DEBUG,
+)
+
+
+_SHELLS = ("bash", "zsh", "fish", "tcsh")
+_DESCRIPTION = "A CloudFormation on this machine, with the resource types' own handlers behind it."
+_EXAMPLES = """examples:
+  cfnbox up                                  start the cloud, and print what to export
+  cfnbox deploy TEMPLATE --parameter K=V     create or update a stack, in that cloud or in one of its own
+  cfnbox change-set TEMPLATE                 show what a deployment would change
+  cfnbox up DIR                              the same with a registry type of your own, as `cfn init` makes it
+  source <(cfnbox completion bash)           complete commands and options in this shell
+"""
+
+
+@dataclass(frozen=True)
+class _Command:
+    run: Callable[[argparse.Namespace], int]
+    help: str
+    arguments: tuple[Argument, ...]
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    print(shtab.complete(parser(), arguments.shell))
+    return 0
+
+
+_COMMANDS = {
+    "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_FOLDERS, _PORT, *_UP, *_TYPE)),
+    "deploy": _Command(commands.deploy, "create or update a stack; without a running cloud, in one of its own",
+                       (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
+    "change-set": _Command(commands.change_set, "show what a deployment would change",
+                           (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
+    "drift": _Command(commands.drift, "detect drift of a stack", (_STACK, *_CLOUD)),
+    "events": _Command(commands.events, "show the events of a stack", (
+        _STACK,
+        _argument("--handlers", action="store_true", help="with each invocation of a handler, and what it logged"),
+        _SHOW_PROPERTIES, *_CLOUD,
+    )),
+    "delete": _Command(commands.delete, "delete a stack", (_STACK, *_CLOUD)),
+    "import": _Command(commands.import_, "adopt existing resources into a stack", (
+        *_DEPLOYMENT,
+        _argument("--resources-to-import", required=True, metavar="JSON", help="as the AWS CLI takes it, or a file",
+                  **_FILE),
+    )),
+    "list": _Command(commands.list_, "list the stacks", _CLOUD),
+    "invoke": _Command(commands.invoke, "send one event to a handler, in the Lambda runtime", (
+        _argument("action", choices=ACTIONS, type=str.upper),
+        _argument("--model", metavar="FILE", help="the desired resource model, JSON", **_FILE),
+        _argument("--previous", metavar="FILE", help="the previous resource model, JSON", **_FILE),
+        _argument("--next-token", help="the page of a LIST"),
+        _argument("--log", action="store_true", help="show what the handler logged"),
+        *_DEBUG, _TAG, *_CLOUD, *_TYPE,
+    )),
+    "contract": _Command(commands.contract, "run AWS's own contract tests (cfn test) on the handlers of a type", (
+        _argument("folder", nargs="?", default=".", metavar="DIR", help="the type's folder (default: this one)",
+                  **_FOLDER),
+        _argument("--schema", metavar="FILE", help="the type's schema instead of the folder's", **_FILE),
+        _argument("--type-name", metavar="NAME", help="the type's name instead of the schema's"),
+        _argument("--code", metavar="DIR", help="the directory of the handlers' package instead of DIR/src",
+                  **_FOLDER),
+        _argument("--inputs", metavar="DIR", help="the directory of inputs_N_*.json instead of DIR/inputs",
+                  **_FOLDER),
+        _argument("--stack", metavar="TEMPLATE", action="append",
+                  help="a stack to deploy first, whose exports the inputs name; repeatable", **_FILE),
+        _argument("--select", metavar="EXPRESSION", help="only tests of this name, as pytest's -k takes it"),
+    )),
+    "demo": _Command(commands.demo, "show a stack from deployment to deletion, and the handlers' own events",
+                     (_argument("--record", metavar="SVG", help="draw it as a picture of a terminal as well",
+                               **_FILE),)),
+    "sagemaker": _Command(commands.sagemaker, "serve the local SageMaker alone",
+                          (_argument("--port", type=_port, default=0, help="0 takes any free port (default)"),)),
+    "completion": _Command(_completion, "print what lets a shell complete commands and options",
+                           (_argument("shell", choices=_SHELLS, help="the shell"),)),
+}  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="cfnbox",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=18),
+    )
+    subparsers = parser.add_subparsers(metavar="COMMAND")
+    for name, command in _COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=command.help, description=command.help)
+        for names, options in command.arguments:
+            kept = {key: value for key, value in options.items() if key != "complete"}
+            argument = subparser.add_argument(*names, **kept)  # type: ignore[arg-type]
+            if "complete" in options:
+                # What shtab looks at.
+                argument.complete = options["complete"]  # type: ignore[attr-defined]
+        subparser.set_defaults(command=command)
+    return parser
+
+
+def _stay_on_this_machine() -> None:
+    """Leave the user's AWS profiles aside, whole or broken, and let no proxy stand before this machine."""
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        os.environ.pop(name, None)
+    os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+    for name in ("NO_PROXY", "no_proxy"):
+        names = filter(None, os.environ.get(name, "").split(","))
+        os.environ[name] = ",".join(dict.fromkeys([*names, "127.0.0.1", "localhost"]))
+
+
+def run(given: Sequence[str], ending: Ending) -> int:
+    """Run one command: 0 when it did what was asked, 1 when not, 2 for arguments that make no sense."""
+    arguments = parser().parse_args(given)
+    if "command" not in arguments:
+        parser().print_help()
+        return 0
+    if arguments.command.run in (commands.up, commands.sagemaker):
+        # To end on a signal is what they are asked for.
+        ending.status = 0
+    _stay_on_this_machine()
+    try:
+        return int(arguments.command.run(arguments))
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        return 1
+    except ClientError as refused:
+        return _failed(refused.response["Error"]["Message"])
+    except (BotoCoreError, LocalFailure, OSError, ValueError) as error:
+        return _failed(str(error))
+
+
+def _failed(message: str) -> int:
+    output.err.print(f"[red]error:[/] {escape(message)}")
+    return 1

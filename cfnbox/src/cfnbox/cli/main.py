@@ -1,0 +1,45 @@
+"""`cfnbox` or `python -m cfnbox`: the command line; without its environment it says in one line how to make one."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cfnbox.cli.shutdown import Ending
+
+# Modules and descriptions of services are a million objects that stay. To look through them for every 700 that are
+# new takes a quarter of the time of a short command.
+_OBJECTS_UNTIL_COLLECTION = 50_000
+
+
+def main() -> int:
+    """Run one command. The process ends here, with the command's status; 1 when a package is missing."""
+    gc.set_threshold(_OBJECTS_UNTIL_COLLECTION)
+    # Until the end is prepared there is nothing to end but this process.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        from cfnbox.cli import shutdown
+    except ModuleNotFoundError as missing:
+        return _lacks(missing)
+    return shutdown.run(_command)
+
+
+def _command(ending: Ending) -> int:
+    try:
+        from cfnbox.cli.arguments import run
+
+        return run(sys.argv[1:], ending)
+    except ModuleNotFoundError as missing:
+        return _lacks(missing)
+
+
+def _lacks(missing: ModuleNotFoundError) -> int:
+    print(
+        f"error: {sys.executable} has no package {missing.name}, which the local cloud needs. "
+        "Run `make setup` and then `source .venv/bin/activate` in the project's folder.",
+        file=sys.stderr,
+    )
+    return 1

@@ -1,0 +1,157 @@
+"""What the commands print: stack events as they happen, outputs, changes and drift; colour on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from cfnbox.handlers.invocations import PROPERTIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cfnbox.stack_client import Operation
+
+# In a pipe nothing is wrapped or cut off, so that a line can be searched for: wide enough for every table.
+_PIPE_WIDTH = 2000
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+_STYLES = (("FAILED", "red"), ("ROLLBACK", "red"), ("IN_PROGRESS", "yellow"), ("COMPLETE", "green"))
+
+
+def style_of(status: str) -> str:
+    """The colour of a stack or resource status."""
+    return next((style for part, style in _STYLES if part in status), "default")
+
+
+def print_event(event: Mapping[str, Any], console: Console = out) -> None:
+    """One stack event as one line."""
+    status, at = event["ResourceStatus"], event["Timestamp"].astimezone().strftime("%H:%M:%S")
+    kind = event["ResourceType"]
+    reason = event.get("ResourceStatusReason") or ""
+    line = f"{at}  [{style_of(status)}]{status:<36}[/] {event['LogicalResourceId']:<24} [dim]{kind:<28}[/]"
+    console.print(f"{line} {escape(reason)}".rstrip())
+
+
+def print_invocation(told: Mapping[str, Any], console: Console = out) -> None:
+    """Return an invocation of a handler (JSON of cfnbox.handlers.invocations) as one line, with its log below."""
+    at = datetime.fromisoformat(told["began"]).astimezone().strftime("%H:%M:%S")
+    status = told["status"] or "NO ANSWER"
+    style = {"SUCCESS": "green", "IN_PROGRESS": "yellow"}.get(status, "red")
+    name = escape(told["logical_id"] or "-")
+    heading = f"  {told['action']} handler: {status}"
+    line = f"{at}  [{style}]{escape(heading):<36}[/] {name:<24} [dim]{escape(told['type_name']):<28}[/] "
+    line += f"{told['seconds']:.2f} s"
+    said = ": ".join(filter(None, (told["error_code"], told["message"] or told["raised"])))
+    waits = f"again after {told['delay']:g} s" if told["delay"] else ""
+    context = f"callback context {json.dumps(told['context'])}" if told["context"] else ""
+    console.print("  ".join([line, *(escape(one) for one in (said, waits, context) if one)]))
+    for name in PROPERTIES:
+        if told.get(name) is not None:
+            console.print(f"    [dim]{name}[/] {escape(json.dumps(told[name]))}")
+    for written in told["log"].splitlines():
+        console.print(f"    [dim]| {escape(written)}[/]")
+    if told["traceback"] and told["traceback"].splitlines()[-1] not in told["log"]:
+        console.print(escape("\n".join(f"    {one}" for one in told["traceback"].splitlines())))
+
+
+def follow_events(operation: Operation) -> str:
+    """Print an operation's events until its stack rests, with a progress bar on a terminal; the final status."""
+    with _progress(operation.resources, operation.stack_name) as progress:
+        finished: set[str] = set()
+        for event in operation.events():
+            print_event(event, progress.console)
+            done = event["ResourceStatus"].endswith(("_COMPLETE", "_FAILED"))
+            if done and event["PhysicalResourceId"] != event["StackId"]:
+                # A resource that is replaced or rolled back finishes more than once.
+                finished.add(event["LogicalResourceId"])
+                total = None if operation.resources is None else max(operation.resources, len(finished))
+                progress.update(progress.task_ids[0], completed=len(finished), total=total)
+    return operation.status
+
+
+@contextmanager
+def _progress(total: int | None, name: str) -> Iterator[Progress]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
+        progress.add_task(escape(name), total=total)
+        yield progress
+
+
+def print_rows(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """A table, as wide as its content; on a terminal too narrow for it, values go on in the next line."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    out.print(table, soft_wrap=False)
+
+
+def print_outputs(stack: Mapping[str, Any]) -> None:
+    """The outputs of a stack, if it has any."""
+    outputs = stack.get("Outputs", [])
+    if outputs:
+        print_rows(("Output", "Value"), ((one["OutputKey"], one["OutputValue"]) for one in outputs))
+
+
+def print_simulated(events: Iterable[Mapping[str, Any]]) -> None:
+    """Which resources are only simulated, since nothing on this machine is behind them."""
+    names = {
+        one["LogicalResourceId"]: None
+        for one in events
+        if one.get("ResourceStatusReason", "").startswith("simulated")
+    }
+    if names:
+        err.print(f"[yellow]Simulated, because cfnbox has no such service: {', '.join(names)}.[/] --strict refuses.")
+
+
+def print_failures(events: Iterable[Mapping[str, Any]]) -> None:
+    """The reasons of failed events in full, each once."""
+    for event in events:
+        if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason"):
+            err.print(f"[red]{escape(event['LogicalResourceId'])}[/]: {escape(event['ResourceStatusReason'])}")
+
+
+def print_changes(changes: Iterable[Mapping[str, Any]]) -> None:
+    """What a change set would do, a line for each resource."""
+    rows = []
+    for change in (one["ResourceChange"] for one in changes):
+        targets = [detail["Target"] for detail in change.get("Details", [])]
+        names = sorted({target.get("Name", target["Attribute"]) for target in targets})
+        rows.append((change["Action"], change["LogicalResourceId"], change["ResourceType"],
+                     change.get("Replacement", "-"), ", ".join(names)))  # fmt: skip
+    print_rows(("Action", "LogicalResourceId", "ResourceType", "Replacement", "Changed"), rows)
+
+
+def print_drift(resources: Iterable[Mapping[str, Any]]) -> None:
+    """Each resource's drift, and each property that differs."""
+    for resource in resources:
+        status = resource["StackResourceDriftStatus"]
+        style = {"IN_SYNC": "green", "MODIFIED": "red", "DELETED": "red"}.get(status, "yellow")
+        out.print(f"[{style}]{status:<12}[/] {resource['LogicalResourceId']} [dim]{resource['ResourceType']}[/]")
+        for one in resource.get("PropertyDifferences", []):
+            expected, actual = escape(one["ExpectedValue"]), escape(one["ActualValue"])
+            out.print(f"  {one['PropertyPath']}: {one['DifferenceType']}: expected {expected}, is {actual}")
+        if resource.get("DriftStatusReason"):
+            out.print(f"  {escape(resource['DriftStatusReason'])}")
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def __str__(self) -> str:
+        return f"{time.monotonic() - self._started:.1f} s"

@@ -1,0 +1,104 @@
+"""What templates read from beside them: documents in S3, SSM parameters and secrets of the same cloud."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cfnbox.aws import clients
+from cfnbox.core.errors import Refused
+
+if TYPE_CHECKING:
+    from cfnbox.core.place import Place
+    from cfnbox.template.dynamic import DynamicReferences
+
+_MOST_TEMPLATE_BYTES = 1 << 20
+# Lambda's own limit of an unzipped package; a zip that is larger cannot be one.
+_MOST_BYTES = 250 << 20
+# Both styles of an S3 URL, regional and old ones included (S3 user guide, "Methods for accessing a bucket").
+_HOST = re.compile(
+    r"(?:(?P<bucket>.+)\.)?s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?|(?P<old>.+)\.s3\.amazonaws\.com"
+)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Reads through the cloud's own address."""
+
+    url: str
+
+    def template(self, url: str, place: Place) -> str:
+        """The text at an S3 URL of any style, or at an address of this cloud; Refused when there is none."""
+        content = self.content(url, place, _MOST_TEMPLATE_BYTES)
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused("ValidationError", f"The template at {url} is not UTF-8 text.") from None
+
+    def content(self, url: str, place: Place, most_bytes: int = _MOST_BYTES) -> bytes:
+        """The bytes of an object in S3; Refused when there is none, or more than so many."""
+        bucket, key = self._object(url)
+        try:
+            found = clients.client("s3", self.url, place.region).get_object(Bucket=bucket, Key=key)
+            content: bytes = found["Body"].read(most_bytes + 1)
+        except (ClientError, BotoCoreError):
+            text = f"S3 error: {url} cannot be read, because there is no object {key} in a bucket {bucket}."
+            raise Refused("ValidationError", text) from None
+        if len(content) > most_bytes:
+            raise Refused("ValidationError", f"The object at {url} is larger than {most_bytes} bytes.")
+        return content
+
+    def included(self, bucket: str, key: str, place: Place) -> bytes | None:
+        """The bytes of an object for AWS::Include, or None when there is none."""
+        try:
+            return self.content(f"s3://{bucket}/{key}", place, _MOST_TEMPLATE_BYTES)
+        except Refused:
+            return None
+
+    def _object(self, url: str) -> tuple[str, str]:
+        parts = urllib.parse.urlsplit(url)
+        host, path = parts.hostname or "", urllib.parse.unquote(parts.path.lstrip("/"))
+        if parts.scheme == "s3":
+            return parts.netloc, path
+        matched = _HOST.fullmatch(host)
+        if matched and (matched["bucket"] or matched["old"]):
+            return matched["bucket"] or matched["old"], path
+        own = urllib.parse.urlsplit(self.url)
+        bucket, _, key = path.partition("/")
+        if (matched or (host, parts.port) == (own.hostname, own.port)) and key:
+            return bucket, key
+        raise Refused("ValidationError", "TemplateURL must be a supported URL: one of an object in S3.")
+
+    def references(self, place: Place) -> DynamicReferences:
+        """The SSM parameters and secrets of an account and region."""
+        return _References(self.url, place)
+
+
+@dataclass(frozen=True)
+class _References:
+    url: str
+    place: Place
+
+    def parameter(self, name: str) -> str | None:
+        """See cfnbox.template.functions.DynamicReferences."""
+        return self._read("ssm", "get_parameter", ("Parameter", "Value"), Name=name, WithDecryption=True)
+
+    def secret(self, secret_id: str, stage: str | None, version_id: str | None) -> str | None:
+        """See cfnbox.template.functions.DynamicReferences."""
+        wanted = {"VersionStage": stage, "VersionId": version_id}
+        given = {key: value for key, value in wanted.items() if value}
+        return self._read("secretsmanager", "get_secret_value", ("SecretString",), SecretId=secret_id, **given)
+
+    def _read(self, service: str, operation: str, path: tuple[str, ...], **request: Any) -> str | None:
+        try:
+            value = getattr(clients.client(service, self.url, self.place.region), operation)(**request)
+        except (ClientError, BotoCoreError):
+            return None
+        for member in path:
+            value = value.get(member, {})
+        return str(value) if value else None

@@ -1,0 +1,116 @@
+"""The console's pages: what stands at a path, as HTML that shows every text as text."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from cfnbox.console import views
+from cfnbox.template import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cfnbox.aws.http import Answer
+    from cfnbox.cloudformation.stacks import Stacks
+    from cfnbox.handlers.invocations import Invocations
+    from cfnbox.sagemaker.service import Kept
+
+_FILES = {"console.css": "text/css", "console.js": "text/javascript"}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    # Nothing but the page's own two files is loaded or run, whatever a name or a tag holds.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class ConsolePage:
+    """What the console shows of a cloud.
+
+    `kept` tells what the local SageMaker holds, `write_only` which properties of a type are.
+    """
+
+    def __init__(
+        self,
+        stacks: Stacks,
+        invocations: Invocations,
+        kept: Callable[[], Iterable[Kept]],
+        write_only: views.WriteOnly,
+    ) -> None:
+        self._stacks, self._invocations, self._kept, self._write_only = stacks, invocations, kept, write_only
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader(__package__, "."),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["json"] = lambda value: json.dumps(value, indent=2, default=str, ensure_ascii=False)
+        self._templates.filters["status_class"] = views.status_class
+        self._templates.filters["time"] = views.time_of_day
+
+    def __call__(self, path: str) -> Answer | None:
+        """The answer at a path below the console's own; None where there is nothing."""
+        if path in _FILES:
+            content = resources.files(__package__).joinpath(path).read_text(encoding="utf-8")
+            return _answer(content, _FILES[path])
+        kind, _, name = path.partition("/")
+        if path == "":
+            return self._rendered("overview.html", **self._overview())
+        if kind == "stacks":
+            return self._stack(name)
+        return self._invocation(name) if kind == "invocations" else None
+
+    def _overview(self) -> dict[str, Any]:
+        latest = self._invocations.all()[: -views.MOST_LINES - 1 : -1]
+        hidden = frozenset[str]().union(*(self._secrets(one.id) for one in self._stacks))
+        return {
+            "title": "local cloud",
+            "stacks": [views.summary(one) for one in reversed(list(self._stacks))],
+            "invocations": secrets.hidden([views.line(one) for one in latest], hidden),
+            "kept": secrets.hidden([views.kept(one) for one in self._kept()], hidden),
+        }
+
+    def _stack(self, name: str) -> Answer | None:
+        stack = next((one for one in self._stacks if one.id.endswith(f"/{name}")), None)
+        if stack is None:
+            return None
+        with self._stacks.changed:
+            told = views.stack(stack, self._write_only)
+        lines = [views.line(one) for one in self._invocations.all(stack.id)[::-1]]
+        shown = secrets.hidden({"stack": told, "invocations": lines}, self._secrets(stack.id))
+        return self._rendered("stack.html", title=stack.name, **shown)
+
+    def _invocation(self, number: str) -> Answer | None:
+        found = self._invocations.find(int(number)) if number.isascii() and number.isdecimal() else None
+        if found is None:
+            return None
+        told = views.invocation(found, self._write_only)
+        others = [views.line(one) for one in self._invocations.all() if one.token == found.token]
+        shown = secrets.hidden({"invocation": told, "others": others}, self._secrets(found.stack_id))
+        return self._rendered("invocation.html", title=f"{found.action} {found.logical_id}".strip(), **shown)
+
+    def _secrets(self, stack_id: str) -> frozenset[str]:
+        """What is on no page about a stack: values of NoEcho parameters, and what dynamic references led to."""
+        found: set[str] = set()
+        for stack in self._stacks:
+            if stack.id == stack_id:
+                found |= stack.secrets
+                for one in self._invocations.all(stack_id):
+                    resource = stack.resources.get(one.logical_id)
+                    if resource is not None:
+                        found |= views.referred(resource.properties, one.properties)
+        return frozenset(found)
+
+    def _rendered(self, template: str, **values: Any) -> Answer:
+        return _answer(self._templates.get_template(template).render(**values), "text/html")
+
+
+def _answer(content: str, kind: str) -> Answer:
+    return 200, {"Content-Type": f"{kind}; charset=utf-8", **_HEADERS}, content.encode()

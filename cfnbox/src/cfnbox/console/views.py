@@ -1,0 +1,160 @@
+"""What the pages show, taken from the state of the cloud: plain values, times in ISO 8601. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from cfnbox.core.paths import without
+from cfnbox.core.place import Place
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cfnbox.cloudformation.stacks import ChangeSet, Stack, StackResource
+    from cfnbox.core.paths import Json
+    from cfnbox.handlers.invocations import Invocation
+    from cfnbox.sagemaker.service import Kept
+
+# The write-only properties of a type in a place, as dotted names.
+WriteOnly = Callable[[str, Place], Iterable[str]]
+MOST_LINES = 100
+_SECRET_REFERENCES = ("{{resolve:secretsmanager:", "{{resolve:ssm-secure:")
+_SYSTEM = "aws:cloudformation:"
+_HIDDEN = "****"
+_KINDS = (("FAILED", "bad"), ("ROLLBACK", "bad"), ("IN_PROGRESS", "going"), ("COMPLETE", "good"), ("SUCCESS", "good"),
+          ("MODIFIED", "bad"), ("DRIFTED", "bad"), ("DELETED", "bad"), ("NO ANSWER", "bad"), ("IN_SYNC", "good"),
+          ("InService", "good"), ("Failed", "bad"))  # fmt: skip
+
+
+def status_class(status: str) -> str:
+    """The class of a status in the style sheet."""
+    return next((kind for part, kind in _KINDS if part in status), "plain")
+
+
+def time_of_day(value: datetime | None) -> str:
+    """A time on this machine's clock."""
+    return value.astimezone().strftime("%H:%M:%S") if value else ""
+
+
+def _key(stack_id: str) -> str:
+    """What stands for a stack in an address: the last part of its id."""
+    return stack_id.rpartition("/")[2]
+
+
+def summary(stack: Stack) -> Json:
+    """A stack as one line."""
+    return {
+        "name": stack.name,
+        "key": _key(stack.id),
+        "status": stack.status,
+        "reason": stack.reason,
+        "place": f"{stack.place.account} {stack.place.region}",
+        "resources": len(stack.resources),
+        "drift": stack.drift["StackDriftStatus"],
+        "at": stack.deleted or stack.updated or stack.created,
+    }
+
+
+def stack(stack: Stack, write_only: WriteOnly) -> Json:
+    """A stack with all that belongs to it."""
+    goal = stack.deployment
+    return summary(stack) | {
+        "id": stack.id,
+        "parent": _key(stack.parent_id) if stack.parent_id else "",
+        "parameters": {one.key: _HIDDEN if one.no_echo else one.text for one in goal.template.parameters.values()}
+        if goal
+        else {},
+        "tags": dict(goal.tags) if goal else {},
+        "outputs": stack.outputs,
+        "list": [_resource(one, tuple(write_only(one.type_name, stack.place))) for one in stack.resources.values()],
+        "change_sets": [_change_set(one) for one in stack.change_sets.values()],
+        "events": stack.events[::-1],
+    }
+
+
+def _resource(resource: StackResource, write_only: Iterable[str]) -> Json:
+    is_stack = resource.type_name == "AWS::CloudFormation::Stack" and ":stack/" in resource.physical_id
+    return {
+        "logical_id": resource.logical_id,
+        "type_name": resource.type_name,
+        "physical_id": resource.physical_id,
+        "nested": _key(resource.physical_id) if is_stack else "",
+        "status": resource.status,
+        "reason": resource.reason,
+        "properties": _without(resource.properties, write_only),
+        "drift": resource.drift["StackResourceDriftStatus"],
+        "differences": resource.drift.get("PropertyDifferences", []),
+    }
+
+
+def _change_set(change_set: ChangeSet) -> Json:
+    return {
+        "name": change_set.name,
+        "status": change_set.status,
+        "execution": change_set.execution_status,
+        "reason": change_set.reason,
+        "at": change_set.created,
+        "changes": [one.described(values=False) for one in change_set.changes],
+    }
+
+
+def line(invocation: Invocation) -> Json:
+    """An invocation as one line."""
+    return {
+        "number": invocation.number,
+        "at": invocation.began,
+        "action": invocation.action,
+        "status": invocation.status or "NO ANSWER",
+        "logical_id": invocation.logical_id,
+        "type_name": invocation.type_name,
+        "seconds": invocation.seconds,
+        "code": invocation.error_code,
+        "said": invocation.message or invocation.raised,
+        "stack": _key(invocation.stack_id),
+    }
+
+
+def invocation(invocation: Invocation, write_only: WriteOnly) -> Json:
+    """An invocation with all that is known of it."""
+    names = tuple(write_only(invocation.type_name, Place(invocation.region, invocation.account)))
+    models = {name: _without(getattr(invocation, name), names) for name in ("properties", "previous", "model")}
+    return line(invocation) | {
+        "stack_name": invocation.stack_id.split("/")[1] if invocation.stack_id.count("/") > 1 else "",
+        "version": invocation.version,
+        "place": f"{invocation.account} {invocation.region}",
+        "token": invocation.token,
+        "delay": invocation.delay,
+        "contexts": {"given": invocation.context, "answered": invocation.next_context},
+        "models": {name: value for name, value in models.items() if value is not None},
+        "log": invocation.log,
+        "traceback": invocation.traceback,
+    }
+
+
+def kept(one: Kept) -> Json:
+    """A model or endpoint of the local SageMaker; CloudFormation's own tags say which resource it is."""
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "arn": one.arn,
+        "status": one.status,
+        "tags": {key: value for key, value in one.tags.items() if not key.startswith(_SYSTEM)},
+        "stack": _key(one.tags.get(f"{_SYSTEM}stack-id", "")),
+        "logical_id": one.tags.get(f"{_SYSTEM}logical-id", ""),
+    }
+
+
+def _without(model: Any, names: Iterable[str]) -> Any:
+    """A resource model, or several, without write-only properties: secrets stand there."""
+    return [without(one, tuple(names)) for one in model] if isinstance(model, list) else without(model, tuple(names))
+
+
+def referred(written: Any, given: Any) -> set[str]:
+    """What the secret dynamic references in written properties led to, by the properties that a handler was given."""
+    if isinstance(written, dict) and isinstance(given, dict):
+        return set().union(*(referred(one, given.get(name)) for name, one in written.items()))
+    if isinstance(written, list) and isinstance(given, list):
+        return set().union(*(referred(*pair) for pair in zip(written, given, strict=False)))
+    is_secret = isinstance(written, str) and any(one in written for one in _SECRET_REFERENCES)
+    return {given} - {"", written} if is_secret and isinstance(given, str) else set()

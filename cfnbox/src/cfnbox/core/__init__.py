@@ -1,0 +1,1 @@
+"""What every other part of cfnbox builds on. Imports nothing else of cfnbox."""

@@ -1,0 +1,218 @@
+"""What the schema of a resource type says to CloudFormation: identifiers, attributes, what a change means. Pure.
+
+Source of the rules: the "Resource type schema" chapter of the CloudFormation CLI user guide.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import jsonata
+
+from cfnbox.core.paths import Json, from_pointer, has, put_at, value_at, values_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# timeoutInMinutes of a handler that names none (user guide, "handlers").
+_DEFAULT_TIMEOUT_MINUTES = 120
+
+Replacement = Literal["False", "Conditional", "True"]
+
+
+@dataclass(frozen=True, eq=False)
+class TypeDefinition:
+    """One resource type. Names are dotted property paths (cfnbox.core.paths); `*` among the attributes is any name.
+
+    A definition is equal to itself alone, so that what is compiled from its schema can be kept for it.
+    """
+
+    type_name: str
+    primary_identifier: tuple[str, ...]
+    additional_identifiers: tuple[tuple[str, ...], ...]
+    read_only: tuple[str, ...]
+    create_only: tuple[str, ...]
+    conditional_create_only: tuple[str, ...]
+    write_only: tuple[str, ...]
+    tag_property: str | None
+    tags_are_a_map: bool
+    handlers: Mapping[str, Mapping[str, Any]]
+    schema: Mapping[str, Any]
+    attributes: frozenset[str]
+
+    @classmethod
+    def load(cls, schema_path: str | Path, type_name: str | None = None) -> TypeDefinition:
+        """The definition in a schema file, under a given name or its own; OSError and ValueError name the file."""
+        try:
+            schema = json.loads(Path(schema_path).read_text(encoding="utf-8"))
+            return cls.from_schema({**schema, "typeName": type_name} if type_name else schema)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{schema_path} is not a registry schema: {error}") from None
+
+    @classmethod
+    def from_schema(cls, schema: Mapping[str, Any], attributes: Sequence[str] | None = None) -> TypeDefinition:
+        """The definition in a parsed schema; KeyError on a missing typeName or primaryIdentifier.
+
+        `attributes` are the names that Fn::GetAtt serves, where they are published. Otherwise: the read-only
+        properties, and for a type in AWS's namespace its identifiers as well, which a third party lacks.
+        """
+        primary = _names(schema["primaryIdentifier"])
+        additional = tuple(_names(one) for one in schema.get("additionalIdentifiers", []))
+        read_only = _names(schema.get("readOnlyProperties", []))
+        tag_property = _tag_property(schema)
+        if attributes is None:
+            identifiers = {name for one in (primary, *additional) for name in one}
+            attributes = [*read_only, *(identifiers if schema["typeName"].startswith("AWS::") else ())]
+        return cls(
+            type_name=schema["typeName"],
+            primary_identifier=primary,
+            additional_identifiers=additional,
+            read_only=read_only,
+            create_only=_names(schema.get("createOnlyProperties", [])),
+            conditional_create_only=_names(schema.get("conditionalCreateOnlyProperties", [])),
+            write_only=_names(schema.get("writeOnlyProperties", [])),
+            tag_property=tag_property,
+            tags_are_a_map=schema.get("properties", {}).get(tag_property or "", {}).get("type") == "object",
+            handlers=schema.get("handlers", {}),
+            schema=schema,
+            attributes=frozenset(attributes),
+        )
+
+    @property
+    def deletes_first(self) -> bool:
+        """Whether a replacement deletes the old resource before the new one is created."""
+        return bool(self.schema.get("replacementStrategy") == "delete_then_create")
+
+    @property
+    def updatable(self) -> bool:
+        """False for a type whose schema lists handlers, and no update among them: every change replaces."""
+        return not self.handlers or "update" in self.handlers
+
+    def identifier(self, model: Mapping[str, Any]) -> str:
+        """The primary identifier as Ref returns it (several parts are joined by "|"); KeyError if absent."""
+        return "|".join(str(value_at(model, name)) for name in self.primary_identifier)
+
+    def identifier_model(self, identifier: str) -> Json:
+        """The resource model that holds the primary identifier alone; ValueError on too few or too many parts."""
+        model: Json = {}
+        for name, value in zip(self.primary_identifier, identifier.split("|"), strict=True):
+            put_at(model, name, value)
+        return model
+
+    def read_only_part(self, model: Mapping[str, Any]) -> Json:
+        """The model's read-only properties alone, as attributes by dotted name."""
+        return {name: value_at(model, name) for name in self.read_only if has(model, name)}
+
+    def attributes_of(self, model: Mapping[str, Any]) -> Json:
+        """What Fn::GetAtt serves of a resource model, by dotted name; an attribute without a value is left out."""
+        return {name: value_at(model, name) for name in self.attributes if has(model, name)}
+
+    def has_attribute(self, name: str) -> bool:
+        """Whether Fn::GetAtt may ask for that name: an attribute, or something inside one that is an object."""
+        return any(one in ("*", name) or name.startswith(f"{one}.") for one in self.attributes)
+
+    def changed(self, previous: Mapping[str, Any], desired: Mapping[str, Any]) -> list[str]:
+        """The top-level properties that differ, by what the schema says is equal; sorted."""
+        before, after = self._comparable(previous), self._comparable(desired)
+        return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+    def replacement(self, previous: Mapping[str, Any], desired: Mapping[str, Any]) -> Replacement:
+        """Whether that change makes a new resource: "True", "Conditional" (the type decides) or "False"."""
+        before, after = self._comparable(previous), self._comparable(desired)
+        if before == after:
+            return "False"
+        if not self.updatable or _differs(before, after, self.create_only):
+            return "True"
+        return "Conditional" if _differs(before, after, self.conditional_create_only) else "False"
+
+    def _comparable(self, model: Mapping[str, Any]) -> Json:
+        """The model in a form in which equal ones are the same: unordered lists sorted, transforms applied."""
+        ordered: Json = self._sorted(self.schema, dict(model))
+        for pointer, expression in self.schema.get("propertyTransform", {}).items():
+            name = from_pointer(pointer)
+            if has(ordered, name):
+                put_at(ordered, name, _transformed(expression, ordered, value_at(ordered, name)))
+        return ordered
+
+    def _sorted(self, node: Mapping[str, Any], value: Any) -> Any:
+        node = self.resolved(node)
+        if isinstance(value, dict):
+            declared = node.get("properties", {})
+            return {key: self._sorted(declared.get(key, {}), one) for key, one in value.items()}
+        if isinstance(value, list):
+            items = [self._sorted(node.get("items", {}), one) for one in value]
+            return items if node.get("insertionOrder", True) else sorted(items, key=_canonical)
+        return value
+
+    def resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The schema node, or what its $ref into this schema points to."""
+        while "$ref" in node:
+            target: Any = self.schema
+            for part in str(node["$ref"]).removeprefix("#/").split("/"):
+                target = target.get(part, {})
+            node = target
+        return node
+
+    def explicitly_set(self, model: Mapping[str, Any], template: Mapping[str, Any]) -> Json:
+        """The part of a read model that the template's properties set: what drift detection compares.
+
+        Defaults of the service are left out at every depth; keys of free-form maps stay, since the whole map is set.
+        """
+        part: Json = self._set_part(self.schema, model, template)
+        return part
+
+    def _set_part(self, node: Mapping[str, Any], actual: Any, template: Any) -> Any:
+        node = self.resolved(node)
+        if isinstance(actual, dict) and isinstance(template, dict):
+            declared = node.get("properties", {})
+            return {
+                key: self._set_part(declared.get(key, {}), value, template.get(key))
+                for key, value in actual.items()
+                if key in template or not declared
+            }
+        if isinstance(actual, list) and isinstance(template, list) and len(actual) == len(template):
+            items = node.get("items", {})
+            return [self._set_part(items, one, wanted) for one, wanted in zip(actual, template, strict=True)]
+        return actual
+
+    def timeout_seconds(self, action: str) -> int:
+        """How long CloudFormation follows one operation, by the schema's timeoutInMinutes."""
+        minutes = self.handlers.get(action.lower(), {}).get("timeoutInMinutes", _DEFAULT_TIMEOUT_MINUTES)
+        return int(minutes) * 60
+
+
+def _names(pointers: Sequence[str]) -> tuple[str, ...]:
+    return tuple(from_pointer(pointer) for pointer in pointers)
+
+
+def _tag_property(schema: Mapping[str, Any]) -> str | None:
+    tagging = schema.get("tagging", {})
+    if not tagging.get("taggable", "Tags" in schema.get("properties", {})):
+        return None
+    return from_pointer(tagging.get("tagProperty", "/properties/Tags"))
+
+
+def _differs(before: Json, after: Json, names: Sequence[str]) -> bool:
+    return any(values_at(before, name) != values_at(after, name) for name in names)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+@functools.cache
+def _expression(text: str) -> Any:
+    return jsonata.Jsonata(text)
+
+
+def _transformed(expression: str, model: Json, value: Any) -> Any:
+    """What a propertyTransform (JSONata over the whole model) makes of a value; itself where that says nothing."""
+    try:
+        made = _expression(expression).evaluate(model)
+    except jsonata.JException:
+        return value
+    return value if made is None else made

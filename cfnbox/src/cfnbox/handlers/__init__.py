@@ -1,0 +1,1 @@
+"""Registry handlers in Lambda's runtime: processes, invocations, events and logs."""

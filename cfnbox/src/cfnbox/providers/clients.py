@@ -1,0 +1,58 @@
+"""Clients of the cloud's own services, kept, since each costs a tenth of a second to make."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from cfnbox.aws.clients import CREDENTIALS
+from cfnbox.core.place import DEFAULT_ACCOUNT, Place
+
+# More than the longest that a Lambda function may run.
+_MOST_SECONDS = 15 * 60 + 30
+
+
+class ServiceClients:
+    """boto3 clients of one address, one for each service and place. For any number of threads."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = boto3.Session()
+        self._clients: dict[tuple[str, Place], Any] = {}
+        # Making clients of one session is not safe in several threads.
+        self._lock = threading.Lock()
+        self._prepared: set[tuple[str, Place]] = set()
+
+    def prepare(self, service: str, place: Place) -> None:
+        """Make a client that will be wanted, beside what goes on now."""
+        if (service, place) not in self._prepared:
+            self._prepared.add((service, place))
+            threading.Thread(target=self.of, args=(service, place), name=f"client of {service}", daemon=True).start()
+
+    def of(self, service: str, place: Place) -> Any:
+        """A client that tries once, waits long and checks nothing that the service itself checks."""
+        with self._lock:
+            if (service, place) not in self._clients:
+                self._clients[service, place] = self._made(service, place)
+            return self._clients[service, place]
+
+    def _made(self, service: str, place: Place) -> Any:
+        make: Any = self._session.client
+        key = CREDENTIALS["AWS_ACCESS_KEY_ID"]
+        return make(
+            service,
+            endpoint_url=self._url,
+            region_name=place.region,
+            # An access key of twelve digits names an account, to moto and ministack alike.
+            aws_access_key_id=key if place.account == DEFAULT_ACCOUNT else place.account,
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(
+                retries={"total_max_attempts": 1},
+                parameter_validation=False,
+                read_timeout=_MOST_SECONDS,
+                max_pool_connections=64,
+            ),
+        )

@@ -1,0 +1,39 @@
+"""Failures of resource operations in the form in which CloudFormation reports them in stack events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cfnbox.handlers.events import new_token
+from cfnbox.providers.protocol import ResourceFailed
+
+if TYPE_CHECKING:
+    from cfnbox.providers.protocol import Request
+
+
+def handler_failure(request: Request, message: str, code: str = "GeneralServiceException") -> ResourceFailed:
+    """A failure as CloudFormation reports one of a resource handler; `code` is a HandlerErrorCode."""
+    return ResourceFailed(
+        f'Resource handler returned message: "{message}" (RequestToken: {request.token}, HandlerErrorCode: {code})',
+        code,
+    )
+
+
+def service_failure(
+    request: Request, service: str, status: int, message: str, code: str, request_id: str = ""
+) -> ResourceFailed:
+    """A failure that a service answered, as CloudFormation's handlers quote it: in the form of AWS's SDK for Java."""
+    quoted = f"{message} (Service: {service}, Status Code: {status}, Request ID: {request_id or new_token()})"
+    return handler_failure(request, quoted, code)
+
+
+def already_exists(request: Request, type_name: str, identifier: str) -> ResourceFailed:
+    """The failure of a create whose name is taken (user guide, "Troubleshooting CloudFormation")."""
+    message = f"Resource of type '{type_name}' with identifier '{identifier}' already exists."
+    return handler_failure(request, message, "AlreadyExists")
+
+
+def not_found(request: Request, type_name: str, identifier: str) -> ResourceFailed:
+    """The failure of an operation on a resource that is not there."""
+    message = f"Resource of type '{type_name}' with identifier '{identifier}' was not found."
+    return handler_failure(request, message, "NotFound")

@@ -1,0 +1,90 @@
+"""A provider as its callers may rely on it: whatever it raises or answers, they see a resource or ResourceFailed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cfnbox.providers.protocol import Progress, Provider, Request, Resource, ResourceFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cfnbox.core.paths import Json
+    from cfnbox.core.place import Place
+    from cfnbox.core.type_definition import TypeDefinition
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """See cfnbox.providers.protocol.Provider. An exception is told by its name: its text may hold values."""
+
+    provider: Provider
+
+    @property
+    def notice(self) -> str | None:
+        """What the provider says of its resources."""
+        return self.provider.notice
+
+    def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
+        """What the provider says."""
+        return self.provider.definition(type_name, place)
+
+    def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
+        """A resource, or ResourceFailed."""
+        return _resource(definition, lambda: self.provider.create(definition, request, desired, progress))
+
+    def update(
+        self,
+        definition: TypeDefinition,
+        request: Request,
+        resource: Resource,
+        previous: Json,
+        desired: Json,
+        progress: Progress,
+    ) -> Resource:
+        """A resource, or ResourceFailed."""
+        return _resource(
+            definition, lambda: self.provider.update(definition, request, resource, previous, desired, progress)
+        )
+
+    def delete(
+        self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
+    ) -> None:
+        """Nothing, or ResourceFailed."""
+        _answer(definition, lambda: self.provider.delete(definition, request, resource, previous, progress))
+
+    def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
+        """A resource, or ResourceFailed."""
+        return _resource(definition, lambda: self.provider.read(definition, request, identifier))
+
+    def list(
+        self, definition: TypeDefinition, request: Request, filters: Json, next_token: str | None
+    ) -> tuple[Sequence[Json], str | None]:
+        """A page, or ResourceFailed."""
+        page: tuple[Sequence[Json], str | None] = _answer(
+            definition, lambda: self.provider.list(definition, request, filters, next_token)
+        )
+        return page
+
+
+def _answer(definition: TypeDefinition, operation: Callable[[], Any]) -> Any:
+    try:
+        return operation()
+    except ResourceFailed:
+        raise
+    except BaseException as problem:
+        raise ResourceFailed(
+            f"Internal error in the provider of {definition.type_name}: {type(problem).__name__}.",
+            "InternalFailure",
+        ) from None
+
+
+def _resource(definition: TypeDefinition, operation: Callable[[], Any]) -> Resource:
+    answer = _answer(definition, operation)
+    if not isinstance(answer, Resource):
+        raise ResourceFailed(
+            f"The provider of {definition.type_name} returned an invalid result (expected Resource).",
+            "InternalFailure",
+        )
+    return answer

@@ -1,0 +1,36 @@
+"""Names that CloudFormation generates for resources whose template gives none."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cfnbox.providers.protocol import Request
+
+_ALPHABET = string.ascii_uppercase + string.digits
+_RANDOM_LENGTH = 12
+
+
+def generated_name(request: Request, limit: int, allowed: str = "A-Za-z0-9-", *, lower: bool = False) -> str:
+    """`Stack-LogicalId-RANDOM12` as CloudFormation forms it, a new one each time.
+
+    What is before the random part is cut to the limit, and characters outside of `allowed` are left out.
+    """
+    suffix = _random()
+    owner = request.owner
+    before = f"{owner.stack_name}-{owner.logical_id}" if owner else ""
+    before = re.sub(f"[^{allowed}]", "", before)[: limit - _RANDOM_LENGTH - 1].strip("-")
+    name = f"{before}-{suffix}" if before else suffix
+    return name.lower() if lower else name
+
+
+def random_name(title: str) -> str:
+    """`EndpointConfig-RANDOM12`, the form that resources of SageMaker get."""
+    return f"{title}-{_random()}"
+
+
+def _random() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))

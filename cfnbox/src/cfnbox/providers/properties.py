@@ -1,0 +1,271 @@
+"""Properties against the schema of their type, judged before any handler sees them, in CloudFormation's words. Pure.
+
+The words are those of the validator that CloudFormation uses (everit's, with messages that would show a value
+replaced: aws-cloudformation/cloudformation-resource-schema, ValidationException). No message holds a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import regex
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from cfnbox.core.paths import Json, values_at
+
+if TYPE_CHECKING:
+    from cfnbox.core.type_definition import TypeDefinition
+
+_MOST_SECONDS_PER_PATTERN = 1.0
+# The names that the validator, written in Java, has for JSON's types.
+_JAVA_TYPES = {"string": "String", "object": "JSONObject", "array": "JSONArray", "boolean": "Boolean",
+             "integer": "Integer", "number": "Number", "null": "Null"}  # fmt: skip
+_FOUND: Mapping[type, str] = {str: "String", dict: "JSONObject", list: "JSONArray", bool: "Boolean", int: "Integer",
+                              float: "BigDecimal", type(None): "Null"}  # fmt: skip
+
+
+def violations(definition: TypeDefinition, properties: Json) -> list[str]:
+    """What the schema forbids of a template's properties, one line for each; empty when they are valid.
+
+    CloudFormation joins the lines by newlines. A scalar of another type counts as what `coerced` makes of it.
+    """
+    found = [line for error in _compiled(definition).errors(properties) for line in _lines(error)]
+    found += [line for name in definition.read_only for line in _given_but_read_only(definition, name, properties)]
+    return list(dict.fromkeys(found))
+
+
+def coerced(definition: TypeDefinition, properties: Json) -> Json:
+    """The properties with each scalar in the type that the schema declares, as far as it can be read as that."""
+    return cast("Json", _compiled(definition).coerced(properties))
+
+
+def _given_but_read_only(definition: TypeDefinition, name: str, properties: Json) -> Iterator[str]:
+    parent, _, last = name.rpartition(".")
+    # Some of AWS's schemas list as read-only what can be given at the creation, such as EndpointName.
+    settable = (*definition.create_only, *definition.schema.get("required", ()))
+    if name not in settable and values_at(properties, name):
+        at = "#" + "".join(f"/{part}" for part in parent.split(".") if part)
+        yield f"{at}: extraneous key [{last}] is not permitted"
+
+
+class _CompiledSchema:
+    """The schema of one type, ready to judge many properties."""
+
+    def __init__(self, definition: TypeDefinition) -> None:
+        self._schema, self._resolved = definition.schema, definition.resolved
+        validator: Any = extend(Draft7Validator, {**_KEYWORDS, "$ref": self._ref})
+        self._validator: Any = validator(definition.schema)
+
+    def errors(self, properties: Json) -> list[ValidationError]:
+        """Every error, those of the outermost properties first."""
+        found: Iterator[ValidationError] = self._validator.iter_errors(self.coerced(properties))
+        return sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
+
+    def coerced(self, properties: Json) -> Any:
+        """The properties, scalars as the schema declares them."""
+        return self._coerced(self._schema, properties)
+
+    def _ref(self, validator: Any, ref: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+        # What a schema refers to outside of itself is not here to be read, and so forbids nothing.
+        if isinstance(ref, str) and ref.startswith("#/"):
+            yield from validator.descend(instance, self._resolved({"$ref": ref}))
+
+    def _coerced(self, node: Any, value: Any) -> Any:
+        if not isinstance(node, Mapping):
+            return value
+        node = self._resolved(node)
+        if isinstance(value, dict):
+            value = {key: self._coerced(_member(node, key), one) for key, one in value.items()}
+        elif isinstance(value, list):
+            value = [self._coerced(_item(node, at), one) for at, one in enumerate(value)]
+        elif "type" in node:
+            value = _as_declared(node["type"], value)
+        for branch in node.get("allOf", ()):
+            value = self._coerced(branch, value)
+        for keyword in ("anyOf", "oneOf"):
+            value = self._in_branch(node.get(keyword, ()), value)
+        return value
+
+    def _in_branch(self, branches: Any, value: Any) -> Any:
+        """The value as the first branch that fits it takes it; unchanged where a branch fits it as it is."""
+        if any(self._validator.evolve(schema=branch).is_valid(value) for branch in branches):
+            return value
+        made = ((branch, self._coerced(branch, value)) for branch in branches)
+        return next((one for branch, one in made if self._validator.evolve(schema=branch).is_valid(one)), value)
+
+
+@lru_cache(maxsize=512)
+def _compiled(definition: TypeDefinition) -> _CompiledSchema:
+    return _CompiledSchema(definition)
+
+
+def _member(node: Mapping[str, Any], key: str) -> Any:
+    declared = node.get("properties", {})
+    if key in declared:
+        return declared[key]
+    patterns = node.get("patternProperties", {})
+    return next((inner for one, inner in patterns.items() if found(one, key)), node.get("additionalProperties"))
+
+
+def _item(node: Mapping[str, Any], at: int) -> Any:
+    items = node.get("items")
+    if isinstance(items, list):
+        return items[at] if at < len(items) else node.get("additionalItems")
+    return items
+
+
+def _as_declared(declared: Any, value: Any) -> Any:
+    kinds = declared if isinstance(declared, list) else [declared]
+    if any(_is(value, kind) for kind in kinds):
+        return value
+    return next((made for kind in kinds if _is(made := _READ_AS.get(kind, _itself)(value), kind)), value)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _as_boolean(value: Any) -> Any:
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _as_number(kind: Callable[[str], Any]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        # Python would read more than a number: underscores, spaces, names such as "nan".
+        if not isinstance(value, str) or not regex.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", value):
+            return value
+        try:
+            return kind(value)
+        except ValueError:
+            return value
+
+    return read
+
+
+_READ_AS: Mapping[str, Callable[[Any], Any]] = {
+    "string": _as_text,
+    "boolean": _as_boolean,
+    "integer": _as_number(int),
+    "number": _as_number(float),
+}
+
+
+def _is(value: Any, kind: str) -> bool:
+    return bool(Draft7Validator.TYPE_CHECKER.is_type(value, kind)) if kind in _JAVA_TYPES else True
+
+
+@cache
+def _expression(pattern: str) -> Any:
+    """The pattern, which is Java's: \\d and \\s are ASCII there, \\p{...} is Unicode; None when it cannot be read."""
+    try:
+        return regex.compile(pattern, 0 if r"\p{" in pattern else regex.ASCII)
+    except regex.error:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _searched(pattern: str, text: str) -> bool:
+    # The models of a stack often have equal values. A TimeoutError is not remembered.
+    expression = _expression(pattern)
+    return expression is None or expression.search(text, timeout=_MOST_SECONDS_PER_PATTERN) is not None
+
+
+def found(pattern: str, text: str) -> bool:
+    """Whether a schema's pattern is found in a text; one that cannot be read is found in every text."""
+    try:
+        return _searched(pattern, text)
+    except TimeoutError:
+        return False
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "string") and not found(pattern, instance):
+        yield ValidationError("")
+
+
+def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object"):
+        for pattern, inner in patterns.items():
+            for key, value in instance.items():
+                if found(pattern, key):
+                    yield from validator.descend(value, inner, path=key, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "object"):
+        return
+    declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for key, value in instance.items():
+        if key in declared or any(found(pattern, key) for pattern in patterns):
+            continue
+        if validator.is_type(allowed, "object"):
+            yield from validator.descend(value, allowed, path=key)
+        elif allowed is False:
+            yield ValidationError(f"extraneous key [{key}] is not permitted")
+
+
+def _required(validator: Any, required: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object"):
+        for name in required:
+            if name not in instance:
+                yield ValidationError(f"required key [{name}] not found")
+
+
+_KEYWORDS = {
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional_properties,
+    "required": _required,
+}
+# What CloudFormation says where a keyword is not met, from what the keyword demands and how much stands there.
+_SAID: Mapping[str, str] = {
+    "minLength": "expected minLength: {wanted}, actual: {size}",
+    "maxLength": "expected maxLength: {wanted}, actual: {size}",
+    "minItems": "expected minimum item count: {wanted}, found: {size}",
+    "maxItems": "expected maximum item count: {wanted}, found: {size}",
+    "minProperties": "minimum size: [{wanted}], found: [{size}]",
+    "maxProperties": "maximum size: [{wanted}], found: [{size}]",
+    "uniqueItems": "array items are not unique",
+    "contains": "expected at least one array item to match 'contains' schema",
+    "anyOf": "#: no subschema matched out of the total {count} subschemas",
+}
+_SAID_BY_THEMSELVES = ("additionalProperties", "required")
+
+
+def _lines(error: ValidationError) -> Iterator[str]:
+    """The lines of one error; CloudFormation's lines that only count the parts of a schema are left out."""
+    at = "#" + "".join(f"/{part}" for part in error.absolute_path)
+    keyword, wanted, value = str(error.validator), error.validator_value, error.instance
+    if keyword == "type":
+        yield from _type_lines(at, wanted if isinstance(wanted, list) else [wanted], value)
+    elif keyword in _SAID_BY_THEMSELVES:
+        yield f"{at}: {error.message}"
+    elif keyword == "oneOf":
+        # An error of each branch, or none where several branches fit.
+        matched = "0 subschemas" if error.context else "more than one subschema"
+        yield f"{at}: #: {matched} matched instead of one"
+    elif keyword in _SAID:
+        size = len(value) if isinstance(value, str | list | dict) else 0
+        count = len(wanted) if isinstance(wanted, list) else 0
+        yield f"{at}: {_SAID[keyword].format(wanted=wanted, size=size, count=count)}"
+    else:
+        yield f"{at}: failed validation constraint for keyword [{keyword}]"
+    for inner in error.context or ():
+        yield from _lines(inner)
+
+
+def _type_lines(at: str, expected: Sequence[str], value: Any) -> Iterator[str]:
+    if len(expected) > 1:
+        yield f"{at}: {_SAID['anyOf'].format(count=len(expected))}"
+    for one in expected:
+        yield f"{at}: expected type: {_JAVA_TYPES.get(one, one)}, found: {_FOUND.get(type(value), 'Object')}"

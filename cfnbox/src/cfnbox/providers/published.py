@@ -1,0 +1,77 @@
+"""The schemas that AWS publishes of its own resource types, in the files that cfn-lint brings.
+
+cfn-lint itself is not imported: that takes half a second, which a cloud with a role in a stack would wait for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cfnbox.core.errors import LocalFailure
+from cfnbox.core.type_definition import TypeDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# A region that cfn-lint does not know gets the types of this one.
+_DEFAULT_REGION = "us-east-1"
+# What Fn::GetAtt serves of types where it is not the read-only properties; `make generate` writes it.
+_ATTRIBUTES = Path(__file__).with_name("published_attributes.json")
+
+
+class PublishedSchemasMissing(LocalFailure):
+    """cfn-lint has no schemas where they are looked for."""
+
+
+class PublishedTypes:
+    """Definitions of AWS's types by name and region, each read once. For any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[str, Mapping[str, str]] = {}
+        self._definitions: dict[tuple[str, str], TypeDefinition | None] = {}
+
+    def find(self, type_name: str, region: str) -> TypeDefinition | None:
+        """The type in that region, with the names that Fn::GetAtt has there; None when AWS publishes no such type."""
+        with self._lock:
+            if (type_name, region) not in self._definitions:
+                self._definitions[type_name, region] = self._read(type_name, region)
+            return self._definitions[type_name, region]
+
+    def names(self, region: str) -> list[str]:
+        """The names of AWS's types in that region, in order."""
+        with self._lock:
+            return sorted(self._types(region))
+
+    def _read(self, type_name: str, region: str) -> TypeDefinition | None:
+        if (file := self._types(region).get(type_name)) is None:
+            return None
+        schema = json.loads((self._folder / "resources" / f"{file}.json").read_bytes())
+        read_only = [".".join(pointer.split("/")[2:]) for pointer in schema.get("readOnlyProperties", [])]
+        return TypeDefinition.from_schema(schema, self._attributes.get(type_name, read_only))
+
+    def _types(self, region: str) -> Mapping[str, str]:
+        """The names of the files, by the type that they describe, of a region."""
+        if region not in self._files:
+            path = self._folder / "providers" / f"{region}.json"
+            path = path if path.exists() else path.with_name(f"{_DEFAULT_REGION}.json")
+            self._files[region] = json.loads(path.read_bytes())
+        return self._files[region]
+
+    @cached_property
+    def _folder(self) -> Path:
+        found = importlib.util.find_spec("cfnlint")
+        folder = Path(found.origin).parent / "data" / "schemas" if found and found.origin else None
+        if folder is None or not (folder / "providers" / f"{_DEFAULT_REGION}.json").exists():
+            raise PublishedSchemasMissing("cfn-lint has no schemas of AWS's types here: pip install cfn-lint==1.55.1")
+        return folder
+
+    @cached_property
+    def _attributes(self) -> Mapping[str, Sequence[str]]:
+        attributes: Mapping[str, Sequence[str]] = json.loads(_ATTRIBUTES.read_bytes())
+        return attributes

@@ -1,0 +1,288 @@
+"""Registry types: each operation goes to the type's own handlers, as CloudFormation's registry sends it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cfnbox.core.errors import LocalFailure
+from cfnbox.core.paths import Json, put_at, value_at
+from cfnbox.handlers.events import Action, Invoke, follow, production_event
+from cfnbox.handlers.execution_environment import HandlerCrashed
+from cfnbox.providers.failures import handler_failure
+from cfnbox.providers.protocol import Resource, ResourceFailed
+
+if TYPE_CHECKING:
+    from cfnbox.core.place import Place
+    from cfnbox.core.type_definition import TypeDefinition
+    from cfnbox.providers.protocol import Progress, Request
+
+Told = Callable[[Resource], None]
+Wait = Callable[[float], None]
+OnTagged = Callable[[str, Mapping[str, str]], None]
+
+# The codes of a failed progress event (cloudformation_cli_python_lib.interface.HandlerErrorCode and the CLI guide).
+_ERROR_CODES = frozenset({
+    "AccessDenied", "AlreadyExists", "GeneralServiceException", "InternalFailure", "InvalidCredentials",
+    "InvalidRequest", "InvalidTypeConfiguration", "NetworkFailure", "NonCompliant", "NotFound", "NotStabilized",
+    "NotUpdatable", "ResourceConflict", "ServiceInternalError", "ServiceLimitExceeded", "ServiceTimeout",
+    "Throttling", "Unknown", "UnsupportedTarget",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RegistryType:
+    """A type of the registry: its schema as it is now, the way to its handlers, and its type configuration."""
+
+    describe: Callable[[], TypeDefinition]
+    invoke: Invoke
+    configuration: Mapping[str, Any] | None = None
+    version: str = "00000001"
+
+    @property
+    def definition(self) -> TypeDefinition:
+        """The schema. It may be in files that somebody works in, and takes a look at all of them."""
+        return self.describe()
+
+
+class Types(Protocol):
+    """The registry, as far as resources need it."""
+
+    def find(self, type_name: str, place: Place) -> RegistryType | None:
+        """The default version of a type there, or None when it is not registered."""
+
+
+class FixedTypes:
+    """Types that are given at the start and are the same in every account and region."""
+
+    def __init__(self, types: Iterable[RegistryType]) -> None:
+        self._types = {one.definition.type_name: one for one in types}
+
+    def find(self, type_name: str, _place: Place) -> RegistryType | None:
+        """The type of that name."""
+        return self._types.get(type_name)
+
+
+class HandlersProvider:
+    """Serves every type that `types` finds.
+
+    `on_tagged` is told identifier and system tags of each resource that CloudFormation itself writes its
+    `aws:cloudformation:` tags onto; it must not raise. `raised` tells what the handler last raised for a request
+    token and where, "" when it did not. With `patient` an operation has no time limit.
+    """
+
+    notice: str | None = None
+
+    def __init__(
+        self,
+        types: Types,
+        on_tagged: OnTagged = lambda _identifier, _tags: None,
+        raised: Callable[[str], str] = lambda _token: "",
+        *,
+        patient: bool = False,
+    ) -> None:
+        self._types, self._on_tagged, self._raised, self._patient = types, on_tagged, raised, patient
+
+    def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
+        """The schema of the type's default version."""
+        found = self._types.find(type_name, place)
+        return found.definition if found else None
+
+    def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
+        """CREATE; the identifier is told with the first answer that has it, also when that answer is a failure."""
+        operation = self._operation("CREATE", definition, request)
+        told: list[str] = []
+
+        def tell(resource: Resource) -> None:
+            if resource.identifier not in told:
+                told.append(resource.identifier)
+                progress.identified(resource)
+
+        resource = operation.resource(desired, None, progress.wait, tell)
+        if any(one != resource.identifier for one in told):
+            tell(resource)
+            raise operation.failure("The handler changed the primary identifier during the creation.")
+        return self._tagged(request, resource)
+
+    def update(
+        self,
+        definition: TypeDefinition,
+        request: Request,
+        resource: Resource,
+        previous: Json,
+        desired: Json,
+        progress: Progress,
+    ) -> Resource:
+        """UPDATE, with identifier and read-only properties added to both states, as CloudFormation does."""
+        operation = self._operation("UPDATE", definition, request)
+        updated = operation.resource(
+            _with_known(definition, resource, desired), _with_known(definition, resource, previous), progress.wait
+        )
+        operation.expect(updated, resource.identifier)
+        return self._tagged(request, updated)
+
+    def delete(
+        self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
+    ) -> None:
+        """DELETE, with identifier and read-only properties added."""
+        operation = self._operation("DELETE", definition, request)
+        operation.run(_with_known(definition, resource, previous), None, progress.wait)
+
+    def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
+        """READ by the primary identifier alone."""
+        operation = self._operation("READ", definition, request)
+        try:
+            asked = definition.identifier_model(identifier)
+        except ValueError:
+            raise operation.failure("The identifier has the wrong number of parts.", "InvalidRequest") from None
+        resource = operation.adopted({}, operation.run(asked))
+        operation.expect(resource, identifier)
+        return resource
+
+    def list(
+        self, definition: TypeDefinition, request: Request, filters: Json, next_token: str | None
+    ) -> tuple[Sequence[Json], str | None]:
+        """LIST: one page."""
+        operation = self._operation("LIST", definition, request)
+        answer = operation.run(filters, next_token=next_token)
+        models = answer.get("resourceModels")
+        if models is None or not all(isinstance(one, dict) for one in models):
+            raise operation.failure("The handler's answer lacks resourceModels, a list of resource models.")
+        return models, answer.get("nextToken") or None
+
+    def _operation(self, action: Action, definition: TypeDefinition, request: Request) -> _Operation:
+        found = self._types.find(definition.type_name, request.place)
+        if found is None:
+            raise ResourceFailed(
+                f"The type {definition.type_name} is not registered any more, so nothing can {action.lower()} it.",
+                "InvalidRequest",
+            )
+        limit = math.inf if self._patient else definition.timeout_seconds(action)
+        return _Operation(action, definition, request, found, limit, self._raised)
+
+    def _tagged(self, request: Request, resource: Resource) -> Resource:
+        if request.system_tags:
+            self._on_tagged(resource.identifier, request.system_tags)
+        return resource
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """One operation on one resource, from the first invocation of the handler to the last."""
+
+    action: Action
+    definition: TypeDefinition
+    request: Request
+    type: RegistryType
+    limit_seconds: float
+    raised: Callable[[str], str]
+
+    def resource(
+        self, desired: Json, previous: Json | None, wait: Wait, tell: Told = lambda _resource: None
+    ) -> Resource:
+        """Run to the end: the resource that the handler's last model is about."""
+        return self.adopted(desired, self.run(desired, previous, wait, tell))
+
+    def run(
+        self,
+        desired: Json,
+        previous: Json | None = None,
+        wait: Wait = lambda _seconds: None,
+        tell: Told = lambda _resource: None,
+        next_token: str | None = None,
+    ) -> Json:
+        """The progress event of the handler's SUCCESS; `tell` hears of each identity on the way. ResourceFailed."""
+        event = self._event(desired, previous, next_token)
+        answer: Json = {}
+        try:
+            for answer in follow(self._deliver, event, sleep=wait, timeout=self.limit_seconds):
+                self._tell(answer, desired, tell)
+        except LocalFailure as failure:
+            raise self.failure(str(failure)) from None
+        if answer["status"] == "FAILED":
+            raise self.failure(answer.get("message") or self._unsaid(), answer.get("errorCode"))
+        return answer
+
+    def _deliver(self, event: Json) -> Any:
+        """Lambda gave no answer: the same event once more, as CloudFormation delivers an event at least once."""
+        try:
+            return self.type.invoke(event)
+        except HandlerCrashed:
+            return self.type.invoke(event)
+
+    def _event(self, desired: Json, previous: Json | None, next_token: str | None) -> Json:
+        request, owner = self.request, self.request.owner
+        return production_event(
+            self.definition,
+            self.action,
+            desired=desired,
+            previous=previous,
+            stack_tags=request.stack_tags or None,
+            previous_stack_tags=request.previous_stack_tags or None,
+            system_tags=request.system_tags or None,
+            previous_system_tags=request.previous_system_tags or None,
+            logical_id=owner.logical_id if owner else None,
+            stack_id=owner.stack_id if owner else None,
+            token=request.token,
+            next_token=next_token,
+            region=request.place.region,
+            account=request.place.account,
+            type_configuration=self.type.configuration,
+            type_version=self.type.version,
+        )
+
+    def _tell(self, answer: Json, desired: Json, tell: Told) -> None:
+        # What exists already belongs to somebody else: it must not be taken for a resource of this operation.
+        if answer.get("errorCode") != "AlreadyExists" and self._identifier(answer) is not None:
+            tell(self.adopted(desired, answer))
+
+    def adopted(self, desired: Json, answer: Json) -> Resource:
+        """The resource that a progress event tells of, its model over the desired state. ResourceFailed if none."""
+        identifier = self._identifier(answer)
+        if identifier is None:
+            names = " and ".join(self.definition.primary_identifier)
+            raise self.failure(f"The handler's answer lacks the primary identifier {names}.")
+        model = {**desired, **answer["resourceModel"]}
+        return Resource(identifier, identifier, model, self.definition.attributes_of(model))
+
+    def _identifier(self, answer: Json) -> str | None:
+        model = answer.get("resourceModel") or {}
+        for name in self.definition.primary_identifier:
+            try:
+                value = value_at(model, name)
+            except KeyError:
+                return None
+            if not isinstance(value, str | int | float) or value == "":
+                return None
+        return self.definition.identifier(model)
+
+    def expect(self, resource: Resource, identifier: str) -> None:
+        """ResourceFailed when the handler's answer is about another resource than the one that was asked for."""
+        if resource.identifier != identifier:
+            raise self.failure(f"The handler's answer to {self.action} has another primary identifier.")
+
+    def _unsaid(self) -> str:
+        """What stands in for the message that a handler did not give; at AWS nothing does."""
+        raised = self.raised(self.request.token)
+        return f"The handler ended with {raised}" if raised else "The handler gave no message."
+
+    def failure(self, message: str, code: str | None = "InternalFailure") -> ResourceFailed:
+        """The failure in the form in which CloudFormation reports a handler's in stack events."""
+        known = code if code in _ERROR_CODES else "InternalFailure"
+        return handler_failure(self.request, message, known)
+
+
+def _with_known(definition: TypeDefinition, resource: Resource, properties: Json) -> Json:
+    """Properties with the identifier and the read-only properties that are known of the resource."""
+    model: Json = {**properties}
+    known = {**definition.read_only_part(resource.model), **_flat_identifier(definition, resource.identifier)}
+    for name, value in known.items():
+        put_at(model, name, value)
+    return model
+
+
+def _flat_identifier(definition: TypeDefinition, identifier: str) -> Json:
+    parts = definition.identifier_model(identifier)
+    return {name: value_at(parts, name) for name in definition.primary_identifier}

@@ -1,0 +1,1 @@
+"""Resource types that their AWS service's own API makes."""

@@ -1,0 +1,276 @@
+"""Folders in which somebody writes a resource type: what `cfn init` makes, found by .rpdk-config.
+
+A project is a `Source` of the registry: what its files hold now is what the next operation runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cfnbox.core.errors import LocalFailure
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers import distributions
+from cfnbox.registry import schemas
+from cfnbox.registry.functions import Code
+from cfnbox.registry.packages import unsupported
+
+Tell = Callable[[str], None]
+SETTINGS = ".rpdk-config"
+# Where `cfn` of the Python plugin looks for the code, and what it installs.
+_CODE, _REQUIREMENTS, _INPUTS = "src", "requirements.txt", "inputs"
+_CACHE = ".cfnbox"
+_MOST_NAMED_FILES = 3
+_JUST_BEFORE_SECONDS = 0.01
+_Stamps = Mapping[str, tuple[int, int]]
+
+
+class UnusableProject(LocalFailure):
+    """A folder holds no project that can run here; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of a project are; without `requirements` its handlers see all packages that are here."""
+
+    root: Path
+    schema: Path
+    handler: str
+    code: tuple[Path, ...]
+    requirements: Path | None = None
+    type_name: str | None = None
+
+    @property
+    def inputs(self) -> Path:
+        """The inputs of AWS's contract tests."""
+        return self.root / _INPUTS
+
+    def files(self) -> Iterator[Path]:
+        """Every file that a change is looked for in."""
+        yield from self._beside()
+        yield from (Path(one.path) for folder in self.code if folder.is_dir() for one in _entries(folder))
+
+    def stamps(self) -> _Stamps:
+        """What changes when such a file does. Quick: it is looked at before every operation. Raises OSError."""
+        statuses = {str(one): one.stat() for one in self._beside()}
+        statuses |= {one.path: one.stat() for folder in self.code if folder.is_dir() for one in _entries(folder)}
+        return {path: (status.st_mtime_ns, status.st_size) for path, status in statuses.items()}
+
+    def _beside(self) -> Iterator[Path]:
+        yield self.schema
+        yield from (one for one in (self.root / SETTINGS, self.requirements) if one and one.is_file())
+
+
+def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    """Every file in a folder and in those below it, byte code apart."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path) if entry.name != "__pycache__" else ()
+            elif entry.is_file():
+                yield entry
+
+
+def layout(folder: Path) -> Layout:
+    """Where the parts of the project in a folder are. Raises UnusableProject."""
+    root = folder.resolve()
+    settings = _settings(root / SETTINGS)
+    if problem := unsupported(str(settings.get("artifact_type", "RESOURCE")), str(settings.get("language"))):
+        raise UnusableProject(f"{folder} cannot run here. {problem}")
+    name, handler = str(settings.get("typeName", "")), settings.get("entrypoint")
+    if not (isinstance(handler, str) and re.fullmatch(r"\w+(\.\w+)+", handler, re.ASCII) and name):
+        raise UnusableProject(f"{root / SETTINGS} lacks a typeName, or an entrypoint such as acme.handlers.resource.")
+    schema = root / f"{name.replace('::', '-').lower()}.json"
+    for path, what in ((schema, "the schema"), (root / _REQUIREMENTS, "what cfn submit installs")):
+        if not path.is_file():
+            raise UnusableProject(f"{folder} has no {path.name}, {what} of {name}.")
+    module = root / _CODE / handler.partition(".")[0]
+    if not (module.is_dir() or module.with_suffix(".py").is_file()):
+        raise UnusableProject(f"{folder} has no {_CODE}/{module.name}, the package of its entrypoint {handler}.")
+    return Layout(root, schema, handler, (root / _CODE,), root / _REQUIREMENTS, name)
+
+
+def _settings(path: Path) -> Mapping[str, object]:
+    if not path.is_file():
+        raise UnusableProject(f"{path.parent} holds no {SETTINGS}, which cfn init writes: name the folder of a type.")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UnusableProject(f"{path} is not JSON: {error}.") from None
+    if not isinstance(settings, dict):
+        raise UnusableProject(f"{path} is not what cfn init writes.")
+    return settings
+
+
+class Project:
+    """A project under its own type name, or under another. Raises UnusableProject and RequirementsFailed.
+
+    `find` says where its parts are now. `tell` hears, in a sentence, what is installed, what has changed, and when
+    changes have no effect.
+    """
+
+    def __init__(
+        self, find: Callable[[], Layout], tell: Tell = lambda _text: None, type_name: str | None = None
+    ) -> None:
+        self._find, self._tell, self._type_name = find, tell, type_name
+        self._folder = tempfile.TemporaryDirectory(prefix="project-")
+        self._changing = threading.Lock()
+        self._contents: Mapping[Path, str] = {}
+        self._links = 0
+        self._problem: tuple[_Stamps | None, LocalFailure] | None = None
+        self._looked = -math.inf
+        try:
+            self.layout = find()
+            self._stamps = _stamps(self.layout)
+            self._code = self._read(self.layout)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def definition(self) -> TypeDefinition:
+        """The schema as it is now, or as it was when it could last be used: `code` says what is wrong with it."""
+        with suppress(LocalFailure):
+            self._look()
+        return self._code.definition
+
+    def code(self) -> Code:
+        """The code as it is now. Raises LocalFailure while schema, settings or requirements cannot be used.
+
+        Who asked for the definition just before has looked at the files already.
+        """
+        self._look(_JUST_BEFORE_SECONDS)
+        return self._code
+
+    def superseded(self, version_id: str, by: str) -> None:
+        """Tell that changes here have no effect, and how they would have."""
+        name = self._code.definition.type_name
+        back = f"set-type-default-version --type RESOURCE --type-name {name} --version-id {version_id}"
+        self._tell(
+            f"{name}: version {by} serves from now on, and changes in {self.layout.root} have no effect. "
+            f"To go back: aws cloudformation {back}"
+        )
+
+    def close(self) -> None:
+        """Remove what was made beside the project."""
+        self._folder.cleanup()
+
+    def _look(self, before: float = 0) -> None:
+        """See what has changed. A look counts that began after the call, or at most `before` seconds earlier."""
+        asked = time.monotonic() - before
+        with self._changing:
+            if self._looked <= asked:
+                self._looked = time.monotonic()
+                self._see()
+            if self._problem:
+                raise self._problem[1]
+
+    def _see(self) -> None:
+        stamps = None
+        try:
+            if self._is_unchanged():
+                return
+            found = self._find()
+            stamps = _stamps(found)
+            if self._problem and self._problem[0] == stamps:
+                return
+            if stamps != self._stamps:
+                former, contents = self._code, self._contents
+                self._code = self._read(found)
+                self.layout, self._stamps = found, stamps
+                self._tell_of_changes(former, contents)
+            self._problem = None
+        except LocalFailure as problem:
+            self._problem = stamps, problem
+
+    def _is_unchanged(self) -> bool:
+        # Among the files that are looked at is the one that says where the others are.
+        with suppress(UnusableProject):
+            return self._problem is None and _stamps(self.layout) == self._stamps
+        return False
+
+    def _tell_of_changes(self, former: Code, contents: Mapping[Path, str]) -> None:
+        if self._code.digest != former.digest:
+            paths = {**contents, **self._contents}
+            changed = _named(self.layout.root, (one for one in paths if contents.get(one) != self._contents.get(one)))
+            self._tell(f"{self._code.definition.type_name}: changed, and taken up: {changed}")
+
+    def _read(self, found: Layout) -> Code:
+        try:
+            _, definition = schemas.load(found.schema)
+        except schemas.UnusableSchema as problem:
+            raise UnusableProject(f"{found.schema} cannot be used. {problem}") from None
+        if found.type_name not in (None, definition.type_name):
+            text = f"{found.schema} is the schema of {definition.type_name}, and {SETTINGS} names {found.type_name}."
+            raise UnusableProject(text)
+        contents = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(found.files())}
+        paths = found.code
+        if found.requirements:
+            paths += (self._packages(found.requirements, found.root / _CACHE),)
+        self._contents = contents
+        digest = hashlib.sha256(repr(contents).encode()).hexdigest()
+        name = self._type_name or definition.type_name
+        named = TypeDefinition.from_schema({**definition.schema, "typeName": name})
+        return Code(named, found.handler, paths, digest, alone=found.requirements is not None)
+
+    def _packages(self, requirements: Path, cache: Path) -> Path:
+        self._links += 1
+        return distributions.packages(requirements, Path(self._folder.name) / str(self._links), cache, self._tell)
+
+
+def projects(folders: Iterable[Path], tell: Tell = lambda _text: None) -> list[Project]:
+    """The projects in these folders, or directly below a folder that is none itself. Raises UnusableProject.
+
+    Every project is there, or none: those that were opened before one that cannot run are closed.
+    """
+    opened: dict[str, Project] = {}
+    try:
+        for folder in (one for given in folders for one in _roots(given)):
+            project = Project(partial(layout, folder), tell)
+            name = project.definition.type_name
+            other = opened.setdefault(name, project)
+            if other is not project:
+                project.close()
+                raise UnusableProject(f"{other.layout.root} and {folder} both hold {name}: name one of them.")
+    except BaseException:
+        for project in opened.values():
+            project.close()
+        raise
+    return list(opened.values())
+
+
+def _roots(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UnusableProject(f"{folder} is no folder: name the folder of a type, with its {SETTINGS}.")
+    if (folder / SETTINGS).is_file():
+        return [folder]
+    below = sorted(path.parent for path in folder.glob(f"*/{SETTINGS}"))
+    if not below:
+        raise UnusableProject(
+            f"{folder} holds no {SETTINGS}, and no folder in it does: name a folder that cfn init made."
+        )
+    return below
+
+
+def _stamps(found: Layout) -> _Stamps:
+    try:
+        return found.stamps()
+    except OSError as error:
+        raise UnusableProject(f"{error.filename} cannot be read: {error.strerror}.") from None
+
+
+def _named(root: Path, paths: Iterable[Path]) -> str:
+    names = sorted(str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths)
+    more = len(names) - _MOST_NAMED_FILES
+    return ", ".join(names[:_MOST_NAMED_FILES]) + (f" and {more} more" if more > 0 else "")

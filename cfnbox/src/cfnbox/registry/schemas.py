@@ -1,0 +1,80 @@
+"""What the registry demands of a type's schema: what the CloudFormation CLI does, and names that are free."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from cfnbox.core.type_definition import TypeDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+# RegisterType in the API reference: "reserved and can't be used in your extension names".
+RESERVED_NAMESPACES = ("Alexa", "AMZN", "Amazon", "AWS", "Custom", "Dev")
+_LONGEST_REASON = 400
+
+
+class UnusableSchema(Exception):
+    """The schema cannot be registered; the text says why."""
+
+
+def load(path: Path) -> tuple[str, TypeDefinition]:
+    """The text of a schema file and its definition, checked as `cfn validate` does. Raises UnusableSchema."""
+    # Imported when needed: rpdk takes most of a second.
+    from rpdk.core.data_loaders import load_resource_spec
+    from rpdk.core.exceptions import RPDKBaseException
+
+    # Its warnings are for the author at `cfn validate`; here they would land in the output of whoever runs the cloud.
+    logging.getLogger("rpdk").addHandler(logging.NullHandler())
+    try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_foreign_references(json.loads(text))
+        with path.open(encoding="utf-8") as file:
+            inlined = load_resource_spec(file)
+        return text, TypeDefinition.from_schema(inlined)
+    except UnicodeDecodeError:
+        raise UnusableSchema(f"{path.name} is not UTF-8 text.") from None
+    except ValueError as error:
+        raise UnusableSchema(f"{path.name} is not JSON: {error}.") from None
+    except RPDKBaseException as error:
+        raise UnusableSchema(f"{path.name} is not a resource type schema: {_reason(error)}.") from None
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong and where, without the parts of the schema that jsonschema shows with it."""
+    cause: Any = error.__cause__ or error
+    where = "/".join(str(part) for part in getattr(cause, "absolute_path", ()))
+    what = str(getattr(cause, "message", "") or cause).strip().removesuffix(".")[:_LONGEST_REASON]
+    return f"{what}, at {where}" if where else what
+
+
+def _refuse_foreign_references(schema: Any) -> None:
+    for reference in _references(schema):
+        # resource-schema.json is the schema itself, as a handlerSchema names it.
+        if not reference.startswith(("#", "resource-schema.json#")):
+            raise UnusableSchema(
+                f"The schema refers to {reference}, which lies outside of it: the local cloud reads nothing from "
+                "elsewhere. Move that definition into the schema."
+            )
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def provisioning_type(schema: Mapping[str, Any]) -> str:
+    """How CloudFormation classes a type by its handlers (DescribeType, ProvisioningType)."""
+    handlers = schema.get("handlers", {})
+    if "create" not in handlers:
+        return "NON_PROVISIONABLE"
+    return "FULLY_MUTABLE" if "update" in handlers else "IMMUTABLE"

@@ -1,0 +1,260 @@
+"""Create, Describe, Update, Delete and List for any kind of resource that SageMaker keeps by name.
+
+A kind says in data what it is called and which statuses it passes through, and in functions what only it does. What
+its answers hold is cut to botocore's output shapes, so that no kind has to list its members.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from cfnbox.core.errors import Refused
+from cfnbox.sagemaker.api import Place, position_of, token_of
+from cfnbox.sagemaker.rules import check_tags, service_model
+from cfnbox.sagemaker.store import Change, Stored, now
+
+if TYPE_CHECKING:
+    from botocore.model import StructureShape
+
+    from cfnbox.core.paths import Json
+
+# ListEndpoints and most other lists of SageMaker document 10.
+PER_PAGE = 10
+
+Operation = Callable[[Place, "Json"], "Json"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """A refusal: AWS's error code and its text, in which {arn} and {name} are the resource's."""
+
+    text: str
+    code: str = "ValidationException"
+
+    def about(self, resource: Stored) -> Refused:
+        """The refusal for this resource."""
+        return self.of(resource.name, resource.arn)
+
+    def of(self, name: str, arn: str) -> Refused:
+        """The refusal for the resource of this name."""
+        return Refused(self.code, self.text.format(name=name, arn=arn))
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """What a kind calls the states of its resources; "" for a step that takes no time."""
+
+    member: str
+    ready: str
+    creating: str = ""
+    updating: str = ""
+    deleting: str = ""
+    failed: str = "Failed"
+
+
+def _as_asked(_: Place, request: Json) -> Json:
+    return request
+
+
+def _written_over(_: Place, resource: Stored, request: Json) -> Json:
+    return resource.members | request
+
+
+def _nothing(*_: object) -> Any:
+    return {}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of resource. `path` is the part of the ARN before the name.
+
+    `prepared` makes the members of a new resource of a request, `changed` those after an update; both refuse what
+    the service refuses. `before_delete` refuses too. `shown` adds members to a description that follow from others.
+    """
+
+    title: str
+    path: str
+    missing: Words
+    exists: Words
+    statuses: Statuses = field(default_factory=lambda: Statuses("", ""))
+    named: str = ""
+    arn_member: str = ""
+    identified: Callable[[Place, Json], str] | None = None
+    prepared: Callable[[Place, Json], Json] = _as_asked
+    changed: Callable[[Place, Stored, Json], Json] = _written_over
+    before_change: Callable[[Place, Stored], object] = _nothing
+    before_delete: Callable[[Place, Stored], object] = _nothing
+    shown: Callable[[Place, Stored], Json] = _nothing
+    looked_up: Callable[[Place, str], str] = lambda _, name: name
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name_member(self) -> str:
+        """The member that names a resource."""
+        return self.named or f"{self.title}Name"
+
+    @property
+    def arn_is(self) -> str:
+        """The member that holds its ARN."""
+        return self.arn_member or f"{self.title}Arn"
+
+    @cached_property
+    def operations(self) -> dict[str, Operation]:
+        """The operations on this kind by name; not of every kind the service has all of them."""
+        return {
+            f"Create{self.title}": partial(create, self),
+            f"Describe{self.title}": partial(describe, self),
+            f"Update{self.title}": partial(update, self),
+            f"Delete{self.title}": partial(delete, self),
+            f"List{self.title}s": partial(listed, self),
+        }
+
+    def find(self, place: Place, name: str) -> Stored:
+        """The resource of this name. Raises Refused when there is none."""
+        name = self.looked_up(place, name)
+        if found := place.resources.find(self.path, name):
+            return found
+        raise self.missing.of(name, place.arn(name, self.path))
+
+    def view(self, place: Place, resource: Stored) -> Json:
+        """All that can be said of a resource, to be cut to an output shape."""
+        view = copy.deepcopy(resource.members) | {
+            self.name_member: resource.name,
+            self.arn_is: resource.arn,
+            "CreationTime": resource.created,
+            "LastModifiedTime": resource.modified,
+        }
+        if self.statuses.member:
+            view[self.statuses.member] = resource.status
+        if resource.failure:
+            view["FailureReason"] = resource.failure
+        view |= self.shown(place, resource)
+        view |= {alias: view[name] for alias, name in self.aliases.items() if name in view}
+        return {name: value for name, value in view.items() if value is not None}
+
+    def begin_update(self, resource: Stored, members: Json) -> None:
+        """Lets the resource have these members once it is up to date again."""
+
+        def finish() -> None:
+            resource.members = members
+
+        resource.modified = now()
+        if not self.statuses.updating:
+            finish()
+            return
+        # Blue/green: an update that fails leaves what was there in service.
+        resource.begin(Change(self.statuses.updating, finish, _nothing))
+
+
+def output(operation: str, view: Json) -> Json:
+    """A view cut to the members that an operation answers."""
+    shape: StructureShape | None = service_model().operation_model(operation).output_shape
+    return {} if shape is None else {name: view[name] for name in shape.members if name in view}
+
+
+def create(kind: Kind, place: Place, request: Json) -> Json:
+    """Create: refused when the name is taken."""
+    check_tags(request.get("Tags", []))
+    name = kind.identified(place, request) if kind.identified else request[kind.name_member]
+    arn = place.arn(name, kind.path)
+    if place.resources.find(kind.path, name):
+        raise kind.exists.of(name, arn)
+    members = kind.prepared(place, copy.deepcopy({key: value for key, value in request.items() if key != "Tags"}))
+    resource = Stored(name, arn, members, copy.deepcopy(request.get("Tags", [])), kind.statuses.ready)
+    place.resources.add(kind.path, resource)
+    if kind.statuses.creating:
+
+        def fail() -> None:
+            resource.ready = kind.statuses.failed
+
+        resource.begin(Change(kind.statuses.creating, lambda: None, fail))
+    return output(f"Create{kind.title}", kind.view(place, resource))
+
+
+def describe(kind: Kind, place: Place, request: Json) -> Json:
+    """Describe: what was asked, with the service's defaults; members that nobody set are absent."""
+    return output(f"Describe{kind.title}", kind.view(place, kind.find(place, request[kind.name_member])))
+
+
+def update(kind: Kind, place: Place, request: Json) -> Json:
+    """Update: the members given are written over those before, once the update is over."""
+    resource = kind.find(place, request[kind.name_member])
+    kind.before_change(place, resource)
+    kind.begin_update(resource, kind.changed(place, resource, copy.deepcopy(request)))
+    return output(f"Update{kind.title}", kind.view(place, resource))
+
+
+def delete(kind: Kind, place: Place, request: Json) -> Json:
+    """Delete: gone at once, or after a while for the kinds that have a status for it."""
+    resource = kind.find(place, request[kind.name_member])
+    kind.before_delete(place, resource)
+
+    def finish() -> None:
+        place.resources.remove(kind.path, resource.name)
+
+    def fail() -> None:
+        resource.ready = kind.statuses.failed
+
+    if kind.statuses.deleting:
+        resource.begin(Change(kind.statuses.deleting, finish, fail))
+    else:
+        finish()
+    return {}
+
+
+def listed(kind: Kind, place: Place, request: Json) -> Json:
+    """List: filtered and sorted, newest first unless asked otherwise, one page of summaries."""
+    operation = f"List{kind.title}s"
+    shape: Any = service_model().operation_model(operation).output_shape
+    member, summary = next((name, one.member) for name, one in shape.members.items() if one.type_name == "list")
+    by = request.get("SortBy", "CreationTime")
+    rows = []
+    for resource in place.resources.all(kind.path):
+        view = kind.view(place, resource)
+        if all(_passes(kind, view, name, value) for name, value in request.items()):
+            rows.append((_sort_value(kind, view, by), resource.sequence, view))
+    ascending = request.get("SortOrder", "Ascending" if by == "Name" else "Descending") == "Ascending"
+    rows.sort(key=lambda row: row[:2], reverse=not ascending)
+    if token := request.get("NextToken"):
+        last = position_of(token, (str, int))
+        rows = [row for row in rows if (row[:2] > last if ascending else row[:2] < last)]
+    limit = request.get("MaxResults", PER_PAGE)
+    page = [{name: view[name] for name in summary.members if name in view} for _, _, view in rows[:limit]]
+    return {member: page} | ({"NextToken": token_of(rows[limit - 1][:2])} if len(rows) > limit else {})
+
+
+def _sort_value(kind: Kind, view: Json, by: str) -> str:
+    """What a list is sorted by, as text, which JSON keeps exactly."""
+    if by == "Name":
+        return str(view[kind.name_member])
+    if by in ("Status", kind.statuses.member):
+        return str(view.get(kind.statuses.member, ""))
+    return f"{view['LastModifiedTime' if by == 'LastModifiedTime' else 'CreationTime']:017.3f}"
+
+
+_NO_FILTERS = ("SortBy", "SortOrder", "NextToken", "MaxResults", "CrossAccountFilterOption", "ModelPackageType")
+_TIMES = {"Creation": "CreationTime", "Created": "CreationTime", "LastModified": "LastModifiedTime"}
+
+
+def _passes(kind: Kind, view: Json, name: str, value: Any) -> bool:
+    """Whether a resource passes one member of a List request; members that are no filters let everything pass."""
+    for ending in ("After", "Before"):
+        if name.endswith(ending):
+            at = view[_TIMES[name.removesuffix(ending).removesuffix("Time")]]
+            return bool(at >= value if ending == "After" else at < value)
+    if name in _NO_FILTERS:
+        return True
+    if name in ("NameContains", f"{kind.title}NamePrefix"):
+        text = str(view[kind.name_member])
+        return text.startswith(value) if name.endswith("Prefix") else value in text
+    if name.endswith("Contains"):
+        return value in str(view.get(name.removesuffix("Contains"), ""))
+    if name.endswith("Equals"):
+        member = name.removesuffix("Equals")
+        found = view.get(kind.statuses.member if member == "Status" else member)
+        return bool(value in found if isinstance(found, list) else value == found)
+    return bool(view.get(name) == value)

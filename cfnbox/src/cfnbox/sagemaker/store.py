@@ -1,0 +1,128 @@
+"""Where named resources of SageMaker are kept, and how their statuses pass: state only, no rules."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cfnbox.core.paths import Json
+
+# So long is a resource Creating, Updating or Deleting. Code that waits has something to wait for, and no more.
+SETTLING_SECONDS = 0.2
+
+_sequence = count()
+
+
+def now() -> float:
+    """The time as SageMaker's answers show it: seconds with milliseconds."""
+    return round(time.time(), 3)
+
+
+@dataclass
+class Change:
+    """What is under way with a resource: its status meanwhile, and what is done in the end.
+
+    With a `failure`, its text is the FailureReason and `fail` is done instead of `finish`.
+    """
+
+    status: str
+    finish: Callable[[], None]
+    fail: Callable[[], None]
+    failure: str | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def over(self) -> bool:
+        """Whether its time has passed."""
+        return time.monotonic() - self.began >= SETTLING_SECONDS
+
+
+@dataclass
+class Stored:
+    """One resource: `members` is what Describe answers beside identity, times and status; `tags` Key/Value pairs."""
+
+    name: str
+    arn: str
+    members: Json
+    tags: list[dict[str, str]]
+    ready: str = ""
+    change: Change | None = None
+    failure: str | None = None
+    created: float = field(default_factory=now)
+    modified: float = field(default_factory=now)
+    sequence: int = field(default_factory=lambda: next(_sequence))
+
+    @property
+    def status(self) -> str:
+        """The status as it is now."""
+        return self.change.status if self.change else self.ready
+
+    def settle(self) -> None:
+        """Ends the change under way when its time has passed."""
+        change = self.change
+        if change is not None and change.over:
+            self.change, self.failure = None, change.failure
+            (change.finish if change.failure is None else change.fail)()
+
+    def begin(self, change: Change) -> None:
+        """Starts a change, after what was under way; one that takes no time ends at once."""
+        if self.change is not None:
+            self.change.finish()
+        self.change = change
+        self.settle()
+
+
+class Resources:
+    """The resources of one account and region, by the path in their ARN ("endpoint-config") and by name."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, dict[str, Stored]] = {}
+        self._counted: dict[str, int] = {}
+
+    def find(self, path: str, name: str) -> Stored | None:
+        """The resource of this name as it is now, or None."""
+        kept = self._kept.get(path, {})
+        if name in kept:
+            kept[name].settle()
+        return kept.get(name)
+
+    def fail_later(self, path: str, name: str, reason: str) -> None:
+        """Lets what is under way with a resource end in failure."""
+        resource = self._kept.get(path, {}).get(name)
+        if resource is not None and resource.change is not None:
+            resource.change.failure = reason
+
+    def all(self, path: str) -> list[Stored]:
+        """The resources of one kind as they are now, oldest first."""
+        for one in list(self._kept.get(path, {}).values()):
+            one.settle()
+        return list(self._kept.get(path, {}).values())
+
+    def add(self, path: str, resource: Stored) -> None:
+        """Keeps a resource whose name is free."""
+        self._kept.setdefault(path, {})[resource.name] = resource
+
+    def remove(self, path: str, name: str) -> None:
+        """Forgets a resource."""
+        self._kept[path].pop(name, None)
+
+    def next_number(self, series: str) -> int:
+        """1, 2, 3, ... for each series: numbers of what was deleted do not come back."""
+        self._counted[series] = self._counted.get(series, 0) + 1
+        return self._counted[series]
+
+    def by_arn(self, arn: str) -> Stored | None:
+        """The resource of this ARN, or None."""
+        path, _, name = arn.split(":", 5)[5].partition("/")
+        found = self.find(path, name)
+        return found if found is not None and found.arn == arn else None
+
+
+NEVER = math.inf
+"""A value of SETTLING_SECONDS for which whatever has begun goes on for ever; 0 ends it at once."""

@@ -1,0 +1,110 @@
+"""A template on its way to an operation: parsed, transformed, checked, its conditions evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cfnbox.template import checks, outputs, secrets, syntax, transforms
+from cfnbox.template.conditions import active, check_rules
+from cfnbox.template.conditions import conditions as conditions_of
+from cfnbox.template.parameters import parameters as parameters_of
+from cfnbox.template.references import dependencies, imports
+from cfnbox.template.summary import require_capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from cfnbox.core.paths import Json
+    from cfnbox.template.checks import Find
+    from cfnbox.template.dynamic import DynamicReferences
+    from cfnbox.template.parameters import Parameter
+    from cfnbox.template.scope import Scope
+    from cfnbox.template.transforms import ReadObject
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A template as it was sent (`body`, `document`) and as it is carried out (`processed`), with what it works with.
+
+    `failure` says why it cannot be transformed; nothing is processed then.
+    """
+
+    body: str
+    document: Json
+    processed: Json
+    parameters: Mapping[str, Parameter]
+    conditions: Mapping[str, bool]
+    failure: str = ""
+
+    @cached_property
+    def resources(self) -> dict[str, Json]:
+        """The resource definitions whose condition holds, by logical id."""
+        return active(self.processed.get("Resources", {}), self.conditions)
+
+    @property
+    def dependencies(self) -> dict[str, set[str]]:
+        """The logical ids that each of them needs first."""
+        return dependencies(self.resources, self.conditions)
+
+    @property
+    def outputs(self) -> dict[str, Json]:
+        """The definitions of the outputs whose condition holds, by name."""
+        return active(self.processed.get("Outputs", {}), self.conditions)
+
+    @property
+    def imports(self) -> list[Any]:
+        """What every Fn::ImportValue is given: the name of an export, or a function."""
+        return list(imports([*self.resources.values(), *self.outputs.values()], self.conditions))
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that nobody may be shown."""
+        return secrets.of(self.parameters.values())
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a template is prepared in: `previous` are the parameters of the stack as it is.
+
+    `scope` knows the stack, `read_object` what AWS::Include reads, `find` the definition of a type or None.
+    """
+
+    scope: Scope
+    dynamic: DynamicReferences
+    read_object: ReadObject
+    find: Find
+    previous: Mapping[str, Parameter]
+
+
+def prepare(
+    body: str,
+    given: Iterable[Mapping[str, object]],
+    capabilities: Collection[str],
+    around: Surroundings,
+    *,
+    in_change_set: bool = False,
+) -> Prepared:
+    """The template with botocore's Parameter structures given; Refused when CloudFormation would not begin it.
+
+    A transform that fails is refused in a change set alone, which then FAILED; else it is what the operation fails
+    with. The macros of a change set need no capability.
+    """
+    document, failure = syntax.parse(body), ""
+    parameters = parameters_of(document, given, around.previous, around.dynamic.parameter)
+    try:
+        processed = transforms.transform(document, parameters, around.scope.place, around.read_object)
+    except transforms.TransformFailed as problem:
+        if in_change_set:
+            raise
+        processed, failure = {"Resources": {}}, str(problem)
+    require_capabilities(capabilities, document, processed, macros=not in_change_set)
+    mappings = processed.get("Mappings", {})
+    scope = replace(around.scope, parameters=parameters, mappings=mappings, dynamic=around.dynamic)
+    check_rules(processed, scope)
+    conditions = conditions_of(processed, scope)
+    checks.check(processed, parameters, conditions, around.find)
+    prepared = Prepared(body, document, processed, parameters, conditions, failure)
+    outputs.check_exports(prepared.outputs, replace(scope, conditions=conditions))
+    return prepared

@@ -1,0 +1,247 @@
+"""Resources: what is checked before a handler hears of it, and what each operation answers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cfnbox.core.place import Place
+from cfnbox.providers.protocol import ResourceFailed
+from cloudcontrol.conftest import BOOK, Library
+from cloudcontrol.shelf import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def changes(library: Library) -> list[str]:
+    return [action for action, _ in library.shelf.calls if action in ("CREATE", "UPDATE", "DELETE")]
+
+
+@pytest.mark.parametrize("state", ["{", "[]", "null", '"Emma"', "{'Title': 'Emma'}"])
+def test_a_state_that_is_no_json_object_is_refused(library: Library, state: str) -> None:
+    library.refused("InvalidRequestException", library.client.create_resource, TypeName=BOOK, DesiredState=state)
+    assert changes(library) == []
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"Nonsense": 1},
+        {},
+        {"Title": ["Emma"]},
+        {"Title": "x" * 21},
+        {"Title": "Emma", "Isbn": "mine"},
+        {"title": "Emma"},
+    ],
+)
+def test_properties_that_the_schema_forbids_are_refused_before_the_handler(library: Library, properties: Any) -> None:
+    asked = {"TypeName": BOOK, "DesiredState": json.dumps(properties)}
+    text = library.refused("ValidationException", library.client.create_resource, **asked)
+    assert text.startswith("Model validation failed (#")
+    assert changes(library) == []
+    assert library.client.list_resource_requests()["ResourceRequestStatusSummaries"] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "more"),
+    [
+        ("create_resource", {"DesiredState": "{}"}),
+        ("get_resource", {"Identifier": "x"}),
+        ("update_resource", {"Identifier": "x", "PatchDocument": "[]"}),
+        ("delete_resource", {"Identifier": "x"}),
+        ("list_resources", {}),
+    ],
+)
+def test_a_type_that_nobody_serves(library: Library, operation: str, more: Any) -> None:
+    call = getattr(library.client, operation)
+    text = library.refused("TypeNotFoundException", call, TypeName="Example::Library::Film", **more)
+    assert text == "The type 'Example::Library::Film' cannot be found."
+
+
+def test_what_the_schema_has_no_handler_for_is_refused(open_library: Callable[[Shelf], Library]) -> None:
+    library = open_library(Shelf(handlers={"create": {"permissions": []}, "delete": {"permissions": []}}))
+    asked = {"TypeName": BOOK, "Identifier": library.create()}
+    client = library.client
+    for action, call, more in (
+        ("READ", client.get_resource, asked),
+        ("UPDATE", client.update_resource, {**asked, "PatchDocument": "[]"}),
+        ("LIST", client.list_resources, {"TypeName": BOOK}),
+    ):
+        text = library.refused("UnsupportedActionException", call, **more)
+        assert text == f"Resource type {BOOK} does not support {action} action"
+
+
+def test_an_update_is_a_patch_of_what_the_resource_is(library: Library) -> None:
+    isbn = library.create("Emma", Note="worn", Author={"Name": "Jane", "Born": 1775}, Pin="1234")
+    ended = library.ended(
+        library.patch(
+            isbn,
+            {"op": "test", "path": "/Note", "value": "worn"},
+            {"op": "replace", "path": "/Note", "value": "new"},
+            {"op": "copy", "from": "/Author/Name", "path": "/Shelf"},
+            {"op": "remove", "path": "/Author/Name"},
+        )
+    )
+    assert ended["OperationStatus"] == "SUCCESS"
+    now = {"Title": "Emma", "Isbn": isbn, "Note": "new", "Shelf": "Jane", "Author": {"Born": 1775}}
+    assert json.loads(ended["ResourceModel"]) == library.get(isbn) == now
+    (told,) = [told for action, told in library.shelf.calls if action == "UPDATE"]
+    # The handler gets the states without read-only properties; a write-only one is there when the patch has it.
+    assert told["previous"] == {"Title": "Emma", "Note": "worn", "Author": {"Name": "Jane", "Born": 1775}}
+    assert told["desired"] == {"Title": "Emma", "Note": "new", "Shelf": "Jane", "Author": {"Born": 1775}}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{", "{}", "[1]", '[{"op": "add"}]', '[{"op": "grow", "path": "/Note", "value": 1}]',
+        '[{"op": "remove", "path": "/Note"}]', '[{"op": "replace", "path": "/Note/Deep", "value": 1}]',
+        '[{"op": "add", "path": "Note", "value": "secret"}]', '[{"op": "add", "path": "/Note"}]',
+        '[{"op": "test", "path": "/Title", "value": "secret"}]', '[{"op": "replace", "path": "", "value": [1]}]',
+        '[{"op": "move", "from": "/Nowhere", "path": "/Note"}]', '[{"op": 1, "path": 2}]',
+        '[{"op": "remove", "path": "/Author/0"}]', '[{"op": "test", "path": "/Title"}]',
+    ],
+)  # fmt: skip
+def test_a_patch_that_cannot_be_applied_is_refused(library: Library, document: str) -> None:
+    asked = {"TypeName": BOOK, "Identifier": library.create(), "PatchDocument": document}
+    text = library.refused("InvalidRequestException", library.client.update_resource, **asked)
+    assert text.startswith("The patch document cannot be used: ")
+    assert "secret" not in text
+    assert changes(library) == ["CREATE"]
+
+
+def test_create_only_and_read_only_properties_are_not_updatable(library: Library) -> None:
+    isbn = library.create("Emma", Author={"Name": "Jane", "Born": 1775})
+    patch = library.patch
+    text = library.refused("NotUpdatableException", patch, isbn, {"op": "replace", "path": "/Title", "value": "New"})
+    assert text == "Invalid patch update: createOnlyProperties [/properties/Title] cannot be updated"
+    text = library.refused("NotUpdatableException", patch, isbn, {"op": "remove", "path": "/Author"})
+    assert text == "Invalid patch update: createOnlyProperties [/properties/Author/Born] cannot be updated"
+    text = library.refused("ValidationException", patch, isbn, {"op": "replace", "path": "/Isbn", "value": "mine"})
+    assert text == "Invalid patch update: readOnlyProperties [/properties/Isbn] cannot be updated"
+    # As they are, they may stand in a patch.
+    ended = library.ended(patch(isbn, {"op": "replace", "path": "/Title", "value": "Emma"}))
+    assert ended["OperationStatus"] == "SUCCESS"
+    assert changes(library) == ["CREATE", "UPDATE"]
+
+
+def test_a_patched_state_is_validated(library: Library) -> None:
+    isbn = library.create()
+    text = library.refused("ValidationException", library.patch, isbn, {"op": "add", "path": "/Nope", "value": 1})
+    assert text.startswith("Model validation failed (#")
+    assert changes(library) == ["CREATE"]
+
+
+def test_what_is_not_there(library: Library) -> None:
+    asked = {"TypeName": BOOK, "Identifier": "isbn-0"}
+    text = library.refused("ResourceNotFoundException", library.client.get_resource, **asked)
+    assert text == f"{BOOK} Handler returned status FAILED: There is no such book."
+    library.refused("ResourceNotFoundException", library.patch, "isbn-0", {"op": "remove", "path": "/Note"})
+    ended = library.ended(library.client.delete_resource(**asked)["ProgressEvent"])
+    assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "NotFound")
+
+
+def test_a_deleted_resource_is_gone(library: Library) -> None:
+    isbn = library.create("Emma", Note="worn")
+    ended = library.ended(library.client.delete_resource(TypeName=BOOK, Identifier=isbn)["ProgressEvent"])
+    assert (ended["OperationStatus"], ended["Identifier"]) == ("SUCCESS", isbn)
+    assert "ResourceModel" not in ended
+    library.refused("ResourceNotFoundException", library.get, isbn)
+    # A delete handler may count on the identifier alone.
+    assert ("DELETE", {}) in library.shelf.calls
+
+
+@pytest.mark.parametrize(
+    ("code", "exception"),
+    [
+        ("NotUpdatable", "NotUpdatableException"),
+        ("InvalidRequest", "InvalidRequestException"),
+        ("AccessDenied", "AccessDeniedException"),
+        ("InvalidCredentials", "InvalidCredentialsException"),
+        ("AlreadyExists", "AlreadyExistsException"),
+        ("NotFound", "ResourceNotFoundException"),
+        ("ResourceConflict", "ResourceConflictException"),
+        ("Throttling", "ThrottlingException"),
+        ("ServiceLimitExceeded", "ServiceLimitExceededException"),
+        ("NotStabilized", "NotStabilizedException"),
+        ("GeneralServiceException", "GeneralServiceException"),
+        ("ServiceInternalError", "ServiceInternalErrorException"),
+        ("NetworkFailure", "NetworkFailureException"),
+        ("InternalFailure", "HandlerInternalFailureException"),
+        ("ServiceTimeout", "HandlerFailureException"),
+        ("UnsupportedAction", "UnsupportedActionException"),
+    ],
+)
+def test_each_code_of_a_handler_is_an_exception_of_a_read(library: Library, code: str, exception: str) -> None:
+    library.shelf.failure = ResourceFailed("No.", code)
+    library.refused(exception, library.get, "isbn-1")
+    library.refused(exception, library.client.list_resources, TypeName=BOOK)
+
+
+def test_every_resource_is_listed_page_by_page(library: Library) -> None:
+    made = [library.create(f"Volume {number}", Shelf="A" if number else "B") for number in range(5)]
+    pages = [
+        page["ResourceDescriptions"]
+        for page in library.client.get_paginator("list_resources").paginate(TypeName=BOOK)
+    ]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [one["Identifier"] for page in pages for one in page] == made
+    on_b = library.client.list_resources(TypeName=BOOK, ResourceModel='{"Shelf": "B"}')["ResourceDescriptions"]
+    assert [one["Identifier"] for one in on_b] == made[:1]
+    library.refused("InvalidRequestException", library.client.list_resources, TypeName=BOOK, ResourceModel="B")
+
+
+def test_a_list_that_needs_a_parent_says_so(open_library: Callable[[Shelf], Library]) -> None:
+    handlers = {"list": {"permissions": [], "handlerSchema": {"properties": {}, "required": ["Shelf"]}}}
+    library = open_library(Shelf(handlers=handlers))
+    text = library.refused("InvalidRequestException", library.client.list_resources, TypeName=BOOK)
+    assert text == (
+        f"Missing or invalid ResourceModel property in {BOOK} list handler request input."
+        "Required property: (#: required key [Shelf] not found)"
+    )
+
+
+def test_a_resource_is_named_by_any_of_its_identifiers(library: Library) -> None:
+    made = [library.create(f"Volume {number}") for number in range(4)]
+    assert library.get(json.dumps({"Isbn": made[3]}))["Title"] == "Volume 3"
+    assert library.get('{"Title": "Volume 2"}')["Isbn"] == made[2]
+    library.refused("ResourceNotFoundException", library.get, '{"Title": "Volume 9"}')
+    for nonsense in ("a|b", '{"Note": "x"}', "{}", '{"Isbn": "x", "Title": "y"}'):
+        assert "Isbn or Title" in library.refused("ValidationException", library.get, nonsense)
+
+
+def test_a_resource_of_a_stack_is_found_and_the_other_way_round(library: Library) -> None:
+    place = Place("us-east-1")
+    library.shelf.books[place] = {"isbn-of-stack": {"Isbn": "isbn-of-stack", "Title": "Sanditon"}}
+    assert library.get("isbn-of-stack")["Title"] == "Sanditon"
+    made = library.create()
+    assert made in library.shelf.books[place]
+
+
+def test_regions_and_accounts_are_apart(library: Library) -> None:
+    isbn = library.create()
+    for client in (library.connect("eu-west-1"), library.connect(account="999999999999")):
+        library.refused("ResourceNotFoundException", client.get_resource, TypeName=BOOK, Identifier=isbn)
+        assert client.list_resources(TypeName=BOOK)["ResourceDescriptions"] == []
+
+
+def test_a_version_of_the_type_serves_the_request_that_names_it(library: Library) -> None:
+    library.older["00000001"] = Shelf()
+    asked = {"TypeName": BOOK, "DesiredState": '{"Title": "Emma"}', "RoleArn": "arn:aws:iam::123456789012:role/any"}
+    event = library.client.create_resource(**asked, TypeVersionId="00000001")["ProgressEvent"]
+    assert library.ended(event)["OperationStatus"] == "SUCCESS"
+    assert (len(library.older["00000001"].calls), library.shelf.calls) == (1, [])
+    text = library.refused("TypeNotFoundException", library.client.create_resource, **asked, TypeVersionId="00000009")
+    assert "00000009" in text
+
+
+def test_what_a_provider_cannot_read_can_be_deleted_by_its_identifier(library: Library) -> None:
+    isbn = library.create()
+    library.shelf.unreadable = ResourceFailed("It cannot be read.", "UnsupportedAction")
+    ended = library.ended(library.client.delete_resource(TypeName=BOOK, Identifier=isbn)["ProgressEvent"])
+    assert ended["OperationStatus"] == "SUCCESS"
+    library.shelf.unreadable = None
+    library.refused("ResourceNotFoundException", library.get, isbn)

@@ -1,0 +1,249 @@
+"""A control plane over a store of things, and boto3 clients of it: what a user sees, without any real service."""
+
+from __future__ import annotations
+
+import json
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.config import Config
+from werkzeug.datastructures import EnvironHeaders
+
+from cfnbox.aws.http import HttpServer
+from cfnbox.aws.wire import Api
+from cfnbox.cloudformation.api import CloudFormation
+from cfnbox.cloudformation.deployments import Deployments
+from cfnbox.cloudformation.stacks import Stacks
+from cfnbox.core.errors import Refused
+from cfnbox.providers.nested import NestedStacks
+from cfnbox.providers.protocol import Providers
+from cloud_clients import SESSION, as_a_waiter
+from cloudformation.store import StoreProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cfnbox.core.place import Place
+
+REGION = "us-east-1"
+
+
+class References:
+    """SSM parameters that a test gives; no secrets."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def parameter(self, name: str) -> str | None:
+        return self._values.get(name)
+
+    def secret(self, secret_id: str, stage: str | None, version_id: str | None) -> str | None:
+        return None
+
+
+class Clock:
+    """The time of operations, which a test may put forward."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def forward(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
+class Control:
+    """The control plane of one test: `things` is the provider, `documents` what template URLs hold."""
+
+    def __init__(self) -> None:
+        self.things = StoreProvider()
+        self.clock = Clock()
+        self.documents: dict[str, str] = {}
+        self.parameters: dict[str, str] = {}
+        nested = NestedStacks(lambda name, place, asked: self.cloudformation.operations[name](place, asked))
+        deployments = Deployments(
+            Stacks(),
+            Providers([nested, self.things]),
+            self._document,
+            lambda _bucket, _key, _place: None,
+            lambda _place: References(self.parameters),
+        )
+        self.cloudformation = CloudFormation(deployments, self.clock)
+        self._api = Api("cloudformation", self.cloudformation.operations)
+
+    def _document(self, url: str, _place: Place) -> str:
+        if url not in self.documents:
+            raise Refused("ValidationError", f"S3 error: there is nothing at {url}")
+        return self.documents[url]
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        asked = {name.lower(): value for name, value in EnvironHeaders(environ)}
+        status, headers, content = self._api.answer(asked, body)
+        start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
+        return [content]
+
+
+def looks() -> Iterator[None]:
+    """Times to look again, for a minute: soon at first, then rarely, so that waiting takes nothing from the work."""
+    pause, until = 0.005, time.monotonic() + 60
+    while time.monotonic() < until:
+        yield
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)
+
+
+class User:
+    """boto3 as a user has it, and how a user waits."""
+
+    def __init__(self, url: str, region: str = REGION) -> None:
+        self.client: Any = SESSION.client(
+            "cloudformation", endpoint_url=url, region_name=region, aws_access_key_id="test",
+            aws_secret_access_key="test", config=Config(retries={"total_max_attempts": 1}),
+        )  # fmt: skip
+
+    def create(self, name: str, template: Any, **options: Any) -> dict[str, Any]:
+        stack_id = self.client.create_stack(StackName=name, TemplateBody=text(template), **options)["StackId"]
+        return self.rest(stack_id)
+
+    def update(self, name: str, template: Any, **options: Any) -> dict[str, Any]:
+        self.client.update_stack(StackName=name, TemplateBody=text(template), **options)
+        return self.rest(name)
+
+    def delete(self, name: str, **options: Any) -> dict[str, Any]:
+        stack_id = self.describe(name)["StackId"]
+        self.client.delete_stack(StackName=name, **options)
+        return self.rest(stack_id)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        stack: dict[str, Any] = self.client.describe_stacks(StackName=name)["Stacks"][0]
+        return stack
+
+    @as_a_waiter
+    def rest(self, name: str) -> dict[str, Any]:
+        """The stack once nothing is in progress any more."""
+        for _ in looks():
+            stack = self.describe(name)
+            if not stack["StackStatus"].endswith("_IN_PROGRESS") or stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+                return stack
+        raise AssertionError(f"{name} is still {stack['StackStatus']}")
+
+    def reach(self, name: str, logical_id: str, status: str) -> None:
+        """Wait until a resource has a status."""
+        for _ in looks():
+            if (logical_id, status) in [(one[0], one[1]) for one in self.events(name)]:
+                return
+        raise AssertionError(f"{logical_id} of {name} never became {status}")
+
+    def events(self, name: str) -> list[tuple[str, str, str]]:
+        """(logical id, status, reason), oldest first."""
+        pages = self.client.get_paginator("describe_stack_events").paginate(StackName=name)
+        events = [event for page in pages for event in page["StackEvents"]][::-1]
+        return [
+            (one["LogicalResourceId"], one["ResourceStatus"], one.get("ResourceStatusReason", "")) for one in events
+        ]
+
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """Every event as boto3 answers it, oldest first."""
+        pages = self.client.get_paginator("describe_stack_events").paginate(StackName=name)
+        return [event for page in pages for event in page["StackEvents"]][::-1]
+
+    def story(self, name: str, after: int = 0) -> list[str]:
+        """The events after the first so many, each as logical id, status and physical id."""
+        return [
+            f"{one['LogicalResourceId']} {one['ResourceStatus']} {one['PhysicalResourceId']}".strip()
+            if one["PhysicalResourceId"] != one["StackId"]
+            else one["ResourceStatus"]
+            for one in self.history(name)[after:]
+        ]
+
+    def refused(self, operation: str, **request: Any) -> tuple[str, str]:
+        """Code and sentence with which an operation is refused."""
+        with pytest.raises(self.client.exceptions.ClientError) as refusal:
+            getattr(self.client, operation)(**request)
+        error = refusal.value.response["Error"]
+        return error["Code"], error["Message"]
+
+    def change_set(self, stack: str, template: Any, name: str = "change", **options: Any) -> dict[str, Any]:
+        """A new change set as DescribeChangeSet tells it."""
+        made = self.client.create_change_set(
+            StackName=stack, ChangeSetName=name, TemplateBody=text(template), **options
+        )
+        described: dict[str, Any] = self.client.describe_change_set(ChangeSetName=made["Id"])
+        return described
+
+    def execute(self, change_set: dict[str, Any], **options: Any) -> dict[str, Any]:
+        self.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"], **options)
+        return self.rest(change_set["StackId"])
+
+    def changes(self, change_set: dict[str, Any]) -> dict[str, str]:
+        """Action by logical id, with the replacement of what is modified."""
+        told = [one["ResourceChange"] for one in change_set["Changes"]]
+        return {
+            one["LogicalResourceId"]: " ".join(filter(None, [one["Action"], one.get("Replacement")])) for one in told
+        }
+
+    def resources(self, name: str) -> dict[str, dict[str, Any]]:
+        listed = self.client.describe_stack_resources(StackName=name)["StackResources"]
+        return {one["LogicalResourceId"]: one for one in listed}
+
+    def outputs(self, name: str) -> dict[str, str]:
+        return {one["OutputKey"]: one["OutputValue"] for one in self.describe(name).get("Outputs", [])}
+
+
+def text(template: Any) -> str:
+    return template if isinstance(template, str) else json.dumps(template)
+
+
+def thing(kind: str = "Thing", *, depends_on: Any = None, policies: Any = (), **properties: Any) -> dict[str, Any]:
+    """A resource of the store in a template."""
+    definition: dict[str, Any] = {"Type": f"Acme::Store::{kind}", "Properties": properties}
+    return definition | ({"DependsOn": depends_on} if depends_on else {}) | dict(policies)
+
+
+def template(**resources: Any) -> dict[str, Any]:
+    return {"Resources": resources}
+
+
+class Door:
+    """Leads requests to the control plane of the test that runs: one server and one client serve all tests."""
+
+    control: Control
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        return self.control(environ, start_response)
+
+
+@pytest.fixture(scope="session")
+def door() -> Door:
+    return Door()
+
+
+@pytest.fixture(scope="session")
+def server(door: Door) -> Iterator[HttpServer]:
+    started = HttpServer(door)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def anybody(server: HttpServer) -> User:
+    return User(server.url)
+
+
+@pytest.fixture
+def control(door: Door) -> Iterator[Control]:
+    door.control = Control()
+    yield door.control
+    for event in door.control.things.orders.hang.values():
+        event.set()
+    door.control.cloudformation.runs.close()
+
+
+@pytest.fixture
+def user(control: Control, anybody: User) -> User:
+    return anybody

@@ -1,0 +1,247 @@
+"""Random sequences of stack operations over resources that fail, hang, and tell their identifier late.
+
+Whatever happens: what the stack says it has is what exists, nothing is made twice, nothing is left, and every status
+follows the one before as CloudFormation documents it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from cfnbox.core.errors import Refused
+from cfnbox.core.place import Place
+from cloudformation.conftest import Control, thing
+from hypothesis_settings import property_test
+
+PLACE = Place("us-east-1")
+NAMES = ("A", "B", "C", "D")
+# What may follow a stack status (user guide, "Stack status codes", with the transitions that its texts describe).
+ROLLBACKS = {"ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"}
+AT_REST = {"UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}
+FOLLOWS = {
+    "": {"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"},
+    "REVIEW_IN_PROGRESS": {"CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"},
+    "CREATE_IN_PROGRESS": {"CREATE_COMPLETE", "CREATE_FAILED", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"},
+    "CREATE_COMPLETE": AT_REST,
+    "CREATE_FAILED": AT_REST | {"ROLLBACK_IN_PROGRESS"},
+    "ROLLBACK_IN_PROGRESS": {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_IN_PROGRESS"},
+    "ROLLBACK_COMPLETE": {"DELETE_IN_PROGRESS"},
+    "ROLLBACK_FAILED": {"DELETE_IN_PROGRESS"},
+    "UPDATE_IN_PROGRESS": {"UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_FAILED"} | ROLLBACKS,
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": {"UPDATE_COMPLETE"},
+    "UPDATE_COMPLETE": AT_REST,
+    "UPDATE_FAILED": AT_REST | ROLLBACKS,
+    "UPDATE_ROLLBACK_IN_PROGRESS": {"UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"},
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": {"UPDATE_ROLLBACK_COMPLETE"},
+    "UPDATE_ROLLBACK_COMPLETE": AT_REST,
+    "UPDATE_ROLLBACK_FAILED": {"UPDATE_ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"},
+    "DELETE_IN_PROGRESS": {"DELETE_COMPLETE", "DELETE_FAILED"},
+    "DELETE_FAILED": {"DELETE_IN_PROGRESS"},
+}
+
+values = st.sampled_from(["1", "2", "3"])
+
+
+@st.composite
+def templates(draw: st.DrawFn) -> dict[str, Any]:
+    """One to four things; each may need those before it, and take what they echo."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
+    kinds = {"A": "Thing", "B": "Lone", "C": "Fixed", "D": "Thing"}
+    resources: dict[str, Any] = {}
+    for position, name in enumerate(names):
+        needed = draw(st.lists(st.sampled_from(names[:position]), unique=True)) if position else []
+        properties: dict[str, Any] = {"Name": name, "Value": draw(values), "Frozen": draw(values)}
+        if needed:
+            properties["Needs"] = [{"Ref": one} for one in needed]
+            if draw(st.booleans()):
+                properties["Value"] = {"Fn::GetAtt": [needed[0], "Echo"]}
+        resources[name] = thing(kinds[name], **properties)
+    return {"Resources": resources}
+
+
+class StackOperations(RuleBasedStateMachine):
+    """One stack, and everything that can be done to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.control = Control()
+        self.things = self.control.things
+        self.stack: Any = None
+        self.complete: dict[str, Any] | None = None
+
+    @property
+    def state(self) -> str:
+        return "" if self.stack is None else self.stack.status
+
+    def call(self, operation: str, **request: Any) -> Any:
+        return self.control.cloudformation.operations[operation](PLACE, {"StackName": "s", **request})
+
+    def rest(self) -> None:
+        """Wait until nothing is in progress; every hanging handler is let go first."""
+        for event in self.things.orders.hang.values():
+            event.set()
+        self.things.orders.hang.clear()
+        deadline = time.monotonic() + 10
+        while not self.stack.at_rest:
+            assert time.monotonic() < deadline, f"the stack is still {self.stack.status}"
+            time.sleep(0.002)
+        self.things.orders.fail.clear()
+        self.things.orders.wait.clear()
+
+    @initialize(template=templates(), on_failure=st.sampled_from(["ROLLBACK", "DELETE", "DO_NOTHING"]),
+                troubles=st.dictionaries(st.tuples(st.just("create"), st.sampled_from(NAMES)),
+                                         st.sampled_from(["before", "after", "late"]), max_size=2))  # fmt: skip
+    def create(self, template: dict[str, Any], on_failure: str, troubles: dict[tuple[str, str], str]) -> None:
+        self.things.orders.fail.update(troubles)
+        stack_id = self.call("CreateStack", TemplateBody=json.dumps(template), OnFailure=on_failure)["StackId"]
+        self.stack = self.control.cloudformation.stacks.find(PLACE, stack_id)
+        self.rest()
+        self.note(template)
+
+    @rule(template=templates(), disable=st.booleans(), by_change_set=st.booleans(),
+          troubles=st.dictionaries(st.tuples(st.sampled_from(["create", "update", "delete"]), st.sampled_from(NAMES)),
+                                   st.sampled_from(["before", "after", "late"]), max_size=2))  # fmt: skip
+    def update(self, template: dict[str, Any], disable: bool, by_change_set: bool, troubles: Any) -> None:
+        self.things.orders.fail.update(troubles)
+        if self.begin(template, disable=disable, by_change_set=by_change_set):
+            self.rest()
+            self.note(template)
+        self.things.orders.fail.clear()
+
+    def begin(self, template: dict[str, Any], *, disable: bool = False, by_change_set: bool = False) -> bool:
+        """Begin an update; False when CloudFormation refuses it, which must leave everything as it is."""
+        before = json.dumps(self.things.things, sort_keys=True)
+        body = json.dumps(template)
+        try:
+            if by_change_set:
+                made = self.call("CreateChangeSet", ChangeSetName="c", TemplateBody=body)
+                self.call("ExecuteChangeSet", ChangeSetName=made["Id"], DisableRollback=disable)
+            else:
+                self.call("UpdateStack", TemplateBody=body, DisableRollback=disable)
+        except Refused:
+            assert json.dumps(self.things.things, sort_keys=True) == before
+            return False
+        return True
+
+    @rule(template=templates(), name=st.sampled_from(NAMES), action=st.sampled_from(["create", "update"]),
+          then=st.sampled_from(["cancel", "delete", "nothing"]))  # fmt: skip
+    def interrupt(self, template: dict[str, Any], name: str, action: str, then: str) -> None:
+        """Something hangs in an update, and meanwhile somebody cancels it, or tries to delete the stack."""
+        self.things.orders.hang[action, name] = threading.Event()
+        if self.begin(template):
+            try:
+                if then == "cancel":
+                    self.call("CancelUpdateStack")
+                elif then == "delete":
+                    self.call("DeleteStack")
+            except Refused:
+                pass
+            self.rest()
+            self.note(template)
+        self.things.orders.hang.clear()
+
+    # Which thread is first decides about the state, so no rule may depend on it by a precondition.
+    @rule()
+    def roll_back(self) -> None:
+        if self.state not in ("CREATE_FAILED", "UPDATE_FAILED"):
+            return
+        self.call("RollbackStack")
+        self.rest()
+        self.note(None)
+
+    @rule(skip=st.booleans())
+    def continue_rollback(self, skip: bool) -> None:
+        if self.state != "UPDATE_ROLLBACK_FAILED":
+            return
+        failed = [name for name, one in self.stack.resources.items() if one.status == "UPDATE_FAILED"]
+        self.call("ContinueUpdateRollback", ResourcesToSkip=failed if skip else [])
+        self.rest()
+        self.complete = None if skip else self.complete
+
+    @rule(trouble=st.none() | st.sampled_from(NAMES))
+    def delete(self, trouble: str | None) -> None:
+        if trouble:
+            self.things.orders.fail["delete", trouble] = "before"
+        self.call("DeleteStack")
+        self.rest()
+
+    @rule(template=templates(), name=st.sampled_from(NAMES))
+    def create_and_delete_at_once(self, template: dict[str, Any], name: str) -> None:
+        """Delete a stack in the middle of its create, while a handler hangs: nothing comes back."""
+        if self.state != "DELETE_COMPLETE":
+            return
+        self.things.orders.hang["create", name] = threading.Event()
+        stack_id = self.call("CreateStack", TemplateBody=json.dumps(template))["StackId"]
+        self.stack = self.control.cloudformation.stacks.find(PLACE, stack_id)
+        self.call("DeleteStack")
+        self.rest()
+        assert self.state == "DELETE_COMPLETE"
+
+    def note(self, template: dict[str, Any] | None) -> None:
+        """Remember the template of a stack that is complete."""
+        if template is not None and self.state in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            self.complete = template
+
+    @invariant()
+    def what_it_has_is_what_exists(self) -> None:
+        if self.stack is None:
+            return
+        has = {one.physical_id for one in self.stack.resources.values() if one.exists is not None}
+        left = {one.physical_id for one in self.stack.leftovers}
+        assert set(self.things.things) - self.left_behind() == has | left
+        if self.state.endswith("_COMPLETE"):
+            assert not left
+
+    def left_behind(self) -> set[str]:
+        """What a clean-up could not delete and said so: its last event is DELETE_FAILED, and no stack uses it."""
+        last = {}
+        for event in self.stack.events:
+            last[event["PhysicalResourceId"]] = event["ResourceStatus"]
+        has = {one.physical_id for one in self.stack.resources.values() if one.exists is not None}
+        return {identifier for identifier, status in last.items() if status == "DELETE_FAILED"} - has
+
+    @invariant()
+    def each_status_follows_the_one_before(self) -> None:
+        if self.stack is None:
+            return
+        former, failures = "", 0
+        for event in self.stack.events:
+            if event["ResourceType"] == "AWS::CloudFormation::Stack":
+                status = event["ResourceStatus"]
+                assert status in FOLLOWS[former], f"{status} after {former}"
+                assert failures or not status.endswith("ROLLBACK_FAILED"), "a rollback failed in which nothing failed"
+                former, failures = status, 0
+            else:
+                failures += event["ResourceStatus"].endswith("_FAILED")
+
+    @invariant()
+    def a_complete_stack_is_as_its_template_says(self) -> None:
+        if self.complete is None or self.state not in (
+            "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"):  # fmt: skip
+            return
+        resources = self.complete["Resources"]
+        assert self.stack.resources.keys() == resources.keys()
+        for name, definition in resources.items():
+            one = self.stack.resources[name]
+            found = self.things.things[one.physical_id]
+            for key in ("Name", "Frozen"):
+                assert found[key] == definition["Properties"][key]
+            for needed, identifier in zip(
+                definition["Properties"].get("Needs", []), found.get("Needs", []), strict=True
+            ):
+                assert identifier == self.stack.resources[needed["Ref"]].physical_id
+
+    def teardown(self) -> None:
+        for event in self.things.orders.hang.values():
+            event.set()
+        self.control.cloudformation.runs.close()
+
+
+StackOperations.TestCase.settings = property_test(stateful_step_count=12)
+TestStackOperations = StackOperations.TestCase

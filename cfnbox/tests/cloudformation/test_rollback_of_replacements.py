@@ -1,0 +1,78 @@
+"""Rollbacks after replacements and deletions that failed: what is the stack's again, and what is told of the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cloudformation.conftest import template, thing
+
+if TYPE_CHECKING:
+    from cloudformation.conftest import Control, User
+
+
+@pytest.mark.parametrize("then", ["update", "rollback", "delete"])
+def test_what_was_deleted_to_make_room_and_never_made_again(user: User, control: Control, then: str) -> None:
+    """The stack does not say that it has what is gone, and each way on from there makes what is missing."""
+    user.create("s", template(M=thing("Lone", Name="m", Frozen="1")))
+    control.things.orders.fail["create", "m"] = "before"
+    new = template(M=thing("Lone", Name="m", Frozen="2"))
+    assert user.update("s", new, DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    assert control.things.things == {}
+    if then == "update":
+        assert user.update("s", new)["StackStatus"] == "UPDATE_COMPLETE"
+    elif then == "rollback":
+        user.client.rollback_stack(StackName="s")
+        assert user.rest("s")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    else:
+        assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
+        assert control.things.calls.count(("delete", "m")) == 1
+        return
+    made = user.resources("s")["M"]["PhysicalResourceId"]
+    assert list(control.things.things) == [made]
+    assert control.things.things[made]["Frozen"] == ("2" if then == "update" else "1")
+
+
+def test_the_old_resource_of_two_failed_replacements_is_still_the_stacks(user: User, control: Control) -> None:
+    user.create("s", template(A=thing(Name="a", Frozen="1")))
+    control.things.orders.fail["create", "a"] = "after"
+    assert user.update("s", template(A=thing(Name="a", Frozen="2")), DisableRollback=True)["StackStatus"] == (
+        "UPDATE_FAILED")  # fmt: skip
+    control.things.orders.fail["create", "a"] = "before"
+    assert user.update("s", template(A=thing(Name="a", Frozen="3")))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert user.resources("s")["A"]["PhysicalResourceId"] == "thing-1"
+    assert list(control.things.things) == ["thing-1"]
+
+
+def test_what_was_updated_before_it_was_replaced_goes_back_to_its_properties(user: User, control: Control) -> None:
+    def written(value: str, frozen: str, other: str) -> dict[str, Any]:
+        return template(A=thing(Name="a", Value=value, Frozen=frozen), B=thing(Name="b", Value=other, depends_on="A"))
+
+    user.create("s", written("1", "1", "1"))
+    control.things.orders.fail["update", "b"] = "before"
+    assert user.update("s", written("2", "1", "2"), DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    control.things.orders.fail["update", "b"] = "before"
+    assert user.update("s", written("2", "2", "2"))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert {key: one["Value"] for key, one in control.things.things.items()} == {"thing-1": "1", "thing-2": "1"}
+
+
+ADDING = template(A=thing(Name="a", Value="2", depends_on="D"), B=thing(Name="b"), D=thing(Name="d", depends_on="B"))
+
+
+def test_what_a_rollback_cannot_delete_is_told(user: User, control: Control) -> None:
+    user.create("s", template(A=thing(Name="a")))
+    control.things.orders.fail["update", "a"] = "before"
+    control.things.orders.astonish["delete", "d"] = ValueError("a secret")
+    assert user.update("s", ADDING)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert sorted(one["Name"] for one in control.things.things.values()) == ["a", "d"]
+    last = {one[0]: one[1] for one in user.events("s")}
+    assert (last["B"], last["D"]) == ("DELETE_COMPLETE", "DELETE_FAILED")
+    assert user.resources("s").keys() == {"A"}
+
+
+def test_what_an_update_made_is_deleted_by_a_second_try_of_its_rollback(user: User, control: Control) -> None:
+    user.create("s", template(A=thing(Name="a")))
+    control.things.orders.fail.update({("update", "a"): "before", ("delete", "d"): "before"})
+    assert user.update("s", ADDING)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert [one["Name"] for one in control.things.things.values()] == ["a"]

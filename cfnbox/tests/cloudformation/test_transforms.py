@@ -1,0 +1,208 @@
+"""Includes, language extensions and SAM: what a template is after them, and what each refuses."""
+
+import pytest
+
+from cfnbox.core.errors import Refused
+from cfnbox.core.place import Place
+from cfnbox.template.syntax import parse
+from cfnbox.template.transforms import declared_transforms
+from cloudformation import templates
+from cloudformation.templates import PLACE, prepared, refusal
+
+THING = "{Type: Acme::Test::Thing"
+INCLUDE = "Fn::Transform: {Name: AWS::Include, Parameters: {Location: %s}}"
+SUB = "!Sub 's3://${Bucket}/deep/key'"
+LANGUAGE = "Transform: AWS::LanguageExtensions\n"
+SAM = "Transform: AWS::Serverless-2016-10-31\n"
+FUNCTION = "Handler: a.b, Runtime: python3.12"
+LOOP = "  Fn::ForEach::Loop: [N, !Ref Names, {'M${N}': {Type: Acme::Test::Thing, Properties: {P: !Sub '${N}-x'}}}]\n"
+
+
+def transformed(body, stored=None):
+    document = parse(body)
+    found = templates.parameters(document, [], {}, lambda _name: None)
+    return templates.transform(document, found, PLACE, lambda bucket, key: (stored or {}).get(f"{bucket}/{key}"))
+
+
+@pytest.mark.parametrize(
+    ("yaml", "names"),
+    [
+        ("", []),
+        ("Transform: A", ["A"]),
+        ("Transform: [A, {Name: B}]", ["A", "B"]),
+        ("Transform: {Name: B, Parameters: {}}", ["B"]),
+    ],
+)
+def test_the_transforms_that_a_template_declares(yaml, names):
+    assert declared_transforms(parse(f"{templates.A}{yaml}")) == names
+
+
+def test_a_snippet_stands_where_it_is_included():
+    body = (
+        "Parameters: {Bucket: {Type: String, Default: b}}\n"
+        f"Resources:\n  A:\n    Type: Acme::Test::Thing\n    Properties:\n      P: 1\n      {INCLUDE % SUB}\n"
+    )
+    made = transformed(body, {"b/deep/key": b"Q: {a: [1, {Ref: A}]}\nWhen: 2012-10-17\n"})
+    assert made["Resources"]["A"]["Properties"] == {"P": 1, "Q": {"a": [1, {"Ref": "A"}]}, "When": "2012-10-17"}
+    top = transformed(
+        f"{templates.A}Transform: {{Name: AWS::Include, Parameters: {{Location: s3://b/k}}}}",
+        {"b/k": b'{"Outputs": {}}'},
+    )
+    assert top == {"Resources": {"A": {"Type": "Acme::Test::Thing"}}, "Outputs": {}}
+
+
+@pytest.mark.parametrize(
+    ("location", "stored", "reason"),
+    [
+        ("https://b/k", "", "The location parameter is not a valid S3 uri."),
+        ("[a]", "", "The location parameter is not a valid S3 uri."),
+        ("s3://b", "", "The location parameter is not a valid S3 uri."),
+        ("s3://b/none", "", "The S3 object s3://b/none does not exist."),
+        ("s3://b/k", "a: !Ref B", "The specified S3 object's content should be valid Yaml/JSON"),
+        ("s3://b/k", "[1]", "The specified S3 object's content should be valid Yaml/JSON"),
+        ("s3://b/k", '{"a": ', "The specified S3 object's content should be valid Yaml/JSON"),
+        (
+            "s3://b/k",
+            "Fn::Transform: {Name: AWS::Include}",
+            "The snippet at s3://b/k names a transform, which cannot be nested.",
+        ),
+    ],
+)
+def test_an_include_that_fails(location, stored, reason):
+    body = f"Resources: {{A: {{Type: T, Properties: {{{INCLUDE % location}}}}}}}"
+    assert refusal(transformed, body, {"b/k": stored.encode()}) == f"Transform AWS::Include failed with: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (f"{templates.A}Transform: MyMacro", "123456789012::MyMacro"),
+        (f"{templates.A}Transform: [AWS::LanguageExtensions, {{Name: MyMacro}}]", "123456789012::MyMacro"),
+        (f"{templates.A}Transform: 111122223333::Theirs", "111122223333::Theirs"),
+        (f"{templates.A}Transform: AWS::Serverless", "AWS::Serverless"),
+        ("Resources: {A: {Type: T, Properties: {P: {Fn::Transform: {Name: MyMacro}}}}}", "123456789012::MyMacro"),
+        ("Resources: {Fn::Transform: [{Name: MyMacro}]}", "123456789012::MyMacro"),
+    ],
+)
+def test_an_unknown_transform(body, name):
+    assert refusal(transformed, body) == f"No transform named {name} found."
+
+
+def test_language_extensions():
+    body = (
+        f"{LANGUAGE}Parameters:\n  Names: {{Type: CommaDelimitedList, Default: 'a,b'}}\n"
+        f"  Keep: {{Type: String, Default: Retain}}\nMappings: {{M: {{k: {{v: 1}}}}}}\nResources:\n{LOOP}"
+        f"  C: {THING}, DeletionPolicy: !Ref Keep, UpdateReplacePolicy: !FindInMap [M, k, w, DefaultValue: Delete],\n"
+        "      Properties: {L: !Length [1, 2], J: !ToJsonString {a: 1}, D: !FindInMap [M, x, y, DefaultValue: d]}}\n"
+    )
+    made = transformed(body)
+    assert "Transform" not in made
+    assert made["Resources"] == {
+        "Ma": {"Type": "Acme::Test::Thing", "Properties": {"P": {"Fn::Sub": "a-x"}}},
+        "Mb": {"Type": "Acme::Test::Thing", "Properties": {"P": {"Fn::Sub": "b-x"}}},
+        "C": {
+            "Type": "Acme::Test::Thing",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Delete",
+            "Properties": {"L": 2, "J": '{"a":1}', "D": "d"},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            f"{LANGUAGE}Resources:\n  Fn::ForEach::L: [N, x, {{'M${{N}}': {THING}}}}}]",
+            "Transform AWS::LanguageExtensions failed with: Fn::ForEach layout is incorrect",
+        ),
+        (
+            f"{LANGUAGE}Resources:\n  Fn::ForEach::L: [N, [a, b], {{'M': {THING}}}}}]",
+            "Transform AWS::LanguageExtensions failed with: The key M of Fn::ForEach::L does not contain",
+        ),
+        (f"{LANGUAGE}Resources:\n  A: {THING}, DeletionPolicy: !Ref Nope}}", "Resource Nope does not exist now"),
+        (
+            f"{LANGUAGE}Resources:\n  A: {THING}, DeletionPolicy: Keep}}",
+            "Template format error: DeletionPolicy of resource A must be one of",
+        ),
+        (f"{LANGUAGE}Resources:\n  A: [x]", "Template format error: [/Resources/A] resource definition is malformed"),
+        (f"{LANGUAGE}Resources:\n  A: {THING}}}\nOutputs: [x]", ""),
+        (f"{LANGUAGE}Resources:\n  A: {THING}}}\nMappings: x", ""),
+        (
+            f"Resources:\n  A: {THING}, Properties: {{P: !Length [a]}}}}",
+            "Template error: [/Resources/A/Properties/P] Fn::Length needs the transform AWS::LanguageExtensions.",
+        ),
+        (
+            f"Resources:\n  A: {THING}, Properties: {{P: !FindInMap [M, a, b, {{DefaultValue: c}}]}}}}",
+            "Template error: [/Resources/A/Properties/P] Fn::FindInMap with a DefaultValue needs the transform "
+            "AWS::LanguageExtensions.",
+        ),
+        (
+            f"Resources:\n  A: {THING}, Properties: {{Fn::ForEach::L: [x, [a], {{}}]}}}}",
+            "Template format error: [/Resources/A/Properties/Fn::ForEach::L] resource definition is malformed",
+        ),
+    ],
+)
+def test_language_extensions_that_fail(body, message):
+    assert refusal(transformed, body).startswith(message)
+
+
+def test_sam():
+    body = (
+        f"{SAM}Globals: {{Function: {{Timeout: 7}}}}\nResources:\n  F:\n    Type: AWS::Serverless::Function\n"
+        f"    Properties: {{CodeUri: s3://b/k, {FUNCTION}}}\n"
+    )
+    made = transformed(body)
+    assert made.keys() == {"Resources"}
+    assert made["Resources"]["F"]["Properties"]["Code"] == {"S3Bucket": "b", "S3Key": "k"}
+    assert made["Resources"]["F"]["Properties"]["Timeout"] == 7
+    assert made["Resources"]["FRole"]["Type"] == "AWS::IAM::Role"
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "eu-west-1"])
+def test_sam_writes_names_of_the_partition(region):
+    document = parse(
+        f"{SAM}Resources:\n  F: {{Type: AWS::Serverless::Function, Properties: {{InlineCode: x, {FUNCTION}}}}}\n"
+    )
+    place = Place(region)
+    made = templates.transform(document, {}, place, lambda _bucket, _key: None)
+    (policy,) = made["Resources"]["FRole"]["Properties"]["ManagedPolicyArns"]
+    assert policy.startswith(f"arn:{place.partition}:iam::aws:policy/")
+    assert document["Resources"]["F"]["Type"] == "AWS::Serverless::Function"
+
+
+@pytest.mark.parametrize(
+    ("resource", "reason"),
+    [
+        (
+            "{Type: AWS::Serverless::Function, Properties: {Handler: a.b}}",
+            "Invalid Serverless Application Specification document. Number of errors found: 1.",
+        ),
+        (
+            "{Type: AWS::Serverless::Function, Properties: {CodeUri: ./src, Handler: a.b, Runtime: python3.12}}",
+            "Invalid Serverless Application Specification document.",
+        ),
+        ("{Type: AWS::Serverless::Function, Properties: [x]}", ""),
+        ("{Type: AWS::Serverless::Function, Properties: {CodeUri: 5, Events: 7, Handler: {}}}", ""),
+        (
+            "{Type: AWS::Serverless::Application, Properties: {Location: {ApplicationId: a, SemanticVersion: 1}}}",
+            "Resource with id [F] is an application of the Serverless Application Repository",
+        ),
+    ],
+)
+def test_sam_that_fails(resource, reason):
+    assert refusal(transformed, f"{SAM}Resources: {{F: {resource}}}").startswith(
+        f"Transform AWS::Serverless-2016-10-31 failed with: {reason}"
+    )
+
+
+def test_what_a_transform_makes_is_looked_at_as_a_template():
+    assert refusal(prepared, f"{LANGUAGE}{templates.A}Nope: 1") == "Invalid template property or properties [Nope]"
+
+
+def test_a_ministack_of_another_version_is_named(monkeypatch):
+    monkeypatch.setattr("cfnbox.template.transforms._MINISTACK_VERSION", "0.1")
+    with pytest.raises(Refused) as refused:
+        transformed(f"{LANGUAGE}{templates.A}")
+    assert refused.value.status == 500
+    assert "pip install ministack==0.1" in refused.value.message

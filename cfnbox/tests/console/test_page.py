@@ -1,0 +1,95 @@
+"""The console's pages over plain HTTP: what they hold, that all of it is text, and what they keep to themselves."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import urllib3
+
+from console.conftest import INJECTED, LABEL, PAINT, SECRET
+from programs import running_cloud
+
+if TYPE_CHECKING:
+    from programs import RunningCloud
+
+_HTTP = urllib3.PoolManager()
+
+
+def _get(cloud: RunningCloud, path: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
+    return _HTTP.request("GET", f"{cloud.url}/_cfnbox/{path}", headers=headers, retries=False)
+
+
+def _pages(cloud: RunningCloud) -> dict[str, str]:
+    """Every page that links lead to from the first, by path."""
+    pages: dict[str, str] = {}
+    ahead = [""]
+    while ahead:
+        path = ahead.pop()
+        if path not in pages:
+            answer = _get(cloud, path)
+            assert answer.status == 200, path
+            pages[path] = answer.data.decode()
+            ahead += re.findall(r'href="/_cfnbox/([^"#]*)', pages[path])
+    return pages
+
+
+def test_pages_lead_to_stacks_resources_and_invocations(painted: RunningCloud) -> None:
+    pages = _pages(painted)
+    overview = pages[""]
+    assert all(text in overview for text in ("good", "bad", "ROLLBACK_COMPLETE", "forecasting", "DRIFTED"))
+    stack = next(page for path, page in pages.items() if path.startswith("stacks/") and "<h1>good" in page)
+    for shown in ('id="Pot"', 'id="Model"', "MODIFIED", "&lt;b&gt;grey&lt;/b&gt;", "repaint", "CREATE_COMPLETE"):
+        assert shown in stack
+    invocations = [page for path, page in pages.items() if path.startswith("invocations/")]
+    raised = next(page for page in invocations if "FAILED" in page)
+    assert "KeyError: &#39;invisible&#39; (paint.py:" in raised
+    assert "Traceback (most recent call last):" in raised
+    assert "mixing invisible" in raised
+    assert any("stirred" in page and "mixing blue" in page for page in invocations)
+
+
+def test_whatever_a_name_holds_is_text(painted: RunningCloud) -> None:
+    pages = _pages(painted)
+    assert all(INJECTED not in page for page in pages.values())
+    assert any("&lt;script&gt;document.title" in page for page in pages.values())
+
+
+def test_secrets_are_on_no_page(painted: RunningCloud) -> None:
+    pages = _pages(painted)
+    assert any("mixing blue **** for ****" in page for page in pages.values())
+    for path, page in pages.items():
+        assert SECRET not in page, path
+        assert LABEL not in page, path
+        assert "write-only-recipe" not in page, path
+
+
+def test_nothing_is_loaded_from_elsewhere(painted: RunningCloud) -> None:
+    policy = _get(painted).headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert "unsafe" not in policy
+    for page in _pages(painted).values():
+        assert re.findall(r"(?:src|href)=\"(?!/_cfnbox/|#|data:,)", page) == []
+
+
+def test_a_name_that_was_made_to_lead_here_reads_nothing(painted: RunningCloud) -> None:
+    for path in ("", "invocations"):
+        assert _get(painted, path, Host="somewhere.example").status == 403
+        assert _get(painted, path, Host="localhost:1").status == 200
+
+
+def test_it_shows_and_does_not_edit(painted: RunningCloud) -> None:
+    assert _HTTP.request("POST", f"{painted.url}/_cfnbox/", retries=False).status == 405
+
+
+@pytest.mark.parametrize("path", ["stacks/", "stacks/none", "invocations/0", "invocations/x", "page.py", "../x"])
+def test_what_is_not_there_is_not_found(painted: RunningCloud, path: str) -> None:
+    assert _get(painted, path).status == 404
+
+
+def test_without_the_option_there_is_no_page() -> None:
+    with running_cloud(*PAINT) as cloud:
+        answer = _get(cloud)
+        assert answer.status == 404
+        assert "cfnbox up --console" in answer.data.decode()

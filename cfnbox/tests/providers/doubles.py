@@ -1,0 +1,45 @@
+"""What the control plane brings to a provider, as far as a test needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cfnbox.core.place import Place
+from cfnbox.providers.protocol import Cancelled, Owner, Request
+
+if TYPE_CHECKING:
+    from cfnbox.providers.protocol import Resource
+
+REGION, ACCOUNT = "us-east-1", "123456789012"
+PLACE = Place(REGION, ACCOUNT)
+STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/shop/6c4fe1b0-0000-11ee-9cbf-0e5f6e7a8b9c"
+SYSTEM_TAGS = {
+    "aws:cloudformation:stack-name": "shop",
+    "aws:cloudformation:stack-id": STACK_ID,
+    "aws:cloudformation:logical-id": "Thing",
+}
+
+
+def request(logical_id: str = "Thing", place: Place = PLACE, **members: Any) -> Request:
+    """A request of the stack `shop`, with stack tags and system tags where they are given."""
+    return Request(place, f"token-of-{logical_id}", Owner(STACK_ID, "shop", logical_id), **members)
+
+
+@dataclass
+class Recorded:
+    """A progress that remembers what it was told, and does not sleep; cancels when it is to wait past `patience`."""
+
+    patience: float = 1e9
+    identities: list[Resource] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+    def identified(self, resource: Resource) -> None:
+        """Remember the identity."""
+        self.identities.append(resource)
+
+    def wait(self, seconds: float) -> None:
+        """Remember the wait."""
+        self.waits.append(seconds)
+        if sum(self.waits) > self.patience:
+            raise Cancelled("Resource creation cancelled")

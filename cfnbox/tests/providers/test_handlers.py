@@ -1,0 +1,315 @@
+"""Registry types through a real handler process in AWS's Lambda runtime."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cfnbox.core.type_definition import TypeDefinition
+from cfnbox.handlers.invocations import Invocations, Outcome
+from cfnbox.handlers.runtime import LambdaRuntime
+from cfnbox.providers.protocol import Cancelled, Resource, ResourceFailed
+from cfnbox.providers.registry_handlers import FixedTypes, HandlersProvider, RegistryType
+from providers.doubles import PLACE, STACK_ID, SYSTEM_TAGS, Recorded, request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA: dict[str, Any] = {
+    "typeName": "Example::Scripts::Script",
+    "properties": {
+        "Answers": {"type": "string"},
+        "Id": {"type": "string"},
+        "Size": {"type": "integer"},
+        "Event": {"type": "string"},
+    },
+    "primaryIdentifier": ["/properties/Id"],
+    "readOnlyProperties": ["/properties/Id", "/properties/Size", "/properties/Event"],
+    "handlers": {"create": {"timeoutInMinutes": 2}, "update": {}, "delete": {}, "read": {}, "list": {}},
+    "additionalProperties": False,
+}
+DEFINITION = TypeDefinition.from_schema(SCHEMA)
+MADE = Resource("one", "one", {"Answers": "[]", "Id": "one", "Size": 7}, {"Id": "one", "Size": 7})
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the answers of READ and LIST, whose requests hold no properties."""
+    return tmp_path_factory.mktemp("handlers") / "answers.json"
+
+
+@pytest.fixture(scope="module")
+def invocations() -> Invocations:
+    return Invocations()
+
+
+@pytest.fixture(scope="module")
+def runtime(answers: Path, invocations: Invocations) -> Iterator[LambdaRuntime]:
+    with LambdaRuntime(
+        "scripted_handlers.resource",
+        [Path(__file__).parent],
+        env={"ANSWERS": str(answers)},
+        timeout=5,
+        record=invocations.add,
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+def tagged() -> list[tuple[str, dict[str, str]]]:
+    return []
+
+
+@pytest.fixture
+def provider(
+    runtime: LambdaRuntime, invocations: Invocations, tagged: list[tuple[str, dict[str, str]]]
+) -> HandlersProvider:
+    types = FixedTypes([RegistryType(lambda: DEFINITION, runtime.invoke, {"Key": "configured"}, "00000004")])
+    return HandlersProvider(
+        types, lambda identifier, tags: tagged.append((identifier, dict(tags))), invocations.raised
+    )
+
+
+def script(*answers: Any) -> dict[str, Any]:
+    return {"Answers": json.dumps(answers)}
+
+
+def success(**model: Any) -> dict[str, Any]:
+    return {"status": "SUCCESS", "resourceModel": model}
+
+
+def going(step: int, delay: float = 0, **model: Any) -> dict[str, Any]:
+    return {
+        "status": "IN_PROGRESS",
+        "callbackContext": {"step": step},
+        "callbackDelaySeconds": delay,
+        "resourceModel": model or None,
+    }
+
+
+def test_create_sends_what_cloudformation_sends(provider: HandlersProvider, tagged: Any) -> None:
+    desired = script(success(Id="one", Event="$event"))
+    asked = request(stack_tags={"team": "ml"}, system_tags=SYSTEM_TAGS)
+    made = provider.create(DEFINITION, asked, desired, Recorded())
+    event = json.loads(made.attributes["Event"])
+    assert made.physical_id == made.identifier == "one"
+    assert made.model["Answers"] == desired["Answers"]
+    assert event["action"] == "CREATE"
+    assert event["bearerToken"] == asked.token
+    assert event["stackId"] == STACK_ID
+    assert event["resourceTypeVersion"] == "00000004"
+    data = event["requestData"]
+    assert data["logicalResourceId"] == "Thing"
+    assert data["stackTags"] == {"team": "ml"}
+    assert data["systemTags"] == SYSTEM_TAGS
+    assert data["typeConfiguration"] == {"Key": "configured"}
+    assert tagged == [("one", SYSTEM_TAGS)]
+
+
+def test_identity_is_told_once_and_waits_go_through_the_progress(provider: HandlersProvider) -> None:
+    progress = Recorded()
+    answers = [going(1, 3), going(2, 4, Id="late"), success(Id="late", Size=2)]
+    made = provider.create(DEFINITION, request(), script(*answers), progress)
+    assert [one.identifier for one in progress.identities] == ["late"]
+    assert progress.waits == [3, 4]
+    assert made.attributes == {"Id": "late", "Size": 2}
+
+
+def test_a_failure_that_names_the_resource_tells_its_identity(provider: HandlersProvider) -> None:
+    progress = Recorded()
+    failed = {"status": "FAILED", "errorCode": "NotStabilized", "message": "Too slow.", "resourceModel": {"Id": "x"}}
+    with pytest.raises(ResourceFailed) as raised:
+        provider.create(DEFINITION, request(), script(failed), progress)
+    assert raised.value.code == "NotStabilized"
+    assert str(raised.value) == (
+        'Resource handler returned message: "Too slow." '
+        "(RequestToken: token-of-Thing, HandlerErrorCode: NotStabilized)"
+    )
+    assert [one.identifier for one in progress.identities] == ["x"]
+
+
+def test_what_exists_already_is_not_told_as_made(provider: HandlersProvider) -> None:
+    progress = Recorded()
+    failed = {"status": "FAILED", "errorCode": "AlreadyExists", "message": "Taken.", "resourceModel": {"Id": "x"}}
+    with pytest.raises(ResourceFailed) as raised:
+        provider.create(DEFINITION, request(), script(failed), progress)
+    assert raised.value.code == "AlreadyExists"
+    assert progress.identities == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("not json", "The handler's answer cannot be written as JSON."),
+        ("end", "The handler ended with"),
+        (None, "it has no status"),
+        ([], "it has no status"),
+        ({"hello": "world"}, "it has no status"),
+        ({"status": "DONE"}, "it has no status"),
+        ({"status": ["SUCCESS"]}, "it has no status"),
+        ({"status": "SUCCESS"}, "lacks the primary identifier Id"),
+        ({"status": "SUCCESS", "resourceModel": {}}, "lacks the primary identifier Id"),
+        ({"status": "SUCCESS", "resourceModel": {"Id": {"not": "text"}}}, "lacks the primary identifier Id"),
+        ({"status": "SUCCESS", "resourceModel": {"Id": ""}}, "lacks the primary identifier Id"),
+        ({"status": "SUCCESS", "resourceModel": ["Id"]}, "resourceModel cannot be"),
+        ({"status": "IN_PROGRESS", "callbackDelaySeconds": "soon"}, "callbackDelaySeconds cannot be"),
+        ({"status": "IN_PROGRESS", "callbackDelaySeconds": -1}, "callbackDelaySeconds cannot be"),
+        ({"status": "IN_PROGRESS", "callbackContext": 5}, "callbackContext cannot be"),
+        ({"status": "FAILED"}, "The handler gave no message."),
+        ({"status": "FAILED", "message": {"secret": 1}}, "message cannot be"),
+        ({"status": "FAILED", "errorCode": "Whatever", "message": "No."}, "No."),
+    ],
+)
+def test_nonsense_fails_the_resource_in_words(provider: HandlersProvider, answer: Any, said: str) -> None:
+    with pytest.raises(ResourceFailed) as raised:
+        provider.create(DEFINITION, request(), script(answer), Recorded())
+    assert said in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert raised.value.code == "InternalFailure"
+
+
+def test_a_handler_that_raises_fails_with_what_it_raised_and_where(provider: HandlersProvider) -> None:
+    with pytest.raises(ResourceFailed) as raised:
+        provider.create(DEFINITION, request(), script("raise"), Recorded())
+    line = _line_of("raise RuntimeError")
+    said = (
+        f"The handler ended with RuntimeError: the secret of the handler (scripted_handlers.py:{line}, in resource)"
+    )
+    assert said in str(raised.value)
+
+
+def test_what_the_library_swallows_is_told_with_its_place(provider: HandlersProvider) -> None:
+    with pytest.raises(ResourceFailed) as raised:
+        provider.create(DEFINITION, request(), script("swallow"), Recorded())
+    line = _line_of("of_a_resource = ")
+    assert f"The handler ended with KeyError: 'Colour' (scripted_handlers.py:{line}, in _swallow)" in str(
+        raised.value
+    )
+    assert raised.value.code == "InternalFailure"
+
+
+def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invocations: Invocations) -> None:
+    asked = request("Recorded")
+    provider.create(DEFINITION, asked, script(going(1, 3), "log", success(Id="one")), Recorded())
+    first, second, third = [one for one in invocations.all(STACK_ID) if one.logical_id == "Recorded"]
+    assert {one.token for one in (first, second, third)} == {asked.token}
+    assert (first.action, first.type_name, first.version) == ("CREATE", "Example::Scripts::Script", "00000004")
+    assert (first.status, first.delay, first.context, first.next_context) == ("IN_PROGRESS", 3, None, {"step": 1})
+    assert (second.context, second.log) == ({"step": 1}, "printed by the handler")
+    assert (third.status, third.message, third.log) == ("SUCCESS", "", "")
+    told = json.dumps(third.told(with_properties=False))
+    assert "Answers" not in told
+    assert "Answers" in json.dumps(third.told(with_properties=True))
+
+
+def test_what_an_ended_process_left_is_recorded(provider: HandlersProvider, invocations: Invocations) -> None:
+    with pytest.raises(ResourceFailed):
+        provider.create(DEFINITION, request("Ends"), script("end"), Recorded())
+    ended = [one for one in invocations.all() if one.logical_id == "Ends"]
+    # An event without an answer is delivered once more.
+    assert [one.status for one in ended] == ["", ""]
+    assert "The handler ended with" in ended[-1].message
+
+
+def test_the_record_of_invocations_is_bounded() -> None:
+    kept = Invocations()
+    for number in range(1100):
+        kept.add({"bearerToken": str(number)}, Outcome(datetime.now(UTC), 0.1, "x" * 100_000 * (number == 1099)))
+    assert [one.token for one in kept.all()] == [str(number) for number in range(100, 1100)]
+    assert kept.find(1) is None
+    assert len(kept.all()[-1].log) < 100_000
+
+
+def _line_of(text: str) -> int:
+    lines = (Path(__file__).parent / "scripted_handlers.py").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
+def test_an_identifier_that_changes_fails_and_both_are_told(provider: HandlersProvider) -> None:
+    progress = Recorded()
+    with pytest.raises(ResourceFailed, match="changed the primary identifier"):
+        provider.create(DEFINITION, request(), script(going(1, Id="a"), success(Id="b")), progress)
+    assert [one.identifier for one in progress.identities] == ["a", "b"]
+
+
+def test_an_event_is_delivered_again_when_the_handler_ends(provider: HandlersProvider) -> None:
+    made = provider.create(DEFINITION, request("EndsOnce"), script("end once"), Recorded())
+    assert made.identifier == "second"
+
+
+def test_an_operation_ends_at_the_time_limit_of_its_schema(provider: HandlersProvider) -> None:
+    progress = Recorded()
+    with pytest.raises(ResourceFailed, match="past its time limit") as raised:
+        provider.create(DEFINITION, request(), script(going(0, 50)), progress)
+    assert raised.value.code == "NotStabilized"
+    assert progress.waits == [50, 50]
+
+
+def test_a_cancelled_wait_ends_the_operation(provider: HandlersProvider) -> None:
+    with pytest.raises(Cancelled):
+        provider.create(DEFINITION, request(), script(going(0, 50)), Recorded(patience=60))
+
+
+def test_update_and_delete_know_the_read_only_properties(provider: HandlersProvider, tagged: Any) -> None:
+    desired = script(success(Id="one", Event="$event"))
+    updated = provider.update(
+        DEFINITION,
+        request(stack_tags={"a": "2"}, previous_stack_tags={"a": "1"}, system_tags=SYSTEM_TAGS),
+        MADE,
+        {"Answers": "[]"},
+        desired,
+        Recorded(),
+    )
+    data = json.loads(updated.model["Event"])["requestData"]
+    assert data["resourceProperties"] == {**desired, "Id": "one", "Size": 7}
+    assert data["previousResourceProperties"] == {"Answers": "[]", "Id": "one", "Size": 7}
+    assert (data["stackTags"], data["previousStackTags"]) == ({"a": "2"}, {"a": "1"})
+    assert tagged == [("one", SYSTEM_TAGS)]
+    told = script({"status": "FAILED", "errorCode": "NotFound", "message": "$event"})
+    with pytest.raises(ResourceFailed) as raised:
+        provider.delete(DEFINITION, request(), MADE, told, Recorded())
+    assert raised.value.code == "NotFound"
+    assert '"Id": "one", "Size": 7' in str(raised.value)
+
+
+def test_an_update_must_answer_about_the_same_resource(provider: HandlersProvider) -> None:
+    with pytest.raises(ResourceFailed, match="another primary identifier"):
+        provider.update(DEFINITION, request(), MADE, script(), script(success(Id="two")), Recorded())
+
+
+def test_read_and_list(provider: HandlersProvider, answers: Path) -> None:
+    answers.write_text(json.dumps([success(Id="one", Size=3)]))
+    read = provider.read(DEFINITION, request(), "one")
+    assert read == Resource("one", "one", {"Id": "one", "Size": 3}, {"Id": "one", "Size": 3})
+    with pytest.raises(ResourceFailed, match="another primary identifier"):
+        provider.read(DEFINITION, request(), "two")
+    with pytest.raises(ResourceFailed, match="wrong number of parts"):
+        provider.read(DEFINITION, request(), "one|two")
+    answers.write_text(json.dumps([{"status": "SUCCESS", "resourceModels": [{"Id": "one"}], "nextToken": "more"}]))
+    assert provider.list(DEFINITION, request(), {}, None) == ([{"Id": "one"}], "more")
+    answers.write_text(json.dumps([{"status": "SUCCESS", "resourceModels": ["one"]}]))
+    with pytest.raises(ResourceFailed, match="lacks resourceModels"):
+        provider.list(DEFINITION, request(), {}, None)
+    answers.write_text(json.dumps([going(1)]))
+    with pytest.raises(ResourceFailed, match="must answer at once"):
+        provider.read(DEFINITION, request(), "one")
+
+
+def test_a_type_that_is_gone_is_said_so() -> None:
+    provider = HandlersProvider(FixedTypes([]))
+    assert provider.definition(DEFINITION.type_name, PLACE) is None
+    with pytest.raises(ResourceFailed, match="not registered any more"):
+        provider.create(DEFINITION, request(), {}, Recorded())
+
+
+def test_a_runtime_that_is_closed_fails_the_resource() -> None:
+    runtime = LambdaRuntime("scripted_handlers.resource", [Path(__file__).parent])
+    with runtime:
+        pass
+    provider = HandlersProvider(FixedTypes([RegistryType(lambda: DEFINITION, runtime.invoke)]))
+    with pytest.raises(ResourceFailed):
+        provider.create(DEFINITION, request(), script(success(Id="x")), Recorded())

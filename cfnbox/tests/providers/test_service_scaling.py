@@ -1,0 +1,92 @@
+"""Endpoints scaled by Application Auto Scaling's API, as boto3 sees it at the same address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cfnbox.providers.protocol import ResourceFailed
+from providers.doubles import request
+from providers.service_samples import POLICY, ROLE, TARGET, Types
+
+TARGET_PROPERTIES = {
+    "ResourceId": "endpoint/e/variant/all",
+    "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    "ServiceNamespace": "sagemaker",
+    "MinCapacity": 1,
+    "MaxCapacity": 4,
+    "RoleARN": ROLE,
+}
+
+
+def policy(target: str) -> dict[str, Any]:
+    return {
+        "PolicyName": "invocations",
+        "PolicyType": "TargetTrackingScaling",
+        "ScalingTargetId": target,
+        "TargetTrackingScalingPolicyConfiguration": {
+            "TargetValue": 70,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+        },
+    }
+
+
+def test_a_variant_is_scaled(types: Types, sagemaker: Any, connect: Any) -> None:
+    scaling = connect("application-autoscaling")
+    target = types.create(TARGET, TARGET_PROPERTIES)
+    assert target.physical_id == "endpoint/e/variant/all|sagemaker:variant:DesiredInstanceCount|sagemaker"
+    assert target.attributes == {"Id": target.physical_id}
+    assert types.has_no_drift(TARGET, target, TARGET_PROPERTIES)
+    with pytest.raises(ResourceFailed, match="already exists"):
+        types.create(TARGET, TARGET_PROPERTIES)
+    made = types.create(POLICY, policy(target.physical_id))
+    assert made.physical_id == made.attributes["Arn"]
+    (described,) = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    assert described["PolicyARN"] == made.physical_id
+    assert types.has_no_drift(POLICY, made, policy(target.physical_id))
+    with pytest.raises(ResourceFailed, match="'invocations' already exists"):
+        types.create(POLICY, policy(target.physical_id))
+    wider = {**TARGET_PROPERTIES, "MaxCapacity": 8}
+    types.update(TARGET, target, TARGET_PROPERTIES, wider)
+    (described,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert described["MaxCapacity"] == 8
+    definition = types.definition(POLICY)
+    listed, _ = types.provider.list(definition, request(), {"ServiceNamespace": "sagemaker"}, None)
+    assert [definition.identifier(one) for one in listed] == [made.identifier]
+    with pytest.raises(ResourceFailed, match="needs ServiceNamespace"):
+        types.provider.list(definition, request(), {}, None)
+    types.delete(POLICY, made)
+    types.delete(TARGET, target)
+    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+
+
+def test_scheduled_actions_come_and_go_with_their_target(types: Types, connect: Any) -> None:
+    scaling = connect("application-autoscaling")
+
+    def scheduled() -> dict[str, str]:
+        found = scaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
+        return {one["ScheduledActionName"]: one["Schedule"] for one in found}
+
+    def action(name: str, schedule: str) -> dict[str, Any]:
+        return {
+            "ScheduledActionName": name,
+            "Schedule": schedule,
+            "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 2},
+        }
+
+    first = {**TARGET_PROPERTIES, "ScheduledActions": [action("up", "rate(1 day)"), action("down", "rate(2 days)")]}
+    target = types.create(TARGET, first)
+    assert scheduled() == {"up": "rate(1 day)", "down": "rate(2 days)"}
+    assert types.has_no_drift(TARGET, target, first)
+    second = {**TARGET_PROPERTIES, "ScheduledActions": [action("up", "rate(3 days)")]}
+    types.update(TARGET, target, first, second)
+    assert scheduled() == {"up": "rate(3 days)"}
+    types.delete(TARGET, target, second)
+    assert scheduled() == {}
+
+
+def test_a_policy_needs_its_target(types: Types) -> None:
+    target = "endpoint/e/variant/all|sagemaker:variant:DesiredInstanceCount|sagemaker"
+    with pytest.raises(ResourceFailed, match="No scalable target registered for service namespace: sagemaker"):
+        types.create(POLICY, policy(target))

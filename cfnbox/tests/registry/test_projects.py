@@ -1,0 +1,314 @@
+"""Projects: found, opened, changed while they serve, and refused in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import zipfile
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import programs
+from cfnbox.core.errors import LocalFailure
+from cfnbox.handlers.distributions import RequirementsFailed
+from cfnbox.registry.projects import Project, UnusableProject, layout, projects
+from programs import Command
+from registry.parcels import HANDLERS, NAME, SCHEMA, SETTINGS, package
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from registry.conftest import Cloud
+
+
+class Written:
+    """The folder of a project, as its author writes it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._writes = 0
+        self.write(".rpdk-config", json.dumps(SETTINGS))
+        self.write("example-notes-note.json", json.dumps(SCHEMA))
+        self.write("requirements.txt", "")
+        self.write("src/example_notes_note/__init__.py", "")
+        self.handlers("first")
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        # Times of files are coarse on some file systems.
+        self._writes += 1
+        os.utime(path, ns=(self._writes, self._writes))
+
+    def handlers(self, by: str, more: str = "") -> None:
+        self.write("src/example_notes_note/handlers.py", f"{more}\n{HANDLERS.format(by=by)}")
+
+    def schema(self, **changes: Any) -> None:
+        self.write("example-notes-note.json", json.dumps(SCHEMA | changes))
+
+    def settings(self, **changes: Any) -> None:
+        self.write(".rpdk-config", json.dumps(SETTINGS | changes))
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    return Written(tmp_path / "note")
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def served(written: Written, said: list[str], open_cloud: Callable[..., Cloud]) -> Cloud:
+    return open_cloud(*projects([written.root], said.append))
+
+
+def wheel(folder: Path, version: str = "1") -> Path:
+    """A wheel of a module `ink` that is installed nowhere."""
+    path = folder / f"ink-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ink.py", f'COLOUR = "blue {version}"')
+        archive.writestr(
+            f"ink-{version}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: ink\nVersion: {version}\n"
+        )
+        archive.writestr(
+            f"ink-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"ink-{version}.dist-info/RECORD", "")
+    return path
+
+
+def test_a_project_is_version_one_of_its_type_everywhere(served: Cloud) -> None:
+    for client in (served.client, served.connect("eu-west-1"), served.connect(account="999999999999")):
+        (version,) = client.list_type_versions(Type="RESOURCE", TypeName=NAME)["TypeVersionSummaries"]
+        assert (version["VersionId"], version["IsDefaultVersion"]) == ("00000001", True)
+    assert served.created_by().startswith("first us-east-1")
+
+
+def test_changed_code_is_what_the_next_operation_runs(written: Written, said: list[str], served: Cloud) -> None:
+    assert served.created_by().startswith("first ")
+    written.handlers("second")
+    assert served.created_by().startswith("second ")
+    assert said == [f"{NAME}: changed, and taken up: src/example_notes_note/handlers.py"]
+    written.write("src/example_notes_note/more.py", "")
+    (written.root / "src/example_notes_note/__pycache__").mkdir(exist_ok=True)
+    assert served.created_by().startswith("second ")
+    assert said[1:] == [f"{NAME}: changed, and taken up: src/example_notes_note/more.py"]
+
+
+def test_what_is_saved_without_a_change_restarts_nothing(written: Written, said: list[str], served: Cloud) -> None:
+    served.created_by()
+    written.handlers("first")
+    (written.root / "src/example_notes_note/__pycache__").mkdir(exist_ok=True)
+    (written.root / "src/example_notes_note/__pycache__/x.pyc").write_bytes(b"x")
+    served.created_by()
+    assert said == []
+    assert len(served.runtimes) == 1
+
+
+def test_a_changed_schema_is_what_the_next_operation_goes_by(
+    written: Written, said: list[str], served: Cloud
+) -> None:
+    written.schema(description="A better note")
+    answer = served.client.describe_type(Type="RESOURCE", TypeName=NAME)
+    assert answer["Description"] == "A better note"
+    assert said == [f"{NAME}: changed, and taken up: example-notes-note.json"]
+
+
+def test_a_broken_schema_fails_operations_in_words_until_it_is_mended(written: Written, served: Cloud) -> None:
+    served.created_by()
+    written.write("example-notes-note.json", "{")
+    for _ in range(2):
+        with pytest.raises(
+            LocalFailure, match=r"example-notes-note.json cannot be used. example-notes-note.json is not JSON"
+        ):
+            served.created_by()
+    assert json.loads(served.client.describe_type(Type="RESOURCE", TypeName=NAME)["Schema"]) == SCHEMA
+    written.schema()
+    assert served.created_by().startswith("first ")
+
+
+def test_a_broken_handler_fails_and_is_taken_up_when_it_is_mended(written: Written, served: Cloud) -> None:
+    written.handlers("first", more="import nowhere")
+    with pytest.raises(LocalFailure, match="No module named 'nowhere'"):
+        served.created_by()
+    written.handlers("mended")
+    assert served.created_by().startswith("mended ")
+
+
+def test_handlers_see_their_requirements_and_nothing_else_that_is_here(written: Written, served: Cloud) -> None:
+    written.handlers("first", more="import boto3")
+    assert served.created_by().startswith("first ")
+    written.handlers("first", more="import rich")
+    with pytest.raises(LocalFailure, match="No module named 'rich'"):
+        served.created_by()
+    written.write("requirements.txt", "rich>1 # tables\n")
+    assert served.created_by().startswith("first ")
+    assert not (written.root / ".cfnbox").exists()
+
+
+def test_what_is_not_here_is_installed_once_into_the_project(
+    written: Written, said: list[str], open_cloud: Callable[..., Cloud]
+) -> None:
+    requirements = written.root / "requirements.txt"
+    written.write("requirements.txt", f"{wheel(written.root)}\n")
+    written.handlers("first", more="import ink; print(ink.COLOUR)")
+    for _ in range(2):
+        cloud = open_cloud(*projects([written.root], said.append))
+        assert cloud.created_by().startswith("first ")
+        cloud.types.close()
+    assert (said[0], said[-1]) == (f"Installing {requirements}", f"Installed {requirements}")
+    assert said.count(said[0]) == 1
+    assert (written.root / ".cfnbox/.gitignore").read_text() == "*\n"
+
+
+def test_requirements_that_cannot_be_installed(written: Written, said: list[str], served: Cloud) -> None:
+    written.write("requirements.txt", "./nowhere.whl\n")
+    for _ in range(2):
+        with pytest.raises(RequirementsFailed, match=r"cannot be installed. The installer says:\n"):
+            served.created_by()
+    # The installer is not asked again before something changes.
+    assert len([one for one in said if one.startswith("Installing ")]) == 1
+    assert list((written.root / ".cfnbox").glob("requirements-*")) == []
+    written.write("requirements.txt", "")
+    assert served.created_by().startswith("first ")
+
+
+def test_a_project_under_another_name(written: Written, open_cloud: Callable[..., Cloud]) -> None:
+    find = partial(layout, written.root)
+    cloud = open_cloud(Project(find), Project(find, type_name="Acme::Notes::Note"))
+    names = [one["TypeName"] for one in cloud.client.list_types()["TypeSummaries"]]
+    assert names == ["Acme::Notes::Note", NAME]
+
+
+def test_a_version_can_be_registered_beside_the_project(written: Written, said: list[str], served: Cloud) -> None:
+    arn = served.register(package("registered"))
+    assert arn.endswith("/00000002")
+    assert served.created_by().startswith("first ")
+    assert said == []
+    served.client.set_type_default_version(Arn=arn)
+    (told,) = said
+    assert told.startswith(
+        f"{NAME}: version 00000002 serves from now on, and changes in {written.root} have no effect"
+    )
+    written.handlers("second")
+    assert served.created_by().startswith("registered ")
+    assert told.endswith(f"set-type-default-version --type RESOURCE --type-name {NAME} --version-id 00000001")
+    served.client.set_type_default_version(Type="RESOURCE", TypeName=NAME, VersionId="00000001")
+    assert served.created_by().startswith("second ")
+
+
+def test_projects_beside_one_another(tmp_path: Path) -> None:
+    Written(tmp_path / "note")
+    other = Written(tmp_path / "other")
+    other.settings(typeName="Example::Notes::Other")
+    (other.root / "example-notes-note.json").rename(other.root / "example-notes-other.json")
+    (other.root / "example-notes-other.json").write_text(json.dumps(SCHEMA | {"typeName": "Example::Notes::Other"}))
+    (tmp_path / "empty").mkdir()
+    names = ["Example::Notes::Note", "Example::Notes::Other"]
+    for folders in ([tmp_path], [tmp_path / "note", tmp_path / "other"]):
+        opened = projects(folders)
+        assert [one.definition.type_name for one in opened] == names
+        for one in opened:
+            one.close()
+
+
+def test_the_same_type_twice(tmp_path: Path) -> None:
+    for name in ("note", "copy"):
+        Written(tmp_path / name)
+    with pytest.raises(UnusableProject, match=r"copy and .*note both hold Example::Notes::Note: name one of them"):
+        projects([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"language": "java"}, "Its handlers are written in java. cfnbox runs handlers in Python alone."),
+        ({"language": "typescript"}, "Its handlers are written in typescript."),
+        (
+            {"artifact_type": "HOOK"},
+            "It is a hook. cfnbox runs resource types alone, no hooks and no modules.",
+        ),
+        ({"artifact_type": "MODULE"}, "It is a module."),
+        ({"entrypoint": None}, "lacks a typeName, or an entrypoint such as acme.handlers.resource"),
+        ({"entrypoint": "elsewhere.handlers.resource"}, "has no src/elsewhere, the package of its entrypoint"),
+        (
+            {"typeName": "Example::Notes::Other"},
+            "has no example-notes-other.json, the schema of Example::Notes::Other",
+        ),
+    ],
+)
+def test_a_project_that_cannot_run_here(written: Written, settings: Any, reason: str) -> None:
+    written.settings(**settings)
+    with pytest.raises(UnusableProject) as caught:
+        projects([written.root])
+    assert reason in str(caught.value)
+    assert not (written.root / ".cfnbox").exists()
+
+
+def test_folders_that_hold_no_project(tmp_path: Path, written: Written) -> None:
+    with pytest.raises(UnusableProject, match=r"holds no .rpdk-config, and no folder in it does"):
+        projects([written.root / "src"])
+    with pytest.raises(UnusableProject, match="is no folder"):
+        projects([tmp_path / "nowhere"])
+    for text in ("{", "[]"):
+        written.write(".rpdk-config", text)
+        with pytest.raises(UnusableProject, match=r"\.rpdk-config is not"):
+            projects([written.root])
+    written.settings()
+    (written.root / "requirements.txt").unlink()
+    with pytest.raises(UnusableProject, match=r"has no requirements.txt, what cfn submit installs"):
+        projects([written.root])
+
+
+def test_a_schema_that_cfn_validate_would_not_take(written: Written) -> None:
+    written.schema(additionalProperties=True)
+    with pytest.raises(UnusableProject, match="False was expected, at additionalProperties"):
+        projects([written.root])
+    written.schema(typeName="Example::Notes::Other")
+    with pytest.raises(UnusableProject, match=r"is the schema of Example::Notes::Other, and .rpdk-config names"):
+        projects([written.root])
+
+
+def contract(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [programs.program("cfnbox"), "contract", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+def test_contract_tests_see_the_files_of_their_project_alone_and_exports_of_a_stack(written: Written) -> None:
+    # pytest, in which cfn test runs, would load a conftest.py of the project.
+    written.write("tests/conftest.py", "raise RuntimeError")
+    written.write("conftest.py", "raise RuntimeError")
+    for kind in ("create", "update", "invalid"):
+        written.write(f"inputs/inputs_1_{kind}.json", '{"Text": "{{NoteText}}"}')
+    done = contract(str(written.root))
+    assert done.returncode == 1
+    assert "The inputs name exports of a stack, NoteText: --stack TEMPLATE deploys it." in done.stderr
+    parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}
+    output = {"Value": {"Ref": "Parameter"}, "Export": {"Name": "NoteText"}}
+    written.write("setup.json", json.dumps({"Resources": {"Parameter": parameter}, "Outputs": {"Text": output}}))
+    stack = str(written.root / "setup.json")
+    before = sorted(written.root.rglob("*"))
+    done = contract(str(written.root), "--stack", stack, "--select", "check_asserts_work")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"AWS's contract tests of {NAME}: " in done.stdout
+    assert "1 passed, 0 skipped, 0 failed, 1 set of inputs" in done.stdout
+    assert [path for path in sorted(written.root.rglob("*")) if "__pycache__" not in path.parts] == before
+    written.write("setup.json", json.dumps({"Resources": {"Note": {"Type": NAME, "Properties": {"Text": []}}}}))
+    done = contract(str(written.root), "--stack", stack)
+    assert done.returncode == 1
+    assert f"--stack {stack} ended in ROLLBACK_COMPLETE: Properties validation failed" in done.stderr
+
+
+def test_contract_of_what_is_no_project(tmp_path: Path) -> None:
+    done = Command(tmp_path)("contract", str(tmp_path))
+    assert done.returncode == 1
+    said = f"{tmp_path} holds no .rpdk-config, which cfn init writes: name the folder of a type."
+    assert said in done.stderr

@@ -1,0 +1,102 @@
+"""Steering a local SageMaker: what it recorded, which faults are in force, and starting afresh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore import exceptions
+
+from cfnbox.sagemaker.faults import BadRule
+from service.samples import IMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cfnbox.sagemaker.server import LocalSageMaker
+
+MODEL = {"ModelName": "model", "PrimaryContainer": {"Image": IMAGE}}
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/model"
+
+
+def test_calls_are_recorded_with_their_outcome(
+    connect: Callable[..., Any], server: LocalSageMaker, control: Callable[..., Any]
+) -> None:
+    client = connect()
+    server.faults.inject("DeleteModel", "reset-after", times=1)
+    client.create_model(**MODEL)
+    with pytest.raises(exceptions.ClientError):
+        client.create_model(**MODEL)
+    with pytest.raises(exceptions.ConnectionClosedError):
+        client.delete_model(ModelName="model")
+
+    recorded = [(c.operation, c.service, c.region, c.access_key, c.status, c.code, c.fault) for c in server.calls]
+    assert recorded == [
+        ("CreateModel", "sagemaker", "us-east-1", "testing", 200, None, None),
+        ("CreateModel", "sagemaker", "us-east-1", "testing", 400, "ValidationException", None),
+        ("DeleteModel", "sagemaker", "us-east-1", "testing", None, None, "reset-after"),
+    ]
+    status, answered = control("GET", "calls")
+    assert (status, [tuple(call.values()) for call in answered]) == (200, recorded)
+
+
+def test_faults_over_http_replace_those_before(connect: Callable[..., Any], control: Callable[..., Any]) -> None:
+    client = connect()
+    assert control("POST", "faults", [{"operation": "ListModels", "fault": "internal-error"}])[0] == 200
+    assert control("POST", "faults", [{"operation": "ListModels", "fault": "throttling", "times": 1}])[0] == 200
+
+    with pytest.raises(exceptions.ClientError, match="ThrottlingException"):
+        client.list_models()
+    assert client.list_models()["Models"] == []
+
+
+def test_reset_over_http_empties_everything(
+    connect: Callable[..., Any], server: LocalSageMaker, control: Callable[..., Any]
+) -> None:
+    client = connect()
+    client.create_model(**MODEL, Tags=[{"Key": "a", "Value": "b"}])
+    server.faults.inject(None, "unavailable")
+
+    assert control("POST", "reset")[0] == 200
+
+    assert server.calls == []
+    assert client.list_models()["Models"] == []
+    client.create_model(**MODEL)
+    assert client.list_tags(ResourceArn=ARN)["Tags"] == []
+
+
+BAD_RULES: dict[str, Any] = {
+    "not a list": {"fault": "throttling"},
+    "not an object": ["throttling"],
+    "unknown fault": [{"fault": "fire"}],
+    "no fault": [{"operation": "CreateModel"}],
+    "unknown member": [{"fault": "throttling", "often": 1}],
+    "times in words": [{"fault": "throttling", "times": "twice"}],
+    "negative seconds": [{"fault": "iam-race-role", "seconds": -1}],
+    "half a call": [{"fault": "throttling", "after": 0.5}],
+    "a stall without end": [{"fault": "stall"}],
+}
+
+
+@pytest.mark.parametrize("rules", BAD_RULES.values(), ids=BAD_RULES)
+def test_rules_that_make_no_sense_are_refused_whole(
+    connect: Callable[..., Any], control: Callable[..., Any], rules: Any
+) -> None:
+    good = {"operation": "ListModels", "fault": "throttling"}
+    status, answer = control("POST", "faults", [good, *rules] if isinstance(rules, list) else rules)
+
+    assert status == 400
+    assert answer["message"]
+    assert connect().list_models()["Models"] == []
+
+
+def test_unknown_control_requests_name_the_known_ones(control: Callable[..., Any]) -> None:
+    status, answer = control("POST", "fault", [])
+
+    assert status == 404
+    assert "POST /_local/faults" in answer["message"]
+
+
+def test_bad_rule_in_process(server: LocalSageMaker) -> None:
+    with pytest.raises(BadRule, match="known are: throttling"):
+        server.faults.inject("CreateModel", "fire")

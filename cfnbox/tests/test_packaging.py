@@ -1,0 +1,75 @@
+"""`cfnbox deploy` of templates that name local files: what they name is put into the cloud's S3 first."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+import programs
+from programs import running_cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from programs import RunningCloud
+
+PROJECT = Path(__file__).resolve().parents[2]
+FUNCTION = {
+    "Type": "AWS::Serverless::Function",
+    "Properties": {"CodeUri": "./src", "Handler": "app.handler", "Runtime": "python3.12"},
+}
+NESTED = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "child.json"}}
+CHILD = {"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "inner"}}}}
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[RunningCloud]:
+    with running_cloud() as started:
+        yield started
+
+
+def deployed(cloud: RunningCloud, folder: Path, name: str, **resources: Any) -> subprocess.CompletedProcess[str]:
+    written = {"Transform": "AWS::Serverless-2016-10-31", "Resources": resources}
+    (folder / f"{name}.json").write_text(json.dumps(written), encoding="utf-8")
+    # From another folder: what a template names is relative to the template.
+    return subprocess.run(
+        [programs.program("cfnbox"), "deploy", str(folder / f"{name}.json"), "--endpoint", cloud.url],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_local_code_and_templates(cloud: RunningCloud, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "app.py").write_text("def handler(event, context): return 1\n", encoding="utf-8")
+    (tmp_path / "child.json").write_text(json.dumps(CHILD), encoding="utf-8")
+    done = deployed(cloud, tmp_path, "shop", Hello=FUNCTION, Inner=NESTED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    listed = cloud.client("cloudformation").describe_stack_resources(StackName="shop")["StackResources"]
+    named = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in listed}
+    where = cloud.client("lambda").get_function(FunctionName=named["Hello"])["Code"]["Location"]
+    assert zipfile.ZipFile(io.BytesIO(requests.get(where, timeout=10).content)).namelist() == ["app.py"]
+    inner = cloud.client("cloudformation").describe_stacks(StackName=named["Inner"])["Stacks"][0]
+    assert inner["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_what_cannot_be_packaged(cloud: RunningCloud, tmp_path: Path) -> None:
+    (tmp_path / "child.json").write_text("[", encoding="utf-8")
+    done = deployed(cloud, tmp_path, "broken", Inner=NESTED)
+    assert done.returncode == 1
+    assert f"`sam package` refuses {tmp_path / 'broken.json'}: " in done.stderr
+    assert "Traceback" not in done.stderr
+    stacks = cloud.client("cloudformation").list_stacks()["StackSummaries"]
+    assert "broken" not in [one["StackName"] for one in stacks]
+
+
+def test_files_that_are_not_there_are_left_to_the_transform(cloud: RunningCloud, tmp_path: Path) -> None:
+    done = deployed(cloud, tmp_path, "missing", Hello=FUNCTION)
+    assert done.returncode == 1
+    assert "'CodeUri' is not a valid S3 Uri" in " ".join(done.stderr.split())

@@ -1,1 +1,0 @@
-"""The laptop cloud: development only, never part of the package."""
