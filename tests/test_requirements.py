@@ -1,10 +1,13 @@
 """What is installed, here and in the Lambda package, is what the locks say, and the locks say what was asked for."""
 
 import re
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pip_requirements_parser import InstallRequirement, RequirementsFile
@@ -69,3 +72,27 @@ def test_what_ships_is_what_is_tested() -> None:
 def test_no_file_says_where_packages_come_from(name: str) -> None:
     text = (ROOT / name).read_text()
     assert re.findall(r"--(?:extra-)?index-url|--find-links|--trusted-host|\w+://|^/|@ ", text, re.MULTILINE) == []
+
+
+def _named_in_workflows() -> Iterator[str]:
+    """Yield every action and every image that a workflow names."""
+    for file in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
+        for job in yaml.safe_load(file.read_text())["jobs"].values():
+            yield from _images(job)
+            yield from (step["uses"] for step in job["steps"] if "uses" in step)
+
+
+def _images(job: dict[str, Any]) -> Iterator[str]:
+    containers = [*filter(None, [job.get("container")]), *job.get("services", {}).values()]
+    for container in containers:
+        image = container if isinstance(container, str) else container["image"]
+        rows = job.get("strategy", {}).get("matrix", {}).get("include", [])
+        expression = re.fullmatch(r"\$\{\{ *matrix\.(\w+) *\}\}", image)
+        yield from (row[expression[1]] for row in rows) if expression else [image]
+
+
+def test_workflows_name_actions_by_commit_and_images_by_digest() -> None:
+    names = list(_named_in_workflows())
+    assert any(name.startswith("actions/checkout@") for name in names)
+    assert any(name.startswith("python@") for name in names)
+    assert [name for name in names if not re.fullmatch(r"[\w./-]+@([0-9a-f]{40}|sha256:[0-9a-f]{64})", name)] == []
