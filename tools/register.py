@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tools import type_name
-from tools.registration import BadPackage, Connect, Package, Registration, RegistrationFailed, Settings
+from tools.registration import BadPackage, Connect, Package, Registration, RegistrationFailed, Settings, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +35,6 @@ _REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]+"
 # What a service says, and what the user can do about it.
 _ADVICE = {
     "NoSuchBucket": "Create it first (aws s3 mb s3://BUCKET) or correct --bucket.",
-    "403": "The bucket is another account's, or s3:GetObject and s3:ListBucket are not allowed to you.",
     "AccessDenied": "Ask for that permission, or use another AWS_PROFILE.",
     "AccessDeniedException": "Ask for that permission, or use another AWS_PROFILE.",
     "ExpiredToken": "Log in again.",
@@ -43,6 +42,11 @@ _ADVICE = {
     "InvalidClientTokenId": "Check the credentials and AWS_PROFILE, and that the region is enabled for the account.",
     "UnrecognizedClientException": "Check the credentials, and that the region is enabled for the account.",
     "OptInRequired": "Enable the region for the account, or leave it out.",
+}
+_PLANS = {
+    StoredObject.NOTHING: "would upload {path} ({size}) to {url}",
+    StoredObject.THE_PACKAGE: "{url} is there",
+    StoredObject.SOMETHING_ELSE: "would replace the object at {url}, which is not this package, by {path} ({size})",
 }
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -136,11 +140,12 @@ def _planned(registration: Registration) -> str:
     region, package, settings = registration.region, registration.package, registration.settings
     version = registration.registered_version()
     if version is None:
-        if registration.is_uploaded():
-            _say(f"{region}: {registration.url} is there")
-        else:
-            size = package.path.stat().st_size / 1e6
-            _say(f"{region}: would upload {package.path} ({size:.1f} MB) to {registration.url}")
+        size = package.path.stat().st_size / 1e6
+        _say(
+            f"{region}: {_PLANS[registration.stored_object()]}".format(
+                path=package.path, size=f"{size:.1f} MB", url=registration.url
+            )
+        )
         _say(f"{region}: would register {package.type_name} with {settings.execution_role or 'no execution role'}")
     else:
         _say(f"{region}: would register nothing, this package is {version} already")
@@ -177,9 +182,13 @@ def _started(registration: Registration, stage: Callable[[str], None]) -> str:
     version = registration.registered_version()
     if version:
         return version
-    if not registration.is_uploaded():
+    stored = registration.stored_object()
+    if stored is StoredObject.NOTHING:
         stage(f"uploading to {registration.url}")
         registration.upload()
+    elif stored is StoredObject.SOMETHING_ELSE:
+        stage(f"replacing the object at {registration.url}, which is not this package")
+        registration.replace()
     stage(f"registering {registration.package.type_name}")
     registration.start()
     return ""

@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 Connect = Callable[[str, str], Any]
 # A registration takes some minutes; CloudFormation names no limit.
 WAIT_SECONDS = 1800
+# What the tool does in the bucket; s3:ListBucket lets S3 say that an object does not exist.
+BUCKET_PERMISSIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket")
 _SCHEMA = "schema.json"
 
 
@@ -38,7 +41,15 @@ class BadPackage(Exception):
 
 
 class RegistrationFailed(Exception):
-    """CloudFormation did not register the package; the text is its description in full, or what to do next."""
+    """The package is not registered. The text is the reason that CloudFormation gives, or what to do next."""
+
+
+class StoredObject(Enum):
+    """What lies in the bucket under the key of a package."""
+
+    NOTHING = auto()
+    THE_PACKAGE = auto()
+    SOMETHING_ELSE = auto()
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,11 @@ class Package:
         """The S3 key, which changes with every byte of the package."""
         return f"{self.slug}/{self.digest}.zip"
 
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 as S3 writes it."""
+        return base64.b64encode(bytes.fromhex(self.digest)).decode()
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -88,7 +104,7 @@ class Settings:
 class Registration:
     """One package in one region. `connect` makes a boto3 client of a service in a region.
 
-    Methods raise ClientError and BotoCoreError as boto3 does.
+    Methods raise ClientError and BotoCoreError as boto3 does, and RegistrationFailed for a bucket of another account.
     """
 
     def __init__(self, package: Package, settings: Settings, region: str, connect: Connect) -> None:
@@ -99,6 +115,31 @@ class Registration:
     @cached_property
     def _s3(self) -> Any:
         return self._connect("s3", self.region)
+
+    @cached_property
+    def _account(self) -> str:
+        """The account of the caller."""
+        return str(self._connect("sts", self.region).get_caller_identity()["Account"])
+
+    def _ask_bucket(self, operation: str, **request: Any) -> dict[str, Any]:
+        """Call an operation of S3 on the caller's own bucket. Raises RegistrationFailed for another account's.
+
+        The name of a bucket says nothing of its owner: after a deletion any account can take the name.
+        """
+        try:
+            answer: dict[str, Any] = getattr(self._s3, operation)(
+                Bucket=self.bucket, ExpectedBucketOwner=self._account, **request
+            )
+        except ClientError as error:
+            # S3 answers a HEAD request without a body: its error has the status as its code.
+            if error.response["Error"]["Code"] in ("AccessDenied", "403"):
+                raise RegistrationFailed(
+                    f"The bucket {self.bucket} is not a bucket of your account {self._account}, or you are not "
+                    f"allowed to call {error.operation_name} on it: S3 answers both in the same way. Use a bucket of "
+                    f"your account, and ask for {', '.join(BUCKET_PERMISSIONS)} on it."
+                ) from None
+            raise
+        return answer
 
     @cached_property
     def _cloudformation(self) -> Any:
@@ -128,9 +169,8 @@ class Registration:
 
     @cached_property
     def _record_key(self) -> str:
-        account = self._connect("sts", self.region).get_caller_identity()["Account"]
         request = hashlib.sha256(json.dumps(self.request, sort_keys=True).encode()).hexdigest()
-        return f"{self.package.slug}/registered/{account}/{self.region}/{request}.json"
+        return f"{self.package.slug}/registered/{self._account}/{self.region}/{request}.json"
 
     def registered_version(self) -> str | None:
         """The ARN of the version that this very package became with these settings, if it is still in use."""
@@ -141,22 +181,35 @@ class Registration:
         """Say whether a version is the one that templates get."""
         return bool(self._version(arn).get("IsDefaultVersion"))
 
-    def is_uploaded(self) -> bool:
-        """Say whether this very package is in the bucket."""
+    def stored_object(self) -> StoredObject:
+        """Return what is in the bucket under the package's key, by the checksum that S3 keeps of its content.
+
+        Any person who can write to the bucket can put an object there. S3 has no SHA-256 of an object that came by
+        another way than `upload`: such an object counts as something else, too.
+        """
         try:
-            self._s3.head_object(Bucket=self.bucket, Key=self.package.key)
+            answer = self._ask_bucket("head_object", Key=self.package.key, ChecksumMode="ENABLED")
         except ClientError as error:
             if error.response["Error"]["Code"] == "404":
-                return False
+                return StoredObject.NOTHING
             raise
-        return True
+        is_package = answer.get("ChecksumSHA256") == self.package.checksum
+        return StoredObject.THE_PACKAGE if is_package else StoredObject.SOMETHING_ELSE
 
     def upload(self) -> None:
-        """Put the package into the bucket; S3 refuses it when it does not arrive as it was read."""
-        digest = base64.b64encode(bytes.fromhex(self.package.digest)).decode()
-        self._s3.put_object(
-            Bucket=self.bucket, Key=self.package.key, Body=self.package.path.read_bytes(), ChecksumSHA256=digest
+        """Put the package into the bucket. S3 refuses it when it does not arrive as it was read."""
+        self._ask_bucket(
+            "put_object",
+            Key=self.package.key,
+            Body=self.package.path.read_bytes(),
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=self.package.checksum,
         )
+
+    def replace(self) -> None:
+        """Put the package in place of another object. A request that an earlier run began may have read that one."""
+        self._delete_record()
+        self.upload()
 
     def start(self) -> None:
         """Ask for the registration, or take up one that an earlier run asked for and did not see the end of."""
@@ -174,7 +227,14 @@ class Registration:
             raise self._failure(dict(error.last_response)) from None
         answer = self._cloudformation.describe_type_registration(RegistrationToken=self._token)
         arn: str = answer["TypeVersionArn"]
-        self._s3.put_object(Bucket=self.bucket, Key=self._record_key, Body=json.dumps({"versionArn": arn}).encode())
+        # CloudFormation reads an address, without the version or the checksum of the object.
+        if self.stored_object() is not StoredObject.THE_PACKAGE:
+            self._delete_record()
+            raise RegistrationFailed(
+                f"{self.url} was replaced while CloudFormation registered it: the version may hold other code. "
+                f"Deregister {arn}, find out who writes to the bucket, and run the same command again."
+            )
+        self._ask_bucket("put_object", Key=self._record_key, Body=json.dumps({"versionArn": arn}).encode())
         return arn
 
     def make_default(self, arn: str) -> None:
@@ -184,7 +244,7 @@ class Registration:
     def _failure(self, answer: dict[str, Any]) -> RegistrationFailed:
         if answer.get("ProgressStatus") == "FAILED":
             # Its idempotency key would only bring this failure back.
-            self._s3.delete_object(Bucket=self.bucket, Key=self._record_key)
+            self._delete_record()
             return RegistrationFailed(answer.get("Description") or "CloudFormation gave no reason.")
         if "Error" in answer:
             return RegistrationFailed(f"DescribeTypeRegistration: {answer['Error'].get('Message')}")
@@ -197,11 +257,11 @@ class Registration:
         """The idempotency key of this registration: the recorded one of a run that was cut off, or a new one."""
         if "versionArn" in self._record():
             # That version was deregistered.
-            self._s3.delete_object(Bucket=self.bucket, Key=self._record_key)
+            self._delete_record()
         token = str(uuid.uuid4())
         body = json.dumps({"requestToken": token}).encode()
         try:
-            self._s3.put_object(Bucket=self.bucket, Key=self._record_key, Body=body, IfNoneMatch="*")
+            self._ask_bucket("put_object", Key=self._record_key, Body=body, IfNoneMatch="*")
         except ClientError as error:
             if error.response["Error"]["Code"] != "PreconditionFailed":
                 raise
@@ -211,9 +271,12 @@ class Registration:
     def _record(self) -> dict[str, Any]:
         # A record that cannot be read is as good as none: it will be written anew.
         with suppress(self._s3.exceptions.NoSuchKey, ValueError):
-            record = json.loads(self._s3.get_object(Bucket=self.bucket, Key=self._record_key)["Body"].read())
+            record = json.loads(self._ask_bucket("get_object", Key=self._record_key)["Body"].read())
             return record if isinstance(record, dict) else {}
         return {}
+
+    def _delete_record(self) -> None:
+        self._ask_bucket("delete_object", Key=self._record_key)
 
     def _version(self, arn: str) -> dict[str, Any]:
         """DescribeType of one version: the last part of its ARN is the version's id."""

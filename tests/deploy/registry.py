@@ -1,10 +1,13 @@
 """A package, and AWS clients: the local cloud's registry, in front of moto's S3 and STS."""
 
+import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from moto import mock_aws
 from werkzeug import Request, Response
 
@@ -25,6 +28,13 @@ BUCKET = "acme-types"
 TYPE_NAME = "Acme::SageMaker::Model"
 
 
+class _Body(io.BytesIO):
+    """The content of a response, as botocore reads it."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
 def mocked_aws() -> Any:
     """moto, for everything but what is served on this machine."""
     return mock_aws(config={"core": {"passthrough": {"urls": [r"^http://127\.0\.0\.1"]}}})
@@ -38,6 +48,10 @@ class Clients:
         self._server = HttpServer(Request.application(self._answer))
         # Whether the registry may read packages.
         self.readable = True
+        # Buckets that belong to another account than the caller's, with its number.
+        self.owners: dict[str, str] = {}
+        # The account that each request of a client to S3 expects to own the bucket; "" where a request names none.
+        self.expected_owners: list[str] = []
         self.types = Types(self._no_handlers)
         self.forget()
 
@@ -61,14 +75,31 @@ class Clients:
         if not self.readable:
             raise Refused("AccessDenied", f"{url} cannot be read.")
         bucket, _, key = url.removeprefix("s3://").partition("/")
-        content: bytes = self("s3", place.region).get_object(Bucket=bucket, Key=key)["Body"].read()
+        s3 = SESSION.client("s3", region_name=place.region)
+        content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return content
 
     def __call__(self, service: str, region: str) -> Any:
         if (service, region) not in self._made:
             at = {"endpoint_url": self._server.url} if service == "cloudformation" else {}
             self._made[service, region] = SESSION.client(service, region_name=region, **at)
+            if service == "s3":
+                self._made[service, region].meta.events.register_first("before-send.s3", self._refuse_other_owners)
         return self._made[service, region]
+
+    def _refuse_other_owners(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        """Answer as S3 does, which moto does not: 403 when the bucket is not of the expected account.
+
+        User guide of S3, "Verifying bucket ownership with bucket owner condition".
+        """
+        expected = (request.headers.get("x-amz-expected-bucket-owner") or b"").decode("ascii")
+        self.expected_owners.append(expected)
+        bucket = urlsplit(request.url).netloc.partition(".")[0]
+        if not expected or expected == self.owners.get(bucket, ACCOUNT):
+            return None
+        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        headers = {"Content-Type": "application/xml"}
+        return AWSResponse(request.url, 403, headers, _Body(b"" if request.method == "HEAD" else body))
 
     def refuse_once(self, region: str, operation: str, code: str, message: str) -> None:
         """Let CloudFormation refuse the next request of that operation in a region."""

@@ -56,7 +56,84 @@ def test_s3_is_told_the_digest_that_must_arrive(clients: Clients, package: Path)
         "provide-client-params.s3.PutObject", lambda params, **_: sent.append(dict(params))
     )
     assert run(clients, package) == 0
-    assert {"Bucket": BUCKET, "Key": key(package), "Body": package.read_bytes(), "ChecksumSHA256": digest} in sent
+    (upload,) = (one for one in sent if one["Key"] == key(package))
+    assert (upload["Body"], upload["ChecksumSHA256"]) == (package.read_bytes(), digest)
+
+
+def put_by_another_person(clients: Clients, package: Path, **checksum: str) -> None:
+    """Put another package where the tool will look for this one."""
+    clients("s3", EAST).put_object(Bucket=BUCKET, Key=key(package), Body=b"another package", **checksum)
+
+
+def content(clients: Clients, package: Path) -> bytes:
+    body: bytes = clients("s3", EAST).get_object(Bucket=BUCKET, Key=key(package))["Body"].read()
+    return body
+
+
+def test_every_request_to_s3_expects_the_bucket_of_the_caller(clients: Clients, package: Path) -> None:
+    clients.expected_owners.clear()
+    clients.readable = False
+    assert run(clients, package) == 1
+    clients.readable = True
+    for options in (["--dry-run"], ["--set-default"], []):
+        assert run(clients, package, *options) == 0
+    assert set(clients.expected_owners) == {ACCOUNT}
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]], ids=["registration", "dry run"])
+def test_a_bucket_of_another_account_is_refused(
+    clients: Clients, package: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    clients.owners[BUCKET] = "999988887777"
+    assert run(clients, package, *options) == 1
+    assert f"{EAST}: The bucket {BUCKET} is not a bucket of your account {ACCOUNT}" in capsys.readouterr().err
+    assert (stored(clients), clients.versions(EAST)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "checksum", [{}, {"ChecksumAlgorithm": "SHA256"}], ids=["without a checksum", "with its own"]
+)
+def test_an_object_that_is_not_the_package_is_replaced_before_the_registration(
+    clients: Clients, package: Path, checksum: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_by_another_person(clients, package, **checksum)
+    assert run(clients, package, "--dry-run") == 0
+    assert f"would replace the object at s3://{BUCKET}/{key(package)}, which is not" in capsys.readouterr().out
+    assert content(clients, package) == b"another package"
+    assert run(clients, package) == 0
+    assert f"replacing the object at s3://{BUCKET}/{key(package)}, which is not" in capsys.readouterr().out
+    assert content(clients, package) == package.read_bytes()
+    assert clients.versions(EAST) == [FIRST]
+
+
+def test_a_package_that_is_replaced_during_its_registration_fails_the_run(
+    clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def replace(**_: Any) -> None:
+        put_by_another_person(clients, package)
+
+    events = clients("cloudformation", EAST).meta.events
+    events.register("after-call.cloudformation.DescribeTypeRegistration", replace)
+    assert run(clients, package, "--set-default") == 1
+    error = capsys.readouterr().err
+    assert f"s3://{BUCKET}/{key(package)} was replaced while CloudFormation registered it" in error
+    assert f"Deregister {arn(1)}" in error
+    events.unregister("after-call.cloudformation.DescribeTypeRegistration", replace)
+    # No record says that the version is this package.
+    assert run(clients, package) == 0
+    assert clients.versions(EAST) == [FIRST, ("00000002", "live")]
+
+
+def test_a_run_that_was_cut_off_is_not_taken_up_when_its_package_was_replaced(
+    clients: Clients, package: Path
+) -> None:
+    tokens = request_tokens(clients)
+    clients.lose_answer_once(EAST, "RegisterType")
+    assert run(clients, package) == 1
+    put_by_another_person(clients, package)
+    assert run(clients, package) == 0
+    first, second = tokens
+    assert first != second
 
 
 def test_the_same_package_again_registers_nothing(
