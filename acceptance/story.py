@@ -66,7 +66,7 @@ class Story:
         s3.put_object(Bucket=account.bucket, Key=_ARTIFACTS, Body=_empty_archive())
         registration = (ROOT / "deploy" / "registration.yaml").read_text(encoding="utf-8")
         self._deploy("type", registration, TypeName=account.type_name, PackageBucket=account.bucket,
-                     PackageKey="package.zip", LogRetentionDays="1")  # fmt: skip
+                     PackageKey="package.zip", ModelRoleNames=account.name("*"), LogRetentionDays="1")  # fmt: skip
         kind = self._cloudformation.describe_type(Type="RESOURCE", TypeName=account.type_name)
         _expect(kind["IsDefaultVersion"], f"{account.type_name} is registered")
 

@@ -89,7 +89,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Deployed]]
     shown = {"Type": "String", "Name": "package", "Value": version["SchemaHandlerPackage"]}
     template["Resources"]["Package"] = {"Type": "AWS::SSM::Parameter", "Properties": shown}
     with mock_aws():
-        yield lambda **parameters: Deployed(template, parameters)
+        yield lambda **parameters: Deployed(template, {"ModelRoleNames": "models/*", **parameters})
 
 
 def test_the_execution_role_allows_what_the_handlers_need_and_nothing_else(deploy: Callable[..., Deployed]) -> None:
@@ -119,6 +119,45 @@ def test_the_service_authorization_reference_knows_every_action_with_its_resourc
     actions = reference["sagemaker"]["Actions"]
     kinds = {action: actions[action.partition(":")[2].lower()].get("Resources", []) for action in sagemaker_actions()}
     assert [action for action, kind in kinds.items() if "model" not in kind] == ["sagemaker:ListModels"]
+
+
+def allowing(value: Any) -> Iterator[Json]:
+    """Yield the statements of a template that allow something."""
+    if isinstance(value, dict):
+        if value.get("Effect") == "Allow":
+            yield value
+        value = list(value.values())
+    for member in value if isinstance(value, list) else []:
+        yield from allowing(member)
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, ROOT / "resource-role.yaml"], ids=lambda path: path.name)
+def test_only_actions_without_resources_are_allowed_on_everything(path: Path) -> None:
+    reference = json.loads((importlib.resources.files("cfnlint") / "data/AdditionalSpecs/Policies.json").read_text())
+    on_everything = {
+        action for one in allowing(load(path)) if one.get("Resource") == "*" for action in listed(one["Action"])
+    }
+    kinds = {
+        action: reference[action.partition(":")[0]]["Actions"][action.partition(":")[2].lower()].get("Resources", [])
+        for action in on_everything
+    }
+    # CloudWatch's only resource is a dataset, which the metrics of a type are not in.
+    assert {action: kind for action, kind in kinds.items() if kind not in ([], ["dataset"])} == {}
+
+
+def test_the_generated_role_reaches_models_of_its_place_only() -> None:
+    reached: dict[str, set[str]] = {}
+    generated = load(ROOT / "resource-role.yaml")["Resources"]["ExecutionRole"]["Properties"]["Policies"]
+    for one in allowing(generated):
+        for action in listed(one["Action"]):
+            resource = one["Resource"]
+            reached.setdefault(action, set()).add(resource["Fn::Sub"] if isinstance(resource, dict) else resource)
+    place = "arn:${AWS::Partition}:sagemaker:${AWS::Region}"
+    models = f"{place}:${{AWS::AccountId}}:model/*"
+    assert reached.pop("sagemaker:ListModels") == {"*"}
+    assert reached.pop("iam:PassRole") == {"arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"}
+    assert reached.pop("sagemaker:CreateModel") == {models, f"{place}:*:model-package/*"}
+    assert reached == {action: {models} for action in reached}
 
 
 def test_roles_are_passed_to_sagemaker_alone(deploy: Callable[..., Deployed]) -> None:
@@ -193,6 +232,16 @@ def cloudformation() -> Iterator[Any]:
         yield clients.client("cloudformation", cloud.url)
 
 
+def parameters(**values: str) -> list[dict[str, str]]:
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+def test_the_roles_that_can_be_passed_have_no_default(cloudformation: Any) -> None:
+    request = {"TemplateBody": json.dumps(without_registry()), "Capabilities": ["CAPABILITY_IAM"]}
+    with pytest.raises(ClientError, match=r"Parameters: \[ModelRoleNames\] must have values"):
+        cloudformation.create_stack(StackName="type", **request)
+
+
 @pytest.mark.parametrize(
     ("given", "refused"),
     [
@@ -210,7 +259,7 @@ def test_a_package_without_its_bucket_is_refused_before_anything_is_made(
     request = {
         "StackName": "type",
         "TemplateBody": json.dumps(without_registry()),
-        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+        "Parameters": parameters(ModelRoleNames="models/*", **given),
         "Capabilities": ["CAPABILITY_IAM"],
     }
     if refused:

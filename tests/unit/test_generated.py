@@ -194,7 +194,9 @@ def test_roles_may_be_passed_to_sagemaker_only(files: dict[str, str]) -> None:
     role = files[generate.ROLE]
     conditions = role.split('Action: "iam:PassRole"')[1]
     assert re.match(
-        r'\s+Resource: "\*"\s+Condition:\s+StringEquals:\s+iam:PassedToService: sagemaker\.amazonaws\.com', conditions
+        r"\s+Resource:\s+Fn::Sub: arn:\$\{AWS::Partition}:iam::\$\{AWS::AccountId}:role/\*"
+        r"\s+Condition:\s+StringEquals:\s+iam:PassedToService: sagemaker\.amazonaws\.com",
+        conditions,
     )
     assert role.count("iam:PassRole") == 2  # once in the comment
 

@@ -99,7 +99,7 @@ def test_the_registration_stack(cloud: RunningCloud) -> None:
     body = (ROOT / "deploy" / "registration.yaml").read_text()
 
     def parameters(key: str) -> list[dict[str, str]]:
-        given = {"TypeName": NAME, "PackageBucket": "notes-types", "PackageKey": key}
+        given = {"TypeName": NAME, "PackageBucket": "notes-types", "PackageKey": key, "ModelRoleNames": "x"}
         return [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
 
     for number, operation in enumerate((cloudformation.create_stack, cloudformation.update_stack), 1):
