@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "aws-sagemaker-model.json"
+DATA = ROOT / "tests" / "data"
 
 ROLE = "arn:aws:iam::123456789012:role/service-role/inference"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
@@ -28,6 +29,13 @@ ARTIFACTS = "s3://bucket/model.tar.gz"
 MODEL = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": ARTIFACTS}}
 
 Json = dict[str, Any]
+
+
+def model_in(region: str) -> Json:
+    """Return a model whose image is in a region."""
+    return {**MODEL, "PrimaryContainer": {"Image": IMAGE.replace("us-east-1", region), "ModelDataUrl": ARTIFACTS}}
+
+
 Invoke = Callable[..., Json]
 
 

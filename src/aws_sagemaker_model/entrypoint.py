@@ -1,7 +1,7 @@
-"""The Lambda entry point: an event comes in, a handler is called, the JSON of a progress event goes out.
+"""The Lambda entry point: it parses an event, calls the handler, and returns the JSON of a progress event.
 
-The library's own loses `nextToken`, makes new clients for every request, puts property values into logs and
-messages, and turns a finished create into a failure when a metric cannot be published.
+The library's own entry point loses `nextToken`, makes new clients for every request, writes property values into
+logs and messages, and lets a complete create fail when it cannot publish a metric.
 """
 
 import time
@@ -21,14 +21,14 @@ MUTATION_TIME_LIMIT = 60.0
 
 
 class ModelType(Resource):  # type: ignore[misc]
-    """The resource type, called with an event and a Lambda context.
+    """The resource type as a callable with an event and a Lambda context.
 
     A handler takes a session, a Request and the callback context. It returns a ProgressEvent whose resource models
     are dicts, or raises Failure.
     """
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        """Answer an event of CloudFormation with the JSON of a progress event. Raises nothing."""
+        """Return the JSON of a progress event for an event of CloudFormation. Raise nothing."""
         started = time.monotonic()
         line: dict[str, Any] = {"type": self.type_name}
         telemetry.silence_libraries()
@@ -45,7 +45,7 @@ class ModelType(Resource):  # type: ignore[misc]
         return _to_json(progress)
 
     def test_entrypoint(self, event: Any, context: Any) -> dict[str, Any]:
-        """Answer an event of the form that SAM's TestEntrypoint gets."""
+        """Return the same for an event in the form of SAM's TestEntrypoint."""
         return self(sam.to_production(event), context)
 
     def _progress(self, request: Request, lease: Lease) -> ProgressEvent:
@@ -60,7 +60,7 @@ class ModelType(Resource):  # type: ignore[misc]
 
 
 def succeeded(model: dict[str, Any] | None = None, **members: Any) -> ProgressEvent:
-    """Return the progress event of a success, with a resource model or other members of it."""
+    """Return the progress event of a success, with a resource model or with other members."""
     return ProgressEvent(status=OperationStatus.SUCCESS, resourceModel=model, **members)
 
 
@@ -70,21 +70,21 @@ def failed(failure: Failure) -> ProgressEvent:
 
 
 def _seconds(action: Action, context: Any) -> float:
-    """The time that an invocation has: CloudFormation's limit, or less where the Lambda function ends before it."""
+    """Return the seconds of an invocation: the limit of CloudFormation or of the function, whichever is less."""
     limit = READ_TIME_LIMIT if action in (Action.READ, Action.LIST) else MUTATION_TIME_LIMIT
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     return min(limit, remaining() / 1000) if remaining else limit
 
 
 def _to_json(progress: ProgressEvent) -> dict[str, Any]:
-    """Return the JSON of a progress event. The library would want models of its own class; ours are JSON already."""
+    """Return the JSON of a progress event. Our resource models are JSON, which the library does not expect."""
     models = {"resourceModel": progress.resourceModel, "resourceModels": progress.resourceModels}
     event = replace(progress, resourceModel=None, resourceModels=None)._serialize()
     return {**event, **{name: value for name, value in models.items() if value is not None}}
 
 
 def _model_name(request: Request, progress: ProgressEvent) -> str | None:
-    """The name of the model that the log line is about: as answered, else as asked for."""
+    """Return the name of the model for the log line: that of the answer, else that of the request."""
     stated = {**request.properties, **(progress.resourceModel or {})}
     name = str(stated.get("ModelName") or stated.get("ModelArn")).rpartition("/")[2]
     return name if stated.keys() & {"ModelName", "ModelArn"} and names.is_legal(name) else None

@@ -1,4 +1,4 @@
-"""AWS::SageMaker::Model: what CloudFormation asks for, in the order in which it happens."""
+"""The handlers of AWS::SageMaker::Model: create, read, update, delete and list."""
 
 import random
 import time
@@ -19,14 +19,22 @@ from .stabilisation import Attempt, State
 
 resource = ModelType(TYPE_NAME, ResourceModel)
 test_entrypoint = resource.test_entrypoint
-_IMMUTABLE = "cannot change once the model is made: a model is immutable but for its tags. Replace the model."
+_IMMUTABLE = "cannot change after the model is created: only tags of a model can change. Replace the model."
 
 
 @resource.handler(Action.CREATE)
 def create(session: HandlerSession, request: Request, callback_context: Any) -> ProgressEvent:
-    """Create the model; wait, between invocations, for IAM and for the service to show what it accepted."""
-    attempt = Attempt.of(callback_context, time.time())
-    _refuse(validation.of_create(request.properties, request.violations, request.stack_tags, attempt.number == 0))
+    """Create the model. Wait between invocations for IAM, and for the service to show the model."""
+    attempt = Attempt.from_context(callback_context, time.time())
+    _refuse(
+        validation.violations_on_create(
+            request.properties,
+            request.violations,
+            request.stack_tags,
+            request.region,
+            is_first_attempt=attempt.number == 0,
+        )
+    )
     generated = names.generate(request.stack_id, request.logical_id, request.token)
     name = request.properties.get("ModelName", generated)
     is_generated = name == generated
@@ -34,17 +42,19 @@ def create(session: HandlerSession, request: Request, callback_context: Any) -> 
     identifiers = _identifiers(request, name, models)
     try:
         if attempt.state is not State.DONE:
-            wanted = translator.to_create_request(request.properties, name, request.tags)
-            identifiers |= creation.create_once(models, wanted, attempt, request.token, is_generated=is_generated)
-            attempt = attempt.done(time.time())
+            desired = translator.to_create_request(request.properties, name, request.tags)
+            identifiers |= creation.create_idempotently(
+                models, desired, attempt, request.token, is_generated=is_generated
+            )
+            attempt = attempt.accepted(time.time())
         return succeeded(translator.to_model(models.describe_model(name), request.tags))
     except Exception as error:
         failure = errors.as_failure(error)
-        attempt = attempt.noting(failure)
+        attempt = attempt.after_failure(failure)
         is_done = attempt.state is State.DONE
         is_ours = is_done or (is_generated and attempt.state is State.PERHAPS_DONE)
-        shown = errors.not_visible(failure) if is_done else failure
-        return _unfinished(shown, attempt, {**request.properties, **identifiers}, identifiers if is_ours else None)
+        reason = errors.not_visible(failure) if is_done else failure
+        return _unfinished(reason, attempt, {**request.properties, **identifiers}, identifiers if is_ours else None)
 
 
 @resource.handler(Action.READ)
@@ -58,8 +68,8 @@ def read(session: HandlerSession, request: Request, _callback_context: Any) -> P
 
 @resource.handler(Action.UPDATE)
 def update(session: HandlerSession, request: Request, callback_context: Any) -> ProgressEvent:
-    """Change the tags of the model; everything else of a model is immutable."""
-    attempt = Attempt.of(callback_context, time.time())
+    """Change the tags of the model. SageMaker cannot change anything else of a model."""
+    attempt = Attempt.from_context(callback_context, time.time())
     models = SageMaker(session, request.region, request.account)
     name = _existing_name(request, models)
     try:
@@ -67,28 +77,28 @@ def update(session: HandlerSession, request: Request, callback_context: Any) -> 
         if changed := translator.create_only_changes(request.properties, request.previous_properties, description):
             pointers = ", ".join(f"/properties/{name}" for name in changed)
             raise Failure(HandlerErrorCode.NotUpdatable, f"{pointers} {_IMMUTABLE}")
-        _refuse(validation.of_update(request.properties, request.violations, request.stack_tags))
+        _refuse(validation.violations_on_update(request.properties, request.violations, request.stack_tags))
         arn = translator.to_identifiers(description)["ModelArn"]
         current = models.list_tags(arn)
         change = tags.changes(request.previous_tags, request.tags, current)
         models.change_tags(arn, change, current)
         return succeeded(translator.to_model(description, tags.applied(current, change)))
     except Failure as failure:
-        waiting = {**request.properties, **_identifiers(request, name, models)}
-        return _unfinished(failure, attempt.noting(failure), waiting, None)
+        model = {**request.properties, **_identifiers(request, name, models)}
+        return _unfinished(failure, attempt.after_failure(failure), model, None)
 
 
 @resource.handler(Action.DELETE)
 def delete(session: HandlerSession, request: Request, callback_context: Any) -> ProgressEvent:
     """Delete the model."""
-    attempt = Attempt.of(callback_context, time.time())
+    attempt = Attempt.from_context(callback_context, time.time())
     models = SageMaker(session, request.region, request.account)
     name = _existing_name(request, models)
     try:
         models.delete_model(name)
     except Failure as failure:
-        attempt = attempt.noting(failure)
-        # There is no model, and an attempt had no answer: that attempt deleted the model.
+        attempt = attempt.after_failure(failure)
+        # There is no model, and the service did not answer an attempt: that attempt deleted the model.
         if failure.error_code is not HandlerErrorCode.NotFound or attempt.state is State.NOT_DONE:
             return _unfinished(failure, attempt, _identifiers(request, name, models), None)
     return succeeded()
@@ -98,22 +108,24 @@ def delete(session: HandlerSession, request: Request, callback_context: Any) -> 
 def list_page(session: HandlerSession, request: Request, _callback_context: Any) -> ProgressEvent:
     """Return the identifiers of one page of models."""
     summaries, next_token = SageMaker(session, request.region, request.account).list_models(request.next_token)
-    return succeeded(resourceModels=[translator.to_identifiers(one) for one in summaries], nextToken=next_token)
+    return succeeded(
+        resourceModels=[translator.to_identifiers(summary) for summary in summaries], nextToken=next_token
+    )
 
 
 def _existing_name(request: Request, models: SageMaker) -> str:
-    """Return the name of the model that a request identifies. Raises Failure."""
+    """Return the name of the model that a request identifies. Raise Failure."""
     _refuse([violation for violation in request.violations if {*violation.path[:1]} & {*IDENTIFIERS}])
     arn, name = (request.properties.get(identifier) for identifier in IDENTIFIERS)
-    found = names.identify(arn, name, models.place)
-    if found is None:
+    model_name = names.identify(arn, name, models.place)
+    if model_name is None:
         message = "No model of this region and account has the ModelArn or ModelName of the request."
         raise Failure(HandlerErrorCode.NotFound, message)
-    return found
+    return model_name
 
 
 def _identifiers(request: Request, name: str, models: SageMaker) -> dict[str, Any]:
-    """Return the identifiers of a model. Without an account, its ARN is there only if the request has it."""
+    """Return the identifiers of a model. Without an account in the request, its ARN is the one of the request."""
     arn = models.place.arn(name) or request.properties.get("ModelArn")
     return {**({"ModelArn": arn} if arn else {}), "ModelName": name}
 
@@ -124,18 +136,21 @@ def _refuse(violations: list[Violation]) -> None:
 
 
 def _unfinished(
-    failure: Failure, attempt: Attempt, waiting: dict[str, Any], left_behind: dict[str, Any] | None
+    failure: Failure, attempt: Attempt, model: dict[str, Any], leftover: dict[str, Any] | None
 ) -> ProgressEvent:
-    """Ask to be invoked again while that may help; else fail, and name the model that CloudFormation must delete."""
+    """Ask CloudFormation to retry while that may help; else fail, and name the model that it must delete.
+
+    `model` is the resource model of an answer that is in progress, `leftover` that of a failure.
+    """
     delay = attempt.delay(failure, time.time(), random.random())  # noqa: S311 - spreads load, guards nothing
     if delay is None:
         progress = failed(failure)
-        progress.resourceModel = left_behind
+        progress.resourceModel = leftover
         return progress
     return ProgressEvent(
         status=OperationStatus.IN_PROGRESS,
         message=f"Trying again in {delay} s: {failure}",
-        resourceModel=waiting,
+        resourceModel=model,
         callbackContext=attempt.next_context(),
         callbackDelaySeconds=delay,
     )

@@ -1,4 +1,4 @@
-"""What the schema says about the properties of a model: their names, their limits, and which lists have an order."""
+"""The schema of a model: names and limits of its properties, and which lists have an order."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from pathlib import Path as File
 from typing import Any
 
 Path = tuple[str | int, ...]
-"""A place in a model: property names and list positions, from the outside in."""
+"""The path of a property: names and list positions, from the outside in."""
 
 SCHEMA: dict[str, Any] = json.loads(File(__file__).with_name("schema.json").read_bytes())
 TYPE_NAME: str = SCHEMA["typeName"]
@@ -19,12 +19,12 @@ def _names(pointers: list[str]) -> tuple[str, ...]:
 
 READ_ONLY = _names(SCHEMA["readOnlyProperties"])
 CREATE_ONLY = _names(SCHEMA["createOnlyProperties"])
-# The primary identifier, then the others.
+# The primary identifier, then the additional one.
 IDENTIFIERS = _names([*SCHEMA["primaryIdentifier"], *(pointers[0] for pointers in SCHEMA["additionalIdentifiers"])])
 
 
 def _resolved(node: Any) -> Any:
-    """Return a part of the schema with the definitions that it refers to in their places."""
+    """Return a part of the schema with each $ref replaced by its definition."""
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
@@ -38,7 +38,7 @@ MAX_TAGS: int = MODEL["properties"]["Tags"]["maxItems"]
 
 
 def schema_of(name: str, parent: dict[str, Any]) -> Any:
-    """Return the schema of a member of an object, None where the object's schema has no such member."""
+    """Return the schema of a member of an object, None if the schema of the object lacks the member."""
     if name in parent.get("properties", ()):
         return parent["properties"][name]
     patterns = parent.get("patternProperties", {}).items()
@@ -46,7 +46,7 @@ def schema_of(name: str, parent: dict[str, Any]) -> Any:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Say whether a text as a whole matches a pattern. As in ECMAScript and Java, \\d is 0 to 9."""
+    """Say whether a pattern matches a whole text. As in ECMAScript and Java, \\d is 0 to 9."""
     return _compiled(pattern).fullmatch(text) is not None
 
 
@@ -56,9 +56,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def cut_to_schema(value: Any, schema: dict[str, Any] = MODEL) -> Any:
-    """Return an answer of the service without what no user could have set.
+    """Return an answer of the service without members that a user cannot set.
 
-    That is: members that the schema lacks or that are null, and empty objects and lists where it asks for content.
+    These are members that the schema lacks, nulls, and empty objects and lists where the schema requires content.
     """
     if isinstance(value, list):
         return [cut_to_schema(item, schema.get("items", {})) for item in value]

@@ -1,4 +1,4 @@
-"""What CloudFormation asks for, out of the event that the Lambda function gets."""
+"""Parse the event of the Lambda function into a request of CloudFormation."""
 
 import re
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from .schema import Violation
 from .session import Credentials
 
 _NO_REQUEST = (
-    "The event is not a request of CloudFormation to a resource type: action, region, bearerToken and requestData "
-    "must be there, and awsAccountId has 12 digits."
+    "The event is not a request of CloudFormation to a resource type: it must have action, region, bearerToken and "
+    "requestData, and awsAccountId must have 12 digits."
 )
 _NO_REGION = "The region of the event is not the name of an AWS region, such as us-east-1."
 
@@ -23,9 +23,9 @@ _NO_REGION = "The region of the event is not the name of an AWS region, such as 
 class Request:
     """A request of CloudFormation.
 
-    `properties` are those desired, with the types of the schema where possible; `violations` say how they break it.
-    Reads, deletes and lists have only the identifiers: no other property may keep a model from being deleted.
-    `tags` are those that the model shall have: the stack's, overruled by its own.
+    `properties` are the desired ones, with the types of the schema where possible; `violations` are those of the
+    schema. Reads, deletes and lists have only the identifiers, so that no other property can prevent a delete.
+    `tags` are the desired ones: those of the stack, overridden by those of the model.
     """
 
     action: Action
@@ -48,7 +48,7 @@ class Request:
 
 
 def parse(event: Any) -> Request:
-    """Return the request in an event, ignoring members that are not known. Raises Failure."""
+    """Return the request in an event, and ignore unknown members. Raise Failure."""
     data = _object(_object(event).get("requestData"))
     action = Action.__members__.get(_text(event.get("action"), r".+"))
     desired, previous = (data.get(name) or {} for name in ("resourceProperties", "previousResourceProperties"))
@@ -83,7 +83,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _stack_tags(stated: Any) -> dict[str, str]:
-    # Those that belong to AWS, such as the ones that Service Catalog adds, are not ours to write.
+    # The type must not write tags that AWS reserves, such as those that Service Catalog adds.
     return tags.without_reserved({_text(key): _text(value) for key, value in _object(stated or {}).items()})
 
 
@@ -98,7 +98,7 @@ def _optional_text(value: Any, pattern: str = r".*") -> str | None:
 
 
 def _text(value: Any, pattern: str = r".*", otherwise: str = _NO_REQUEST) -> str:
-    """Return a string that matches a pattern and that can be sent. Raises Failure."""
+    """Return a string if it matches a pattern and UTF-8 can encode it. Raise Failure."""
     if isinstance(value, str) and schema.is_text(value) and re.fullmatch(pattern, value, re.DOTALL):
         return value
     return _refuse(otherwise)

@@ -1,4 +1,4 @@
-"""The seven calls to SageMaker. Each has one outcome: an answer, or it raises errors.Refusal or errors.NoAnswer."""
+"""The seven calls to SageMaker. Each returns an answer, or raises errors.Refusal or errors.NoAnswer."""
 
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -9,12 +9,12 @@ from .names import Place
 from .properties import MAX_TAGS
 from .session import HandlerSession
 
-# The most that the service gives in one page (ListModels, ListTags).
+# The largest page of the service (ListModels, ListTags).
 PAGE_SIZE = 100
 
 
 class SageMaker:
-    """SageMaker's models in a region and account, for one request; `place` is where they are."""
+    """The models of a region and account, for one request; `place` is that region and account."""
 
     def __init__(self, session: HandlerSession, region: str, account: str | None) -> None:
         self._client = session.client("sagemaker", region_name=region)
@@ -40,7 +40,7 @@ class SageMaker:
         return page["Models"], page.get("NextToken")
 
     def list_tags(self, model_arn: str) -> dict[str, str]:
-        """Return all tags of a model but those that belong to AWS."""
+        """Return the tags of a model without those that AWS keeps for itself."""
         found: list[Any] = []
         request: dict[str, Any] = {"ResourceArn": model_arn}
         while True:
@@ -51,10 +51,10 @@ class SageMaker:
             request["NextToken"] = page["NextToken"]
 
     def change_tags(self, model_arn: str, change: tags.Changes, current: tags.Tags) -> None:
-        """Add, overwrite and remove tags of a model; `current` are those that it has.
+        """Add, overwrite and remove tags of a model whose present tags are `current`.
 
-        A tag whose key only changes its case, or that policies look for, must never be missing: the new are set
-        before the old are removed. But where there is no room for the new beside the old, the old go first.
+        New tags are set before old tags are removed, because policies may look for a tag, and a key may change only
+        its case. Old tags are removed first where the new ones would exceed the limit beside them.
         """
         is_crowded = len(current.keys() | change.set.keys()) > MAX_TAGS
         adding = "add_tags", "Tags", tags.to_list(change.set)
@@ -69,11 +69,12 @@ class SageMaker:
             return getattr(self._client, method)(**request)  # type: ignore[no-any-return]
         except errors.CALL_ERRORS as error:
             operation = self._client.meta.method_to_api_mapping[method]
-            raise errors.outcome(error, operation, _leaves(request), lost=self._session.lease.lost > 0) from None
+            is_lost = self._session.lease.lost > 0
+            raise errors.failure_of_call(error, operation, _string_values(request), is_lost=is_lost) from None
 
 
 def answered_at(answer: Mapping[str, Any]) -> float | None:
-    """Return when the service answered, by its own clock: whole epoch seconds, None if the answer does not say it."""
+    """Return the Date of an answer, by the service's clock, in whole epoch seconds; None without that header."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     try:
         return parsedate_to_datetime(date).timestamp()
@@ -81,12 +82,12 @@ def answered_at(answer: Mapping[str, Any]) -> float | None:
         return None
 
 
-def _leaves(value: Any) -> Iterator[str]:
-    """Every property value within a request."""
+def _string_values(value: Any) -> Iterator[str]:
+    """Yield every string value within a request."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list):
         for member in value:
-            yield from _leaves(member)
+            yield from _string_values(member)
     elif isinstance(value, str):
         yield value

@@ -1,10 +1,10 @@
-"""What is special to the function TestEntrypoint of AWS SAM: the form of its events (sam-tests/)."""
+"""Convert the events of SAM's function TestEntrypoint (sam-tests/)."""
 
 from typing import Any
 
 
 def to_production(event: Any) -> Any:
-    """Return the event of production for one of SAM's, None where it is not one."""
+    """Return the production event for an event of SAM, None for anything else."""
     request = event.get("request") if isinstance(event, dict) else None
     if not isinstance(request, dict):
         return None

@@ -1,4 +1,4 @@
-"""Properties against the schema: coerced as CloudFormation needs it, with every violation in words."""
+"""Check properties against the schema: coerce their types, and describe every violation. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -7,20 +7,20 @@ from typing import Any, NamedTuple
 
 from .properties import MODEL, Path, matches, schema_of
 
-# The longest message that CloudFormation takes: StatusMessage of RecordHandlerProgress (API reference).
+# The longest message that CloudFormation accepts: StatusMessage of RecordHandlerProgress (API reference).
 MAX_MESSAGE_LENGTH = 1024
 _WORD = r"\w{1,64}"
 
 
 class Violation(NamedTuple):
-    """A rule that properties break: where, and what must hold instead."""
+    """A broken rule: the path of the property, and what must hold instead."""
 
     path: Path
     message: str
 
     @property
     def pointer(self) -> str:
-        """The JSON pointer of the place. A name that is no word is shown as `*`, as it may be a misplaced value."""
+        """Return the JSON pointer. A name that is not a word becomes `*`, because it may be a misplaced value."""
         return "/properties" + "".join(f"/{step if matches(_WORD, str(step)) else '*'}" for step in self.path)
 
     def __str__(self) -> str:
@@ -28,7 +28,7 @@ class Violation(NamedTuple):
 
 
 def to_message(violations: Sequence[Violation]) -> str:
-    """Return violations as one message, cut after a whole one where CloudFormation would cut it."""
+    """Return violations as one message that CloudFormation does not cut: it ends after a whole violation."""
     texts = [str(violation) for violation in violations]
     lengths = list(accumulate(len(text) + len("; ") for text in texts))
     if lengths[-1] - len("; ") <= MAX_MESSAGE_LENGTH:
@@ -39,10 +39,10 @@ def to_message(violations: Sequence[Violation]) -> str:
 
 
 def coerce(properties: Any) -> tuple[dict[str, Any], list[Violation]]:
-    """Return properties with the types of the schema, and every violation of it.
+    """Return properties with the types of the schema, and every violation of the schema.
 
-    CloudFormation sends booleans and numbers as strings; authors of templates write numbers and booleans where a
-    string is wanted. What breaks the schema is left as it came.
+    CloudFormation sends booleans and numbers as strings, and authors of templates write numbers and booleans for
+    strings. A value that breaks the schema stays unchanged.
     """
     violations: list[Violation] = []
     if not isinstance(properties, dict):
@@ -51,8 +51,8 @@ def coerce(properties: Any) -> tuple[dict[str, Any], list[Violation]]:
 
 
 def unknown_property(path: Path, known: Iterable[str]) -> Violation:
-    """Return the violation of a property that the schema lacks; `known` are those that it has in this place."""
-    # Imported here, because it is seldom needed and takes milliseconds of a cold start.
+    """Return the violation of a property that the schema lacks; `known` are the properties of the schema there."""
+    # Imported here because it is seldom needed and adds milliseconds to a cold start.
     from difflib import get_close_matches
 
     by_lower_case = {name.lower(): name for name in known}
@@ -117,13 +117,13 @@ def _to_integer(value: Any) -> int:
     return int(value)
 
 
-def _of_type(wanted: type, value: Any) -> Any:
-    if not isinstance(value, wanted):
+def _of_type(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
         raise TypeError
     return value
 
 
-# By type of the schema: how a value becomes one, and what a value that cannot must be.
+# By type of the schema: the function that converts a value, and the words for a value that it refuses.
 _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "string": (_to_string, "a string"),
     "boolean": (_to_boolean, "true or false"),
@@ -134,12 +134,12 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 
 def _broken_keywords(value: Any, schema: dict[str, Any]) -> Iterator[str]:
-    """Say which keywords of the schema a value breaks, in words that do not repeat it."""
+    """Yield which keywords of the schema a value breaks, in words that do not repeat the value."""
     for keyword, (holds, words) in _KEYWORDS.items():
         if keyword in schema and not holds(value, schema[keyword]):
             limit = schema[keyword]
-            said = words.format(", ".join(map(str, limit)) if isinstance(limit, list) else limit)
-            yield said.replace(" 1 characters", " 1 character").replace(" 1 entries", " 1 entry")
+            text = words.format(", ".join(map(str, limit)) if isinstance(limit, list) else limit)
+            yield text.replace(" 1 characters", " 1 character").replace(" 1 entries", " 1 entry")
     if isinstance(value, str):
         if not is_text(value):
             yield "must be valid Unicode text: it has one half of a surrogate pair without the other"
@@ -151,13 +151,13 @@ def _broken_keywords(value: Any, schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _in_words(schema: dict[str, Any]) -> str:
-    """Say what a pattern of the schema allows, for a reader who does not know regular expressions."""
+    """Return what a pattern of the schema allows, for readers who do not know regular expressions."""
     (example,) = schema["examples"]
     return f"{schema['$comment']}, such as {example if isinstance(example, str) else next(iter(example))}"
 
 
 def is_text(value: str) -> bool:
-    """Say whether a string can be sent: JSON's \\ud800 alone is read, and cannot be written as UTF-8."""
+    """Say whether UTF-8 can encode a string: JSON allows a lone \\ud800, which it cannot."""
     return matches(r"[^\ud800-\udfff]*", value)
 
 

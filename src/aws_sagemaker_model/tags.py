@@ -1,26 +1,26 @@
-"""Tags of the stack and of the model: what to add, what to remove, which are AWS's own. Pure."""
+"""Tags of the stack and of the model: which to set, which to remove, which AWS reserves. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 Tags = Mapping[str, str]
 
-# AWS keeps tags with this prefix, in any case of letters, for itself: callers can neither add nor remove them.
+# AWS reserves tags with this prefix, in upper and lower case: callers can neither add nor remove them.
 _RESERVED_PREFIX = "aws:"
 
 
 class Changes(NamedTuple):
-    """What makes one set of tags into another."""
+    """The tags to set and the keys to remove."""
 
     set: dict[str, str]
     remove: list[str]
 
 
 def changes(previous: Tags, desired: Tags, current: Tags) -> Changes:
-    """Return the smallest change that brings a model from the tags it has to those desired.
+    """Return the smallest change from the current tags of a model to the desired ones.
 
-    A tag is set when CloudFormation changed it or when the model does not show it: what the model shows may
-    lag behind, and may have been edited by others. Only keys that the stack or its template stated are removed.
+    Set a tag when CloudFormation changed it, or when the model does not show it: the answer of ListTags may lag
+    behind, and other callers may have changed tags. Remove only keys that the stack or its template had.
     """
     return Changes(
         {key: value for key, value in desired.items() if not previous.get(key) == value == current.get(key)},
@@ -29,29 +29,29 @@ def changes(previous: Tags, desired: Tags, current: Tags) -> Changes:
 
 
 def applied(current: Tags, change: Changes) -> dict[str, str]:
-    """Return the tags that a model has once a change was made."""
+    """Return the tags of a model after a change."""
     return {key: value for key, value in {**current, **change.set}.items() if key not in change.remove}
 
 
 def is_reserved(key: str) -> bool:
-    """Say whether a key belongs to AWS."""
+    """Say whether AWS reserves a key."""
     return key.lower().startswith(_RESERVED_PREFIX)
 
 
 def without_reserved(tags: Tags) -> dict[str, str]:
-    """Return tags without those that belong to AWS."""
+    """Return tags without those that AWS reserves."""
     return {key: value for key, value in tags.items() if not is_reserved(key)}
 
 
 def to_list(tags: Tags) -> list[dict[str, str]]:
-    """Return tags as SageMaker and the resource model hold them."""
+    """Return tags as a list, the form of SageMaker and of the resource model."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def from_list(tags: Any) -> dict[str, str]:
-    """Return tags by key, without those that belong to AWS and without entries that have no key.
+    """Return tags by key, without those that AWS reserves and without entries that have no key.
 
-    Reads leniently, because tags that were once accepted may be illegal by now: what has a key is a tag.
+    Accept every entry with a key, because SageMaker may have accepted tags that are not valid today.
     """
     if not isinstance(tags, list):
         return {}

@@ -1,6 +1,6 @@
-"""The log line of an invocation, and its metrics for the account of the type's provider.
+"""The log line of an invocation, and its metrics in the account of the type's provider.
 
-They hold names, outcomes and durations, never a property value.
+They contain operations, outcomes, durations and the name of the model, but no other property value.
 """
 
 import json
@@ -19,24 +19,24 @@ from .session import MARGIN, PROVIDER, Lease
 
 LOG = logging.getLogger(__package__)
 
-# At DEBUG these write whole requests with their property values and credentials.
+# At DEBUG these loggers write whole requests, with property values and credentials.
 _LOGGERS = [*map(logging.getLogger, ("botocore", "boto3", "urllib3", "s3transfer", "cloudformation_cli_python_lib"))]
 
 
 def silence_libraries() -> None:
-    """Keep other libraries' loggers from writing requests, whatever the level of the root logger."""
+    """Keep the loggers of libraries from writing requests, at every level of the root logger."""
     for logger in _LOGGERS:
         _set_level(logger, logging.CRITICAL + 1)
 
 
 def _set_level(logger: logging.Logger, level: int) -> None:
-    """Set a level only where it differs, because every change empties a cache of all loggers."""
+    """Set the level of a logger if it differs, because every change clears a cache of all loggers."""
     if logger.level != level:
         logger.setLevel(level)
 
 
 def write(line: dict[str, Any], progress: ProgressEvent, started: float) -> None:
-    """Write the log line of an invocation that began at a `time.monotonic` value."""
+    """Write the log line of an invocation; `started` is a `time.monotonic` value."""
     _set_level(LOG, logging.INFO)
     error_code = progress.errorCode.name if progress.errorCode else None
     outcome = {"outcome": progress.status.name, "error_code": error_code}
@@ -46,17 +46,17 @@ def write(line: dict[str, Any], progress: ProgressEvent, started: float) -> None
 def deliver(
     line: dict[str, Any], progress: ProgressEvent, started: float, request: Request, type_name: str, deadline: float
 ) -> None:
-    """Write the log line and publish the metrics of a request. Raises nothing.
+    """Write the log line and publish the metrics of a request. Raise nothing.
 
-    With a log group, both go to the account of the type's provider, over the network. The answer does not depend on
-    them, so they get the time that is left, and their failures are ignored.
+    With a log group, both go to the account of the type's provider over the network. They get the time that is left,
+    and their failures are ignored, because the answer does not depend on them.
     """
-    in_time = deadline - time.monotonic() > MARGIN
-    if not (request.log_group and request.provider_credentials and in_time):
+    has_time = deadline - time.monotonic() > MARGIN
+    if not (request.log_group and request.provider_credentials and has_time):
         write(line, progress, started)
         return
     with PROVIDER.lent(request.provider_credentials, Lease(deadline)):
-        # Made for one invocation: the next may have another group, another stack or none.
+        # Made for each invocation, because the next may have another log group and another stack.
         delivery: logging.Handler = logging.NullHandler()
         with suppress(Exception):
             delivery = _LogDelivery(request.log_group, _stream(request), PROVIDER)
@@ -70,7 +70,7 @@ def deliver(
 
 
 class _LogDelivery(ProviderLogHandler):  # type: ignore[misc]
-    """The library's delivery of logs to the provider, which must not fail the request that it tells of."""
+    """The library's delivery of logs to the provider. Its failures must not fail the request."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(Exception):
@@ -78,7 +78,7 @@ class _LogDelivery(ProviderLogHandler):  # type: ignore[misc]
 
 
 def _stream(request: Request) -> str:
-    """Name the log stream of a request, as the library does."""
+    """Return the name of the log stream of a request, as the library builds it."""
     if request.stack_id and request.logical_id:
         return f"{request.stack_id}/{request.logical_id}"
     return f"{request.account}-{request.region}"
@@ -89,6 +89,6 @@ def _publish(metrics: MetricsPublisher, request: Request, progress: ProgressEven
     metrics.publish_invocation_metric(now, request.action)
     metrics.publish_duration_metric(now, request.action, (time.monotonic() - started) * 1000)
     if progress.status is OperationStatus.FAILED:
-        # The metric is named after the class of an exception; its message is not used.
+        # The library names the metric after the class of the exception, and does not use its message.
         kind = getattr(exceptions, progress.errorCode.name)
         metrics.publish_exception_metric(now, request.action, kind.__new__(kind))

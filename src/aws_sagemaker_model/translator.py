@@ -1,6 +1,6 @@
-"""Resource model to CreateModel request; DescribeModel answer to resource model. Names are the same in both. Pure.
+"""Translate a resource model to a CreateModel request, and a DescribeModel answer to a resource model. Pure.
 
-A resource model is a dict of the properties that are set, by CloudFormation's names.
+A resource model is a dict of the properties that are set. Their names are the same in CloudFormation and SageMaker.
 """
 
 import json
@@ -14,19 +14,19 @@ from .validation import mirrors_model_data_url
 
 Properties = Mapping[str, Any]
 
-# What DescribeModel returns where the caller gave nothing, by property (recorded answers of the service).
+# The values that DescribeModel returns for properties that the request left out (recorded answers of the service).
 _MODEL_DEFAULTS = {"EnableNetworkIsolation": False, "InferenceExecutionConfig": {"Mode": "Serial"}}
 _CONTAINER_DEFAULTS = {"Mode": "SingleModel"}
-# What DescribeModel returns of the package of a container, beside which nobody can set it.
+# Properties of a container that DescribeModel takes from the model package; a request cannot set them beside it.
 _FROM_THE_PACKAGE = ("Image", "ModelDataUrl")
-# Only one of these can be set: an empty one, as a condition of a template may leave it, counts as left out.
+# Only one of these can be set. An empty one counts as left out, because a condition of a template may leave it so.
 _ONE_OF_TWO = ("PrimaryContainer", "Containers")
 
 
 def to_create_request(properties: Properties, model_name: str, model_tags: tags.Tags) -> dict[str, Any]:
-    """Return the CreateModel request for a resource model that is valid.
+    """Return the CreateModel request for a valid resource model.
 
-    Leaves out what only a read adds, so that a model can be created again from what was read of one.
+    Leave out what only a read adds, so that a resource model that was read can be created again.
     """
     request = {name: properties[name] for name in CREATE_ONLY if name in properties}
     request = {name: value for name, value in request.items() if value or name not in _ONE_OF_TWO}
@@ -44,37 +44,37 @@ def to_model(description: Properties, model_tags: tags.Tags) -> dict[str, Any]:
 
 
 def to_identifiers(answer: Properties) -> dict[str, str]:
-    """Return the identifiers in a DescribeModel answer or in an entry of ListModels."""
+    """Return the identifiers in a DescribeModel answer or in an entry of a ListModels answer."""
     name = answer["ModelName"]
     return {"ModelArn": names.respelled(answer["ModelArn"], name), "ModelName": name}
 
 
 def is_as_requested(request: Properties, description: Properties) -> bool:
-    """Say whether a DescribeModel answer is what a CreateModel request makes, tags aside."""
+    """Say whether a DescribeModel answer shows the model of a CreateModel request. Ignore tags."""
     return canonical(request) == canonical(cut_to_schema(description))
 
 
 def create_only_changes(desired: Properties, previous: Properties, description: Properties) -> list[str]:
-    """Name the create-only properties that an update would change.
+    """Return the names of the create-only properties that an update would change.
 
-    A property is changed when it is neither what the service holds nor what it was before. One that is left out
-    is changed when it was stated before; a name that is left out was generated, and stays.
+    A property changes if it differs from the description and from the previous properties. A property that is left
+    out changes if the previous properties had it; but a name that is left out was generated, and stays.
     """
-    wanted, before, there = (canonical(state) for state in (desired, previous, cut_to_schema(description)))
+    to_be, before, current = (canonical(state) for state in (desired, previous, cut_to_schema(description)))
 
     def stays(name: str) -> bool:
         was_stated = previous.get(name) is not None
         if desired.get(name) is None and (name == "ModelName" or not was_stated):
             return True
-        return wanted.get(name) == there.get(name) or (was_stated and wanted.get(name) == before.get(name))
+        return to_be.get(name) == current.get(name) or (was_stated and to_be.get(name) == before.get(name))
 
     return [name for name in CREATE_ONLY if not stays(name)]
 
 
 def canonical(properties: Properties) -> dict[str, Any]:
-    """Return create-only properties in the form in which equal models are equal.
+    """Return create-only properties in a form in which equal models compare equal.
 
-    Without what is empty, without what the service adds by itself, and with unordered lists sorted.
+    It has no empty members and nothing that the service adds, and unordered lists are sorted.
     """
     kept = {name: _filled(properties.get(name), MODEL["properties"][name]) for name in CREATE_ONLY}
     kept = _each_container({name: value for name, value in kept.items() if value is not None}, _without_additions)
@@ -82,7 +82,7 @@ def canonical(properties: Properties) -> dict[str, Any]:
 
 
 def _filled(value: Any, schema: dict[str, Any]) -> Any:
-    """Return a value without nulls and empty members, its unordered lists sorted; None if nothing is left."""
+    """Return a value without nulls and empty members, with unordered lists sorted; None if it becomes empty."""
     if isinstance(value, dict):
         members = {name: _filled(member, schema_of(name, schema) or {}) for name, member in value.items()}
         return {name: member for name, member in members.items() if member is not None} or None

@@ -1,10 +1,11 @@
-"""The rules of a model that JSON Schema cannot say; each is documented by SageMaker's API reference.
+"""The rules of a model that its schema does not express; SageMaker's API reference documents each.
 
-Properties are the resource model as JSON. A value that is not known yet (an intrinsic function, in a template)
-is `UNKNOWN`: a rule reports only what is wrong for every value that the unknown may have. Needs nothing but Python,
-so that a linter of templates can use it.
+Properties are the resource model as JSON. `UNKNOWN` stands for a value that is not known yet, such as an intrinsic
+function in a template: a rule reports only what is wrong for every value that could stand there. The module imports
+only Python's own modules, so that linters of templates can use it. Pure.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -23,42 +24,76 @@ Properties = Mapping[str, Any]
 Rule = Callable[[Properties], Iterator[Violation]]
 
 
+# A repository of Amazon ECR by its host: 123456789012.dkr.ecr.us-east-1.amazonaws.com, with `-fips` after `ecr`, and
+# 123456789012.dkr-ecr.us-east-1.on.aws, which answers IPv4 and IPv6 ("Amazon ECR endpoints and quotas" of the AWS
+# General Reference; "Making requests over IPv6" of the ECR user guide). The suffixes are those of the partitions in
+# botocore's endpoints.json; dual-stack hosts of China and the European Sovereign Cloud are below amazonwebservices.
+_ECR_IMAGE = re.compile(
+    r"\d{12}\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z]{2,}(?:-[a-z0-9]+){2,})\."
+    r"(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|on\.aws|on\.amazonwebservices\.(?:com\.cn|eu)"
+    r"|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)/.+",
+    re.DOTALL,
+)
+
+
 def violations(properties: Properties) -> list[Violation]:
     """Return every rule that a model breaks."""
     return [violation for rule in RULES for violation in rule(properties)]
 
 
 def read_only(properties: Properties) -> list[Violation]:
-    """Return a violation for each read-only property that is given."""
-    given = [name for name in READ_ONLY if not _lacks(properties, name)]
-    return [Violation((name,), "is read-only: leave it out; SageMaker sets it") for name in given]
+    """Return a violation for each read-only property that is set."""
+    stated = [name for name in READ_ONLY if not _lacks(properties, name)]
+    return [Violation((name,), "is read-only: leave it out; SageMaker sets it") for name in stated]
 
 
-def of_create(
-    properties: Properties, of_schema: list[Violation], stack_tags: tags.Tags, is_stated: bool
+def violations_on_create(
+    properties: Properties,
+    schema_violations: list[Violation],
+    stack_tags: tags.Tags,
+    region: str,
+    *,
+    is_first_attempt: bool,
 ) -> list[Violation]:
-    """Return all that is wrong with a model to be created and with the tags of its stack.
+    """Return every rule that a new model and the tags of its stack break, in the region of the stack.
 
-    `of_schema` are the violations of the schema. Properties that are not stated by the user come from an answer of
-    this type that waits: those may hold read-only ones.
+    On a re-invocation the properties are our own IN_PROGRESS answer, which contains read-only ones.
     """
-    writable = [violation for violation in of_schema if violation.path[:1] not in [(name,) for name in READ_ONLY]]
-    stated = read_only(properties) if is_stated else []
-    return [*stated, *writable, *violations(properties), *_of_stack_tags(stack_tags, properties)]
+    writable = [found for found in schema_violations if found.path[:1] not in [(name,) for name in READ_ONLY]]
+    return [
+        *(read_only(properties) if is_first_attempt else []),
+        *writable,
+        *violations(properties),
+        *_image_regions(properties, region),
+        *_stack_tag_rules(stack_tags, properties),
+    ]
 
 
-def of_update(properties: Properties, of_schema: list[Violation], stack_tags: tags.Tags) -> list[Violation]:
-    """Return all that is wrong with the tags that a model shall have, which are all that an update changes.
+def violations_on_update(
+    properties: Properties, schema_violations: list[Violation], stack_tags: tags.Tags
+) -> list[Violation]:
+    """Return every rule that the desired tags of a model break, because an update changes nothing else.
 
-    A property that no model has is wrong as well: SageMaker cannot have returned it.
+    A property that the schema lacks is a violation as well, because SageMaker cannot have returned it.
     """
     returned = {(name,) for name in MODEL["properties"] if name != "Tags"}
-    relevant = [violation for violation in of_schema if violation.path[:1] not in returned]
-    return [*relevant, *_tag_rules(properties), *_of_stack_tags(stack_tags, properties)]
+    relevant = [violation for violation in schema_violations if violation.path[:1] not in returned]
+    return [*relevant, *_tag_rules(properties), *_stack_tag_rules(stack_tags, properties)]
+
+
+def ecr_region(image: str) -> str | None:
+    """Return the region of an image in Amazon ECR, None for an image of any other registry."""
+    found = _ECR_IMAGE.fullmatch(image)
+    return found["region"] if found else None
+
+
+def is_in_private_registry(container: Properties) -> bool:
+    """Say whether SageMaker pulls the image of a container from a registry inside the VPC of the model."""
+    return _mapping(container, "ImageConfig").get("RepositoryAccessMode") in ("Vpc", UNKNOWN)
 
 
 def containers(model: Properties) -> Iterator[tuple[Path, Properties]]:
-    """Yield each container of a model with its path, whichever property it stands in."""
+    """Yield each container of a model with its path, in PrimaryContainer and in Containers."""
     if isinstance(model.get("PrimaryContainer"), Mapping):
         yield ("PrimaryContainer",), model["PrimaryContainer"]
     for position, container in enumerate(_list(model, "Containers")):
@@ -67,17 +102,17 @@ def containers(model: Properties) -> Iterator[tuple[Path, Properties]]:
 
 
 def mirrors_model_data_url(container: Properties) -> bool:
-    """Say whether a container's ModelDataSource is the one that SageMaker derives from its ModelDataUrl."""
+    """Say whether the ModelDataSource of a container is the one that SageMaker derives from its ModelDataUrl."""
     derived = {"S3Uri": container.get("ModelDataUrl"), "S3DataType": "S3Object", "CompressionType": "Gzip"}
     return container.get("ModelDataSource") == {"S3DataSource": derived}
 
 
 def _containers_or_primary_container(model: Properties) -> Iterator[Violation]:
-    given = (model.get(name) for name in ("PrimaryContainer", "Containers"))
-    primary, pipeline = (None if value is UNKNOWN else not value for value in given)
-    if primary is pipeline is False:
+    values = (model.get(name) for name in ("PrimaryContainer", "Containers"))
+    lacks_primary, lacks_pipeline = (None if value is UNKNOWN else not value for value in values)
+    if lacks_primary is lacks_pipeline is False:
         yield Violation((), "has both PrimaryContainer and Containers: give exactly one of the two")
-    elif primary is pipeline is True:
+    elif lacks_primary is lacks_pipeline is True:
         yield Violation((), "has neither PrimaryContainer nor Containers: give exactly one of the two")
     for path, container in containers(model):
         if container == {} and path != ("PrimaryContainer",):
@@ -100,11 +135,13 @@ def _one_multi_model_container(model: Properties) -> Iterator[Violation]:
 
 
 def _hostnames(model: Properties) -> Iterator[Violation]:
-    listed = [((*path, "ContainerHostname"), one.get("ContainerHostname")) for path, one in containers(model)]
+    listed = [
+        ((*path, "ContainerHostname"), container.get("ContainerHostname")) for path, container in containers(model)
+    ]
     named = [(path, hostname) for path, hostname in listed if isinstance(hostname, str)]
-    direct = _mapping(model, "InferenceExecutionConfig").get("Mode") == "Direct"
-    if direct or (named and len(listed) > 1):
-        because = "InferenceExecutionConfig.Mode is Direct" if direct else "other containers have one"
+    is_direct = _mapping(model, "InferenceExecutionConfig").get("Mode") == "Direct"
+    if is_direct or (named and len(listed) > 1):
+        because = "InferenceExecutionConfig.Mode is Direct" if is_direct else "other containers have one"
         for path in (path for path, hostname in listed if hostname is None):
             yield Violation(path, f"must be given, because {because}")
     counts = Counter(hostname for _, hostname in named)
@@ -124,10 +161,10 @@ def _data_sources(model: Properties) -> Iterator[Violation]:
 
 def _multi_model_data_source(model: Properties) -> Iterator[Violation]:
     for path, container in containers(model):
-        # A read returns a data source that mirrors ModelDataUrl, and creating again from a read must work.
-        mirrored = mirrors_model_data_url(container) or _unknown_within(container.get("ModelDataUrl"))
-        known = _mapping(container, "ModelDataSource") and not _unknown_within(container["ModelDataSource"])
-        if container.get("Mode") == "MultiModel" and known and not mirrored:
+        # A read returns a data source that mirrors ModelDataUrl, and a create from a read must work.
+        may_mirror = mirrors_model_data_url(container) or _has_unknown(container.get("ModelDataUrl"))
+        is_known = _mapping(container, "ModelDataSource") and not _has_unknown(container["ModelDataSource"])
+        if container.get("Mode") == "MultiModel" and is_known and not may_mirror:
             message = "must be left out because Mode is MultiModel: use ModelDataUrl"
             yield Violation((*path, "ModelDataSource"), message)
 
@@ -168,8 +205,21 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
-def _of_stack_tags(stack_tags: tags.Tags, properties: Properties) -> Iterator[Violation]:
-    """Yield the rules that the tags of the stack break, alone and together with the model's own."""
+def _image_regions(model: Properties, region: str) -> Iterator[Violation]:
+    """Yield the images of Amazon ECR in another region ("must be in the same region", ContainerDefinition$Image)."""
+    for path, container in containers(model):
+        image = container.get("Image")
+        image_region = None if is_in_private_registry(container) or not isinstance(image, str) else ecr_region(image)
+        if image_region not in (None, region):
+            yield Violation(
+                (*path, "Image"),
+                f"must be in {region}, the region of the model: SageMaker does not pull images of Amazon ECR from "
+                "another region. Push or replicate the image, and use ${AWS::Region} in its name",
+            )
+
+
+def _stack_tag_rules(stack_tags: tags.Tags, properties: Properties) -> Iterator[Violation]:
+    """Yield the rules that the tags of the stack break, alone and together with the tags of the model."""
     for pair in stack_tags.items():
         for part, text in zip(("Key", "Value"), pair, strict=True):
             for message in _tag_faults(part, text):
@@ -180,7 +230,7 @@ def _of_stack_tags(stack_tags: tags.Tags, properties: Properties) -> Iterator[Vi
 
 
 def _tag_faults(part: str, text: str) -> Iterator[str]:
-    """Say what is wrong with a tag's key or value (shapes TagKey and TagValue of botocore's SageMaker model)."""
+    """Yield what is wrong with the key or value of a tag (shapes TagKey and TagValue of the SageMaker API)."""
     if part == "Key" and tags.is_reserved(text):
         yield "must not have a key that begins with aws:, which AWS keeps for itself"
     if not all(unicodedata.category(character)[0] in "LZN" or character in "_.:/=+-@" for character in text):
@@ -196,19 +246,19 @@ def _s3_data_sources(path: Path, container: Properties) -> Iterator[tuple[Path, 
 
 
 def _has(properties: Properties, name: str) -> bool:
-    """Say whether a property is certainly there."""
+    """Say whether a property is set for every value of the unknown ones."""
     return not _lacks(properties, name) and properties[name] is not UNKNOWN
 
 
 def _lacks(properties: Properties, name: str) -> bool:
-    """Say whether a property is certainly not there."""
+    """Say whether a property is not set, or null."""
     return properties.get(name) is None
 
 
-def _unknown_within(value: Any) -> bool:
+def _has_unknown(value: Any) -> bool:
     if isinstance(value, Mapping):
         value = list(value.values())
-    return any(map(_unknown_within, value)) if isinstance(value, list) else value is UNKNOWN
+    return any(map(_has_unknown, value)) if isinstance(value, list) else value is UNKNOWN
 
 
 def _mapping(properties: Properties, name: str) -> Properties:

@@ -259,7 +259,8 @@ def test_a_stack_is_in_the_region_that_is_meant(variable: str, template: str, cl
     name, region = f"of-{variable.replace('_', '-')}-x", "eu-west-1"
     options, variables = ((), {variable: region}) if variable else (("--region", region), {"AWS_REGION": "us-west-2"})
     stack = ("--stack-name", name, *options)
-    done = command("deploy", template, "--parameter", f"Image={IMAGE}", *stack, url=cloud.url, **variables)
+    image = f"Image={IMAGE.replace('us-east-1', region)}"
+    done = command("deploy", template, "--parameter", image, *stack, url=cloud.url, **variables)
     assert done.returncode == 0, done.stderr
     assert f"In the cloud at {cloud.url}, region {region}" in done.stderr
     found = clients.client("cloudformation", cloud.url, region).describe_stacks(StackName=name)["Stacks"]
@@ -269,7 +270,7 @@ def test_a_stack_is_in_the_region_that_is_meant(variable: str, template: str, cl
 
 
 def test_an_invocation_is_in_the_region_that_is_meant(tmp_path: Path, cloud: Cloud, command: Command) -> None:
-    model = json.dumps({"PrimaryContainer": {"Image": IMAGE}})
+    model = json.dumps({"PrimaryContainer": {"Image": IMAGE.replace("us-east-1", "eu-west-1")}})
     done = command("invoke", "create", "--model", model, "--region", "eu-west-1", url=cloud.url)
     answer = json.loads(done.stdout)
     assert answer["resourceModel"]["ModelArn"].startswith("arn:aws:sagemaker:eu-west-1:")

@@ -65,6 +65,7 @@ def test_gives_up_with_advice(fault, sagemaker, service, deliver, clock):
     assert BOUND <= clock.time() - started <= BOUND + 5
     assert outcome(last) == "NotStabilized"
     assert "role" in last["message"]
+    assert ("s3:ListBucket" in last["message"]) == (fault == "iam-race-data")
     assert "Check" in last["message"]
     assert CANARY not in last["message"]
     # Nothing was made, so nothing is there for CloudFormation to delete.

@@ -5,7 +5,7 @@ import pytest
 from cfnbox.core.place import DEFAULT_ACCOUNT
 from cfnbox.handlers.events import follow, production_event, reinvocation
 from cfnbox.sagemaker.api import Place
-from tests.conftest import MODEL
+from tests.conftest import MODEL, model_in
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
 NAMED = {**MODEL, "ModelName": "Scorer"}
@@ -75,7 +75,7 @@ def test_an_arn_of_no_model_here_is_not_found(invoke, client, made, operations, 
 )
 def test_an_arn_of_the_partition_of_the_request_is_its_own(invoke, region, partition):
     place = Place(DEFAULT_ACCOUNT, region)
-    invoke("CREATE", NAMED, region=region)
+    invoke("CREATE", {**model_in(region), "ModelName": "Scorer"}, region=region)
     arn = f"arn:{partition}:sagemaker:{region}:123456789012:model/Scorer"
     assert "Scorer" in place.models
     assert invoke("DELETE", {"ModelArn": arn}, region=region)["status"] == "SUCCESS"
