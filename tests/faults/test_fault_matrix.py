@@ -3,6 +3,7 @@
 What must happen stands in a table of kinds of faults; the calls are those of a run without faults.
 """
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -180,7 +181,7 @@ def cell(sagemaker, service, deliver, finish, written, impatient, monkeypatch):
         assert outcome(again) == (situation.repeated if last["status"] == "SUCCESS" else "SUCCESS"), again
         present = service.models()
         assert present == situation.expected(present)
-        assert CANARY not in written()
+        assert_log_lines_have_no_values(written(), event)
         return outcome(answer)
 
     return run
@@ -194,6 +195,32 @@ def assert_identified(answer, made):
         assert made <= {model["ModelArn"].removeprefix(ARN)}
     else:
         assert model is None
+
+
+def assert_log_lines_have_no_values(text, event):
+    """Fail if a log line has a value of a property or tag, or the key of one; the model is identified by its name."""
+    data = event["requestData"]
+    states = [data.get(name) or {} for name in ("resourceProperties", "previousResourceProperties")]
+    identifiers = {state.get(name) for state in states for name in ("ModelName", "ModelArn")}
+    values = {value for state in states for value in strings(state)} - identifiers
+    lines = [json.loads(line[line.index("{") :]) for line in text.splitlines() if '"milliseconds"' in line]
+    assert lines
+    assert CANARY not in text
+    for line in lines:
+        # A generated name ends in a hash, which may contain a short value.
+        assert line.pop("model") not in values
+        assert [member for member in strings(line) for value in values if value in member] == []
+
+
+def strings(value):
+    """Yield every string within JSON, and every name that a user may choose."""
+    if isinstance(value, dict):
+        value = [*value.values(), *(value if value.keys() & {"TOKEN", "GREETING"} else ())]
+    if isinstance(value, list):
+        for member in value:
+            yield from strings(member)
+    elif isinstance(value, str):
+        yield value
 
 
 def assert_no_values(answer):
