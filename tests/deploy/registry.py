@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from moto import mock_aws
-from werkzeug import Request, Response
 
-from cfnbox.aws.http import HttpServer
+from cfnbox.aws.http import HttpServer, Request, send
 from cfnbox.aws.wire import Api, error_answer
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
@@ -45,7 +44,7 @@ class Clients:
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], Any] = {}
-        self._server = HttpServer(Request.application(self._answer))
+        self._server = HttpServer(lambda environ, start: send(start, self._api.answer(Request.of(environ))))
         # Whether the registry may read packages.
         self.readable = True
         # Buckets that belong to another account than the caller's, with its number.
@@ -65,11 +64,6 @@ class Clients:
 
     def _no_handlers(self, _code: Code, _region: str) -> Runtime:
         raise NotImplementedError("Nothing invokes what is registered here.")
-
-    def _answer(self, request: Request) -> Response:
-        headers = {name.lower(): value for name, value in request.headers}
-        status, named, body = self._api.answer(headers, request.get_data())
-        return Response(body, status, named)
 
     def _read(self, url: str, place: Place) -> bytes:
         if not self.readable:

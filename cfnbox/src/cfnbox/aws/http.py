@@ -11,20 +11,68 @@ import socket
 import struct
 import threading
 import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Headers
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
+from cfnbox.aws.signature import Signature, signature_of
+
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from collections.abc import Mapping
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Answer = tuple[int, dict[str, str], bytes]
 
 
 class ConnectionDropped(Exception):
     """Raised by an application to have the connection reset without an answer."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request with its whole body; the names of `headers` are in lower case, `path` is decoded."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    environ: WSGIEnvironment = field(repr=False)
+
+    @classmethod
+    def of(cls, environ: WSGIEnvironment) -> Request:
+        """Return the request that a WSGI server hands on, which can be read from `environ` once more."""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        headers = {
+            name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"
+        }
+        headers["content-type"] = environ.get("CONTENT_TYPE", "")
+        return cls(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", ""), headers, body,
+                   environ)  # fmt: skip
+
+    @cached_property
+    def signature(self) -> Signature:
+        """The signature in the header or in the query."""
+        return signature_of(self.headers.get("authorization", ""), self.query)
+
+    @property
+    def is_form(self) -> bool:
+        """Whether this is a form, as AWS's query protocol sends it."""
+        return self.headers["content-type"].startswith("application/x-www-form-urlencoded")
+
+
+def send(start_response: StartResponse, answer: Answer) -> list[bytes]:
+    """Hand an answer to a WSGI server."""
+    status, headers, content = answer
+    start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
+    return [content]
 
 
 def collected(app: WSGIApplication, environ: WSGIEnvironment) -> Answer:
@@ -119,26 +167,44 @@ class _Server(ThreadedWSGIServer):
         self.connections: set[socket.socket] = set()
 
 
-class HttpServer:
-    """Serves an application on a loopback port (0: any free one) in threads of this process, until closed.
+class Listener:
+    """A loopback port (0: any free one) that takes connections; they wait until `serve` is called.
 
     Raises OSError when the port cannot be used.
     """
 
-    def __init__(self, app: WSGIApplication, port: int = 0) -> None:
-        with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
+    def __init__(self, port: int = 0) -> None:
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def serve(self, app: WSGIApplication) -> None:
+        """Serve the application in threads of this process until closed; once."""
+        with self._socket:
             # The server works on a descriptor of its own.
-            self._server = _Server(listener, app)
-        self.url = f"http://127.0.0.1:{self._server.port}"
+            self._server = _Server(self._socket, app)
         serve = functools.partial(self._server.serve_forever, _POLL_SECONDS)
         self._thread = threading.Thread(target=serve, name=self.url, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stops serving and closes every connection."""
+        """Stop serving and close every connection."""
+        self._socket.close()
+        if self._server is None or self._thread is None:
+            return
         self._server.shutdown()
         self._server.server_close()
         for connection in list(self._server.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+
+
+class HttpServer(Listener):
+    """Serves an application from the start."""
+
+    def __init__(self, app: WSGIApplication, port: int = 0) -> None:
+        super().__init__(port)
+        self.serve(app)

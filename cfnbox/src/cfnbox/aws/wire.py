@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import urllib.parse
 import uuid
 from collections.abc import Callable, Mapping
@@ -20,16 +19,13 @@ from werkzeug.datastructures import MultiDict
 from cfnbox.aws import shapes
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
-from cfnbox.core.place import DEFAULT_ACCOUNT, Place
+from cfnbox.core.place import Place
 
 if TYPE_CHECKING:
-    from cfnbox.aws.http import Answer
+    from cfnbox.aws.http import Answer, Request
     from cfnbox.core.paths import Json
 
 Operation = Callable[[Place, "Json"], "Json | None"]
-_SIGNED = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
-_ACCOUNT = re.compile(r"\d{12}")
-_DEFAULT_REGION = "us-east-1"
 
 
 @cache
@@ -37,14 +33,6 @@ def service_model(service: str) -> Any:
     """botocore's model of a service, in the form that moto's parsers and serializers read."""
     loader = botocore.loaders.Loader(include_default_search_paths=True)
     return ServiceModel(loader.load_service_model(service, "service-2"), service)
-
-
-def place_of(headers: Mapping[str, str]) -> Place:
-    """Account and region of a signed request; an access key that is twelve digits names the account, as in moto."""
-    signed = _SIGNED.search(headers.get("authorization", ""))
-    if signed is None:
-        return Place(_DEFAULT_REGION)
-    return Place(signed["region"], signed["key"] if _ACCOUNT.fullmatch(signed["key"]) else DEFAULT_ACCOUNT)
 
 
 class Api:
@@ -56,11 +44,11 @@ class Api:
     def __init__(self, service: str, operations: Mapping[str, Operation], waiters: Waiters | None = None) -> None:
         self.service, self._operations, self._waiters = service, operations, waiters or Waiters()
 
-    def answer(self, headers: Mapping[str, str], body: bytes) -> Answer:
-        """The answer to one request; header names are lower case."""
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to one request."""
         model = service_model(self.service)
         protocol = model.resolved_protocol
-        name = _operation_name(headers, body)
+        name = _operation_name(request)
         known = name in model.operation_names
         # An operation that nobody knows still gets an answer in the protocol of the service.
         operation = model.operation_model(name if known else model.operation_names[0])
@@ -69,8 +57,8 @@ class Api:
             if not known:
                 raise Refused("InvalidAction", f"Could not find operation {name} for version {model.api_version}")
             result = self._waiters.answer(
-                headers.get("user-agent", ""), self.service, name,
-                lambda: self._carried_out(operation, protocol, headers, body), lambda result: result,
+                request.headers.get("user-agent", ""), self.service, name,
+                lambda: self._carried_out(operation, protocol, request), lambda result: result,
             )  # fmt: skip
         except Refused as refused:
             return error_answer(refused, protocol, context.request_id)
@@ -81,7 +69,7 @@ class Api:
         content = made["body"]
         return made["status_code"], dict(made["headers"]), content.encode() if isinstance(content, str) else content
 
-    def _carried_out(self, operation: Any, protocol: str, headers: Mapping[str, str], body: bytes) -> Json:
+    def _carried_out(self, operation: Any, protocol: str, request: Request) -> Json:
         if operation.name not in self._operations:
             raise Refused(
                 "UnsupportedOperation",
@@ -90,13 +78,15 @@ class Api:
             )
         values: MultiDict[str, str] = MultiDict()
         if protocol == "query":
-            values = MultiDict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+            values = MultiDict(
+                urllib.parse.parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+            )
         parser = PROTOCOL_PARSERS[protocol](operation)
-        request = parser.parse({"body": body, "headers": headers, "method": "POST", "url_params": {}, "url_path": "/",
-                                "values": values})  # fmt: skip
+        parsed = parser.parse({"body": request.body, "headers": request.headers, "method": "POST", "url_params": {},
+                               "url_path": "/", "values": values})  # fmt: skip
         code = "ValidationError" if protocol == "query" else "ValidationException"
-        checked = shapes.checked(operation.input_shape, request, code) if operation.input_shape else {}
-        return self._operations[operation.name](place_of(headers), checked) or {}
+        checked = shapes.checked(operation.input_shape, parsed, code) if operation.input_shape else {}
+        return self._operations[operation.name](request.signature.place, checked) or {}
 
 
 def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
@@ -114,8 +104,8 @@ def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
     return refused.status, {"Content-Type": "text/xml"}, document.encode()
 
 
-def _operation_name(headers: Mapping[str, str], body: bytes) -> str:
-    target = headers.get("x-amz-target", "")
+def _operation_name(request: Request) -> str:
+    target = request.headers.get("x-amz-target", "")
     if target:
         return target.rpartition(".")[2]
-    return urllib.parse.parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+    return urllib.parse.parse_qs(request.body.decode("utf-8", "replace")).get("Action", [""])[0]

@@ -16,6 +16,7 @@ from moto.iam.models import get_account_id_from
 from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
+from cfnbox.aws.signature import signature_of
 from cfnbox.core.errors import Refused
 from cfnbox.sagemaker import service
 from cfnbox.sagemaker.api import Place, merged
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 TARGET = "SageMaker."
-CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 URL_REGION = re.compile(r"://api\.sagemaker\.([a-z0-9-]+)\.")
 
 
@@ -43,20 +43,14 @@ def refusal(refused: Refused) -> Answer:
     return json_answer(refused.status, {"__type": refused.code, "message": refused.message})
 
 
-def signer(headers: Mapping[str, str]) -> tuple[str, str, str]:
-    """Access key, region and service from a request's signature; empty strings when it has none."""
-    match = CREDENTIAL.search(headers.get("Authorization", ""))
-    return (match["key"], match["region"], match["service"]) if match else ("", "", "")
-
-
 def place_of(headers: Mapping[str, str], url: str) -> Place:
     """The account and region a request is for, found as moto does, but the region first by the signature."""
-    access_key, region, _ = signer(headers)
-    if not region:
-        match = URL_REGION.search(url)
-        region = match[1] if match else "us-east-1"
+    signature = signature_of(headers.get("Authorization", ""))
+    match = None if signature.service else URL_REGION.search(url)
+    region = match[1] if match else signature.region
     account = os.environ.get("MOTO_ACCOUNT_ID") or headers.get("x-moto-account-id")
-    return Place(account or (get_account_id_from(access_key) if access_key else DEFAULT_ACCOUNT_ID), region)
+    key = signature.access_key
+    return Place(account or (get_account_id_from(key) if key else DEFAULT_ACCOUNT_ID), region)
 
 
 def operation_of(headers: Mapping[str, str]) -> str | None:

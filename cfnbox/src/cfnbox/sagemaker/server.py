@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from cfnbox.aws.http import Answer, ConnectionDropped, HttpServer, collected, keep_silent
+from cfnbox.aws.http import Answer, ConnectionDropped, HttpServer, Request, collected, keep_silent, send
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
 from cfnbox.sagemaker import api as sagemaker_api
@@ -29,7 +29,6 @@ from cfnbox.sagemaker.corrections import (
     operation_of,
     place_of,
     refusal,
-    signer,
 )
 from cfnbox.sagemaker.faults import BadRule, Faults, Rule, When, error_message
 from cfnbox.sagemaker.service import fail_later, forget_everything, write_system_tags
@@ -39,9 +38,13 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from cfnbox.aws.signature import Signature
     from cfnbox.core.paths import Json
 
 __all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock"]
+
+# Below it are the requests that steer the server.
+CONTROL_PATH = "/_local/"
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,10 @@ class _Arrived:
     environ: WSGIEnvironment
     body: bytes
     headers: Mapping[str, str]
+    signature: Signature
+    is_form: bool
     operation: str
     members: Json
-
-    @property
-    def is_form(self) -> bool:
-        """True for AWS's query protocol."""
-        return _is_form(self.environ)
 
 
 class SageMakerApp:
@@ -96,17 +96,17 @@ class SageMakerApp:
         self.faults.clear()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        if environ["PATH_INFO"].startswith("/_local/"):
-            status, headers, content = self._control(environ["REQUEST_METHOD"], environ["PATH_INFO"], body)
-        else:
-            status, headers, content = self._recorded(_arrived(environ, body))
-        start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
-        return [content]
+        return send(start_response, self.answer(Request.of(environ)))
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to one request; raise ConnectionDropped to have the connection reset."""
+        if request.path.startswith(CONTROL_PATH):
+            return self._control(request.method, request.path, request.body)
+        return self._recorded(_arrived(request))
 
     def _recorded(self, request: _Arrived) -> Answer:
         calls = self.calls
-        access_key, region, service = signer(request.headers)
+        signature = request.signature
         rule = self.faults.meet(request.operation, request.members)
         status, code = None, None
         try:
@@ -115,7 +115,8 @@ class SageMakerApp:
             return made
         finally:
             fault = rule.fault if rule else None
-            calls.append(Call(request.operation, service, region, access_key, status, code, fault))
+            calls.append(Call(request.operation, signature.service, signature.region, signature.access_key, status,
+                              code, fault))  # fmt: skip
 
     def _answer(self, request: _Arrived, rule: Rule | None) -> Answer:
         rule = rule or self._of_its_role(request)
@@ -177,37 +178,32 @@ def _members(made: Answer) -> Json:
     return json.loads(content) if status == HTTPStatus.OK and content.startswith(b"{") else {}
 
 
-def _arrived(environ: WSGIEnvironment, body: bytes) -> _Arrived:
-    access_key, _, _ = signer({"Authorization": environ.get("HTTP_AUTHORIZATION", "")})
-    if re.fullmatch("[0-9]{12}", access_key):
+def _arrived(request: Request) -> _Arrived:
+    environ, signature = request.environ, request.signature
+    if signature.names_account:
         # An access key of twelve digits names its account, for ministack's services as for these.
-        environ.setdefault("HTTP_X_MOTO_ACCOUNT_ID", access_key)
+        environ.setdefault("HTTP_X_MOTO_ACCOUNT_ID", signature.access_key)
     names = ("Authorization", "X-Amz-Target", "x-moto-account-id")
     headers = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "") for name in names}
     members: Any = {}
     if headers["X-Amz-Target"]:
         try:
-            members = json.loads(body)
+            members = json.loads(request.body)
         except ValueError:
             members = {}
-    operation = _operation(environ, headers["X-Amz-Target"], body)
-    return _Arrived(environ, body, headers, operation, members if isinstance(members, dict) else {})
+    return _Arrived(environ, request.body, headers, signature, request.is_form, _operation(request),
+                    members if isinstance(members, dict) else {})  # fmt: skip
 
 
-def _operation(environ: WSGIEnvironment, target: str, body: bytes) -> str:
+def _operation(request: Request) -> str:
     """The operation's name, as each protocol of AWS carries it; method and path for REST."""
-    path: str = environ["PATH_INFO"]
-    if target:
+    if target := request.headers.get("x-amz-target"):
         return target.rpartition(".")[2]
-    if "/operation/" in path:
-        return path.rpartition("/")[2]
-    if _is_form(environ):
-        return parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
-    return f"{environ['REQUEST_METHOD']} {path}"
-
-
-def _is_form(environ: WSGIEnvironment) -> bool:
-    return str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
+    if "/operation/" in request.path:
+        return request.path.rpartition("/")[2]
+    if request.is_form:
+        return parse_qs(request.body.decode("utf-8", "replace")).get("Action", [""])[0]
+    return f"{request.method} {request.path}"
 
 
 def _instead_of_acting(request: _Arrived, rule: Rule) -> Answer | None:

@@ -1,0 +1,219 @@
+"""Which providers, APIs and services make a cloud: the one module that knows all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cfnbox.aws.asgi import AsgiService
+from cfnbox.aws.http import Answer, Request, collected
+from cfnbox.aws.waiters import Waiters
+from cfnbox.aws.wire import Api
+from cfnbox.cloudcontrol.api import CloudControl
+from cfnbox.cloudformation.api import CloudFormation
+from cfnbox.cloudformation.deployments import Deployments
+from cfnbox.cloudformation.stacks import Stacks
+from cfnbox.cloudformation.template_sources import Outside
+from cfnbox.console.inspection_api import PATH as INSIDE_PATH
+from cfnbox.console.inspection_api import Inside
+from cfnbox.core.errors import Refused
+from cfnbox.core.place import DEFAULT_REGION, Place
+from cfnbox.handlers.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
+from cfnbox.providers import ministack
+from cfnbox.providers.callbacks import Callbacks
+from cfnbox.providers.clients import ServiceClients
+from cfnbox.providers.custom_resources import CustomResources
+from cfnbox.providers.emulated import MinistackProvider
+from cfnbox.providers.iam_documents import lets_assume
+from cfnbox.providers.nested import NestedStacks
+from cfnbox.providers.protocol import Providers
+from cfnbox.providers.published import PublishedTypes
+from cfnbox.providers.registry_handlers import HandlersProvider
+from cfnbox.providers.services.provider import ServiceProvider
+from cfnbox.providers.simulated import SimulatedProvider
+from cfnbox.providers.wait_conditions import WaitConditions
+from cfnbox.registry.operations import Registry
+from cfnbox.registry.registrations import Registrations
+from cfnbox.registry.resources import RegistryProvider
+from cfnbox.registry.types import Pinned, Types
+from cfnbox.router import Routes
+from cfnbox.sagemaker.server import CONTROL_PATH, SageMakerApp
+from cfnbox.sagemaker.service import models_and_endpoints, write_system_tags
+from cfnbox.stack_client import ABOUT_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cfnbox.console.page import ConsolePage
+    from cfnbox.handlers.debugging import Debugger
+    from cfnbox.handlers.invocations import Invocations
+    from cfnbox.providers.protocol import Served
+    from cfnbox.providers.registry_handlers import OnTagged
+    from cfnbox.providers.registry_handlers import Types as HandlerTypes
+    from cfnbox.registry.functions import Code, Runtime, Source
+    from cfnbox.template.dynamic import DynamicReferences
+
+# As many handlers at once as a stack makes resources at once; each environment is started when it is needed.
+CONCURRENCY = 8
+# Services that the local SageMaker's moto answers; everything else is ministack's.
+_MOTO_SERVICES = ("sagemaker", "application-autoscaling")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a cloud is composed; cfnbox.cloud.Cloud says what each of these means."""
+
+    sources: Sequence[Source]
+    invocations: Invocations
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: int = 60
+    concurrency: int = CONCURRENCY
+    strict: bool = False
+    debugger: Debugger | None = None
+    console: bool = False
+
+
+class Composition:
+    """Everything that one cloud consists of, at the address that it is reached at.
+
+    `closing` is given what must be closed, in the order of its making.
+    """
+
+    def __init__(self, url: str, settings: Settings, closing: contextlib.ExitStack) -> None:
+        self._url, self._settings = url, settings
+        self._first_type = settings.sources[0].definition.type_name
+        self.ministack = closing.enter_context(ministack.Ministack(int(url.rpartition(":")[2])))
+        # Only now: a cloud that another one refuses must not empty the other's SageMaker.
+        waiters = Waiters()
+        self.sagemaker = SageMakerApp(waiters, self._sagemaker_may_assume)
+        self.sagemaker.reset()
+        closing.callback(self.sagemaker.reset)
+        self._others = AsgiService(self.ministack.app)
+        closing.callback(self._others.close)
+        self._types = Types(self._start, settings.sources)
+        closing.callback(self._types.close)
+        self._callbacks = Callbacks(url)
+        self._outside, self._published = Outside(url), PublishedTypes()
+        registry = Registry(self._types, Registrations(self._types, self._outside.content), self._published)
+        self._stacks = Stacks()
+        providers = self._providers(registry)
+        self.cloudformation = CloudFormation(
+            Deployments(self._stacks, providers, self._outside.template, self._outside.included, self._references)
+        )
+        closing.callback(self.cloudformation.runs.close)
+        control = CloudControl(providers, self._version)
+        closing.callback(control.close)
+        # Closed before what waits for them: an operation ends when its handler does.
+        closing.callback(self._types.close)
+        closing.callback(waiters.close)
+        self.routes = self._routes(registry, control, providers, waiters)
+
+    def runtime(self) -> Runtime:
+        """Return the handlers of the first type that the cloud was started with; started when needed."""
+        return self._types.functions_of(self._first_type).runtime(DEFAULT_REGION)
+
+    def _providers(self, registry: Registry) -> Providers:
+        clients = ServiceClients(self._url)
+        return Providers(
+            [
+                self._handlers(self._types, _write_system_tags),
+                NestedStacks(lambda name, place, request: self.cloudformation.operations[name](place, request)),
+                RegistryProvider(registry, self._published),
+                ServiceProvider(clients, self._published, _write_system_tags),
+                CustomResources(clients, self._callbacks),
+                WaitConditions(self._callbacks, self._published, self._stacks.note),
+                MinistackProvider(self.ministack, self._published, clients),
+                *([] if self._settings.strict else [SimulatedProvider(self._published)]),
+            ]
+        )
+
+    def _routes(self, registry: Registry, control: CloudControl, providers: Providers, waiters: Waiters) -> Routes:
+        page = None
+        if self._settings.console:
+            page = _console_page(self._stacks, self._settings.invocations, providers)
+        inside = Inside(self._settings.invocations, page)
+        operations = {**self.cloudformation.operations, **registry.operations}
+        return Routes(
+            paths={
+                TYPE_FUNCTION_PATH: self._type_function,
+                ABOUT_PATH: self._about,
+                CONTROL_PATH: self.sagemaker.answer,
+                Callbacks.PATH: lambda request: self._callbacks.answer(
+                    request.method, request.path, request.headers["content-type"], request.body
+                ),
+                INSIDE_PATH: lambda request: inside.answer(
+                    request.method, request.path, request.query, request.headers.get("host", "")
+                ),
+            },
+            services={
+                **dict.fromkeys(_MOTO_SERVICES, self.sagemaker.answer),
+                "cloudformation": Api("cloudformation", operations, waiters).answer,
+                "cloudcontrolapi": Api("cloudcontrol", control.operations, waiters).answer,
+                "ssm": self._bootstrapped,
+            },
+            others=self._other,
+        )
+
+    def _other(self, request: Request) -> Answer:
+        return self._others.answer(request.environ, request.body)
+
+    def _bootstrapped(self, request: Request) -> Answer:
+        self.ministack.bootstrap(request.signature.place)
+        return self._other(request)
+
+    def _references(self, place: Place) -> DynamicReferences:
+        self.ministack.bootstrap(place)
+        return self._outside.references(place)
+
+    def _about(self, _request: Request) -> Answer:
+        about = {"typeName": self._first_type, "region": DEFAULT_REGION}
+        return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
+
+    def _type_function(self, request: Request) -> Answer:
+        return collected(functools.partial(serve_lambda, self._invoke), request.environ)
+
+    def _invoke(self, event: Any) -> Any:
+        """Return what the handlers of an event's type answer in its region; the first type's when it names none."""
+        named = event if isinstance(event, dict) else {}
+        found = self._types.find(str(named.get("resourceType")), Place(str(named.get("region", DEFAULT_REGION))))
+        return found.invoke(event) if found else self.runtime().invoke(event)
+
+    def _start(self, code: Code, region: str) -> LambdaRuntime:
+        settings = self._settings
+        env = {"AWS_ENDPOINT_URL": self._url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **settings.env}
+        runtime = LambdaRuntime(code.handler, code.paths, env=env, timeout=settings.timeout,
+                                concurrency=settings.concurrency, alone=code.alone,
+                                record=settings.invocations.add, debugger=settings.debugger)  # fmt: skip
+        return runtime.__enter__()
+
+    def _version(self, name: str, place: Place, version: str) -> Served | None:
+        return Providers([self._handlers(Pinned(self._types, version))]).find(name, place)
+
+    def _handlers(self, types: HandlerTypes, on_tagged: OnTagged = lambda _id, _tags: None) -> HandlersProvider:
+        invocations = self._settings.invocations
+        return HandlersProvider(types, on_tagged, invocations.raised, patient=self._settings.debugger is not None)
+
+    def _sagemaker_may_assume(self, role_arn: str) -> bool:
+        trust = self.ministack.trust_policy(role_arn)
+        return trust is None or lets_assume(trust, "sagemaker.amazonaws.com")
+
+
+def _write_system_tags(identifier: str, tags: Mapping[str, str]) -> None:
+    # Other services than SageMaker keep the tags that their providers bring.
+    if ":sagemaker:" in identifier:
+        with contextlib.suppress(Refused):
+            write_system_tags(identifier, dict(tags))
+
+
+def _console_page(stacks: Stacks, invocations: Invocations, providers: Providers) -> ConsolePage:
+    # Imported when it is asked for, and Jinja with it.
+    from cfnbox.console.page import ConsolePage
+
+    def write_only(type_name: str, place: Place) -> Iterable[str]:
+        served = providers.find(type_name, place)
+        return served.definition.write_only if served else ()
+
+    return ConsolePage(stacks, invocations, models_and_endpoints, write_only)
