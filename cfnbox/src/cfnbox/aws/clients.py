@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 
 from cfnbox.core.errors import LocalFailure
-from cfnbox.core.place import DEFAULT_REGION
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
@@ -31,15 +31,18 @@ def require_loopback(url: str) -> str:
     return url
 
 
-def client(service: str, url: str, region: str = DEFAULT_REGION) -> Any:
-    """A client of the cloud at that loopback URL, with credentials that no real account knows."""
+def client(service: str, url: str, region: str = DEFAULT_REGION, account: str = DEFAULT_ACCOUNT) -> Any:
+    """Return a client of the cloud at that loopback URL, with credentials that no real account knows.
+
+    An access key of twelve digits names the account.
+    """
     # Its types want the service as a literal.
     make: Any = boto3.client
     return make(
         service,
         endpoint_url=require_loopback(url),
         region_name=region,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"] if account == DEFAULT_ACCOUNT else account,
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         config=Config(retries={"total_max_attempts": 1}),
     )

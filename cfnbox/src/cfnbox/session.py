@@ -1,0 +1,222 @@
+"""Stacks from Python: deploy a template, look at what it made, change it, delete it."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from cfnbox import stack_client
+from cfnbox.aws import clients
+from cfnbox.core.errors import LocalFailure
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cfnbox.core.paths import Json
+
+    Template = str | Path | Json
+
+
+class DeployFailed(LocalFailure):
+    """A stack was not deployed, or not deleted. The text has the reason of each failed resource.
+
+    `events` are the operation's events as DescribeStackEvents returns them, oldest first; empty when CloudFormation
+    refused the request.
+    """
+
+    def __init__(self, message: str, events: list[Json] | None = None) -> None:
+        super().__init__(message)
+        self.events = events or []
+
+
+@dataclass(frozen=True)
+class StackResource:
+    """A resource of a stack."""
+
+    logical_id: str
+    physical_id: str
+    type: str
+    status: str
+
+
+class Session:
+    """A region and an account of a cloud: clients of its services, and its stacks.
+
+    `url` is the address of a running cloud. `account` has twelve digits.
+    """
+
+    def __init__(self, url: str, *, region: str = DEFAULT_REGION, account: str = DEFAULT_ACCOUNT) -> None:
+        self.url, self.region, self.account = clients.require_loopback(url), region, account
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service."""
+        return clients.client(service, self.url, self.region, self.account)
+
+    def deploy(
+        self,
+        template: Template,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        stack_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Stack:
+        """Create a stack, or update the stack of that name, and wait for its end.
+
+        `template` is a path, the text of a template, or a dict. Raise DeployFailed when CloudFormation refuses it or
+        a resource fails.
+        """
+        name = stack_name or _stack_name(template)
+        stack = Stack(self, name)
+        stack.update(template, parameters=parameters, tags=tags)
+        return stack
+
+    def stack(self, name: str) -> Stack:
+        """Return a stack that exists. Raise LookupError when there is none of that name or id."""
+        stack = Stack(self, name)
+        if stack_client.find_stack(stack.cloudformation, name) is None:
+            raise LookupError(f"There is no stack {name} in account {self.account} and region {self.region}.")
+        return stack
+
+
+class Stack:
+    """A stack of a session. Every property asks the cloud; nothing is kept here but the stack's id."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self.name, self.cloudformation = name, session.client("cloudformation")
+        self._id: str | None = None
+
+    def _described(self) -> Json:
+        described: Json = self.cloudformation.describe_stacks(StackName=self._id or self.name)["Stacks"][0]
+        # Only by its id can a stack be described after its deletion.
+        self._id = described["StackId"]
+        return described
+
+    @property
+    def id(self) -> str:
+        """The ARN of the stack."""
+        return self._id or str(self._described()["StackId"])
+
+    @property
+    def status(self) -> str:
+        """The status, for example CREATE_COMPLETE."""
+        return str(self._described()["StackStatus"])
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The outputs: key to value."""
+        return {output["OutputKey"]: output["OutputValue"] for output in self._described().get("Outputs", [])}
+
+    @property
+    def resources(self) -> dict[str, StackResource]:
+        """The resources by logical id."""
+        pages = self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.id)
+        summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
+        return {
+            summary["LogicalResourceId"]: StackResource(
+                summary["LogicalResourceId"],
+                summary.get("PhysicalResourceId", ""),
+                summary["ResourceType"],
+                summary["ResourceStatus"],
+            )
+            for summary in summaries
+        }
+
+    @property
+    def events(self) -> list[Json]:
+        """The events of the stack as DescribeStackEvents returns them, oldest first."""
+        pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.id)
+        return [event for page in pages for event in page["StackEvents"]][::-1]
+
+    def update(
+        self,
+        template: Template,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Deploy a template to this stack and wait for its end. A template that changes nothing does nothing.
+
+        A parameter that is left out keeps its value; so do the tags. Raise DeployFailed as Session.deploy does.
+        """
+        values = {key: _parameter_value(value) for key, value in (parameters or {}).items()}
+        try:
+            change_set = stack_client.make_change_set(
+                self.cloudformation, self.name, _template_body(template), parameters=values, tags=tags
+            )
+            if change_set is None:
+                return
+            operation = stack_client.execute(self.cloudformation, self.name, change_set)
+        except (ClientError, LocalFailure) as refused:
+            raise DeployFailed(f"{self.name} is not deployed. {_message(refused)}") from None
+        self._id = change_set["StackId"]
+        self._wait(operation, "is not deployed")
+
+    def drift(self) -> dict[str, Json]:
+        """Detect drift and return the resources that have drifted: logical id to StackResourceDrift."""
+        drifts = stack_client.detect_drift(self.cloudformation, self.name)
+        return {
+            drift["LogicalResourceId"]: drift
+            for drift in drifts
+            if drift["StackResourceDriftStatus"] in ("MODIFIED", "DELETED")
+        }
+
+    def delete(self) -> None:
+        """Delete the stack and wait for its end. Raise DeployFailed when a resource cannot be deleted."""
+        operation = stack_client.Operation(self.cloudformation, self.id)
+        try:
+            self.cloudformation.delete_stack(StackName=self.id)
+        except ClientError as refused:
+            raise DeployFailed(f"{self.name} is not deleted. {_message(refused)}") from None
+        self._wait(operation, "is not deleted")
+
+    def _wait(self, operation: stack_client.Operation, failure: str) -> None:
+        events = list(operation.events())
+        if not operation.succeeded:
+            reasons = "".join(f"\n  {reason}" for reason in _failure_reasons(events))
+            raise DeployFailed(f"{self.name} {failure}: {operation.status}{reasons}", events)
+
+
+def _failure_reasons(events: list[Json]) -> list[str]:
+    failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+    return [
+        f"{event['LogicalResourceId']} ({event['ResourceType']}): "
+        + " ".join(event.get("ResourceStatusReason", "no reason").split())
+        for event in failed
+    ]
+
+
+def _message(refused: ClientError | LocalFailure) -> str:
+    return str(refused.response["Error"]["Message"]) if isinstance(refused, ClientError) else str(refused)
+
+
+def _template_body(template: Template) -> str:
+    if isinstance(template, dict):
+        return json.dumps(template)
+    if isinstance(template, str) and "\n" in template:
+        return template
+    path = Path(template)
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise DeployFailed(f"The template {path} cannot be read: {problem.strerror}.") from None
+
+
+def _parameter_value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _stack_name(template: Template) -> str:
+    """Return a name that no other stack has, which begins with the name of the template's file."""
+    is_path = isinstance(template, Path) or (isinstance(template, str) and "\n" not in template)
+    stem = re.sub(r"[^a-zA-Z0-9]+", "-", Path(str(template)).stem).strip("-") if is_path else ""
+    prefix = stem if stem[:1].isalpha() else f"stack-{stem}".rstrip("-")
+    return f"{prefix[:100]}-{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,97 @@
+"""The pytest plugin, by tests of a user's in a folder of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUEUE = """
+TEMPLATE = {
+    "Parameters": {"Seconds": {"Type": "Number"}},
+    "Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": {"Ref": "Seconds"}}}},
+    "Outputs": {"Url": {"Value": {"Ref": "Queue"}}},
+}
+"""
+
+
+def run_tests(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "test_templates.py").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_stack_is_deployed_updated_and_deleted(tmp_path: Path) -> None:
+    done = run_tests(
+        tmp_path,
+        QUEUE
+        + """
+def test_stack(cfnbox):
+    stack = cfnbox.deploy(TEMPLATE, parameters={"Seconds": 10}, tags={"team": "churn"})
+    assert stack.status == "CREATE_COMPLETE"
+    queue = stack.resources["Queue"]
+    assert (queue.type, queue.status) == ("AWS::SQS::Queue", "CREATE_COMPLETE")
+    assert queue.physical_id == stack.outputs["Url"]
+    assert [event["ResourceStatus"] for event in stack.events if event["LogicalResourceId"] == "Queue"] == [
+        "CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
+    sqs = cfnbox.client("sqs")
+    read = lambda: sqs.get_queue_attributes(QueueUrl=queue.physical_id, AttributeNames=["All"])["Attributes"]
+    assert read()["VisibilityTimeout"] == "10"
+    stack.update(TEMPLATE, parameters={"Seconds": 20})
+    assert (stack.status, read()["VisibilityTimeout"], stack.drift()) == ("UPDATE_COMPLETE", "20", {})
+    sqs.set_queue_attributes(QueueUrl=queue.physical_id, Attributes={"VisibilityTimeout": "30"})
+    assert list(stack.drift()) == ["Queue"]
+    stack.delete()
+    assert stack.status == "DELETE_COMPLETE"
+""",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_test_begins_with_an_empty_account(tmp_path: Path) -> None:
+    done = run_tests(
+        tmp_path,
+        QUEUE
+        + """
+import pytest
+
+@pytest.mark.parametrize("turn", range(3))
+def test_stack(cfnbox, turn):
+    assert cfnbox.client("cloudformation").describe_stacks()["Stacks"] == []
+    cfnbox.deploy(TEMPLATE, parameters={"Seconds": 10}, stack_name="same")
+    assert len(cfnbox.client("sqs").list_queues()["QueueUrls"]) == 1
+""",
+        "-n", "2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_failed_deployment_has_the_reasons_in_its_text(tmp_path: Path) -> None:
+    done = run_tests(
+        tmp_path,
+        """
+from cfnbox import DeployFailed
+import pytest
+
+def test_failure(cfnbox):
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "Not_a_name"}}
+    with pytest.raises(DeployFailed, match=r"ROLLBACK_COMPLETE\\n  Bucket .AWS::S3::Bucket.: .*BucketName") as failed:
+        cfnbox.deploy({"Resources": {"Bucket": bucket}}, stack_name="failing")
+    assert failed.value.events[-1]["ResourceStatus"] == "ROLLBACK_COMPLETE"
+
+def test_refusal(cfnbox):
+    with pytest.raises(DeployFailed, match="Invalid template resource property 'Oops'"):
+        cfnbox.deploy({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Oops": 1}}})
+    with pytest.raises(DeployFailed, match="cannot be read: No such file"):
+        cfnbox.deploy("no-such-template.yaml")
+""",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_run_without_the_fixtures_does_not_import_boto3(tmp_path: Path) -> None:
+    done = run_tests(tmp_path, "import sys\n\ndef test_modules():\n    assert 'boto3' not in sys.modules\n")
+    assert done.returncode == 0, done.stdout + done.stderr
