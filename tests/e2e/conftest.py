@@ -34,7 +34,7 @@ def local_command(*arguments: str) -> list[str]:
 
 
 def descendants(pid: int) -> set[int]:
-    """Every process below that one; Linux only, as the runtime emulator is."""
+    """Return every process below that one; Linux only."""
     found: set[int] = set()
     for task in Path(f"/proc/{pid}/task").iterdir():
         children = {int(child) for child in (task / "children").read_text().split()}

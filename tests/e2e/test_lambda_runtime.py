@@ -16,7 +16,8 @@ from cfnbox.core.type_definition import TypeDefinition
 from cfnbox.handlers.events import follow, production_event
 from cfnbox.handlers.execution_environment import HandlerCrashed, RuntimeUnavailable
 from cfnbox.handlers.runtime import LambdaRuntime
-from tests.e2e.conftest import NOTE, descendants
+from tests.e2e.conftest import NOTE
+from waiting import eventually
 
 DEFINITION = TypeDefinition.load(NOTE / "example-notes-note.json")
 
@@ -40,22 +41,15 @@ def test_following_ends_when_the_schemas_time_is_over(tmp_path: Path) -> None:
     assert limit - 10 < sum(slept) <= limit
 
 
-def _is_zombie(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def test_a_runtime_starts_again_after_its_emulator_died(tmp_path: Path) -> None:
+def test_a_runtime_starts_again_after_its_process_died(tmp_path: Path) -> None:
     with runtime(tmp_path) as functions:
         assert functions.invoke(event("READ", Id="nowhere"))["errorCode"] == "NotFound"
-        endpoint = functions.endpoint
-        address = endpoint.removeprefix("http://")
-        (emulator,) = [pid for pid in descendants(os.getpid()) if address in Path(f"/proc/{pid}/cmdline").read_text()]
-        os.kill(emulator, signal.SIGKILL)
-        # Dead, and its last thread gone: until then its parent cannot know.
-        while not _is_zombie(emulator) or len(list(Path(f"/proc/{emulator}/task").iterdir())) > 1:
-            time.sleep(0.01)
+        (process,) = functions.process_ids
+        os.kill(process, signal.SIGKILL)
+        # The runtime takes its exit status: a zombie would stay here.
+        eventually(lambda: not Path(f"/proc/{process}").exists())
         assert functions.invoke(event("READ", Id="nowhere"))["errorCode"] == "NotFound"
-        assert functions.endpoint == endpoint
+        assert functions.process_ids != [process]
 
 
 def test_invocations_side_by_side(tmp_path: Path) -> None:

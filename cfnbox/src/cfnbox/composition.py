@@ -185,7 +185,7 @@ class Composition:
         settings = self._settings
         env = {"AWS_ENDPOINT_URL": self._url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **settings.env}
         runtime = LambdaRuntime(code.handler, code.paths, env=env, timeout=settings.timeout,
-                                concurrency=settings.concurrency, alone=code.alone,
+                                concurrency=settings.concurrency, isolated=code.isolated,
                                 record=settings.invocations.add, debugger=settings.debugger)  # fmt: skip
         return runtime.__enter__()
 

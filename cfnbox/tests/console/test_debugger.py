@@ -150,7 +150,7 @@ def test_handlers_that_see_nothing_of_this_environment_wait_as_well() -> None:
     event = {"requestData": {"resourceProperties": {"Answers": json.dumps([{"status": "SUCCESS"}])}}}
     with (
         LambdaRuntime(
-            "scripted_handlers.resource", [folder], alone=True, debugger=Debugger(0, told.append)
+            "scripted_handlers.resource", [folder], isolated=True, debugger=Debugger(0, told.append)
         ) as runtime,
         ThreadPoolExecutor(1) as pool,
     ):

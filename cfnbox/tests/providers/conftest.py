@@ -11,7 +11,7 @@ import pytest
 from cfnbox.aws import clients
 from cfnbox.aws.asgi import AsgiService
 from cfnbox.aws.http import HttpServer
-from cfnbox.handlers.execution_environment import free_ports
+from cfnbox.handlers.debugging import free_port
 from cfnbox.providers.callbacks import Callbacks
 from cfnbox.providers.clients import ServiceClients
 from cfnbox.providers.ministack import Ministack
@@ -56,7 +56,7 @@ def published() -> PublishedTypes:
 
 @pytest.fixture(scope="module")
 def _running() -> Iterator[tuple[Ministack, Services, str]]:
-    (port,) = free_ports(1)
+    port = free_port()
     with Ministack(port) as ministack:
         others = AsgiService(ministack.app)
         services = Services(others, Callbacks(f"http://127.0.0.1:{port}"))

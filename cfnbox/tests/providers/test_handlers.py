@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,16 +48,21 @@ def invocations() -> Invocations:
     return Invocations()
 
 
-@pytest.fixture(scope="module")
-def runtime(answers: Path, invocations: Invocations) -> Iterator[LambdaRuntime]:
-    with LambdaRuntime(
-        "scripted_handlers.resource",
-        [Path(__file__).parent],
-        env={"ANSWERS": str(answers)},
-        timeout=5,
-        record=invocations.add,
-    ) as started:
-        yield started
+@pytest.fixture(scope="module", params=["awslambdaric", "without awslambdaric's C extension and the emulator"])
+def runtime(request: pytest.FixtureRequest, answers: Path, invocations: Invocations) -> Iterator[LambdaRuntime]:
+    taken_away = [] if request.param == "awslambdaric" else ["runtime_client", "samcli"]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in taken_away:
+            patch.setitem(sys.modules, name, None)
+        started = LambdaRuntime(
+            "scripted_handlers.resource",
+            [Path(__file__).parent],
+            env={"ANSWERS": str(answers)},
+            timeout=5,
+            record=invocations.add,
+        )
+        with started:
+            yield started
 
 
 @pytest.fixture

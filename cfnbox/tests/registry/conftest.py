@@ -68,7 +68,7 @@ class Cloud:
         self.client = self.connect()
 
     def _start(self, code: Code, region: str) -> LambdaRuntime:
-        made = LambdaRuntime(code.handler, code.paths, env={"AWS_REGION": region}, alone=code.alone)
+        made = LambdaRuntime(code.handler, code.paths, env={"AWS_REGION": region}, isolated=code.isolated)
         self.runtimes.append(made)
         return self.runtimes[-1]
 

@@ -232,7 +232,7 @@ def _shown(operation: stack_client.Operation) -> int:
         return 1
     if not status.startswith("DELETE"):
         output.print_outputs(operation.describe())
-        output.print_notices(operation.own)
+        output.print_simulated(operation.own)
     return 0
 
 
@@ -282,7 +282,7 @@ def demo(arguments: Namespace) -> int:
 
 
 def invoke(arguments: Namespace) -> int:
-    """Send one handler event through the runtime emulator and show each progress event."""
+    """Send one event to a handler in the Lambda runtime, and show each progress event."""
     from cfnbox.handlers.runtime import LambdaRuntime
 
     source, *_others = _sources(arguments)
@@ -309,7 +309,7 @@ def invoke(arguments: Namespace) -> int:
                 code.paths,
                 env=env,
                 timeout=arguments.timeout,
-                alone=code.alone,
+                isolated=code.isolated,
                 record=event_output.recorder(arguments),
                 debugger=debugger,
             ) as runtime,

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import LocalFailure
-from cfnbox.handlers.execution_environment import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # The port that editors offer for an attachment to debugpy.
 DEFAULT_PORT = 5678
-# Nobody steps through a handler for longer; the emulator wants a number.
+# Longer than a developer steps through a handler.
 TIME_LIMIT_SECONDS = 24 * 60 * 60
 # So long a process that has just ended may still hold the port.
 _PORT_SECONDS = 2.0
@@ -44,7 +43,7 @@ class Debugger:
             if _is_free(self._port):
                 return self._port
             time.sleep(0.05)
-        return free_ports(1)[0]
+        return free_port()
 
     def options(self, port: int) -> list[str]:
         """What stands between Python and `-m module`: debugpy by its folder, so that handlers need not see it."""
@@ -59,6 +58,12 @@ class Debugger:
             f"  {launch}\n"
             f"Other editors: attach their client of debugpy to 127.0.0.1:{port}."
         )
+
+
+def free_port() -> int:
+    """Return a loopback port that is free at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _debugpy() -> str:

@@ -25,7 +25,8 @@ from cfnbox.core.errors import LocalFailure
 
 Tell = Callable[[str], None]
 # What AWS's Python runtimes bring beside the function ("Building with Python" in the Lambda guide).
-LAMBDA_RUNTIME = (Requirement("awslambdaric"), Requirement("boto3"))
+SDK = (Requirement("boto3"),)
+LAMBDA_RUNTIME = (Requirement("awslambdaric"), *SDK)
 _KEPT_LINES = 15
 
 

@@ -1,39 +1,28 @@
-"""AWS's runtime interface emulator with a runtime in it: one execution environment of Lambda's, as processes here."""
+"""One execution environment of Lambda's on this machine: a process of a runtime, which serves one event at a time."""
 
 from __future__ import annotations
 
-import http.client
-import importlib.util
-import platform
-import re
-import socket
+import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
-
-import psutil
 
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.processes import kill_session
 from cfnbox.handlers.events import InvocationFailed
+from cfnbox.handlers.runtime_api import DeadlinePassed, InitFailed, Reply, RuntimeApi, RuntimeEnded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from cfnbox.handlers.runtime_api import Event
     from cfnbox.handlers.tracebacks import Raised
 
-FUNCTION_NAME = "function"
-_INVOCATIONS = f"/2015-03-31/functions/{FUNCTION_NAME}/invocations"
-_START_SECONDS = 10.0
-# The emulator ends a late handler by itself; this only guards against an emulator that hangs.
-_EMULATOR_MARGIN_SECONDS = 15.0
-_EMULATOR_LINE = re.compile(r"(START|END|REPORT) RequestId: |\d+ \w+ \d+ [\d:,]+ \[\w+\] \(rapid\) ")
-# Records its process id first: the emulator puts the runtime into a process group of its own.
-_BOOTSTRAP = 'echo $$ > "$1"; shift; exec "$@"'
+# What the init phase has beside the time limit of a function (Lambda guide, "Lambda runtime environment lifecycle").
+_INIT_SECONDS = 10.0
 
 
 class RuntimeUnavailable(LocalFailure):
@@ -52,147 +41,146 @@ class HandlerTimedOut(InvocationFailed):
     """The handler did not answer within its time limit."""
 
 
-def emulator_path() -> Path:
-    """AWS's runtime interface emulator for this machine, out of the aws-sam-cli wheel."""
-    machine = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
-    sam = importlib.util.find_spec("samcli")
-    if sam is None or sam.origin is None:
-        raise RuntimeUnavailable("aws-sam-cli is not installed: pip install -r requirements-dev.txt")
-    path = Path(sam.origin).parent / "local" / "rapid" / f"aws-lambda-rie-{machine}"
-    if sys.platform != "linux" or not path.exists():
-        raise RuntimeUnavailable(f"AWS's runtime interface emulator runs on Linux only, here is {sys.platform}.")
-    return path
+class ProcessExited(Exception):
+    """The process of the runtime ended during an invocation; the text is Lambda's."""
 
-
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that are free at this moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    def __init__(self, returncode: int) -> None:
+        # Lambda's texts, as the reports of Runtime.ExitError have them ("Troubleshoot invocation issues in Lambda").
+        if returncode < 0:
+            with suppress(ValueError):
+                name = signal.strsignal(-returncode) or str(-returncode)
+                super().__init__(f"Runtime exited with error: signal: {name.lower()}")
+        elif returncode:
+            super().__init__(f"Runtime exited with error: exit status {returncode}")
+        else:
+            super().__init__("Runtime exited without providing a reason")
 
 
 class ExecutionEnvironment:
-    """One emulator with one runtime: serves one invocation at a time, like an environment of Lambda's."""
+    """A process of a runtime. It is started before its first event, and again after its end."""
 
     def __init__(
-        self, command: Sequence[str], directory: Path, environ: Mapping[str, str], cwd: str, timeout: int
+        self, command: Sequence[str], log: Path, environ: Mapping[str, str], cwd: str, timeout: float
     ) -> None:
         self._command, self._environ, self._cwd, self._timeout = command, environ, cwd, timeout
-        self._pid_file = directory / "runtime.pid"
-        self.log = directory / "log"
+        self.log = log
         self.log.touch()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: http.client.HTTPConnection | None = None
         self._reader: IO[bytes] | None = None
-        self._changing = threading.Lock()
+        self._process: _RuntimeProcess | None = None
+        self._lock = threading.Lock()
         self._closed = False
-        self.port = 0
 
-    def start(self) -> http.client.HTTPConnection:
-        emulator_port, api_port = free_ports(2)
-        # Kept over a restart, so that an endpoint once given out stays true.
-        self.port = self.port or emulator_port
-        self._pid_file.unlink(missing_ok=True)
-        with self._changing, self.log.open("ab") as log:
+    def start(self) -> _RuntimeProcess:
+        """Start the process unless it runs, without waiting for it. Raises RuntimeUnavailable."""
+        with self._lock:
             if self._closed:
                 raise RuntimeUnavailable("The Lambda runtime has been closed.")
-            command = [
-                str(emulator_path()),
-                "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
-                "--runtime-api-address", f"127.0.0.1:{api_port}",
-                "/bin/sh", "-c", _BOOTSTRAP, "sh", str(self._pid_file), *self._command,
-            ]  # fmt: skip
-            try:
-                self._process = subprocess.Popen(
-                    command, env=dict(self._environ), cwd=self._cwd, stdout=log, stderr=subprocess.STDOUT,
-                    stdin=subprocess.DEVNULL, start_new_session=True,
-                )  # fmt: skip
-            except OSError as error:
-                text = f"The Lambda runtime cannot be started in {self._cwd}: {error.strerror}."
-                raise RuntimeUnavailable(text) from None
-            self._reader = self._reader or self.log.open("rb")
-        self._wait_until_ready()
-        limit = self._timeout + _EMULATOR_MARGIN_SECONDS
-        self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=limit)
-        return self._connection
+            if self._process and not self._process.is_alive():
+                self._process.end()
+                self._process = None
+            if self._process is None:
+                self._process = self._started()
+            return self._process
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline and self._alive():
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            time.sleep(0.005)
-        self.stop()
-        raise RuntimeUnavailable(f"The Lambda runtime emulator did not start; its log ends:\n{self.tail()}")
-
-    def _alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def invoke(self, payload: bytes) -> bytes:
-        if self._closed:
-            raise RuntimeUnavailable("The Lambda runtime has been closed.")
-        connection = self._connected()
+    def _started(self) -> _RuntimeProcess:
         try:
-            connection.request("POST", _INVOCATIONS, body=payload)
-            return connection.getresponse().read()
-        except TimeoutError:
+            with self.log.open("ab") as log:
+                process = _RuntimeProcess(self._command, self._environ, self._cwd, log)
+            self._reader = self._reader or self.log.open("rb")
+            return process
+        except OSError as error:
+            text = f"The Lambda runtime cannot be started in {self._cwd}: {error.strerror}."
+            raise RuntimeUnavailable(text) from None
+
+    def invoke(self, event: Event) -> Reply:
+        """Return what the runtime makes of an event.
+
+        Raises HandlerTimedOut, ProcessExited, RuntimeUnavailable.
+        """
+        process = self.start()
+        try:
+            return process.invoke(event, self._timeout)
+        except InitFailed as failure:
             self.stop()
-            raise HandlerTimedOut(f"The handler gave no answer within {self._timeout} s.") from None
-        except (OSError, http.client.HTTPException):
+            return Reply(failure.error, is_error=True)
+        except DeadlinePassed:
             self.stop()
-            raise HandlerCrashed("The Lambda runtime emulator ended during the invocation.") from None
+            raise HandlerTimedOut(f"The handler gave no answer within {self._timeout:g} s.") from None
+        except RuntimeEnded:
+            self.stop()
+            raise ProcessExited(process.returncode) from None
 
     @property
     def process_id(self) -> int | None:
-        with suppress(OSError, ValueError):
-            return int(self._pid_file.read_text())
-        return None
-
-    @property
-    def serves(self) -> bool:
-        """Whether the handler's process runs; the next invocation starts it where it does not."""
-        return self.process_id is not None and psutil.pid_exists(self.process_id)
+        """The process that runs now."""
+        process = self._process
+        return process.pid if process and process.is_alive() else None
 
     def stop(self) -> None:
-        """Kill the emulator and the handler, even one that hangs."""
-        with self._changing:
+        """Kill the process and all that it started, even one that hangs."""
+        with self._lock:
             process, self._process = self._process, None
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-        if process is not None:
-            # The emulator gives the handler a process group of its own, and what the handler starts may have others.
-            kill_session(process.pid)
-            process.wait()
-            self._pid_file.unlink(missing_ok=True)
-
-    def _connected(self) -> http.client.HTTPConnection:
-        if self._connection is None or not self._alive():
-            self.stop()
-            return self.start()
-        return self._connection
+        if process:
+            process.end()
 
     def close(self) -> None:
-        with self._changing:
+        """Stop, and start no process any more."""
+        with self._lock:
             self._closed = True
         self.stop()
         if self._reader:
             self._reader.close()
 
-    def tail(self, lines: int = 20) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
     def logged(self) -> str:
-        """What the handler has written since the last time that this was asked, without the emulator's own lines."""
+        """Return what the process has written since the last call."""
         content = b""
         # It may be closed at any moment.
         with suppress(OSError, ValueError):
             content = self._reader.read() if self._reader else b""
-        text = content.decode(errors="replace")
         # awslambdaric ends the lines of a traceback with carriage returns.
-        return "\n".join(line for line in text.splitlines() if line and not _EMULATOR_LINE.match(line))
+        return "\n".join(line for line in content.decode(errors="replace").splitlines() if line)
+
+
+class _RuntimeProcess:
+    """The process, and the Runtime API that it asks for events. A thread waits for the end of the process."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], cwd: str, log: IO[bytes]) -> None:
+        self._api = RuntimeApi()
+        self._serving = threading.Lock()
+        try:
+            self._process = subprocess.Popen(
+                command, env={**environ, "AWS_LAMBDA_RUNTIME_API": self._api.address}, cwd=cwd, stdout=log,
+                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            self._api.close()
+            raise
+        self.pid = self._process.pid
+        self._waiter = threading.Thread(target=self._wait, name=f"wait for {self.pid}", daemon=True)
+        self._waiter.start()
+
+    def _wait(self) -> None:
+        self._process.wait()
+        self._api.notify_ended()
+
+    @property
+    def returncode(self) -> int:
+        """How the process ended."""
+        return self._process.wait()
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs."""
+        return self._waiter.is_alive() and (self._serving.locked() or self._api.is_connected())
+
+    def invoke(self, event: Event, timeout: float) -> Reply:
+        """Return the answer to an event. Raises InitFailed, DeadlinePassed, RuntimeEnded."""
+        with self._serving:
+            self._api.wait_until_polled(time.monotonic() + timeout + _INIT_SECONDS)
+            return self._api.invoke(event, time.monotonic() + timeout)
+
+    def end(self) -> None:
+        """Kill the process and every process of its session, and wait for its end."""
+        kill_session(self.pid)
+        self._waiter.join()
+        with self._serving:
+            self._api.close()

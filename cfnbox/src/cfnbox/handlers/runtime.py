@@ -1,15 +1,13 @@
-"""A handler in AWS's own Lambda runtime: the runtime interface emulator and awslambdaric, without Docker."""
+"""A handler in Lambda's runtime: awslambdaric, or a loop of our own where it has no wheel, without Docker."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
-import queue
 import sys
 import tempfile
-import threading
 import time
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,20 +15,22 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request, Response
 
 from cfnbox.core.errors import LocalFailure
-from cfnbox.handlers import distributions, tracebacks
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
+from cfnbox.handlers import distributions, python_loop, tracebacks
 from cfnbox.handlers.debugging import TIME_LIMIT_SECONDS, Debugger
 from cfnbox.handlers.events import InvocationFailed
 from cfnbox.handlers.execution_environment import (
-    FUNCTION_NAME,
     ExecutionEnvironment,
     HandlerCrashed,
-    HandlerTimedOut,
+    ProcessExited,
     RuntimeUnavailable,
 )
 from cfnbox.handlers.invocations import Outcome
+from cfnbox.handlers.pool import EnvironmentPool
+from cfnbox.handlers.runtime_api import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -38,13 +38,8 @@ if TYPE_CHECKING:
 # The name that template.yml gives the handlers' function, and that `cfn test` and `cfn invoke` ask for by default.
 TYPE_FUNCTION = "TypeFunction"
 TYPE_FUNCTION_PATH = f"/2015-03-31/functions/{TYPE_FUNCTION}/invocations"
-# More handlers than processors only hold each other up while they compute. Those that wait for something outside hold
-# up nobody for longer than this.
-_PROCESSORS = os.cpu_count() or 1
-_PATIENCE_SECONDS = 0.25
-# Starting computes, most of it imports. Who waits for a handler that starts is served sooner than by one more, unless
-# that one keeps its first invocation for longer than a start takes.
-_START_SECONDS = 1.0
+_FUNCTION_NAME = "function"
+_FUNCTION_ARN = f"arn:aws:lambda:{DEFAULT_REGION}:{DEFAULT_ACCOUNT}:function:{_FUNCTION_NAME}"
 
 
 class NotJson(InvocationFailed):
@@ -52,13 +47,13 @@ class NotJson(InvocationFailed):
 
 
 class LambdaRuntime:
-    """The handler behind a Lambda endpoint on loopback; `concurrency` environments at most, started when needed.
+    """Runs a handler in at most `concurrency` execution environments, which are started when they are needed.
 
     `code` goes to PYTHONPATH, `env` to the handler's environment, `timeout` is in seconds, `memory` in MB (told to
-    the handler, not enforced). The process environment is not inherited: a profile of the user cannot leak in.
-    With `alone` the handler imports from `code` and what Lambda's own runtime brings, and from nothing else here.
-    `record` is given each event with what came of it. With a `debugger` each new process waits for one to attach,
-    and there is no time limit and no second environment.
+    the handler, not enforced). The process environment is not inherited, so that no profile of the user leaks in.
+    An `isolated` handler imports from `code` and from what Lambda's own runtime brings alone.
+    `record` gets each event with its outcome. With a `debugger` each new process waits for one to attach, and there
+    is no time limit and no second environment.
     """
 
     def __init__(
@@ -70,39 +65,33 @@ class LambdaRuntime:
         memory: int = 256,
         concurrency: int = 1,
         *,
-        alone: bool = False,
+        isolated: bool = False,
         record: Callable[[Any, Outcome], None] = lambda _event, _outcome: None,
         debugger: Debugger | None = None,
     ) -> None:
         if debugger is not None:
             # A debugger holds one process at a time, for as long as its user likes.
             timeout, concurrency = TIME_LIMIT_SECONDS, 1
-        self._timeout, self._record = timeout, record
-        self._handler, self._debugger = handler, debugger
+        self._record, self._handler, self._debugger = record, handler, debugger
         self._debugger_port = debugger.port() if debugger else 0
-        self._paths = paths = [str(Path(one).resolve()) for one in code]
-        self._cwd = next((one for one in paths if os.path.isdir(one)), os.getcwd())
+        self._paths = paths = [str(Path(path).resolve()) for path in code]
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-", ignore_cleanup_errors=True)
-        if alone:
-            paths = [*paths, _linked_runtime(Path(self._directory.name) / "runtime")]
+        folder = Path(self._directory.name)
+        if isolated:
+            paths = [*paths, _linked_runtime(folder / "runtime")]
         # Without its site module Python knows of no packages but those on PYTHONPATH.
         debugging = debugger.options(self._debugger_port) if debugger else []
-        self._command = [sys.executable, *(["-S"] if alone else []), *debugging, "-m", "awslambdaric", handler]
-        place = {"TMPDIR": self._directory.name}
-        self._environ = _function_environment(paths, timeout, memory) | place | dict(env or {})
-        self._concurrency = concurrency
-        self._environments: list[ExecutionEnvironment] = []
-        self._idle: queue.LifoQueue[ExecutionEnvironment] = queue.LifoQueue()
-        self._starting: set[ExecutionEnvironment] = set()
-        self._growing = threading.Lock()
-        self._processors = threading.Semaphore(_PROCESSORS)
-        self._closed = False
+        command = [sys.executable, *(["-S"] if isolated else []), *debugging, *_runtime_client(), handler]
+        cwd = next((path for path in paths if os.path.isdir(path)), os.getcwd())
+        environ = _function_environment(handler, paths, timeout, memory)
+        environ |= {"LAMBDA_TASK_ROOT": cwd, "TMPDIR": str(folder), **(env or {})}
+        self._pool = EnvironmentPool(command, folder, environ, cwd, timeout=timeout, concurrency=concurrency)
 
     def __enter__(self) -> LambdaRuntime:
         try:
-            environment = self._added_environment()
-            environment.start()
-            self._idle.put(environment)
+            # A process that waits for a debugger is announced when its first event is there.
+            if self._debugger is None:
+                self._pool.start()
         except BaseException:
             self.close()
             raise
@@ -115,32 +104,20 @@ class LambdaRuntime:
 
     def close(self) -> None:
         """Stop every process that was started; safe to call twice."""
-        self._closed = True
-        for environment in self._environments:
-            environment.close()
+        self._pool.close()
         self._directory.cleanup()
-
-    @property
-    def endpoint(self) -> str:
-        """The Lambda endpoint URL of the first environment (function name `function`), for `cfn test`."""
-        return f"http://127.0.0.1:{self._environments[0].port}"
 
     @property
     def process_ids(self) -> list[int]:
         """The handler processes that run now, one for each environment that was needed."""
-        return [one.process_id for one in self._environments if one.process_id is not None]
+        return self._pool.process_ids
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """The handler's JSON answer; HandlerCrashed, HandlerTimedOut or NotJson when there is none."""
-        with self._turn():
-            environment = self._take()
-            if self._debugger and not environment.serves:
+        """Return the handler's JSON answer. Raises HandlerCrashed, HandlerTimedOut or NotJson when there is none."""
+        with self._pool.environment() as environment:
+            if self._debugger and environment.process_id is None:
                 self._debugger.announce(self._handler, self._debugger_port)
-            try:
-                outcome = self._outcome(environment, json.dumps(event).encode())
-            finally:
-                self._starting.discard(environment)
-                self._idle.put(environment)
+            outcome = self._outcome(environment, json.dumps(event).encode())
         self._record(event, outcome)
         if outcome.failure:
             raise outcome.failure
@@ -152,7 +129,7 @@ class LambdaRuntime:
         began, started = datetime.now(UTC), time.monotonic()
         answer, failure, raised = None, None, None
         try:
-            answer = self._decoded(environment.invoke(payload))
+            answer = self._answer(environment, payload)
         except InvocationFailed as problem:
             failure = problem
         seconds, log = time.monotonic() - started, environment.logged()
@@ -164,55 +141,26 @@ class LambdaRuntime:
         return Outcome(began, seconds, log, answer, failure, raised)
 
     def logs(self) -> str:
-        """All that the handlers and the emulators wrote so far."""
-        return "".join(one.log.read_text(errors="replace") for one in self._environments)
+        """Return all that the handlers have written so far."""
+        return self._pool.logs()
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait for a processor, but not for long."""
-        taken = self._processors.acquire(timeout=_PATIENCE_SECONDS)
+    def _answer(self, environment: ExecutionEnvironment, payload: bytes) -> Any:
         try:
-            yield
-        finally:
-            if taken:
-                self._processors.release()
-
-    def _take(self) -> ExecutionEnvironment:
-        with suppress(queue.Empty):
-            return self._idle.get(timeout=_START_SECONDS if len(self._starting) >= _PROCESSORS else 0)
-        with self._growing:
-            if len(self._environments) < self._concurrency:
-                return self._added_environment()
-        return self._idle.get()
-
-    def _added_environment(self) -> ExecutionEnvironment:
-        """One more, which starts with its first invocation, or with the next when that failed."""
-        directory = Path(self._directory.name) / str(len(self._environments))
-        directory.mkdir()
-        environment = ExecutionEnvironment(self._command, directory, self._environ, self._cwd, self._timeout)
-        self._environments.append(environment)
-        self._starting.add(environment)
-        if self._closed:
-            environment.close()
-        return environment
-
-    def _decoded(self, answer: bytes) -> Any:
+            reply = environment.invoke(Event(payload, _FUNCTION_ARN))
+        except ProcessExited as exited:
+            raise self._crash({"errorType": "Runtime.ExitError", "errorMessage": str(exited)}) from None
         try:
-            decoded = json.loads(answer)
+            answer = json.loads(reply.body)
         except ValueError:
-            if answer.startswith(b"Task timed out"):
-                raise HandlerTimedOut(f"The handler gave no answer within {self._timeout} s.") from None
-            raise NotJson(f"The handler's answer is not JSON ({len(answer)} bytes).") from None
-        if isinstance(decoded, dict) and "errorType" in decoded and "status" not in decoded:
-            raise self._function_error(decoded)
-        return decoded
+            raise NotJson(f"The handler's answer is not JSON ({len(reply.body)} bytes).") from None
+        if not reply.is_error:
+            return answer
+        raise self._crash(answer if isinstance(answer, dict) else {})
 
-    def _function_error(self, error: Mapping[str, Any]) -> InvocationFailed:
-        if error["errorType"] == "Runtime.MarshalError":
+    def _crash(self, error: Mapping[str, Any]) -> InvocationFailed:
+        if error.get("errorType") == "Runtime.MarshalError":
             return NotJson("The handler's answer cannot be written as JSON.")
-        # Lambda writes its own failures as "RequestId: ... Error: ...".
-        said = str(error.get("errorMessage", "")).rpartition(" Error: ")[2]
-        raised = tracebacks.answered({**error, "errorMessage": said}, self._paths)
+        raised = tracebacks.answered(error, self._paths)
         return HandlerCrashed(f"The handler ended with {raised}", raised)
 
 
@@ -233,9 +181,18 @@ def serve_lambda(
     return response(environ, start_response)
 
 
+def _runtime_client() -> list[str]:
+    """Return the arguments of Python that run a function: awslambdaric, which works with its C extension alone."""
+    if all(importlib.util.find_spec(name) for name in ("awslambdaric", "runtime_client")):
+        return ["-m", "awslambdaric"]
+    return [str(Path(python_loop.__file__))]
+
+
 def _linked_runtime(folder: Path) -> str:
-    if not distributions.link(distributions.LAMBDA_RUNTIME, folder):
-        raise RuntimeUnavailable("awslambdaric or boto3 is not installed: pip install -r requirements-dev.txt")
+    # Where awslambdaric is not installed, a loop of our own takes its place.
+    choices = distributions.LAMBDA_RUNTIME, distributions.SDK
+    if not any(distributions.link(packages, folder) for packages in choices):
+        raise RuntimeUnavailable("boto3 is not installed: pip install boto3")
     return str(folder)
 
 
@@ -251,13 +208,17 @@ def _with_local_credentials(event: Any) -> Any:
     return event
 
 
-def _function_environment(paths: Sequence[str], timeout: int, memory: int) -> dict[str, str]:
+def _function_environment(handler: str, paths: Sequence[str], timeout: int, memory: int) -> dict[str, str]:
     return {
+        "_HANDLER": handler,
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPATH": os.pathsep.join(paths),
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME,
+        "AWS_LAMBDA_FUNCTION_NAME": _FUNCTION_NAME,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{_FUNCTION_NAME}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "$LATEST",
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
         # The function's own role; a handler that used it instead of the caller's would show in the calls.

@@ -35,7 +35,7 @@ def answered(error: Mapping[str, Any], folders: Sequence[str]) -> Raised:
 
     `folders` hold the handlers' code.
     """
-    kind, message = str(error["errorType"]), str(error.get("errorMessage", ""))
+    kind, message = str(error.get("errorType", "Error")), str(error.get("errorMessage", ""))
     lines = [line for entry in error.get("stackTrace") or () for line in str(entry).splitlines()]
     last = f"{kind}: {message}" if message else kind
     return Raised(kind, message, _place(lines, folders), "\n".join([_HEADING, *lines, last]) if lines else "")

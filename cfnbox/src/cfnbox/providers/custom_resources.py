@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cfnbox.core.errors import Refused
 from cfnbox.core.type_definition import TypeDefinition
 from cfnbox.providers.names import generated_name
-from cfnbox.providers.protocol import Resource, ResourceFailed, no_notice
+from cfnbox.providers.protocol import Resource, ResourceFailed
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
@@ -83,7 +83,7 @@ class CustomResources:
     it is deleted.
     """
 
-    notice = staticmethod(no_notice)
+    notice: str | None = None
 
     def __init__(self, clients: ServiceClients, callbacks: Callbacks) -> None:
         self._clients, self._callbacks = clients, callbacks

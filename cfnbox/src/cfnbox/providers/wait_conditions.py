@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
 from cfnbox.providers.names import generated_name
-from cfnbox.providers.protocol import Owner, Resource, ResourceFailed, no_notice
+from cfnbox.providers.protocol import Owner, Resource, ResourceFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ class WaitConditions:
     `on_signal` is told of each signal that a wait condition received, with the words of the stack event.
     """
 
-    notice = staticmethod(no_notice)
+    notice: str | None = None
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ class Runtime(Protocol):
     """Runs one handler; cfnbox.handlers.runtime.LambdaRuntime does."""
 
     def invoke(self, event: Json) -> Any:
-        """The handler's JSON answer; starts what it needs. Raises InvocationFailed."""
+        """Return the handler's JSON answer. Starts the processes that it needs. Raises InvocationFailed."""
 
     def close(self) -> None:
         """End every process; safe to call twice."""
@@ -29,108 +29,108 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True)
 class Code:
-    """What a version is at this moment: its schema and its handlers. `digest` changes with every byte of them.
+    """A version at this moment: its schema and its handlers. `digest` changes with every byte of them.
 
-    Handlers that are `alone` see what `paths` hold and what Lambda brings, and nothing of this environment.
+    `isolated` handlers see what `paths` hold and what Lambda brings, and nothing of this environment.
     """
 
     definition: TypeDefinition
     handler: str
     paths: tuple[Path, ...]
     digest: str
-    alone: bool = False
+    isolated: bool = False
 
 
 class Source(Protocol):
-    """Where a version comes from: a package, which never changes, or a project's folder, which somebody works in."""
+    """Where a version comes from: a package, which never changes, or a project's folder, which its author edits."""
 
     @property
     def definition(self) -> TypeDefinition:
-        """The schema, the last usable one where somebody is in the middle of a change."""
+        """The schema; the last valid schema while its author is in the middle of a change."""
 
     def code(self) -> Code:
-        """The code to run now. Raises LocalFailure, whose text says what is wrong with it."""
+        """Return the code to run now. Raises LocalFailure, whose text says what is wrong with it."""
 
     def superseded(self, version_id: str, by: str) -> None:
-        """Tell whoever works in it that another version serves in place of this one."""
+        """Tell the author that version `by` serves in place of this one."""
 
     def close(self) -> None:
-        """Remove what was made for it; safe to call twice."""
+        """Remove the files that were made for it; safe to call twice."""
 
 
 Start = Callable[[Code, str], Runtime]
 
 
-class Functions:
+class HandlerPool:
     """Invokes a source's handlers. Runtimes start when they are needed, and end when their code has changed."""
 
     def __init__(self, source: Source, start: Start) -> None:
         self.source, self._start = source, start
-        self._used: dict[str, _Used] = {}
-        self._changing = threading.Lock()
+        self._runtimes: dict[str, _PooledRuntime] = {}
+        self._lock = threading.Lock()
         self._closed = False
 
     def in_region(self, region: str) -> Callable[[Json], Any]:
-        """What takes an event to the handlers there."""
+        """Return the function that takes an event to the handlers in a region."""
         return partial(self._invoke, region)
 
     def runtime(self, region: str) -> Runtime:
-        """The runtime there as it is now, started before it is needed."""
-        used = self._begun(region)
-        used.end()
-        return used.runtime
+        """Return the runtime of a region, and start it before it is needed."""
+        pooled = self._acquire(region)
+        pooled.end()
+        return pooled.runtime
 
     def _invoke(self, region: str, event: Json) -> Any:
-        used = self._begun(region)
+        pooled = self._acquire(region)
         try:
-            return used.runtime.invoke(event)
+            return pooled.runtime.invoke(event)
         finally:
-            used.end()
+            pooled.end()
 
-    def _begun(self, region: str) -> _Used:
+    def _acquire(self, region: str) -> _PooledRuntime:
         code = self.source.code()
-        with self._changing:
+        with self._lock:
             if self._closed:
                 raise LocalFailure(f"The handlers of {code.definition.type_name} have been stopped.")
-            used = self._used.get(region)
-            if used is None or used.digest != code.digest:
-                if used is not None:
-                    used.retire()
-                used = self._used[region] = _Used(code.digest, self._start(code, region))
-            used.begin()
-            return used
+            pooled = self._runtimes.get(region)
+            if pooled is None or pooled.digest != code.digest:
+                if pooled is not None:
+                    pooled.retire()
+                pooled = self._runtimes[region] = _PooledRuntime(code.digest, self._start(code, region))
+            pooled.begin()
+            return pooled
 
-    def rest(self) -> None:
-        """End the runtimes once nothing runs in them; the next invocation starts new ones."""
-        with self._changing:
-            for used in self._used.values():
-                used.retire()
-            self._used.clear()
+    def retire(self) -> None:
+        """Close each runtime once nothing runs in it. The next invocation starts new ones."""
+        with self._lock:
+            for pooled in self._runtimes.values():
+                pooled.retire()
+            self._runtimes.clear()
 
     def close(self) -> None:
-        """End every runtime at once, and give up the source."""
-        with self._changing:
+        """Close every runtime at once, and the source."""
+        with self._lock:
             self._closed = True
-            for used in self._used.values():
-                used.runtime.close()
-            self._used.clear()
+            for pooled in self._runtimes.values():
+                pooled.runtime.close()
+            self._runtimes.clear()
         self.source.close()
 
 
-class _Used:
-    """A runtime, and how many invocations are under way in it."""
+class _PooledRuntime:
+    """A runtime with the number of its running invocations."""
 
     def __init__(self, digest: str, runtime: Runtime) -> None:
         self.digest, self.runtime = digest, runtime
         self._running, self._retired = 0, False
-        self._changing = threading.Lock()
+        self._lock = threading.Lock()
 
     def begin(self) -> None:
-        with self._changing:
+        with self._lock:
             self._running += 1
 
     def end(self) -> None:
-        with self._changing:
+        with self._lock:
             self._running -= 1
             over = self._retired and not self._running
         if over:
@@ -138,7 +138,7 @@ class _Used:
 
     def retire(self) -> None:
         """Close the runtime as soon as nothing runs in it."""
-        with self._changing:
+        with self._lock:
             self._retired = True
             over = not self._running
         if over:

@@ -183,8 +183,8 @@ class Registry:
             former = registered.default_version
             registered.default = version.version_id
             if former is not version:
-                former.functions.rest()
-                former.functions.source.superseded(former.version_id, version.version_id)
+                former.handlers.retire()
+                former.handlers.source.superseded(former.version_id, version.version_id)
 
     def deregister(self, place: Place, request: Json) -> None:
         """DeregisterType: a version that is not the default one, or a whole type that has no other."""
@@ -208,7 +208,7 @@ class Registry:
                     f"{name} has other versions in use: deregister each of them first ({others}).",
                 )
             version.live = False
-            version.functions.rest()
+            version.handlers.retire()
 
     def _registered(self, place: Place, name: str) -> RegisteredType:
         found = self._types.of(place).get(name)

@@ -47,7 +47,7 @@ class Package:
             self.close()
             raise
         digest = hashlib.sha256(content).hexdigest()
-        self._code = Code(self.definition, handler, (folder / "function",), digest, alone=True)
+        self._code = Code(self.definition, handler, (folder / "function",), digest, isolated=True)
 
     def code(self) -> Code:
         """The package's code."""

@@ -222,7 +222,7 @@ class Project:
         digest = hashlib.sha256(repr(contents).encode()).hexdigest()
         name = self._type_name or definition.type_name
         named = TypeDefinition.from_schema({**definition.schema, "typeName": name})
-        return Code(named, found.handler, paths, digest, alone=found.requirements is not None)
+        return Code(named, found.handler, paths, digest, isolated=found.requirements is not None)
 
     def _packages(self, requirements: Path, cache: Path) -> Path:
         self._links += 1

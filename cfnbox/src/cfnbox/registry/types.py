@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.providers.registry_handlers import RegistryType
-from cfnbox.registry.functions import Functions
+from cfnbox.registry.functions import HandlerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,7 @@ class Version:
 
     version_id: str
     arn: str
-    functions: Functions
+    handlers: HandlerPool
     settings: Json
     created: datetime = field(default_factory=now)
     live: bool = True
@@ -47,7 +47,7 @@ class Version:
     @property
     def definition(self) -> TypeDefinition:
         """The schema of the version."""
-        return self.functions.source.definition
+        return self.handlers.source.definition
 
 
 @dataclass
@@ -88,9 +88,7 @@ class RegisteredType:
         """A version, as resource operations use it."""
         configuration = self.configurations.get("default")
         value = configuration.value if configuration else None
-        return RegistryType(
-            lambda: version.definition, version.functions.in_region(region), value, version.version_id
-        )
+        return RegistryType(lambda: version.definition, version.handlers.in_region(region), value, version.version_id)
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ class Types:
 
     def __init__(self, start: Start, sources: Iterable[Source] = ()) -> None:
         self._start = start
-        self._functions: list[Functions] = []
+        self._pools: list[HandlerPool] = []
         self._started = {one.definition.type_name: self._made(one) for one in sources}
         self._types: dict[Place, dict[str, RegisteredType]] = {}
         self.changing = threading.RLock()
@@ -126,7 +124,7 @@ class Types:
         """The names of the types that the cloud was started with."""
         return frozenset(self._started)
 
-    def functions_of(self, type_name: str) -> Functions:
+    def functions_of(self, type_name: str) -> HandlerPool:
         """The handlers of a type that the cloud was started with."""
         return self._started[type_name]
 
@@ -140,8 +138,8 @@ class Types:
         """The types of a place by name, also those that were deregistered. Hold `changing` while using them."""
         if place not in self._types:
             self._types[place] = {}
-            for name, functions in self._started.items():
-                self._add(place, name, functions, {})
+            for name, handlers in self._started.items():
+                self._add(place, name, handlers, {})
         return self._types[place]
 
     def add(self, place: Place, source: Source, settings: Json) -> Version:
@@ -149,23 +147,23 @@ class Types:
         with self.changing:
             return self._add(place, source.definition.type_name, self._made(source), settings)
 
-    def _add(self, place: Place, name: str, functions: Functions, settings: Json) -> Version:
+    def _add(self, place: Place, name: str, handlers: HandlerPool, settings: Json) -> Version:
         registered = self.of(place).setdefault(name, RegisteredType(name, type_arn(place, name)))
         version_id = f"{len(registered.versions) + 1:08}"
-        version = Version(version_id, f"{registered.arn}/{version_id}", functions, settings)
+        version = Version(version_id, f"{registered.arn}/{version_id}", handlers, settings)
         if not registered.live:
             registered.default = version_id
         registered.versions[version_id] = version
         return version
 
-    def _made(self, source: Source) -> Functions:
-        self._functions.append(Functions(source, self._start))
-        return self._functions[-1]
+    def _made(self, source: Source) -> HandlerPool:
+        self._pools.append(HandlerPool(source, self._start))
+        return self._pools[-1]
 
     def close(self) -> None:
         """End every runtime, and remove what was unpacked."""
         with self.changing:
-            for functions in self._functions:
-                functions.close()
-            self._functions.clear()
+            for handlers in self._pools:
+                handlers.close()
+            self._pools.clear()
             self._types.clear()

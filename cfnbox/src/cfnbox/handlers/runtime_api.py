@@ -1,0 +1,238 @@
+"""Lambda's Runtime API for one process of a runtime (Lambda guide, "Using the Lambda runtime API").
+
+The thread that invokes the function serves the API while it waits. No other thread stands between it and the runtime.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import h11
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATH = "/2018-06-01/runtime"
+_NEXT, _INIT_ERROR = f"{_PATH}/invocation/next", f"{_PATH}/init/error"
+_BYTES = 1 << 18
+# The runtime takes a short answer at once. A time limit of 0 would not wait at all.
+_SECONDS, _LEAST_SECONDS = 10.0, 0.001
+_JSON = "application/json"
+_ACCEPTED = b'{"status":"OK"}'
+
+
+class RuntimeEnded(Exception):
+    """The process of the runtime ended without an answer."""
+
+
+class DeadlinePassed(Exception):
+    """The runtime gave no answer before the deadline."""
+
+
+class InitFailed(Exception):
+    """The runtime could not load the function; `error` is the JSON that it sent to init/error."""
+
+    def __init__(self, error: bytes) -> None:
+        super().__init__("The runtime could not load the function.")
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event on its way to a runtime; `headers` are more headers of invocation/next."""
+
+    payload: bytes
+    function_arn: str
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a runtime sent to invocation/ID/response, or to invocation/ID/error."""
+
+    body: bytes
+    is_error: bool
+
+
+class RuntimeApi:
+    """The API on a loopback port of its own. Use it from one thread at a time; `notify_ended` is for any thread."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ended, self._notifier = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._ended, selectors.EVENT_READ)
+        self._connections: dict[socket.socket, _Connection] = {}
+        self._polling: _Connection | None = None
+        # AWS_LAMBDA_RUNTIME_API of the process.
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def notify_ended(self) -> None:
+        """Tell the thread that waits for the runtime that its process has ended."""
+        with suppress(OSError):
+            self._notifier.send(b"x")
+
+    def close(self) -> None:
+        """Close the port and every connection."""
+        self._selector.close()
+        for one in (self._listener, self._ended, self._notifier, *self._connections):
+            one.close()
+
+    def is_connected(self) -> bool:
+        """Return False when the runtime polled and has closed its connection since."""
+        return self._polling is None or self._polling.is_open()
+
+    def wait_until_polled(self, deadline: float) -> None:
+        """Wait until the runtime asks for an event. Raises InitFailed, RuntimeEnded, DeadlinePassed."""
+        while self._polling is None:
+            request = self._next_request(deadline)
+            if request.target == _NEXT:
+                self._polling = request.connection
+            elif request.target == _INIT_ERROR:
+                request.accept()
+                raise InitFailed(request.body)
+            else:
+                request.refuse()
+
+    def invoke(self, event: Event, deadline: float) -> Reply:
+        """Hand over an event, and wait for what the runtime makes of it. Raises RuntimeEnded, DeadlinePassed.
+
+        Call `wait_until_polled` before. `deadline` is a value of time.monotonic().
+        """
+        connection, self._polling = self._polling, None
+        if connection is None:
+            raise RuntimeEnded
+        seconds = deadline - time.monotonic()
+        headers = (
+            ("Content-Type", _JSON),
+            ("Lambda-Runtime-Aws-Request-Id", event.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(int((time.time() + seconds) * 1000))),
+            ("Lambda-Runtime-Invoked-Function-Arn", event.function_arn),
+            *event.headers,
+        )
+        connection.answer(200, event.payload, headers, seconds)
+        target = f"{_PATH}/invocation/{event.request_id}"
+        while True:
+            request = self._next_request(deadline)
+            if request.target in (f"{target}/response", f"{target}/error"):
+                request.accept()
+                return Reply(request.body, is_error=request.target.endswith("/error"))
+            if request.target == _INIT_ERROR:
+                # A runtime may load the function late.
+                request.accept()
+                return Reply(request.body, is_error=True)
+            request.refuse()
+
+    def _next_request(self, deadline: float) -> _Request:
+        while True:
+            for connection in list(self._connections.values()):
+                if request := connection.request():
+                    return request
+            ready = [key.fileobj for key, _ in self._selector.select(max(0.0, deadline - time.monotonic()))]
+            if not ready:
+                raise DeadlinePassed
+            if ready == [self._ended]:
+                # Nothing that the process sent before its end is left.
+                raise RuntimeEnded
+            for one in ready:
+                if one is self._listener:
+                    self._accept()
+                elif isinstance(one, socket.socket) and one in self._connections:
+                    self._receive(one)
+
+    def _accept(self) -> None:
+        accepted, _ = self._listener.accept()
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connections[accepted] = _Connection(accepted)
+        self._selector.register(accepted, selectors.EVENT_READ)
+
+    def _receive(self, one: socket.socket) -> None:
+        if not self._connections[one].receive():
+            del self._connections[one]
+            self._selector.unregister(one)
+            one.close()
+
+
+class _Connection:
+    """One connection of a runtime, which sends one request after the other."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._http = h11.Connection(h11.SERVER)
+        self._target, self._body = "", bytearray()
+
+    def receive(self) -> bool:
+        """Take what has arrived; False at the end of the connection."""
+        with suppress(OSError):
+            if data := self._socket.recv(_BYTES):
+                self._http.receive_data(data)
+                return True
+        return False
+
+    def is_open(self) -> bool:
+        """Return whether the other side has not closed it."""
+        self._socket.setblocking(False)
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self._socket.setblocking(True)
+
+    def request(self) -> _Request | None:
+        """Return the next request, once all of it has arrived."""
+        with suppress(h11.RemoteProtocolError, OSError):
+            for event in self._events():
+                if isinstance(event, h11.Request):
+                    self._target, self._body = event.target.decode(), bytearray()
+                elif isinstance(event, h11.Data):
+                    self._body += event.data
+                elif isinstance(event, h11.EndOfMessage):
+                    return _Request(self, self._target, bytes(self._body))
+        return None
+
+    def _events(self) -> Iterator[h11.Event]:
+        while isinstance(event := self._http.next_event(), h11.Request | h11.Data | h11.EndOfMessage):
+            yield event
+        if self._http.they_are_waiting_for_100_continue:
+            self._send(h11.InformationalResponse(status_code=100, headers=[]))
+
+    def answer(
+        self, status: int, body: bytes, headers: tuple[tuple[str, str], ...], seconds: float = _SECONDS
+    ) -> None:
+        """Answer the last request, in one packet. A process that is stopped does not take it."""
+        self._socket.settimeout(max(seconds, _LEAST_SECONDS))
+        response = h11.Response(status_code=status, headers=[*headers, ("Content-Length", str(len(body)))])
+        with suppress(OSError, h11.LocalProtocolError):
+            self._send(response, h11.Data(body), h11.EndOfMessage())
+            if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+                self._http.start_next_cycle()
+        self._socket.settimeout(None)
+
+    def _send(self, *events: h11.Event) -> None:
+        self._socket.sendall(b"".join(self._http.send(event) or b"" for event in events))
+
+
+@dataclass(frozen=True)
+class _Request:
+    connection: _Connection
+    target: str
+    body: bytes
+
+    def accept(self) -> None:
+        self.connection.answer(202, _ACCEPTED, (("Content-Type", _JSON),))
+
+    def refuse(self) -> None:
+        body = {"errorMessage": f"{self.target} is not expected now", "errorType": "InvalidStateTransition"}
+        self.connection.answer(403, json.dumps(body).encode(), (("Content-Type", _JSON),))
