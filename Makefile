@@ -2,13 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-VERSION := -c 'import platform; print(platform.python_version())'
 # Before PATH changes: the Python that makes an environment must not be that environment's.
 INTERPRETER := $(shell command -v $(PYTHON))
-ASKED := $(if $(filter-out file,$(origin PYTHON)),$(shell $(PYTHON) $(VERSION) 2>/dev/null))
 $(if $(INTERPRETER),,$(error $(PYTHON) is not here: give one that is, PYTHON=python3.12))
-FOUND := $(shell $(BIN)/python $(VERSION) 2>/dev/null)
-UV := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Images set it. Tests start hundreds of processes, and each would compile the same files again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,27 +14,9 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.complete ## Set up the virtual environment, once
-
-# An environment whose Python is gone, or is not the one that was asked for, is made anew.
-ifneq ($(wildcard $(VENV)/.complete),)
-ifeq ($(FOUND),)
-OTHER := made anew, because its Python is gone
-else ifneq ($(filter-out $(FOUND),$(ASKED)),)
-OTHER := made anew, because it has Python $(FOUND) and $(PYTHON) is Python $(ASKED)
-endif
-endif
-
-# uv is the installer: it reads the same pinned requirements as pip, with hashes, in a tenth of the time.
-$(VENV)/.complete: requirements-dev.txt cfnbox/pyproject.toml $(if $(OTHER),other-python)
-	@$(or $(INTERPRETER),false) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-		{ echo "Python 3.11, 3.12 or 3.13 is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@echo "Setting up $(VENV)$(if $(OTHER),: it is $(OTHER)) ..."
-	@$(INTERPRETER) -m venv $(if $(OTHER),--clear) $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
-	@$(BIN)/uv pip sync --quiet --system-certs --require-hashes --compile-bytecode --python $(BIN)/python requirements-dev.txt
-	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable ./cfnbox
-	@touch $@
+# tools/environment.py says what it does and why. An environment that is complete takes it a tenth of a second.
+setup: ## Set up the virtual environment, once
+	@$(INTERPRETER) tools/environment.py $(if $(filter-out file,$(origin PYTHON)),--exact-python) $(VENV)
 
 # Another order each time: a test that counts on another one is found out, and SEED=N has the order of a failure again.
 SEED := $(or $(SEED),$(shell date +%N))
@@ -120,5 +98,5 @@ audit: setup ## Look for known vulnerabilities in what is locked (needs the netw
 			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done
 
-.PHONY: help setup other-python test test-all lint fault-matrix demo demo-svg generate editor-schema package test-package sam-local \
+.PHONY: help setup test test-all lint fault-matrix demo demo-svg generate editor-schema package test-package sam-local \
 	bench fuzz soak endings acceptance lock audit
