@@ -10,6 +10,8 @@ ONCE = (
     ("cfnbox up, a function has run", "SIGTERM"),
     ("cfnbox up, a handler hangs", "SIGHUP"),
     ("cfnbox up, a handler hangs", "SIGINT and SIGTERM"),
+    ("cfnbox up, a function has run", "SIGKILL"),
+    ("cfnbox up, a handler hangs", "SIGKILL"),
     ("cfnbox sagemaker", "SIGTERM"),
     ("make demo", "SIGINT and SIGTERM"),
     ("make sam-local", "SIGHUP"),

@@ -24,7 +24,6 @@ from rich.console import Console
 from werkzeug.serving import make_server
 
 from cfnbox.cli.shutdown import Ending, run
-from cfnbox.core.processes import interrupt_children
 from cfnbox.sagemaker.server import LocalSageMaker, create_app
 from tools.function_package import lambda_python
 
@@ -46,7 +45,7 @@ def main(ending: Ending) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.sam_local", description=__doc__)
     _, for_sam = parser.parse_known_args()
     # It removes its container then.
-    ending.first = partial(interrupt_children, _SAM_ENDS_SECONDS)
+    ending.first = partial(ending.children.interrupt, _SAM_ENDS_SECONDS)
     try:
         engine = docker.from_env()
         engine.ping()

@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.type_definition import TypeDefinition
-from cfnbox.providers.protocol import Progress, Request, Resource, ResourceFailed
+from cfnbox.providers.protocol import Progress, Request, Resource, ResourceFailed, no_notice
 
 if TYPE_CHECKING:
     import threading
@@ -47,7 +47,7 @@ SCHEMA: Json = {
 class Shelf:
     """Books by account and region. `gate`, when set, holds up every change until it opens."""
 
-    notice: str | None = None
+    notice = staticmethod(no_notice)
     page = 2
 
     def __init__(self, **schema: Any) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from cfnbox.core.type_definition import TypeDefinition
-from cfnbox.providers.protocol import Progress, Request, Resource, ResourceFailed
+from cfnbox.providers.protocol import Progress, Request, Resource, ResourceFailed, no_notice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ class Orders:
 class StoreProvider:
     """Serves Acme::Store::* and AWS::Store::*. `things` are the resources that exist, by identifier."""
 
-    notice: str | None = None
+    notice = staticmethod(no_notice)
 
     def __init__(self) -> None:
         self.things: dict[str, Json] = {}

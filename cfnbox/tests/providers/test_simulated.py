@@ -39,7 +39,8 @@ def create(provider: SimulatedProvider, type_name: str, properties: dict[str, An
 
 
 def test_it_says_that_it_simulates(provider: SimulatedProvider) -> None:
-    assert provider.notice == "simulated: no such service in cfnbox"
+    definition = definition_of(provider, "AWS::Route53::HostedZone")
+    assert provider.notice(definition, {}) == "simulated: no such service in cfnbox"
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def _shown(operation: stack_client.Operation) -> int:
         return 1
     if not status.startswith("DELETE"):
         output.print_outputs(operation.describe())
-        output.print_simulated(operation.own)
+        output.print_notices(operation.own)
     return 0
 
 

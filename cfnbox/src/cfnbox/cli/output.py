@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from cfnbox.handlers.invocations import PROPERTIES
+from cfnbox.providers.protocol import NOT_APPLIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -105,15 +106,25 @@ def print_outputs(stack: Mapping[str, Any]) -> None:
         print_rows(("Output", "Value"), ((one["OutputKey"], one["OutputValue"]) for one in outputs))
 
 
-def print_simulated(events: Iterable[Mapping[str, Any]]) -> None:
-    """Which resources are only simulated, since nothing on this machine is behind them."""
-    names = {
-        one["LogicalResourceId"]: None
-        for one in events
-        if one.get("ResourceStatusReason", "").startswith("simulated")
-    }
-    if names:
-        err.print(f"[yellow]Simulated, because cfnbox has no such service: {', '.join(names)}.[/] --strict refuses.")
+def print_notices(events: Iterable[Mapping[str, Any]]) -> None:
+    """Print which resources are only simulated, and which properties of others are not applied here."""
+    reasons = {one["LogicalResourceId"]: one.get("ResourceStatusReason", "") for one in _with_notices(events)}
+    simulated = [name for name, reason in reasons.items() if reason.startswith("simulated")]
+    if simulated:
+        names = ", ".join(simulated)
+        err.print(f"[yellow]Simulated, because cfnbox has no such service: {names}.[/] --strict refuses.")
+    not_applied = [
+        f"{name} ({reason[len(NOT_APPLIED) :]})" for name, reason in reasons.items() if name not in simulated
+    ]
+    if not_applied:
+        names = ", ".join(not_applied)
+        err.print(
+            f"[yellow]Not applied here, because the local service does not keep it: {names}.[/] --strict refuses."
+        )
+
+
+def _with_notices(events: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    return (one for one in events if one.get("ResourceStatusReason", "").startswith(("simulated", NOT_APPLIED)))
 
 
 def print_failures(events: Iterable[Mapping[str, Any]]) -> None:

@@ -1,34 +1,31 @@
 """How a command ends: at once after a signal, and with every process and temporary file that it started.
 
-What a command works with is on this machine and in this process, so that nothing is worth closing in order: processes
-are killed, files removed, and the rest ends with the process. A signal may be taken by any thread, and a main thread
-that waits in a system call does not hear of it then. So a thread of its own reads the signals (signal.set_wakeup_fd).
+All that a command works with is on this machine and in this process, so nothing has to be closed in order: processes
+are killed, files are removed, and the rest ends with the process (cfnbox.core.processes). Any thread may receive a
+signal, and a main thread that waits in a system call does not handle it then. So a thread of its own reads the
+signals (signal.set_wakeup_fd).
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
-import stat
 import sys
 import tempfile
 import threading
 import traceback
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from cfnbox.core import processes
+from cfnbox.core.processes import ChildProcesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = "\x1b[?25h"
-# Another thread than the main one may make a file while they are removed.
-_REMOVALS = 3
 
 
 class Ending:
@@ -36,7 +33,7 @@ class Ending:
 
     `status` is what it exits with after a signal, by default as shells have it: 128 and the signal's number. `first`
     is done after a signal before any process is killed, when the main thread has halted. `unfinished` says which
-    folders go with the process, besides that of its temporary files.
+    folders go with the process, besides that of its temporary files. `children` are the processes that it starts.
     """
 
     def __init__(self) -> None:
@@ -46,14 +43,14 @@ class Ending:
         self._once, self._finishes = threading.Lock(), False
         self._receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
-        self._directory = tempfile.mkdtemp(prefix="cfnbox-")
+        self.children = ChildProcesses()
 
     def prepare(self) -> None:
-        """Take over signals, orphans and the place of temporary files, those of ministack included."""
-        tempfile.tempdir = self._directory
-        own = {name: os.path.join(self._directory, name.lower()) for name in ("STATE_DIR", "S3_DATA_DIR")}
-        os.environ.update(TMPDIR=self._directory, **own)
-        processes.adopt_orphans()
+        """Take over signals and the place of temporary files, those of ministack included."""
+        environment = self.children.environment
+        folder = tempfile.tempdir = environment["TMPDIR"]
+        own = {name: os.path.join(folder, name.lower()) for name in ("STATE_DIR", "S3_DATA_DIR")}
+        os.environ.update({**environment, **own})
         signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
             # nohup lets a command outlive its terminal.
@@ -62,9 +59,9 @@ class Ending:
         threading.Thread(target=self._watch, name="signals", daemon=True).start()
 
     def _halt(self, _number: int, _frame: object) -> None:
-        """Let the main thread make nothing more, while what it has made is removed."""
+        """Stop the main thread, so that it starts nothing during the cleanup."""
         if not self._finishes:
-            processes.halt()
+            wait_for_signal()
 
     def _watch(self) -> None:
         number = self._receiver.recv(1)[0]
@@ -84,19 +81,7 @@ class Ending:
         self._end(status)
 
     def _end(self, status: int) -> NoReturn:
-        processes.kill_all_started()
-        for _ in range(_REMOVALS):
-            for folder in (Path(self._directory), *self.unfinished()):
-                _remove(folder)
-        os._exit(status)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, with folders in it that nobody may write to."""
-    for path, _, _ in os.walk(folder):
-        with suppress(OSError):
-            os.chmod(path, stat.S_IRWXU)
-    shutil.rmtree(folder, ignore_errors=True)
+        self.children.exit(status, self.unfinished())
 
 
 def _fall_silent() -> None:
@@ -127,4 +112,4 @@ def run(command: Callable[[Ending], int]) -> NoReturn:
 
 def wait_for_signal() -> None:
     """Wait until a signal ends the process."""
-    processes.halt()
+    threading.Event().wait()

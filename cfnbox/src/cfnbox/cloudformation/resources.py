@@ -126,7 +126,7 @@ class ResourceOperations:
         """Create what the stack does not have; what an earlier operation left unfinished is cleaned up later."""
         if had is not None and had.exists is not None:
             self._leave(had, retained=False)
-        started = replace(wanted, status="CREATE_IN_PROGRESS", reason=served.provider.notice or "")
+        started = replace(wanted, status="CREATE_IN_PROGRESS", reason=served.notice(wanted.properties))
         self._stacks.put(self._stack, started, sent=wanted.properties)
         self._make(served, wanted, "CREATE")
 
@@ -181,7 +181,7 @@ class ResourceOperations:
     def _change(
         self, served: Served, had: StackResource, wanted: StackResource, step: str, *, conditional: bool
     ) -> None:
-        reason = _REPLACING if step == "replace" else (served.provider.notice or "")
+        reason = _REPLACING if step == "replace" else served.notice(wanted.properties)
         working = replace(had, status="UPDATE_IN_PROGRESS", reason=reason)
         self._stacks.put(self._stack, working, sent=wanted.properties)
         if step == "update":

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cfnbox.core.errors import Refused
 from cfnbox.core.type_definition import TypeDefinition
 from cfnbox.providers.names import generated_name
-from cfnbox.providers.protocol import Resource, ResourceFailed
+from cfnbox.providers.protocol import Resource, ResourceFailed, no_notice
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
@@ -83,7 +83,7 @@ class CustomResources:
     it is deleted.
     """
 
-    notice: str | None = None
+    notice = staticmethod(no_notice)
 
     def __init__(self, clients: ServiceClients, callbacks: Callbacks) -> None:
         self._clients, self._callbacks = clients, callbacks

@@ -11,7 +11,7 @@ from cfnbox.providers import iam_documents, inline_code
 from cfnbox.providers.failures import already_exists, handler_failure, not_found
 from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Emulated, MinistackFailed
 from cfnbox.providers.properties import coerced
-from cfnbox.providers.protocol import Resource, ResourceFailed
+from cfnbox.providers.protocol import Resource, ResourceFailed, no_notice
 from cfnbox.providers.tags import merged, tag_list, tag_map
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class MinistackProvider:
     which is there until it is deleted.
     """
 
-    notice: str | None = None
+    notice = staticmethod(no_notice)
 
     def __init__(
         self, ministack: Ministack, published: PublishedTypes, clients: ServiceClients | None = None

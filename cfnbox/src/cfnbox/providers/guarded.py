@@ -21,10 +21,9 @@ class Guarded:
 
     provider: Provider
 
-    @property
-    def notice(self) -> str | None:
-        """What the provider says of its resources."""
-        return self.provider.notice
+    def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
+        """Return what the provider says of a resource."""
+        return self.provider.notice(definition, properties)
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """What the provider says."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
 from cfnbox.core.type_definition import TypeDefinition
-from cfnbox.providers.protocol import Progress, Request, Resource, ResourceFailed
+from cfnbox.providers.protocol import Progress, Request, Resource, ResourceFailed, no_notice
 from cfnbox.providers.tags import merged, tag_list
 from cfnbox.template.parameters import as_text
 
@@ -54,7 +54,7 @@ class NestedStacks:
     parent brings the child back to it.
     """
 
-    notice: str | None = None
+    notice = staticmethod(no_notice)
 
     def __init__(self, call: Call) -> None:
         self._call_operation = call

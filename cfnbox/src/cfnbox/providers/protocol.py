@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
 
 
+# How the notice of a resource begins whose service here does not keep all of its properties; their names follow.
+NOT_APPLIED = "not applied here: "
+
+
 @dataclass(frozen=True)
 class Owner:
     """The stack that a resource belongs to; Cloud Control has none."""
@@ -85,9 +89,8 @@ class Provider(Protocol):
     All raise ResourceFailed. `previous` and `desired` are the properties of the template, functions resolved.
     """
 
-    @property
-    def notice(self) -> str | None:
-        """What events say of resources that are not as at AWS, such as "simulated: ..."; None for the others."""
+    def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
+        """Return what events say of a resource that is not as in AWS, such as "simulated: ..."; None for others."""
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """The type as this provider serves it there, or None when it does not."""
@@ -120,12 +123,21 @@ class Provider(Protocol):
         """A page of the resource models there, identifiers at least, and the token of the next page."""
 
 
+def no_notice(_definition: TypeDefinition, _properties: Json) -> str | None:
+    """Return None: the resources of a provider are as in AWS."""
+    return None
+
+
 @dataclass(frozen=True)
 class Served:
     """A type and the provider that serves it."""
 
     provider: Provider
     definition: TypeDefinition
+
+    def notice(self, properties: Json) -> str:
+        """Return what the events of a resource with these properties say beside its status, or nothing."""
+        return self.provider.notice(self.definition, properties) or ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from cfnbox.core.paths import Json, put_at, value_at
 from cfnbox.handlers.events import Action, Invoke, follow, production_event
 from cfnbox.handlers.execution_environment import HandlerCrashed
 from cfnbox.providers.failures import handler_failure
-from cfnbox.providers.protocol import Resource, ResourceFailed
+from cfnbox.providers.protocol import Resource, ResourceFailed, no_notice
 
 if TYPE_CHECKING:
     from cfnbox.core.place import Place
@@ -73,7 +73,7 @@ class HandlersProvider:
     token and where, "" when it did not. With `patient` an operation has no time limit.
     """
 
-    notice: str | None = None
+    notice = staticmethod(no_notice)
 
     def __init__(
         self,

@@ -30,12 +30,14 @@ _REF = {"AWS::EC2::EIP": "PublicIp"}
 class SimulatedProvider:
     """Serves every type that AWS publishes: it keeps what it was given, and generates what a service would."""
 
-    notice: str | None = "simulated: no such service in cfnbox"
-
     def __init__(self, published: PublishedTypes) -> None:
         self._published = published
         self._kept: dict[tuple[Place, str], dict[str, Resource]] = {}
         self._lock = threading.Lock()
+
+    def notice(self, _definition: TypeDefinition, _properties: Json) -> str | None:
+        """Return that nothing is behind the resource."""
+        return "simulated: no such service in cfnbox"
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """The published schema, or None for a type that AWS does not publish."""

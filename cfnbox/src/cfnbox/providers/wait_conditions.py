@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
 from cfnbox.providers.names import generated_name
-from cfnbox.providers.protocol import Owner, Resource, ResourceFailed
+from cfnbox.providers.protocol import Owner, Resource, ResourceFailed, no_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ class WaitConditions:
     `on_signal` is told of each signal that a wait condition received, with the words of the stack event.
     """
 
-    notice: str | None = None
+    notice = staticmethod(no_notice)
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
-from cfnbox.providers.protocol import Resource, ResourceFailed
+from cfnbox.providers.protocol import Resource, ResourceFailed, no_notice
 from cfnbox.registry.operations import Registry, named_in
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SETTINGS = ("TypeName", "ExecutionRoleArn", "LoggingConfig")
 class RegistryProvider:
     """Makes versions and default versions through the registry's own operations."""
 
-    notice: str | None = None
+    notice = staticmethod(no_notice)
 
     def __init__(self, registry: Registry, published: PublishedTypes) -> None:
         self._registry, self._published = registry, published

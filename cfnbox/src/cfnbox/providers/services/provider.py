@@ -10,7 +10,7 @@ from cfnbox.core.paths import has
 from cfnbox.providers.failures import already_exists, not_found
 from cfnbox.providers.names import random_name
 from cfnbox.providers.properties import coerced
-from cfnbox.providers.protocol import Resource, ResourceFailed
+from cfnbox.providers.protocol import Resource, ResourceFailed, no_notice
 from cfnbox.providers.services.calls import Calls
 from cfnbox.providers.services.tables import TYPES, ServiceType
 from cfnbox.providers.tags import merged, tag_list
@@ -37,7 +37,7 @@ class ServiceProvider:
     `aws:cloudformation:` tags onto, which no caller of an API can; it must not raise.
     """
 
-    notice: str | None = None
+    notice = staticmethod(no_notice)
 
     def __init__(
         self,

@@ -1,0 +1,96 @@
+"""Processes that a killed process started, and its temporary files, go; by its watcher, or by the next start."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LIMIT_SECONDS = 60.0
+# A child that hears no signal and starts a process in another session, as a user's handler may.
+CHILD = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+time.sleep(600)
+"""
+OWNER = """
+import json, sys, threading
+from cfnbox.core.processes import ChildProcesses
+children = ChildProcesses()
+(children.folder / "left").write_text("left")
+process = children.start([sys.executable, "-c", sys.argv[1]])
+print(json.dumps({"folder": str(children.folder), "child": process.pid}), flush=True)
+"""
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def owner(folder: Path, end: str = "threading.Event().wait()") -> Iterator[tuple[psutil.Process, dict[str, Any]]]:
+    """A process that started another one, with what it printed of it."""
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWNER + end, CHILD], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout
+    try:
+        yield psutil.Process(process.pid), json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def below(folder: Path) -> list[psutil.Process]:
+    """The running processes that have their temporary files in the folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            inside = process.environ().get("TMPDIR", "").startswith(str(folder))
+            if inside and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def test_processes_and_files_of_a_killed_process_go(tmp_path: Path) -> None:
+    with owner(tmp_path) as (process, _):
+        eventually(lambda: len(below(tmp_path)) == 4)
+        process.kill()
+        eventually(lambda: not below(tmp_path) and not list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("end", ["children.close()", "children.exit(0)"])
+def test_a_process_that_ends_by_itself_leaves_nothing(tmp_path: Path, end: str) -> None:
+    with owner(tmp_path, f"sys.stdin.read(); {end}") as (process, _):
+        process.wait(LIMIT_SECONDS)
+        assert below(tmp_path) == []
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_start_ends_what_a_process_killed_with_its_watcher_left(tmp_path: Path) -> None:
+    with owner(tmp_path) as (process, run), owner(tmp_path) as (_, living):
+        eventually(lambda: len(below(tmp_path)) == 8)
+        for killed in [*(child for child in process.children() if child.pid != run["child"]), process]:
+            killed.kill()
+        assert psutil.pid_exists(run["child"])
+        with owner(tmp_path) as (_, _next):
+            eventually(lambda: not Path(run["folder"]).exists() and not psutil.pid_exists(run["child"]))
+            # A run whose owner lives is left alone.
+            assert (Path(living["folder"]) / "left").exists()
+            assert psutil.pid_exists(living["child"])
