@@ -118,7 +118,10 @@ def test_what_cannot_be_read(user: User, control: Control) -> None:
     assert status["DetectionStatus"] == "DETECTION_FAILED"
     assert status["DetectionStatusReason"] == "Failed to detect drift on resources [B]"
     refusal = user.refused("detect_stack_resource_drift", StackName="s", LogicalResourceId="B")
-    assert refusal == ("ValidationError", "Internal error in the provider of Acme::Store::Thing: ValueError.")
+    assert refusal[0] == "ValidationError"
+    assert refusal[1].startswith(
+        "Internal error in the provider of Acme::Store::Thing: ValueError. Details: log entry "
+    )
     control.things.orders.astonish["read", "b"] = "nonsense"
     assert detected(user)["DetectionStatus"] == "DETECTION_FAILED"
 

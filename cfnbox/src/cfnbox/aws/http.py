@@ -21,6 +21,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
 from cfnbox.aws.signature import Signature, signature_of
+from cfnbox.core.unexpected import internal_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,9 +126,8 @@ class _Connection(WSGIRequestHandler):
             self._reset()
             return
         except Exception as problem:
-            # moto raises for what it does not implement; its name tells more than a connection that breaks.
-            self.server.log("error", "%s: %s", type(problem).__name__, problem)
-            status, named, content = 500, {"Content-Type": "text/plain"}, type(problem).__name__.encode()
+            status, named = 500, {"Content-Type": "text/plain"}
+            content = internal_error("the HTTP server", problem).encode()
         headers = Headers(named)
         headers.setdefault("Content-Length", str(len(content)))
         # Once: AWS's SDK for JavaScript corrects its clock by the date, and cannot read two of them.

@@ -20,6 +20,7 @@ from cfnbox.aws import shapes
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
+from cfnbox.core.unexpected import internal_failure
 
 if TYPE_CHECKING:
     from cfnbox.aws.http import Answer, Request
@@ -63,8 +64,7 @@ class Api:
         except Refused as refused:
             return error_answer(refused, protocol, context.request_id)
         except Exception as problem:
-            text = f"cfnbox failed in {name} with {type(problem).__name__}. Please report it."
-            return error_answer(Refused("InternalFailure", text, 500), protocol, context.request_id)
+            return error_answer(internal_failure(f"{name} of {self.service}", problem), protocol, context.request_id)
         made = get_serializer_class(self.service, protocol)(operation, context).serialize(result)
         content = made["body"]
         return made["status_code"], dict(made["headers"]), content.encode() if isinstance(content, str) else content

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from cfnbox.cli import commands, output
 from cfnbox.core.errors import LocalFailure
+from cfnbox.core.unexpected import show_log
 from cfnbox.handlers.debugging import DEFAULT_PORT as DEBUG_PORT
 from cfnbox.handlers.events import ACTIONS
 from cfnbox.stack_client import DEFAULT_PORT
@@ -205,6 +206,7 @@ def parser() -> argparse.ArgumentParser:
             if "complete" in options:
                 # What shtab looks at.
                 argument.complete = options["complete"]  # type: ignore[attr-defined]
+        subparser.add_argument("--verbose", action="store_true", help="show the tracebacks of internal errors")
         subparser.set_defaults(command=command)
     return parser
 
@@ -229,6 +231,8 @@ def run(given: Sequence[str], ending: Ending) -> int:
         # To end on a signal is what they are asked for.
         ending.status = 0
     _stay_on_this_machine()
+    if arguments.verbose:
+        show_log()
     try:
         return int(arguments.command.run(arguments))
     except BrokenPipeError:

@@ -14,11 +14,11 @@ import socket
 import sys
 import tempfile
 import threading
-import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from cfnbox.core.processes import ChildProcesses
+from cfnbox.core.unexpected import internal_error, write_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,8 +67,11 @@ class Ending:
         number = self._receiver.recv(1)[0]
         self._once.acquire()
         _fall_silent()
-        with suppress(Exception):
+        try:
             self.first()
+        except Exception as problem:
+            # The end goes on; standard error is closed by now, so the log alone has it.
+            internal_error("the end of the command", problem)
         self._end(128 + number if self.status is None else self.status)
 
     def finish(self, status: int) -> NoReturn:
@@ -101,12 +104,13 @@ def run(command: Callable[[Ending], int]) -> NoReturn:
     except OSError as problem:
         sys.exit(f"error: There is no folder for temporary files: {problem.strerror or problem}.")
     ending.prepare()
+    write_log()
     try:
         status = command(ending)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except Exception:
-        traceback.print_exc()
+    except Exception as problem:
+        print(f"error: {internal_error('the command', problem)}", file=sys.stderr)
     ending.finish(status)
 
 

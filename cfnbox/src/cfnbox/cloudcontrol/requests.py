@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
 from cfnbox.core.paths import without
+from cfnbox.core.unexpected import internal_error
 from cfnbox.providers.protocol import Cancelled, Request, Resource, ResourceFailed, Served
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class ResourceRequest:
                 self._become("FAILED", failure=failure)
         except Exception as problem:
             # A request never stays IN_PROGRESS for ever, whatever goes wrong in a provider.
-            text = f"cfnbox failed with {type(problem).__name__}."
+            text = internal_error(f"the provider of {self.work.served.definition.type_name}", problem)
             self._become("FAILED", failure=ResourceFailed(text, "InternalFailure"))
         else:
             # One that was done before it could be cancelled is done: the resource is there.

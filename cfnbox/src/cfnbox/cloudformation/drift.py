@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cfnbox.aws.paging import page
 from cfnbox.cloudformation.describe import resource_description
 from cfnbox.core.errors import Invalid
+from cfnbox.core.unexpected import internal_error
 from cfnbox.providers import comparison
 from cfnbox.providers.protocol import Request, ResourceFailed
 from cfnbox.template import dynamic, secrets
@@ -79,7 +80,10 @@ class Drift:
         for resource in resources:
             try:
                 self._check(stack, resource)
-            except Exception:  # whatever it is, the detection ends, and names what it could not read
+            except ResourceFailed:
+                failed.append(resource.logical_id)
+            except Exception as problem:  # the detection ends in any case, and names what it could not read
+                internal_error(f"the drift detection of {resource.type_name}", problem)
                 failed.append(resource.logical_id)
         with self._stacks.changed:
             found = [one.drift["StackResourceDriftStatus"] for one in stack.resources.values()]

@@ -11,6 +11,7 @@ from cfnbox.cloudformation.plan import step_for
 from cfnbox.cloudformation.signals import await_signals
 from cfnbox.cloudformation.stacks import Stack, StackResource
 from cfnbox.core.errors import Refused
+from cfnbox.core.unexpected import internal_error
 from cfnbox.providers import properties
 from cfnbox.providers.protocol import Cancelled, Owner, Request, Resource, ResourceFailed, Served
 from cfnbox.template import dynamic, functions, secrets
@@ -287,7 +288,7 @@ class ResourceOperations:
         """What went wrong in words, without secrets; of an exception that nobody may raise the name alone."""
         if isinstance(problem, ResourceFailed | Refused):
             return str(secrets.hidden(str(problem), self._stack.secrets))
-        return f"Internal error in the provider of {type_name}: {type(problem).__name__}."
+        return internal_error(f"the provider of {type_name}", problem)
 
 
 def _survives_replacement(resource: StackResource) -> bool:

@@ -8,6 +8,7 @@ from graphlib import TopologicalSorter
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from cfnbox.core.unexpected import internal_error
 from cfnbox.providers.protocol import Cancelled
 
 if TYPE_CHECKING:
@@ -127,8 +128,7 @@ class Runs:
                 # A fault of the local cloud itself: a stack that nobody works on must not stay in progress.
                 word = stack.status.partition("_COMPLETE")[0].removesuffix("_IN_PROGRESS")
                 failed = f"{'IMPORT_ROLLBACK' if word == 'IMPORT' else word}_FAILED"
-                self._stacks.set_status(stack, failed, f"cfnbox failed with {type(problem).__name__}.")
-                raise
+                self._stacks.set_status(stack, failed, internal_error("a stack operation", problem))
             finally:
                 run.ended.set()
 

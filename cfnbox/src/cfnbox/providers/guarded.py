@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cfnbox.core.unexpected import internal_error
 from cfnbox.providers.protocol import Progress, Provider, Request, Resource, ResourceFailed
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ def _answer(definition: TypeDefinition, operation: Callable[[], Any]) -> Any:
         raise
     except BaseException as problem:
         raise ResourceFailed(
-            f"Internal error in the provider of {definition.type_name}: {type(problem).__name__}.",
-            "InternalFailure",
+            internal_error(f"the provider of {definition.type_name}", problem), "InternalFailure"
         ) from None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
+from cfnbox.core.unexpected import internal_error
 from cfnbox.registry.packages import BadPackage, Package
 from cfnbox.registry.schemas import RESERVED_NAMESPACES
 from cfnbox.registry.types import MOST_VERSIONS, type_arn
@@ -126,7 +127,7 @@ class Registrations:
             description = _FAILED.format(token=registration.token, reason=problem)
         except Exception as problem:
             # A registration never stays IN_PROGRESS for ever.
-            reason = f"cfnbox failed with {type(problem).__name__}."
+            reason = internal_error(f"the registration of {registration.type_name}", problem)
             description = _FAILED.format(token=registration.token, reason=reason)
         registration.description = description[:_LONGEST_DESCRIPTION]
         registration.ended.set()

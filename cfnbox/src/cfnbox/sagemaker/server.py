@@ -20,6 +20,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from cfnbox.aws.http import Answer, ConnectionDropped, HttpServer, Request, collected, keep_silent, send
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
+from cfnbox.core.unexpected import internal_error
 from cfnbox.sagemaker import api as sagemaker_api
 from cfnbox.sagemaker.corrections import (
     answer,
@@ -145,10 +146,11 @@ class SageMakerApp:
             return collected(self._moto, request.environ)
         except NotImplementedError:
             return refusal(Refused("UnsupportedOperation", f"{lacks}."))
-        except Exception:
+        except Exception as problem:
             # moto fails in many ways where a resource is missing or a member is one that it does not expect.
             lacks += " as it is asked for here, or a resource that it names does not exist"
-            return refusal(Refused("UnsupportedOperation", f"{lacks}."))
+            logged = internal_error(f"moto's {request.operation}", problem)
+            return refusal(Refused("UnsupportedOperation", f"{lacks}. {logged}"))
 
     def _control(self, method: str, path: str, body: bytes) -> Answer:
         """The requests that steer this server; no AWS request has such a path."""
