@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.config import Config
-from werkzeug import Request, Response
 
-from cfnbox.aws.http import HttpServer
+from cfnbox.aws.http import HttpServer, Request, send
 from cfnbox.aws.wire import Api
 from cfnbox.cloudcontrol.api import CloudControl
 from cfnbox.providers.protocol import Providers
@@ -35,15 +34,9 @@ class Front:
         self._clients: dict[tuple[str, str], Any] = {}
         self.server = HttpServer(self._answer)
 
-    @property
-    def _answer(self) -> Any:
-        @Request.application
-        def application(request: Request) -> Response:
-            assert self.api
-            status, headers, body = self.api.answer({k.lower(): v for k, v in request.headers}, request.get_data())
-            return Response(body, status, headers)
-
-        return application
+    def _answer(self, environ: Any, start_response: Any) -> list[bytes]:
+        assert self.api
+        return send(start_response, self.api.answer(Request.of(environ)))
 
     def connect(self, region: str, account: str) -> Any:
         if (region, account) not in self._clients:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.config import Config
-from werkzeug.datastructures import EnvironHeaders
 
-from cfnbox.aws.http import HttpServer
+from cfnbox.aws.http import HttpServer, Request, send
 from cfnbox.aws.wire import Api
 from cfnbox.cloudformation.api import CloudFormation
 from cfnbox.cloudformation.deployments import Deployments
@@ -81,11 +79,7 @@ class Control:
         return self.documents[url]
 
     def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        asked = {name.lower(): value for name, value in EnvironHeaders(environ)}
-        status, headers, content = self._api.answer(asked, body)
-        start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
-        return [content]
+        return send(start_response, self._api.answer(Request.of(environ)))
 
 
 def looks() -> Iterator[None]:

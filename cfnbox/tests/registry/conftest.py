@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.config import Config
-from werkzeug import Request, Response
 
-from cfnbox.aws.http import HttpServer
+from cfnbox.aws.http import HttpServer, Request, send
 from cfnbox.aws.wire import Api
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
@@ -39,12 +38,11 @@ class Front:
     def __init__(self) -> None:
         self.api: Api | None = None
         self._clients: dict[tuple[str, str], Any] = {}
-        self.server = HttpServer(Request.application(self._answer))
+        self.server = HttpServer(self._answer)
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, environ: Any, start_response: Any) -> list[bytes]:
         assert self.api
-        status, headers, body = self.api.answer({k.lower(): v for k, v in request.headers}, request.get_data())
-        return Response(body, status, headers)
+        return send(start_response, self.api.answer(Request.of(environ)))
 
     def connect(self, region: str, account: str) -> Any:
         if (region, account) not in self._clients:
