@@ -4,10 +4,13 @@ import json
 import re
 from functools import cache
 from pathlib import Path as File
-from typing import Any
+from typing import Any, Final
 
 Path = tuple[str | int, ...]
 """The path of a property: names and list positions, from the outside in."""
+
+UNKNOWN: Final = object()
+"""A value that is not known yet, such as that of an intrinsic function in a template."""
 
 SCHEMA: dict[str, Any] = json.loads(File(__file__).with_name("schema.json").read_bytes())
 TYPE_NAME: str = SCHEMA["typeName"]

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from .properties import MODEL, Path, matches, schema_of
+from .properties import MODEL, UNKNOWN, Path, matches, schema_of
 
 # The longest message that CloudFormation accepts: StatusMessage of RecordHandlerProgress (API reference).
 MAX_MESSAGE_LENGTH = 1024
@@ -84,6 +84,8 @@ def _coerced_members(
 
 
 def _coerced(value: Any, schema: dict[str, Any], path: Path, violations: list[Violation]) -> Any:
+    if value is UNKNOWN:
+        return value
     if value is None:
         violations.append(Violation(path, "must not be null: leave it out"))
         return value

@@ -9,13 +9,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from . import tags
-from .properties import MAX_TAGS, MODEL, READ_ONLY, Path
+from .properties import MAX_TAGS, MODEL, READ_ONLY, UNKNOWN, Path
 from .schema import Violation
-
-UNKNOWN: Final = object()
 
 # "The maximum size of all environment variables of a model is 32 KB" (API reference, ContainerDefinition).
 MAX_ENVIRONMENT_BYTES = 32 * 1024

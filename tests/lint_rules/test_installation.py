@@ -54,6 +54,21 @@ def test_the_installed_command_applies_the_rules(site: Path, tmp_path: Path) -> 
     assert process.stderr == ""
 
 
+def test_the_installed_validator_applies_the_rules(site: Path, tmp_path: Path) -> None:
+    for name in TEMPLATES:
+        shutil.copy(DATA / name, tmp_path)
+    process = subprocess.run(
+        [sys.executable, str(site / "bin" / "validate-sagemaker-model"), *TEMPLATES],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (1, "")
+    assert {line.partition(":")[0] for line in process.stdout.splitlines()} == set(TEMPLATES)
+
+
 def test_the_rules_need_nothing_of_the_handlers(site: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(site)!r}); import aws_sagemaker_model.validation; "
@@ -64,10 +79,11 @@ def test_the_rules_need_nothing_of_the_handlers(site: Path) -> None:
 
 
 def test_the_hook_runs_the_command_that_the_installation_gives() -> None:
-    [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    assert hook["language"] == "python"
-    assert hook["entry"] in PROJECT["scripts"]
-    assert f"id: {hook['id']}" in (ROOT / "lint" / "README.md").read_text()
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert {hook["language"] for hook in hooks} == {"python"}
+    assert {hook["entry"] for hook in hooks} == {hook["id"] for hook in hooks} == PROJECT["scripts"].keys()
+    readme = (ROOT / "lint" / "README.md").read_text()
+    assert "id: validate-sagemaker-model # or lint-sagemaker-model" in readme
 
 
 def test_the_version_is_the_latest_of_the_changelog() -> None:

@@ -1,0 +1,102 @@
+"""`validate-sagemaker-model` over the templates of the lint rules: the same findings at the same lines."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lint_rules.linting import DATA, ROOT, TEMPLATES, marked, subject
+
+# How a template is validated that is not validated as it is.
+OPTIONS = {"opted-in": ("--type", "AWS::SageMaker::Model"), "region": ("--regions", "eu-west-1")}
+# The rules of cfn-lint that the validator has under another ID.
+VALIDATOR_IDS = {"E9376": "F6101", "E6101": "F6101", "E3002": "F3002"}
+
+
+def validate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as its console script does, in a process of its own."""
+    program = "import sys; from lint_sagemaker_model._validate import main; sys.exit(main())"
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path[:0] = {[str(ROOT / 'lint'), str(ROOT / 'src')]}; {program}",
+    ]
+    return subprocess.run([*command, *arguments], cwd=DATA, capture_output=True, text=True, check=False)
+
+
+def found_in(output: str) -> dict[str, list[tuple[int, str]]]:
+    found: dict[str, list[tuple[int, str]]] = {}
+    for name, line, rule in re.findall(r"^([\w.-]+):(\d+):\d+: ([A-Z]\d{4}) \S", output, re.MULTILINE):
+        found.setdefault(name, []).append((int(line), rule))
+    return found
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, list[tuple[int, str]]]:
+    output = validate(*(name for name in TEMPLATES if subject(name) not in OPTIONS)).stdout
+    for kind, options in OPTIONS.items():
+        output += validate(*(name for name in TEMPLATES if subject(name) == kind), *options).stdout
+    return found_in(output)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_findings_are_at_the_marked_lines(findings: dict[str, list[tuple[int, str]]], template: str) -> None:
+    # E3031 is the pattern of a property of AWS's own type, which E9370 reports as well.
+    expected = [(line, VALIDATOR_IDS.get(rule, rule)) for line, rule in marked(template) if rule != "E3031"]
+    assert findings.get(template, []) == expected
+
+
+def test_every_finding_is_one_line_with_its_place() -> None:
+    process = validate("schema-bad.yaml")
+    assert (process.returncode, process.stderr) == (1, "")
+    lines = process.stdout.splitlines()
+    assert lines == sorted(lines, key=lambda line: [int(part) for part in line.split(":")[1:3]])
+    assert lines[2] == (
+        "schema-bad.yaml:16:9: E9370 /properties/PrimaryContainer/Imgae is not a property of PrimaryContainer: "
+        "did you mean Image?"
+    )
+
+
+def test_templates_without_findings_end_with_zero() -> None:
+    process = validate("schema-good.yaml", "chain-good.yaml", "cdk-good.json")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("text", ["Resources: [", "Resources: !Foo {a: [}", '{"Resources": '])
+def test_a_template_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(text)
+    process = validate(str(file), "schema-bad.yaml", str(tmp_path / "none.yaml"))
+    assert process.returncode == 2
+    assert f"{file}: cannot be read: " in process.stderr
+    assert f"{tmp_path / 'none.yaml'}: cannot be read: No such file or directory" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert "schema-bad.yaml:16:9: E9370" in process.stdout
+
+
+def test_rules_can_be_ignored_by_option_and_by_metadata(tmp_path: Path) -> None:
+    text = (DATA / "advice-bad.yaml").read_text()
+    rules = {rule for _, rule in marked("advice-bad.yaml")}
+    assert {"W9363", "W9364"} < rules
+    for metadata, options in (("", ("--ignore", "W9363")), ("W9363", ())):
+        file = tmp_path / "advice.yaml"
+        file.write_text(text + f"\nMetadata: {{cfn-lint: {{config: {{ignore_checks: [{metadata}]}}}}}}\n")
+        output = validate(str(file), *options).stdout
+        assert {rule for rule in rules if f": {rule} " in output} == rules - {"W9363"}
+
+
+def test_json_with_tabs_has_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "template.json"
+    file.write_text(
+        '{\n\t"Resources": {\n\t\t"Model": {\n\t\t\t"Type": "Acme::SageMaker::Model",\n\t\t\t"Properties": {\n'
+        '\t\t\t\t"PrimaryContainer": {"Image": "x"},\n\t\t\t\t"Containers": [{"Image": "y"}]}}}}\n'
+    )
+    assert f"{file}:5:4: E9360 /properties has both PrimaryContainer and Containers" in validate(str(file)).stdout
+
+
+def test_other_resources_are_validated_by_awss_rules(tmp_path: Path) -> None:
+    file = tmp_path / "bucket.yaml"
+    file.write_text("Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties: {BucketNam: x}\n")
+    assert re.search(rf"^{re.escape(str(file))}:4:\d+: F3002 ", validate(str(file)).stdout, re.MULTILINE)
