@@ -100,7 +100,7 @@ class Environment:
         if reason:
             _run([sys.executable, "-m", "venv", "--clear", str(self._folder)], "venv")
         self._complete.unlink(missing_ok=True)
-        settings = _pip_settings(self._python)
+        settings = pip_settings(self._python)
         self._install_pip(settings)
         self._install_locked(settings)
         self._uninstall_others(settings)
@@ -206,7 +206,7 @@ def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _pip_settings(python: Path) -> dict[str, str]:
+def pip_settings(python: Path) -> dict[str, str]:
     """Return the variables for pip: the user's settings from every file and variable, without those not for this."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     # `pip config` has options of these names, which pip takes from its settings, too: all files are to be listed.

@@ -11,12 +11,18 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from gzip import decompress
 from pathlib import Path
 from typing import IO, Any
 
-from tools import botocore_trim
+import psutil
+from filelock import FileLock, Timeout
+
+from tools import botocore_trim, environment
+
+Tell = Callable[[str], None]
 
 # The operations that the handlers call, by botocore's name of the service: SageMaker for the user, the others by the
 # handlers' library for the provider's log and metrics. tests/package holds them against the calls that are made.
@@ -65,6 +71,10 @@ class BuildFailed(Exception):
     """The package cannot be built; the message says why and what to do."""
 
 
+def silent(_text: str) -> None:
+    """Say nothing."""
+
+
 def lambda_python(runtime: str) -> str | None:
     """Return the interpreter of a Lambda runtime ("python3.12") if it is here: on PATH or among pyenv's."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -83,23 +93,65 @@ def version(python: str) -> str | None:
     return asked.stdout.strip() if asked.returncode == 0 else None
 
 
-def install(requirements: Path, runtime: str, cache: Path) -> Path:
-    """Return a folder with the pinned requirements, for Lambda's machines; it is made once. Raises BuildFailed."""
+def install(requirements: Path, runtime: str, cache: Path, tell: Tell = silent) -> Path:
+    """Return a folder with the pinned requirements, for Lambda's machines. It is made once. Raises BuildFailed."""
     digest = hashlib.sha256(requirements.read_bytes() + runtime.encode()).hexdigest()[:12]
     folder, unfinished = cache / digest, cache / f"{UNFINISHED}{digest}"
-    if not folder.exists():
-        pip = [
-            sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet",
-            "--require-hashes", "--no-deps", "--no-compile", "--requirement", str(requirements),
-            "--target", str(unfinished), "--only-binary", ":all:", "--implementation", "cp",
-            "--python-version", runtime.removeprefix("python"), "--platform", "manylinux2014_x86_64",
-        ]  # fmt: skip
-        done = subprocess.run(pip, capture_output=True, text=True, check=False)
-        if done.returncode:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise BuildFailed(f"pip could not install {requirements.name}:\n{done.stderr.strip()}")
-        unfinished.rename(folder)
+    cache.mkdir(parents=True, exist_ok=True)
+    with exclusive(cache / f".{digest}.lock", tell):
+        remove_leftovers(cache)
+        if not folder.exists():
+            tell("Installing the libraries of the function: 18 MB to download.")
+            try:
+                _install(requirements, runtime, unfinished)
+                unfinished.rename(folder)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+@contextmanager
+def exclusive(lock: Path, tell: Tell = silent) -> Iterator[None]:
+    """Let one process at a time work: another one waits, and then finds what the first one has made.
+
+    The system ends the lock with its process. A process that holds it can take it again.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock, is_singleton=True)
+    try:
+        held.acquire(blocking=False)
+    except Timeout:
+        tell("Another process is building the same. Waiting for it.")
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished work of processes that were killed."""
+    for path in folder.glob(".unfinished-*-*"):
+        process = path.name.split("-")[1]
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _install(requirements: Path, runtime: str, target: Path) -> None:
+    """Install with pip and the user's settings for it. Raises BuildFailed."""
+    pip = [
+        sys.executable, "-m", "pip", "--no-input", "install", "--quiet",
+        "--require-hashes", "--no-deps", "--no-compile", "--requirement", str(requirements),
+        "--target", str(target), "--only-binary", ":all:", "--implementation", "cp",
+        "--python-version", runtime.removeprefix("python"), "--platform", "manylinux2014_x86_64",
+    ]  # fmt: skip
+    try:
+        settings = environment.pip_settings(Path(sys.executable))
+    except environment.SetupFailed as failure:
+        raise BuildFailed(str(failure)) from None
+    done = subprocess.run(pip, env=settings, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildFailed(f"pip could not install {requirements.name}:\n{done.stderr.strip()}")
 
 
 def assemble(folder: Path, source: Path, dependencies: Path, python: str | None) -> None:

@@ -5,6 +5,7 @@ ResourceProvider.zip, holds the libraries without data that is never read (tools
 """
 
 import argparse
+import hashlib
 import io
 import json
 import logging
@@ -13,7 +14,7 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +31,7 @@ from cfnbox.handlers.execution_environment import RuntimeUnavailable
 from cfnbox.handlers.runtime import LambdaRuntime
 from cfnbox.sagemaker.server import LocalSageMaker
 from tools import function_package, generate, type_name
-from tools.function_package import BuildFailed
+from tools.function_package import BuildFailed, Tell, silent
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNCTION_ZIP = "ResourceProvider.zip"
@@ -82,10 +83,13 @@ def main(arguments: Sequence[str] | None = None, ending: Ending | None = None) -
     try:
         if warning := type_name.check(given.type_name, own):
             _err.print(f"Warning: {warning}")
-        package = build(given.type_name, given.output, given.python)
-        _tell(package)
-        with unpacked(package.path) as folder:
-            _try(folder, TypeDefinition.load(package.schema))
+        output = given.output or _default_output(given.type_name)
+        with _exclusive(output, _say):
+            package = build(given.type_name, output, given.python, _say)
+            _tell(package)
+            _say("Trying it in the Lambda runtime.")
+            with unpacked(package.path) as folder:
+                _try(folder, TypeDefinition.load(package.schema))
         _out.print("It created, read, updated, listed and deleted a model in the Lambda runtime.")
     except RuntimeUnavailable as error:
         _out.print(f"It could not be tried in the Lambda runtime: {error}", markup=False)
@@ -102,11 +106,14 @@ def own_type_name() -> str:
     return str(json.loads(_SCHEMA.read_bytes())["typeName"])
 
 
-def build(name: str | None = None, output: Path | None = None, python: str | None = None) -> Package:
+def build(
+    name: str | None = None, output: Path | None = None, python: str | None = None, tell: Tell = silent
+) -> Package:
     """Build the package under a type name, byte-compiled by an interpreter: by default that of the Lambda runtime.
 
     A folder beside the zip, of its name, holds what is not for CloudFormation: the schema, docs and role under the
-    type name, and the function's code. Raises BuildFailed.
+    type name, and the function's code. `tell` hears what takes its time. A second build of the same zip waits for the
+    first. Raises BuildFailed.
     """
     name = name or own_type_name()
     runtime = str(_config()["runtime"])
@@ -114,30 +121,47 @@ def build(name: str | None = None, output: Path | None = None, python: str | Non
     version = function_package.version(python) if python else None
     if python and version is None:
         raise BuildFailed(f"{python} does not run as Python: give --python an interpreter, or leave it out")
-    output = output or _BUILD / f"{type_name.file_name(name)}.zip"
+    output = output or _default_output(name)
     beside = output.with_suffix("")
     if beside.exists() and not (beside / _FUNCTION).exists():
         raise BuildFailed(f"{beside} is in the way, and was not made here: move it, or choose another --output")
     output.parent.mkdir(parents=True, exist_ok=True)
-    dependencies = dependencies_folder()
-    # Beside its place, so that it comes there whole or not at all.
-    with tempfile.TemporaryDirectory(prefix=function_package.UNFINISHED, dir=output.parent) as directory:
-        project = _write_project(Path(directory) / "project", name)
-        function = project / _FUNCTION
-        function_package.assemble(function, project / _SOURCE, dependencies, python)
-        code = io.BytesIO()
-        function_package.write_zip(code, function)
-        _write_package(Path(directory) / "whole.zip", project, code.getvalue())
-        shutil.rmtree(beside, ignore_errors=True)
-        project.rename(beside)
-        (Path(directory) / "whole.zip").replace(output)
+    dependencies = dependencies_folder(tell)
+    with _exclusive(output, tell):
+        function_package.remove_leftovers(output.parent)
+        tell(f"Building {output.name}.")
+        # Beside its place, so that it comes there whole or not at all.
+        with tempfile.TemporaryDirectory(prefix=function_package.UNFINISHED, dir=output.parent) as directory:
+            project = _write_project(Path(directory) / "project", name)
+            function = project / _FUNCTION
+            function_package.assemble(function, project / _SOURCE, dependencies, python)
+            code = io.BytesIO()
+            function_package.write_zip(code, function)
+            _write_package(Path(directory) / "whole.zip", project, code.getvalue())
+            shutil.rmtree(beside, ignore_errors=True)
+            project.rename(beside)
+            (Path(directory) / "whole.zip").replace(output)
     return Package(output, name, len(code.getvalue()), python, version)
 
 
-def dependencies_folder() -> Path:
+def dependencies_folder(tell: Tell = silent) -> Path:
     """Return a folder with the pinned dependencies of the function, all of them and whole."""
     runtime = str(_config()["runtime"])
-    return function_package.install(ROOT / "requirements.txt", runtime, _DEPENDENCIES)
+    return function_package.install(ROOT / "requirements.txt", runtime, _DEPENDENCIES, tell)
+
+
+def _default_output(name: str) -> Path:
+    return _BUILD / f"{type_name.file_name(name)}.zip"
+
+
+def _exclusive(output: Path, tell: Tell) -> AbstractContextManager[None]:
+    """Let one process at a time build a zip. The lock is not beside the zip, because that folder is the user's."""
+    digest = hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:12]
+    return function_package.exclusive(_BUILD / "locks" / f"{digest}.lock", tell)
+
+
+def _say(text: str) -> None:
+    _out.print(text, markup=False)
 
 
 def stock_size() -> int:
