@@ -120,11 +120,11 @@ class Composition:
         return Providers(
             [
                 self._handlers(self._types, _write_system_tags),
-                NestedStacks(lambda name, place, request: self.cloudformation.operations[name](place, request)),
+                NestedStacks(lambda: self.cloudformation.nesting),
                 RegistryProvider(registry, self._published),
                 ServiceProvider(clients, self._published, _write_system_tags),
                 CustomResources(clients, self._callbacks),
-                WaitConditions(self._callbacks, self._published, self._stacks.note),
+                WaitConditions(self._callbacks, self._published, self._stacks.append_signal_event),
                 MinistackProvider(self.ministack, self._published, clients),
                 *([] if self._settings.strict else [SimulatedProvider(self._published)]),
             ]

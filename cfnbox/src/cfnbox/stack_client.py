@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from cfnbox.cloudformation.status import ChangeSetStatus, DetectionStatus, StackStatus
 from cfnbox.core.errors import LocalFailure
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Operation:
                     self._seen.add(event["EventId"])
                     self.own.append(event)
                     yield event
-            if not self.status.endswith("_IN_PROGRESS"):
+            if not StackStatus(self.status).is_in_progress:
                 return
             time.sleep(_POLL_SECONDS)
 
@@ -79,7 +80,7 @@ class Operation:
     @property
     def succeeded(self) -> bool:
         """Whether the stack rests where the operation was to lead."""
-        return self.status.endswith("_COMPLETE") and "ROLLBACK" not in self.status
+        return bool(self.status) and StackStatus(self.status).is_success
 
 
 def find_stack(cloudformation: Any, name: str) -> Json | None:
@@ -108,7 +109,7 @@ def make_change_set(
     when CloudFormation cannot make it.
     """
     stack = find_stack(cloudformation, stack_name)
-    exists = stack is not None and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
+    exists = stack is not None and stack["StackStatus"] != StackStatus.REVIEW_IN_PROGRESS
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     declared = cloudformation.get_template_summary(TemplateBody=template).get("Parameters", [])
     had = {one["ParameterKey"] for one in (stack or {}).get("Parameters", [])} if exists else set()
@@ -138,9 +139,9 @@ def make_change_set(
 def _finished_change_set(cloudformation: Any, identifier: str) -> Json | None:
     while True:
         change_set: Json = cloudformation.describe_change_set(ChangeSetName=identifier)
-        if change_set["Status"] == "CREATE_COMPLETE":
+        if change_set["Status"] == ChangeSetStatus.CREATE_COMPLETE:
             return change_set
-        if change_set["Status"] == "FAILED":
+        if change_set["Status"] == ChangeSetStatus.FAILED:
             reason = change_set.get("StatusReason", "")
             cloudformation.delete_change_set(ChangeSetName=identifier)
             if any(text in reason for text in _NO_CHANGES):
@@ -161,7 +162,7 @@ def detect_drift(cloudformation: Any, stack_name: str) -> list[Json]:
     detection = cloudformation.detect_stack_drift(StackName=stack_name)["StackDriftDetectionId"]
     while True:
         state = cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
-        if state["DetectionStatus"] != "DETECTION_IN_PROGRESS":
+        if state["DetectionStatus"] != DetectionStatus.DETECTION_IN_PROGRESS:
             break
         time.sleep(_POLL_SECONDS)
     drifts: list[Json] = cloudformation.describe_stack_resource_drifts(StackName=stack_name)["StackResourceDrifts"]

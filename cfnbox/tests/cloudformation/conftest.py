@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,7 @@ from cloud_clients import SESSION, as_a_waiter
 from cloudformation.store import StoreProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cfnbox.core.place import Place
 
@@ -42,16 +43,36 @@ class References:
 
 
 class Clock:
-    """The time of operations, which a test may put forward."""
+    """The timers of operations, whose time only the test puts forward."""
 
     def __init__(self) -> None:
-        self._ahead = 0.0
+        self._now, self._timers = 0.0, list[Timer]()
 
-    def __call__(self) -> float:
-        return time.monotonic() + self._ahead
+    def timer(self, seconds: float, call: Callable[[], None]) -> Timer:
+        self._timers.append(Timer(self._now + seconds, call))
+        return self._timers[-1]
 
     def forward(self, seconds: float) -> None:
-        self._ahead += seconds
+        self._now += seconds
+        for timer in self._timers:
+            if timer.is_started and timer.due <= self._now:
+                timer.cancel()
+                timer.call()
+
+
+@dataclass
+class Timer:
+    """A timer of the test's clock."""
+
+    due: float
+    call: Callable[[], None]
+    is_started: bool = False
+
+    def start(self) -> None:
+        self.is_started = True
+
+    def cancel(self) -> None:
+        self.is_started = False
 
 
 class Control:
@@ -62,7 +83,7 @@ class Control:
         self.clock = Clock()
         self.documents: dict[str, str] = {}
         self.parameters: dict[str, str] = {}
-        nested = NestedStacks(lambda name, place, asked: self.cloudformation.operations[name](place, asked))
+        nested = NestedStacks(lambda: self.cloudformation.nesting)
         deployments = Deployments(
             Stacks(),
             Providers([nested, self.things]),
@@ -70,7 +91,7 @@ class Control:
             lambda _bucket, _key, _place: None,
             lambda _place: References(self.parameters),
         )
-        self.cloudformation = CloudFormation(deployments, self.clock)
+        self.cloudformation = CloudFormation(deployments, self.clock.timer)
         self._api = Api("cloudformation", self.cloudformation.operations)
 
     def _document(self, url: str, _place: Place) -> str:

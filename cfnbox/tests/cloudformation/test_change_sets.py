@@ -150,9 +150,14 @@ def test_the_others_are_gone_once_one_is_executed(user: User) -> None:
     assert {one["ChangeSetName"] for one in listed} == {"first", "second"}
     user.execute(first)
     assert user.client.list_change_sets(StackName="s")["Summaries"] == []
-    for one in (first, second):
-        refusal = user.refused("execute_change_set", ChangeSetName=one["ChangeSetId"])
-        assert refusal == ("ChangeSetNotFound", f"ChangeSet [{one['ChangeSetId']}] does not exist")
+    refusal = user.refused("execute_change_set", ChangeSetName=second["ChangeSetId"])
+    assert refusal == ("ChangeSetNotFound", f"ChangeSet [{second['ChangeSetId']}] does not exist")
+    # Recorded on AWS: an executed change set stays.
+    assert user.refused("execute_change_set", ChangeSetName=first["ChangeSetId"]) == (
+        "InvalidChangeSetStatus",
+        f"ChangeSet [{first['ChangeSetId']}] cannot be executed in its current execution status of "
+        "[EXECUTE_COMPLETE]",
+    )
 
 
 def test_while_an_operation_is_in_progress(user: User, control: Control) -> None:

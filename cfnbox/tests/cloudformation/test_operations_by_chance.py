@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from cfnbox.cloudformation.status import FOLLOWING, ResourceStatus, StackStatus
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 from cloudformation.conftest import Control, thing
@@ -21,29 +22,6 @@ from hypothesis_settings import property_test
 
 PLACE = Place("us-east-1")
 NAMES = ("A", "B", "C", "D")
-# What may follow a stack status (user guide, "Stack status codes", with the transitions that its texts describe).
-ROLLBACKS = {"ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"}
-AT_REST = {"UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}
-FOLLOWS = {
-    "": {"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"},
-    "REVIEW_IN_PROGRESS": {"CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"},
-    "CREATE_IN_PROGRESS": {"CREATE_COMPLETE", "CREATE_FAILED", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"},
-    "CREATE_COMPLETE": AT_REST,
-    "CREATE_FAILED": AT_REST | {"ROLLBACK_IN_PROGRESS"},
-    "ROLLBACK_IN_PROGRESS": {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_IN_PROGRESS"},
-    "ROLLBACK_COMPLETE": {"DELETE_IN_PROGRESS"},
-    "ROLLBACK_FAILED": {"DELETE_IN_PROGRESS"},
-    "UPDATE_IN_PROGRESS": {"UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_FAILED"} | ROLLBACKS,
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": {"UPDATE_COMPLETE"},
-    "UPDATE_COMPLETE": AT_REST,
-    "UPDATE_FAILED": AT_REST | ROLLBACKS,
-    "UPDATE_ROLLBACK_IN_PROGRESS": {"UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"},
-    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": {"UPDATE_ROLLBACK_COMPLETE"},
-    "UPDATE_ROLLBACK_COMPLETE": AT_REST,
-    "UPDATE_ROLLBACK_FAILED": {"UPDATE_ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"},
-    "DELETE_IN_PROGRESS": {"DELETE_COMPLETE", "DELETE_FAILED"},
-    "DELETE_FAILED": {"DELETE_IN_PROGRESS"},
-}
 
 values = st.sampled_from(["1", "2", "3"])
 
@@ -88,7 +66,7 @@ class StackOperations(RuleBasedStateMachine):
             event.set()
         self.things.orders.hang.clear()
         deadline = time.monotonic() + 10
-        while not self.stack.at_rest:
+        while self.stack.status.is_in_progress:
             assert time.monotonic() < deadline, f"the stack is still {self.stack.status}"
             time.sleep(0.002)
         self.things.orders.fail.clear()
@@ -192,7 +170,7 @@ class StackOperations(RuleBasedStateMachine):
     def what_it_has_is_what_exists(self) -> None:
         if self.stack is None:
             return
-        has = {one.physical_id for one in self.stack.resources.values() if one.exists is not None}
+        has = {one.physical_id for one in self.stack.resources.values() if one.is_live}
         left = {one.physical_id for one in self.stack.leftovers}
         assert set(self.things.things) - self.left_behind() == has | left
         if self.state.endswith("_COMPLETE"):
@@ -203,22 +181,23 @@ class StackOperations(RuleBasedStateMachine):
         last = {}
         for event in self.stack.events:
             last[event["PhysicalResourceId"]] = event["ResourceStatus"]
-        has = {one.physical_id for one in self.stack.resources.values() if one.exists is not None}
+        has = {one.physical_id for one in self.stack.resources.values() if one.is_live}
         return {identifier for identifier, status in last.items() if status == "DELETE_FAILED"} - has
 
     @invariant()
     def each_status_follows_the_one_before(self) -> None:
         if self.stack is None:
             return
-        former, failures = "", 0
+        previous, failures = StackStatus.REVIEW_IN_PROGRESS, 0
         for event in self.stack.events:
             if event["ResourceType"] == "AWS::CloudFormation::Stack":
-                status = event["ResourceStatus"]
-                assert status in FOLLOWS[former], f"{status} after {former}"
-                assert failures or not status.endswith("ROLLBACK_FAILED"), "a rollback failed in which nothing failed"
-                former, failures = status, 0
+                status = StackStatus(event["ResourceStatus"])
+                assert status in FOLLOWING[previous], f"{status} after {previous}"
+                is_failed_rollback = status.is_rollback and status.is_failed
+                assert failures or not is_failed_rollback, "a rollback failed in which nothing failed"
+                previous, failures = status, 0
             else:
-                failures += event["ResourceStatus"].endswith("_FAILED")
+                failures += ResourceStatus(event["ResourceStatus"]).is_failed
 
     @invariant()
     def a_complete_stack_is_as_its_template_says(self) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfnbox.cloudformation.deployment import Deployment, StackResource
 from cfnbox.cloudformation.plan import Change, plan
-from cfnbox.cloudformation.stacks import Deployment, StackResource
+from cfnbox.cloudformation.status import ResourceStatus
 from cfnbox.core.place import Place
 from cfnbox.providers.protocol import Resource
 from cfnbox.template import functions
@@ -85,7 +86,7 @@ class Things:
 
     def scope(self) -> Scope:
         return Scope(PLACE, "s", "id", resources={
-            name: one.exists for name, one in self.existing.items() if one.exists is not None})  # fmt: skip
+            name: one.live for name, one in self.existing.items() if one.live is not None})  # fmt: skip
 
     def carry_out(self, goal: Deployment, changes: list[Change]) -> None:
         needed = goal.template.dependencies
@@ -108,9 +109,9 @@ class Things:
             identity = f"thing-{self._number}" if had is None or anew else had.physical_id
             attributes = {"Id": identity, "Echo": desired.get("Value", "")}
             self.existing[name] = StackResource(
-                name, definition["Type"], definition, frozenset(needed[name]), "CREATE_COMPLETE", properties=desired,
-                stack_tags=goal.tags, exists=Resource(identity, identity, {}, attributes), created=True,
-                physical_id=identity,
+                name, definition["Type"], definition, frozenset(needed[name]),
+                ResourceStatus.CREATE_COMPLETE, properties=desired, stack_tags=goal.tags,
+                live=Resource(identity, identity, {}, attributes), is_created=True, physical_id=identity,
             )  # fmt: skip
 
 
@@ -157,9 +158,9 @@ def test_what_failed_is_planned_again(first: Any, other: Any) -> None:
     things, goal = Things(), deployment(first, {})
     things.carry_out(goal, things.plan(goal, None))
     name = sorted(first)[0]
-    things.existing[name] = replace(things.existing[name], status="UPDATE_FAILED")
+    things.existing[name] = replace(things.existing[name], status=ResourceStatus.UPDATE_FAILED)
     assert {one.logical_id: one.action for one in things.plan(goal, goal)}[name] == "Modify"
-    things.existing[name] = replace(things.existing[name], exists=None)
+    things.existing[name] = replace(things.existing[name], live=None)
     assert {one.logical_id: one.action for one in things.plan(goal, goal)}[name] == "Add"
 
 
@@ -174,7 +175,7 @@ def test_a_change_set_says_what_happens(pair: Any, stack_tags: Any) -> None:
     def rest() -> dict[str, Any]:
         stack = control.cloudformation.stacks.require(PLACE, "s")
         with stack_changed:
-            assert stack_changed.wait_for(lambda: stack.at_rest, 20)
+            assert stack_changed.wait_for(lambda: not stack.status.is_in_progress, 20)
         return {name: one.physical_id for name, one in stack.resources.items()}
 
     stack_changed = control.cloudformation.stacks.changed

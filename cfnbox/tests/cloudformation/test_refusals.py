@@ -210,8 +210,8 @@ def test_an_unknown_operation_is_refused_by_name(user: User) -> None:
 
 @pytest.mark.parametrize("operation", [
     "update_stack", "cancel_update_stack", "continue_update_rollback", "rollback_stack", "get_stack_policy",
-    "describe_stack_events", "list_stack_resources", "describe_stack_resources", "get_template_summary",
-    "detect_stack_drift", "describe_stack_resource_drifts", "list_change_sets", "get_template",
+    "describe_stack_events", "get_template_summary",
+    "detect_stack_drift", "describe_stack_resource_drifts", "list_change_sets",
 ])  # fmt: skip
 def test_a_stack_that_does_not_exist(user: User, operation: str) -> None:
     more = {"TemplateBody": json.dumps(GOOD)} if operation == "update_stack" else {}

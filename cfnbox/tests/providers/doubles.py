@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from cfnbox.core.place import Place
 from cfnbox.providers.protocol import Cancelled, Owner, Request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from cfnbox.providers.protocol import Resource
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
@@ -43,3 +46,8 @@ class Recorded:
         self.waits.append(seconds)
         if sum(self.waits) > self.patience:
             raise Cancelled("Resource creation cancelled")
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Never wake: nothing cancels the operation from outside."""
+        yield

@@ -29,6 +29,7 @@ from botocore.exceptions import ClientError
 from cfnbox import stack_client
 from cfnbox.aws import clients
 from cfnbox.cli import output
+from cfnbox.cloudformation.status import ResourceStatus
 from cfnbox.core.errors import LocalFailure
 from cfnbox.registry.projects import SETTINGS, Project, layout
 
@@ -183,7 +184,7 @@ def _deploy(url: str, templates: Sequence[str]) -> None:
 
 
 def _failed(event: Json) -> bool:
-    return str(event["ResourceStatus"]).endswith("_FAILED")
+    return ResourceStatus.of_event(event).is_failed
 
 
 def _suite(folder: Path, project: Project, stacks: Sequence[str], select: str | None) -> tuple[int, str, int]:

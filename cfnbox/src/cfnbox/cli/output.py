@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from cfnbox.cloudformation.status import ResourceStatus
 from cfnbox.handlers.invocations import PROPERTIES
 from cfnbox.providers.protocol import NOT_APPLIED
 
@@ -72,8 +73,8 @@ def follow_events(operation: Operation) -> str:
         finished: set[str] = set()
         for event in operation.events():
             print_event(event, progress.console)
-            done = event["ResourceStatus"].endswith(("_COMPLETE", "_FAILED"))
-            if done and event["PhysicalResourceId"] != event["StackId"]:
+            status = ResourceStatus.of_event(event)
+            if (status.is_complete or status.is_failed) and event["PhysicalResourceId"] != event["StackId"]:
                 # A resource that is replaced or rolled back finishes more than once.
                 finished.add(event["LogicalResourceId"])
                 total = None if operation.resources is None else max(operation.resources, len(finished))
@@ -130,7 +131,7 @@ def _with_notices(events: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, 
 def print_failures(events: Iterable[Mapping[str, Any]]) -> None:
     """The reasons of failed events in full, each once."""
     for event in events:
-        if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason"):
+        if ResourceStatus.of_event(event).is_failed and event.get("ResourceStatusReason"):
             err.print(f"[red]{escape(event['LogicalResourceId'])}[/]: {escape(event['ResourceStatusReason'])}")
 
 

@@ -9,6 +9,8 @@ import json
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from cfnbox.core.unexpected import internal_error
 from cfnbox.providers.protocol import Cancelled, Request, Resource, ResourceFailed, Served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
@@ -59,6 +61,7 @@ class ResourceRequest:
         self._limit = work.served.definition.timeout_seconds(work.operation)
         self._ends = time.monotonic() + self._limit
         self._cancelling, self._changing = threading.Event(), threading.Lock()
+        self._wakers = list[Callable[[], None]]()
         self._thread = threading.Thread(target=self._run, name=f"request-{self.token}", daemon=True)
 
     @property
@@ -81,7 +84,7 @@ class ResourceRequest:
                     "cancelled.",
                 )
             self._status, self._changed = "CANCEL_IN_PROGRESS", time.time()
-        self._cancelling.set()
+        self._cancel_waiting()
 
     def rest(self, seconds: float) -> None:
         """Wait for the end, so long at most."""
@@ -90,7 +93,7 @@ class ResourceRequest:
 
     def stop(self) -> None:
         """Let it end where it next waits, and wait for that for a while."""
-        self._cancelling.set()
+        self._cancel_waiting()
         self.rest(_STOP_SECONDS)
 
     def event(self) -> Json:
@@ -126,6 +129,28 @@ class ResourceRequest:
             raise Cancelled(
                 f"The {self.work.operation} handler is still IN_PROGRESS after {self._limit // 60} minutes."
             )
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """See cfnbox.providers.protocol.Progress."""
+        timer = threading.Timer(max(self._ends - time.monotonic(), 0), wake)
+        timer.daemon = True
+        with self._changing:
+            self._wakers.append(wake)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            with self._changing:
+                self._wakers.remove(wake)
+
+    def _cancel_waiting(self) -> None:
+        self._cancelling.set()
+        with self._changing:
+            wakers = list(self._wakers)
+        for wake in wakers:
+            wake()
 
     def _run(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""CloudFormation's operations on change sets: a plan that can be looked at before it is carried out."""
+"""CloudFormation's operations on change sets: a plan to be read before it is executed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 from cfnbox.aws.paging import page
 from cfnbox.cloudformation import importing
-from cfnbox.cloudformation.describe import deployment_description
-from cfnbox.cloudformation.stacks import STACK_TYPE, ChangeSet, Deployment, Stack
+from cfnbox.cloudformation.answers import CHANGE_SET, CHANGE_SET_SUMMARY, ChangeSetOf, answer
+from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment
+from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions
+from cfnbox.cloudformation.stacks import ChangeSet, Stack, StackOperation
+from cfnbox.cloudformation.status import (
+    ChangeSetStatus,
+    ChangeSetType,
+    ExecutionStatus,
+    OnFailure,
+    StackStatus,
+)
 from cfnbox.core.errors import Invalid, Refused
 from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.template.transforms import TransformFailed
@@ -18,73 +27,87 @@ from cfnbox.template.transforms import TransformFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cfnbox.cloudformation.api import CloudFormation, Handler
     from cfnbox.cloudformation.plan import Change
+    from cfnbox.cloudformation.requests import Handler
+    from cfnbox.cloudformation.service import StackService
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+# The members of a request that its change set answers with, or executes with.
+_OPTIONS = ("Description", "OnStackFailure", "IncludeNestedStacks", "ImportExistingResources", "ResourcesToImport")
 
 
 class ChangeSets:
-    """Change sets of a control plane."""
+    """The operations on change sets."""
 
-    def __init__(self, cloudformation: CloudFormation) -> None:
-        self._cloudformation, self._stacks = cloudformation, cloudformation.stacks
+    def __init__(self, service: StackService) -> None:
+        self._service, self._stacks = service, service.stacks
 
     @property
     def operations(self) -> Mapping[str, Handler]:
-        """The operations that are not made repeatable by a token."""
+        """The operations that a token does not make repeatable."""
         return {"DescribeChangeSet": self._describe, "DeleteChangeSet": self._delete, "ListChangeSets": self._list}
 
     def create(self, place: Place, request: Json) -> Json:
-        """Plan; Refused for what CloudFormation refuses at once, a FAILED change set for what it finds later."""
-        kind = request.get("ChangeSetType", "UPDATE")
-        if request.get("OnStackFailure") == "DELETE" and kind != "CREATE":
+        """Plan a change set. Raise Refused for what CloudFormation refuses at once; later failures make it FAILED."""
+        kind = ChangeSetType(request.get("ChangeSetType", ChangeSetType.UPDATE))
+        if request.get("OnStackFailure") == OnFailure.DELETE and kind != ChangeSetType.CREATE:
             raise Invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE.")
-        if kind == "IMPORT" and not request.get("ResourcesToImport"):
+        if kind == ChangeSetType.IMPORT and not request.get("ResourcesToImport"):
             raise Invalid("Must Provide at least one resource to import")
         stack = self._stack(place, request, kind)
         name = request["ChangeSetName"]
         same = next((one for one in stack.change_sets.values() if one.name == name), None)
-        # A change set that FAILED gives way, as one that was executed does: that one is gone.
-        if same is not None and same.status != "FAILED":
+        # A change set that FAILED gives way to a new one of its name.
+        if same is not None and same.status != ChangeSetStatus.FAILED:
             raise Refused("AlreadyExistsException", f"ChangeSet [{name}] already exists")
-        goal, changes, reason = self._planned(stack, kind, request)
-        arn = f"{stack.id.partition(':stack/')[0]}:changeSet/{name}/{uuid.uuid4()}"
-        change_set = ChangeSet(arn, name, kind, goal, reason, datetime.now(UTC), changes, request)
+        deployment, changes, reason = self._planned(stack, kind, request)
+        change_set = ChangeSet(
+            id=f"{stack.id.partition(':stack/')[0]}:changeSet/{name}/{uuid.uuid4()}",
+            name=name,
+            kind=kind,
+            deployment=deployment,
+            reason=reason,
+            created=datetime.now(UTC),
+            changes=changes,
+            options={member: request[member] for member in _OPTIONS if member in request},
+            operation=StackOperation("CREATE_CHANGESET"),
+            execution_status=ExecutionStatus.UNAVAILABLE if deployment is None else ExecutionStatus.AVAILABLE,
+        )
         with self._stacks.changed:
             if self._stacks.find(place, stack.id) is None:
-                self._stacks.add(stack)
-                self._stacks.set_status(stack, "REVIEW_IN_PROGRESS", "User Initiated")
+                self._stacks.enter_review(stack)
             others = {key: one for key, one in stack.change_sets.items() if one is not same}
             stack.change_sets = {**others, change_set.id: change_set}
         return {"Id": change_set.id, "StackId": stack.id}
 
-    def _stack(self, place: Place, request: Json, kind: str) -> Stack:
+    def _stack(self, place: Place, request: Json, kind: ChangeSetType) -> Stack:
         stack = self._stacks.find(place, request["StackName"])
         if stack is None:
-            if kind == "UPDATE":
+            if kind == ChangeSetType.UPDATE:
                 raise Invalid(f"Stack [{request['StackName']}] does not exist")
             return self._stacks.new(place, request["StackName"])
-        in_review = stack.status == "REVIEW_IN_PROGRESS"
-        if kind == "CREATE" and not in_review:
+        in_review = stack.status == StackStatus.REVIEW_IN_PROGRESS
+        if kind == ChangeSetType.CREATE and not in_review:
             raise Invalid(
                 f"Stack [{stack.name}] already exists and cannot be created again with the changeSet "
                 f"[{request['ChangeSetName']}]."
             )
-        if kind == "UPDATE" or not in_review:
-            self._cloudformation.require_updatable(stack)
+        if kind == ChangeSetType.UPDATE or not in_review:
+            self._service.require_updatable(stack)
         return stack
 
-    def _planned(self, stack: Stack, kind: str, request: Json) -> tuple[Deployment | None, list[Change], str]:
-        """What a change set deploys and changes; or nothing, and why it is FAILED."""
-        deployments = self._cloudformation.deployments
+    def _planned(
+        self, stack: Stack, kind: ChangeSetType, request: Json
+    ) -> tuple[Deployment | None, list[Change], str]:
+        """Return what a change set deploys and changes; or no deployment, and why it is FAILED."""
+        deployments = self._service.deployments
         try:
-            goal = deployments.build(stack, request, in_change_set=True)
+            deployment = deployments.build(stack, DeploymentRequest.of(request), in_change_set=True)
         except TransformFailed as failure:
             return None, [], str(failure)
-        types = {one["Type"] for one in goal.template.resources.values()}
+        types = {definition["Type"] for definition in deployment.template.resources.values()}
         if request.get("IncludeNestedStacks") and STACK_TYPE in types:
             raise Refused(
                 "UnsupportedOperation",
@@ -92,65 +115,77 @@ class ChangeSets:
                 "changes of the parent alone.",
             )
         try:
-            if kind == "IMPORT":
-                importing.check(goal, stack, request["ResourcesToImport"])
+            if kind == ChangeSetType.IMPORT:
+                importing.check(deployment, stack, request["ResourcesToImport"])
                 imports = importing.identifiers(deployments, stack.place, request["ResourcesToImport"])
+            elif request.get("ImportExistingResources"):
+                imports = importing.existing(deployments, deployment, stack)
             else:
-                adopting = request.get("ImportExistingResources")
-                imports = importing.existing(deployments, goal, stack) if adopting else {}
-            goal = replace(goal, imports=imports)
-            unplanned = ("Keep",) if kind != "IMPORT" else ("Keep", "Modify")
-            changes = [one for one in self._cloudformation.planned(stack, goal) if one.action not in unplanned]
-            if changes or kind == "CREATE" or self._cloudformation.changes_anything(stack, goal):
-                return goal, changes, ""
+                imports = {}
+            deployment = replace(deployment, imports=imports)
+            unplanned = ("Keep", "Modify") if kind == ChangeSetType.IMPORT else ("Keep",)
+            changes = [one for one in self._service.planned(stack, deployment) if one.action not in unplanned]
+            if changes or kind == ChangeSetType.CREATE or self._service.changes_anything(stack, deployment):
+                return deployment, changes, ""
             return None, [], _NO_CHANGES
         except (Refused, ResourceFailed) as failure:
             return None, [], str(failure)
 
     def execute(self, place: Place, request: Json) -> None:
-        """Carry a change set out; every other change set of its stack is gone then."""
-        stack, change_set = self._stacks.change_set(place, request)
+        """Execute a change set. It stays; the others of its stack are deleted, as CloudFormation deletes them."""
+        stack, change_set = self._find(place, request)
         with self._stacks.changed:
-            if change_set.goal is None:
+            if change_set.deployment is None or change_set.execution_status != ExecutionStatus.AVAILABLE:
                 raise Refused(
                     "InvalidChangeSetStatus",
                     f"ChangeSet [{change_set.id}] cannot be executed in its current execution status of "
                     f"[{change_set.execution_status}]",
                 )
-            if stack.status != "REVIEW_IN_PROGRESS":
-                self._cloudformation.require_updatable(stack)
-            self._begin(stack, change_set, change_set.goal, request)
-            stack.change_sets = {}
-            stack.options["ChangeSetId"] = change_set.id
+            if stack.status != StackStatus.REVIEW_IN_PROGRESS:
+                self._service.require_updatable(stack)
+            self._begin(stack, change_set, change_set.deployment, request)
+            change_set.execution_status = ExecutionStatus.EXECUTE_IN_PROGRESS
+            stack.executed_change_sets = {**stack.executed_change_sets, change_set.id: change_set}
+            stack.change_sets, stack.change_set_id = {}, change_set.id
 
-    def _begin(self, stack: Stack, change_set: ChangeSet, goal: Deployment, request: Json) -> None:
-        on_failure = change_set.request.get("OnStackFailure")
-        if change_set.kind == "IMPORT":
+    def _begin(self, stack: Stack, change_set: ChangeSet, deployment: Deployment, request: Json) -> None:
+        on_failure = change_set.options.get("OnStackFailure")
+        token = request.get("ClientRequestToken")
+        retain = request.get("RetainExceptOnCreate", False)
+        disable_rollback = request.get("DisableRollback", on_failure == OnFailure.DO_NOTHING)
+        if change_set.kind == ChangeSetType.IMPORT:
             # The stack may have been updated since.
-            importing.check(goal, stack, change_set.request["ResourcesToImport"])
-            self._cloudformation.start_import(stack, goal)
-        elif stack.status == "REVIEW_IN_PROGRESS":
-            options = request | ({"OnFailure": on_failure} if on_failure else {})
-            self._cloudformation.start_creation(stack, goal, options)
+            importing.check(deployment, stack, change_set.options["ResourcesToImport"])
+            self._service.start_import(stack, deployment)
+        elif stack.status == StackStatus.REVIEW_IN_PROGRESS:
+            default = OnFailure.DO_NOTHING if disable_rollback else OnFailure.ROLLBACK
+            options = CreationOptions(OnFailure(on_failure or default), retain_except_on_create=retain, token=token)
+            # Recorded: after an executed CREATE change set a stack has LastUpdatedTime.
+            stack.updated = datetime.now(UTC)
+            self._service.start_creation(stack, deployment, options)
         else:
-            options = {"DisableRollback": on_failure == "DO_NOTHING", **request}
-            self._cloudformation.start_update(stack, goal, options)
+            update = UpdateOptions(disable_rollback, retain_except_on_create=retain, token=token)
+            self._service.start_update(stack, deployment, update)
+
+    def _find(self, place: Place, request: Json) -> tuple[Stack, ChangeSet]:
+        return self._stacks.change_set(place, request["ChangeSetName"], request.get("StackName"))
 
     def _describe(self, place: Place, request: Json) -> Json:
-        """DescribeChangeSet; with IncludePropertyValues also the properties before and after."""
-        stack, change_set = self._stacks.change_set(place, request)
+        """Return a change set; with IncludePropertyValues also the properties before and after."""
+        stack, change_set = self._find(place, request)
         values = bool(request.get("IncludePropertyValues"))
-        hidden = stack.secrets | (change_set.goal.template.secrets if change_set.goal else frozenset())
-        changes = [one.described(values=values, hidden=hidden) for one in change_set.changes]
-        return _summary(stack, change_set) | page(changes, request, "Changes")
+        deployment = change_set.deployment
+        hidden = stack.secrets | (deployment.template.secrets if deployment else frozenset())
+        changes = [change.described(values=values, hidden=hidden) for change in change_set.changes]
+        return answer(CHANGE_SET, ChangeSetOf(stack, change_set)) | page(changes, request, "Changes")
 
     def _delete(self, place: Place, request: Json) -> None:
-        """Delete a change set; the stack that only it was for stays in review, as at AWS.
+        """Delete a change set. A stack that was created for it stays in REVIEW_IN_PROGRESS, as in AWS.
 
-        One that does not exist is deleted: botocore's model has no error for it, as it has elsewhere.
+        A change set that does not exist is deleted: botocore's model has no error for it.
         """
         try:
-            stack, change_set = self._stacks.change_set(place, request)
+            stack, change_set = self._find(place, request)
         except Refused as refused:
             if refused.code == "ChangeSetNotFound":
                 return
@@ -159,24 +194,8 @@ class ChangeSets:
             stack.change_sets = {key: one for key, one in stack.change_sets.items() if one is not change_set}
 
     def _list(self, place: Place, request: Json) -> Json:
-        """The change sets of a stack, newest first."""
+        """Return the change sets of a stack that were not executed, newest first."""
         stack = self._stacks.require(place, request["StackName"])
-        return page([_summary(stack, one) for one in reversed(stack.change_sets.values())], request, "Summaries")
-
-
-def _summary(stack: Stack, change_set: ChangeSet) -> Json:
-    return {
-        "StackId": stack.id,
-        "StackName": stack.name,
-        "ChangeSetId": change_set.id,
-        "ChangeSetName": change_set.name,
-        "ExecutionStatus": change_set.execution_status,
-        "Status": change_set.status,
-        "StatusReason": change_set.reason or None,
-        "CreationTime": change_set.created,
-        "Description": change_set.request.get("Description"),
-        "OnStackFailure": change_set.request.get("OnStackFailure"),
-        "IncludeNestedStacks": change_set.request.get("IncludeNestedStacks", False),
-        "ImportExistingResources": change_set.request.get("ImportExistingResources"),
-        **deployment_description(change_set.goal),
-    }
+        newest_first = list(reversed(stack.change_sets.values()))
+        summaries = [answer(CHANGE_SET_SUMMARY, ChangeSetOf(stack, change_set)) for change_set in newest_first]
+        return page(summaries, request, "Summaries")

@@ -1,7 +1,4 @@
-"""CloudFormation's operations that only tell: stacks, resources, events, templates, exports.
-
-Answers are cut to their shapes on their way to a user: one description serves all operations that tell of a thing.
-"""
+"""CloudFormation's operations that describe: stacks, resources, events, templates, exports."""
 
 from __future__ import annotations
 
@@ -9,24 +6,42 @@ import json
 from typing import TYPE_CHECKING
 
 from cfnbox.aws.paging import page, page_backwards
+from cfnbox.cloudformation.answers import (
+    RESOURCE,
+    RESOURCE_DETAIL,
+    RESOURCE_SUMMARY,
+    STACK,
+    STACK_SUMMARY,
+    ResourceOf,
+    answer,
+)
+from cfnbox.cloudformation.requests import TemplateSource
+from cfnbox.cloudformation.status import StackStatus
 from cfnbox.core.errors import Invalid
-from cfnbox.providers.tags import tag_list
-from cfnbox.template import syntax
+from cfnbox.template import functions, syntax
 from cfnbox.template.checks import check_references
 from cfnbox.template.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cfnbox.cloudformation.api import Handler
+    from cfnbox.cloudformation.deployment import Deployment, StackResource
     from cfnbox.cloudformation.deployments import Deployments
-    from cfnbox.cloudformation.stacks import Deployment, Stack, StackResource
+    from cfnbox.cloudformation.requests import Handler
+    from cfnbox.cloudformation.stacks import Stack
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
+# Sentences of missing stacks as recorded on AWS, where they differ from that of other operations. Clients look for
+# them: the CDK's `diff` takes the first for "not deployed yet".
+_WITH_ID = "Stack with id {} does not exist"
+_QUOTED = "Stack '{}' does not exist"
+# "Only the first 100 resources will be returned" (API reference): DescribeStackResources has no pages.
+_MOST_RESOURCES = 100
+
 
 class Descriptions:
-    """What there is, in CloudFormation's words."""
+    """The operations that describe the state of a cloud."""
 
     def __init__(self, deployments: Deployments) -> None:
         self._stacks, self._deployments = deployments.stacks, deployments
@@ -50,20 +65,19 @@ class Descriptions:
         }
 
     def _describe_stacks(self, place: Place, request: Json) -> Json:
-        name = request.get("StackName")
-        if name is None:
-            found = [stack_description(one) for one in self._stacks.in_place(place) if not one.is_deleted]
-            return page(found, request, "Stacks")
-        stack = self._stacks.find(place, name)
-        if stack is None:
-            raise Invalid(f"Stack with id {name} does not exist")
+        if "StackName" not in request:
+            with self._stacks.changed:
+                live = [stack for stack in self._stacks.in_place(place) if not stack.is_deleted]
+                return page([answer(STACK, stack, stack.status) for stack in live], request, "Stacks")
         with self._stacks.changed:
-            return {"Stacks": [stack_description(stack)]}
+            stack = self._stacks.require(place, request["StackName"], _WITH_ID)
+            return {"Stacks": [answer(STACK, stack, stack.status)]}
 
     def _list_stacks(self, place: Place, request: Json) -> Json:
-        wanted = request.get("StackStatusFilter")
-        found = [one for one in self._stacks.in_place(place) if not wanted or one.status in wanted]
-        return page([stack_description(one) for one in found], request, "StackSummaries")
+        statuses = request.get("StackStatusFilter")
+        with self._stacks.changed:
+            listed = [one for one in self._stacks.in_place(place) if not statuses or one.status in statuses]
+            return page([answer(STACK_SUMMARY, one, one.status) for one in listed], request, "StackSummaries")
 
     def _events(self, place: Place, request: Json) -> Json:
         if "StackName" not in request:
@@ -71,66 +85,89 @@ class Descriptions:
         return page_backwards(self._stacks.require(place, request["StackName"]).events, request, "StackEvents")
 
     def _resource(self, place: Place, request: Json) -> Json:
-        stack = self._stacks.require(place, request["StackName"])
-        return {"StackResourceDetail": resource_description(stack, stack.resource(request["LogicalResourceId"]))}
+        stack = self._stacks.require(place, request["StackName"], _QUOTED)
+        resource = stack.require_resource(request["LogicalResourceId"])
+        described = ResourceOf(stack, resource, self._metadata(stack, resource))
+        return {"StackResourceDetail": answer(RESOURCE_DETAIL, described)}
+
+    def _metadata(self, stack: Stack, resource: StackResource) -> Json | None:
+        """Return the Metadata with its functions resolved, as cfn-init reads it; as written where that cannot be."""
+        metadata: Json | None = resource.definition.get("Metadata")
+        if metadata is None:
+            return None
+        try:
+            resolved: Json = functions.resolve(metadata, self._deployments.scope(stack, as_written=True))
+        except functions.ResolutionFailed:
+            return metadata
+        return resolved
 
     def _resources(self, place: Place, request: Json) -> Json:
         if "PhysicalResourceId" in request:
             stack = self._owner(place, request["PhysicalResourceId"])
         elif "StackName" in request:
-            stack = self._stacks.require(place, request["StackName"])
+            stack = self._stacks.require(place, request["StackName"], _WITH_ID)
         else:
             raise Invalid("Either StackName or PhysicalResourceId must be specified.")
-        named = request.get("LogicalResourceId")
-        found = list(stack.resources.values()) if named is None else [stack.resource(named)]
-        # The operation has no pages: "Only the first 100 resources will be returned" (API reference).
-        return {"StackResources": [resource_description(stack, one) for one in found[:100]]}
+        logical_id = request.get("LogicalResourceId")
+        listed = [stack.require_resource(logical_id)] if logical_id else list(stack.resources.values())
+        return {"StackResources": [answer(RESOURCE, ResourceOf(stack, one)) for one in listed[:_MOST_RESOURCES]]}
 
     def _owner(self, place: Place, physical_id: str) -> Stack:
         for stack in self._stacks.in_place(place):
-            if any(one.physical_id == physical_id and one.exists for one in stack.resources.values()):
+            if any(one.physical_id == physical_id and one.is_live for one in stack.resources.values()):
                 return stack
         raise Invalid(f"Stack for {physical_id} does not exist")
 
     def _list_resources(self, place: Place, request: Json) -> Json:
-        stack = self._stacks.require(place, request["StackName"])
-        listed = [resource_description(stack, one) for one in stack.resources.values()]
+        stack = self._stacks.require(place, request["StackName"], _WITH_ID)
+        listed = [answer(RESOURCE_SUMMARY, ResourceOf(stack, one)) for one in stack.resources.values()]
         return page(listed, request, "StackResourceSummaries")
 
     def _template(self, place: Place, request: Json) -> Json:
-        if (
-            "ChangeSetName" not in request
-            and self._stacks.require(place, request.get("StackName", "")).deployment is None
-        ):
+        stages = ["Original", "Processed"]
+        if "ChangeSetName" not in request and self._named(place, request).deployment is None:
             # The CDK reads it before the change set is executed, and takes an empty body for no template.
-            return {"TemplateBody": "", "StagesAvailable": ["Original", "Processed"]}
+            return {"TemplateBody": "", "StagesAvailable": stages}
         template = self._deployment(place, request).template
-        asked = request.get("TemplateStage") == "Processed" and template.processed != template.document
-        body = json.dumps(template.processed) if asked else template.body
-        return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
+        is_processed = request.get("TemplateStage") == "Processed" and template.processed != template.document
+        body = json.dumps(template.processed) if is_processed else template.body
+        return {"TemplateBody": body, "StagesAvailable": stages}
+
+    def _named(self, place: Place, request: Json) -> Stack:
+        if "StackName" not in request:
+            # Recorded; a change set's name alone does not do either.
+            raise Invalid("StackName is a required parameter.")
+        return self._stacks.require(place, request["StackName"], _WITH_ID)
 
     def _deployment(self, place: Place, request: Json) -> Deployment:
         if "ChangeSetName" in request:
-            change_set = self._stacks.change_set(place, request)[1]
-            if change_set.goal is not None:
-                return change_set.goal
-        return self._stacks.require(place, request.get("StackName", "")).goal
+            if not request["ChangeSetName"].startswith("arn:"):
+                self._named(place, request)
+            stack, change_set = self._stacks.change_set(place, request["ChangeSetName"], request.get("StackName"))
+            return change_set.deployment or stack.require_deployment()
+        return self._named(place, request).require_deployment()
 
     def _summary(self, place: Place, request: Json) -> Json:
         if "StackName" in request:
-            document = self._deployment(place, request).template.document
+            stack = self._stacks.require(place, request["StackName"])
+            if stack.status == StackStatus.REVIEW_IN_PROGRESS:
+                # Recorded.
+                raise Invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
+            document = stack.require_deployment().template.document
         else:
-            document = syntax.parse(self._deployments.template_body(place, request))
-        told: Json = summary(document, lambda kind: self._deployments.definition(kind, place))
-        return told
+            document = syntax.parse(self._deployments.template_body(TemplateSource.of(request), place))
+        summarized: Json = summary(document, lambda type_name: self._deployments.definition(type_name, place))
+        return summarized
 
     def _validate(self, place: Place, request: Json) -> Json:
-        check_references(syntax.parse(self._deployments.template_body(place, request)))
+        check_references(syntax.parse(self._deployments.template_body(TemplateSource.of(request), place)))
         return self._summary(place, request)
 
     def _stack_policy(self, place: Place, request: Json) -> Json:
         stack = self._stacks.require(place, request["StackName"])
-        return {"StackPolicyBody": stack.policy.body if stack.policy else None}
+        # Recorded: during an update the temporary policy is shown.
+        policy = stack.policy_in_force if stack.status.is_in_progress else stack.policy
+        return {"StackPolicyBody": policy.body} if policy else {}
 
     def _exports(self, place: Place, request: Json) -> Json:
         listed = [
@@ -145,65 +182,3 @@ class Descriptions:
         if not importers:
             raise Invalid(f"Export '{name}' is not imported by any stack.")
         return page(sorted(importers), request, "Imports")
-
-
-def stack_description(stack: Stack) -> Json:
-    """A stack as DescribeStacks and ListStacks answer it; `Deployment` is what it goes back to."""
-    description = stack.deployment.template.document.get("Description") if stack.deployment else None
-    return {
-        "StackId": stack.id,
-        "StackName": stack.name,
-        "Description": description,
-        "TemplateDescription": description,
-        "CreationTime": stack.created,
-        "DeletionTime": stack.deleted,
-        "LastUpdatedTime": stack.updated,
-        "StackStatus": stack.status,
-        "StackStatusReason": stack.reason or None,
-        "Outputs": stack.outputs,
-        "ParentId": stack.parent_id,
-        "RootId": stack.root_id,
-        "DriftInformation": stack.drift,
-        "Deployment": stack.stable,
-        "DisableRollback": False,
-        "EnableTerminationProtection": False,
-        **stack.options,
-        **deployment_description(stack.deployment),
-    }
-
-
-def deployment_description(goal: Deployment | None) -> Json:
-    """What stacks and change sets tell of what they deploy; the values of NoEcho parameters are hidden."""
-    return {
-        "Parameters": [
-            {
-                "ParameterKey": key,
-                "ParameterValue": "****" if one.no_echo else one.value,
-                "ResolvedValue": one.resolved,
-            }
-            for key, one in (goal.template.parameters if goal else {}).items()
-        ],
-        "Tags": tag_list(goal.tags if goal else {}),
-        "NotificationARNs": [],
-        "RollbackConfiguration": {},
-        "Capabilities": [],
-        **(goal.options if goal else {}),
-    }
-
-
-def resource_description(stack: Stack, resource: StackResource) -> Json:
-    """A resource as all operations answer it that tell of resources."""
-    metadata = resource.definition.get("Metadata")
-    return {
-        "StackId": stack.id,
-        "StackName": stack.name,
-        "LogicalResourceId": resource.logical_id,
-        "PhysicalResourceId": resource.physical_id or None,
-        "ResourceType": resource.type_name,
-        "Timestamp": resource.updated,
-        "LastUpdatedTimestamp": resource.updated,
-        "ResourceStatus": resource.status,
-        "ResourceStatusReason": resource.reason or None,
-        "Metadata": None if metadata is None else json.dumps(metadata),
-        "DriftInformation": {**resource.drift, "LastCheckTimestamp": resource.drift.get("Timestamp")},
-    }

@@ -1,4 +1,4 @@
-"""Drift: what a template says of each resource against what its provider reads now."""
+"""Drift: the differences between the properties of a resource in its template and those that its provider reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cfnbox.aws.paging import page
-from cfnbox.cloudformation.describe import resource_description
+from cfnbox.cloudformation.answers import present
+from cfnbox.cloudformation.status import DRIFT_DETECTABLE, DetectionStatus, DriftStatus
 from cfnbox.core.errors import Invalid
 from cfnbox.core.unexpected import internal_error
 from cfnbox.providers import comparison
@@ -20,23 +21,20 @@ from cfnbox.template import dynamic, secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cfnbox.cloudformation.api import Handler
+    from cfnbox.cloudformation.deployment import StackResource
     from cfnbox.cloudformation.deployments import Deployments
-    from cfnbox.cloudformation.stacks import Stack, StackResource
+    from cfnbox.cloudformation.requests import Handler
+    from cfnbox.cloudformation.stacks import Stack
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
-# The states in which drift can be detected (user guide, "Detecting unmanaged changes").
-_DETECTABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED",
-               "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")  # fmt: skip
-
 
 class Drift:
-    """The operations on drift, and every detection that was begun."""
+    """The operations on drift, and every detection."""
 
     def __init__(self, deployments: Deployments) -> None:
         self._deployments, self._stacks = deployments, deployments.stacks
-        # Each by its id, as DescribeStackDriftDetectionStatus answers it.
+        # By id, as DescribeStackDriftDetectionStatus answers them.
         self._detections: dict[str, Json] = {}
 
     @property
@@ -51,28 +49,30 @@ class Drift:
 
     def _stack(self, place: Place, request: Json) -> Stack:
         stack = self._stacks.require(place, request["StackName"])
-        if stack.status not in _DETECTABLE:
+        if stack.status not in DRIFT_DETECTABLE:
             raise Invalid(
                 f"Stack [{stack.name}] is in {stack.status} state; drift detection is possible in the states "
-                f"{', '.join(_DETECTABLE)}."
+                f"{', '.join(DRIFT_DETECTABLE)}."
             )
         return stack
 
     def _detect(self, place: Place, request: Json) -> Json:
         """Begin to detect drift of a stack, or of some of its resources, in a thread of its own."""
         stack = self._stack(place, request)
-        there = stack.resources
-        names = sorted(request.get("LogicalResourceIds", there.keys()))
-        if unknown := [name for name in names if name not in there]:
+        resources = stack.resources
+        names = sorted(request.get("LogicalResourceIds", resources.keys()))
+        if unknown := [name for name in names if name not in resources]:
             raise Invalid(f"Resource(s) [{', '.join(unknown)}] do not exist in stack [{stack.name}]")
-        detection_id, asked = str(uuid.uuid4()), [there[name] for name in names]
+        detection_id, compared = str(uuid.uuid4()), [resources[name] for name in names]
         self._detections[detection_id] = {
             "StackId": stack.id,
             "StackDriftDetectionId": detection_id,
-            "DetectionStatus": "DETECTION_IN_PROGRESS",
+            "DetectionStatus": DetectionStatus.DETECTION_IN_PROGRESS,
             "Timestamp": datetime.now(UTC),
         }
-        threading.Thread(target=self._carry_out, args=(detection_id, stack, asked), name="drift", daemon=True).start()
+        threading.Thread(
+            target=self._carry_out, args=(detection_id, stack, compared), name="drift", daemon=True
+        ).start()
         return {"StackDriftDetectionId": detection_id}
 
     def _carry_out(self, detection_id: str, stack: Stack, resources: list[StackResource]) -> None:
@@ -82,21 +82,23 @@ class Drift:
                 self._check(stack, resource)
             except ResourceFailed:
                 failed.append(resource.logical_id)
-            except Exception as problem:  # the detection ends in any case, and names what it could not read
+            except Exception as problem:  # the detection always ends, and names the resources that it could not read
                 internal_error(f"the drift detection of {resource.type_name}", problem)
                 failed.append(resource.logical_id)
         with self._stacks.changed:
-            found = [one.drift["StackResourceDriftStatus"] for one in stack.resources.values()]
+            statuses = [resource.drift["StackResourceDriftStatus"] for resource in stack.resources.values()]
             unread = ", ".join(failed)
-            drifted = sum(status in ("MODIFIED", "DELETED") for status in found)
-            status = "DRIFTED" if drifted else "IN_SYNC" if "IN_SYNC" in found else "NOT_CHECKED"
+            drifted = sum(status in (DriftStatus.MODIFIED, DriftStatus.DELETED) for status in statuses)
+            in_sync = DriftStatus.IN_SYNC if DriftStatus.IN_SYNC in statuses else DriftStatus.NOT_CHECKED
+            status = DriftStatus.DRIFTED if drifted else in_sync
             stack.drift = {"StackDriftStatus": status, "LastCheckTimestamp": datetime.now(UTC)}
-            self._detections[detection_id] |= {
-                "DetectionStatus": "DETECTION_FAILED" if failed else "DETECTION_COMPLETE",
-                "DetectionStatusReason": f"Failed to detect drift on resources [{unread}]" if failed else None,
-                "DriftedStackResourceCount": drifted,
-                "StackDriftStatus": None if failed else status,
-            }
+            ended = DetectionStatus.DETECTION_FAILED if failed else DetectionStatus.DETECTION_COMPLETE
+            self._detections[detection_id] |= present(
+                DetectionStatus=ended,
+                DetectionStatusReason=f"Failed to detect drift on resources [{unread}]" if failed else None,
+                DriftedStackResourceCount=drifted,
+                StackDriftStatus=None if failed else status,
+            )
 
     def _status(self, _place: Place, request: Json) -> Json:
         if request["StackDriftDetectionId"] not in self._detections:
@@ -105,7 +107,7 @@ class Drift:
 
     def _detect_resource(self, place: Place, request: Json) -> Json:
         stack = self._stack(place, request)
-        resource = stack.resource(request["LogicalResourceId"])
+        resource = stack.require_resource(request["LogicalResourceId"])
         try:
             return {"StackResourceDrift": _described(stack, self._check(stack, resource))}
         except ResourceFailed as failure:
@@ -113,44 +115,44 @@ class Drift:
 
     def _resource_drifts(self, place: Place, request: Json) -> Json:
         stack = self._stacks.require(place, request["StackName"])
-        wanted = request.get("StackResourceDriftStatusFilters")
-        found = [(one, one.drift["StackResourceDriftStatus"]) for one in stack.resources.values()]
+        statuses = request.get("StackResourceDriftStatusFilters")
+        pairs = [(one, one.drift["StackResourceDriftStatus"]) for one in stack.resources.values()]
         checked = [
-            _described(stack, one)
-            for one, status in found
-            if status != "NOT_CHECKED" and (wanted is None or status in wanted)
+            _described(stack, resource)
+            for resource, status in pairs
+            if status != DriftStatus.NOT_CHECKED and (statuses is None or status in statuses)
         ]
         return page(checked, request, "StackResourceDrifts")
 
     def _check(self, stack: Stack, resource: StackResource) -> StackResource:
-        """Detect drift of one resource now; raises ResourceFailed when it cannot be read."""
+        """Detect drift of one resource now. Raise ResourceFailed if it cannot be read."""
         checked = replace(resource, drift={**self._checked(stack, resource), "Timestamp": datetime.now(UTC)})
         with self._stacks.changed:
-            now = stack.resources.get(resource.logical_id)
-            if now is not None and now.physical_id == resource.physical_id:
-                # Not told in an event, and no change of the resource.
-                stack.resources = {**stack.resources, resource.logical_id: replace(now, drift=checked.drift)}
+            current = stack.resources.get(resource.logical_id)
+            if current is not None and current.physical_id == resource.physical_id:
+                # Without an event, because the resource does not change.
+                stack.resources = {**stack.resources, resource.logical_id: replace(current, drift=checked.drift)}
         return checked
 
     def _checked(self, stack: Stack, resource: StackResource) -> Json:
         served = self._deployments.find(resource.type_name, stack.place)
         definition = served.definition
-        if resource.exists is None:
-            return {"StackResourceDriftStatus": "NOT_CHECKED"}
+        if resource.live is None:
+            return {"StackResourceDriftStatus": DriftStatus.NOT_CHECKED}
         try:
-            read = served.provider.read(definition, Request(stack.place), resource.exists.identifier)
+            read = served.provider.read(definition, Request(stack.place), resource.live.identifier)
         except ResourceFailed as failure:
             if failure.code == "NotFound":
-                return {"StackResourceDriftStatus": "DELETED"}
+                return {"StackResourceDriftStatus": DriftStatus.DELETED}
             if failure.code == "UnsupportedAction":
-                return {"StackResourceDriftStatus": "NOT_CHECKED", "DriftStatusReason": str(failure)}
+                return {"StackResourceDriftStatus": DriftStatus.NOT_CHECKED, "DriftStatusReason": str(failure)}
             raise
         expected = comparison.expected(definition, resource.properties, resource.stack_tags)
         actual = dynamic.as_referred(expected, comparison.compared(definition, read.model, expected))
         differences = list(comparison.differences(definition, expected, actual))
         expected, actual, differences = secrets.hidden([expected, actual, differences], stack.secrets)
         return {
-            "StackResourceDriftStatus": "MODIFIED" if differences else "IN_SYNC",
+            "StackResourceDriftStatus": DriftStatus.MODIFIED if differences else DriftStatus.IN_SYNC,
             "ExpectedProperties": json.dumps(expected),
             "ActualProperties": json.dumps(actual),
             "PropertyDifferences": differences,
@@ -158,5 +160,11 @@ class Drift:
 
 
 def _described(stack: Stack, resource: StackResource) -> Json:
-    """A StackResourceDrift as DescribeStackResourceDrifts answers it."""
-    return {**resource_description(stack, resource), **resource.drift}
+    """Return a StackResourceDrift as DescribeStackResourceDrifts answers it."""
+    return present(
+        StackId=stack.id,
+        LogicalResourceId=resource.logical_id,
+        PhysicalResourceId=resource.physical_id or None,
+        ResourceType=resource.type_name,
+        **resource.drift,
+    )

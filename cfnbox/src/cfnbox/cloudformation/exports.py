@@ -1,4 +1,4 @@
-"""Exports of a stack, and the imports of others: what CloudFormation refuses so that both hold."""
+"""Checks for exports: unique names, and no change of an export that another stack imports."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ if TYPE_CHECKING:
 
 
 def resolve(stacks: Stacks, stack: Stack, scope: Scope) -> None:
-    """Give the stack the outputs of its deployment; raises ResourceFailed, and changes nothing, when it cannot be."""
-    made = outputs.described(stack.goal.template, scope)
+    """Set the outputs of a stack. Raise ResourceFailed, and change nothing, if an export is not allowed."""
+    template = stack.require_deployment().template
+    resolved = outputs.described(template.outputs, scope)
     with stacks.changed:
-        _check_exports(stacks, stack, made)
-        stack.outputs = made
-        stack.imports = frozenset(outputs.imports(stack.goal.template, scope))
+        _check_exports(stacks, stack, resolved)
+        stack.outputs = resolved
+        stack.imports = frozenset(outputs.imports(template.imports, scope))
 
 
-def _check_exports(stacks: Stacks, stack: Stack, made: list[Json]) -> None:
-    exports = {one["ExportName"]: one["OutputValue"] for one in made if one["ExportName"]}
+def _check_exports(stacks: Stacks, stack: Stack, resolved: list[Json]) -> None:
+    exports = {output["ExportName"]: output["OutputValue"] for output in resolved if "ExportName" in output}
     for name, (owner, _) in stacks.exports(stack.place).items():
         if name in exports and owner is not stack:
             raise ResourceFailed(f"Export with name {name} is already exported by stack {owner.name}.")
     for output in stack.outputs:
-        export = output["ExportName"]
-        importers = stacks.importers(stack.place, export)
+        export = output.get("ExportName")
+        importers = stacks.importers(stack.place, export) if export else []
         if importers and exports.get(export) != output["OutputValue"]:
-            word = "updated" if export in exports else "deleted"
-            raise ResourceFailed(f"Export {export} cannot be {word} as it is in use by {' and '.join(importers)}")
+            change = "updated" if export in exports else "deleted"
+            raise ResourceFailed(f"Export {export} cannot be {change} as it is in use by {' and '.join(importers)}")
 
 
 def in_use(stacks: Stacks, stack: Stack) -> str:
-    """Why the stack cannot be deleted: an export that others import; or nothing."""
+    """Return why the stack cannot be deleted, because an export of it is imported; or nothing."""
     for output in stack.outputs:
-        if importers := stacks.importers(stack.place, output["ExportName"]):
+        if "ExportName" in output and (importers := stacks.importers(stack.place, output["ExportName"])):
             return f"Export {output['ExportName']} cannot be deleted as it is in use by {' and '.join(importers)}"
     return ""
 
 
 def missing_import(stacks: Stacks, stack: Stack, scope: Scope) -> str:
-    """The first export that the stack's template imports and nobody exports; or nothing."""
+    """Return the first export that the stack's template imports and no stack exports; or nothing."""
     exports = stacks.exports(stack.place)
-    return next((name for name in outputs.imports(stack.goal.template, scope) if name not in exports), "")
+    imports = outputs.imports(stack.require_deployment().template.imports, scope)
+    return next((name for name in imports if name not in exports), "")

@@ -1,6 +1,6 @@
-"""What a new template changes: add, modify, replace, remove. Pure: two deployments and what exists give a plan.
+"""What a new template changes: add, modify, replace, remove. Pure.
 
-The members and words of a change are those of CloudFormation's ResourceChange (botocore's shape of that name).
+The members and values of a change are those of CloudFormation's ResourceChange (botocore's shape of that name).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Literal
 
-from cfnbox.cloudformation.stacks import STACK_TYPE, Deployment, StackResource
+from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment, StackResource
+from cfnbox.cloudformation.status import ResourceStatus
 from cfnbox.core.type_definition import Replacement, TypeDefinition
 from cfnbox.providers.protocol import Resource
 from cfnbox.template import functions, secrets
@@ -36,7 +37,7 @@ _OTHER_ATTRIBUTES = ("Metadata", "DeletionPolicy", "UpdateReplacePolicy", "Creat
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one resource; `before` and `after` are its properties, None where there is no resource."""
+    """A change of one resource; `before` and `after` are its properties, None where there is no resource."""
 
     action: Action
     logical_id: str
@@ -49,15 +50,18 @@ class Change:
     after: Json | None = None
 
     def described(self, *, values: bool, hidden: Collection[str] = ()) -> Json:
-        """The change as DescribeChangeSet tells it; `values` adds the properties before and after, secrets hidden."""
+        """Return the change as DescribeChangeSet answers it; `values` adds the properties, with secrets hidden."""
         shown = self.details if values else [_without_values(detail) for detail in self.details]
-        change: Json = {
+        optional = {
             "PolicyAction": self.policy_action,
+            "PhysicalResourceId": self.physical_id or None,
+            "Replacement": self.replacement if self.action == "Modify" else None,
+        }
+        change: Json = {
+            **{member: value for member, value in optional.items() if value is not None},
             "Action": self.action,
             "LogicalResourceId": self.logical_id,
-            "PhysicalResourceId": self.physical_id or None,
             "ResourceType": self.type_name,
-            "Replacement": self.replacement if self.action == "Modify" else None,
             "Scope": sorted({detail["Target"]["Attribute"] for detail in self.details}),
             "Details": secrets.hidden(shown, hidden),
         }
@@ -75,19 +79,20 @@ def _without_values(detail: Json) -> Json:
 def step_for(
     definition: TypeDefinition, resource: StackResource | None, desired: Json, tags: Mapping[str, str]
 ) -> tuple[Step, Replacement]:
-    """What is to be done with a resource so that it has these properties and stack tags, and whether that replaces.
+    """Return what makes a resource have these properties and stack tags, and whether that replaces it.
 
-    What a failed operation left is updated again, or made anew when its creation never ended.
+    A resource that a failed operation left is updated again, or created again if its create never ended.
     """
-    if resource is None or resource.exists is None or not resource.created:
+    if resource is None or not resource.is_live or not resource.is_created:
         return "create", "False"
     replacement = definition.replacement(resource.properties, desired)
     if replacement == "True":
         return "replace", replacement
     changed = definition.changed(resource.properties, desired)
     retagged = definition.tag_property is not None and dict(resource.stack_tags) != dict(tags)
-    unfinished = resource.status == "UPDATE_FAILED"
-    # What a nested stack's template says now, nobody knows before its own plan is made: CloudFormation's "Automatic".
+    unfinished = resource.status == ResourceStatus.UPDATE_FAILED
+    # A nested stack is always updated: its template is read only when its own update is planned. Change sets call
+    # this Automatic.
     if changed or retagged or unfinished or resource.type_name == STACK_TYPE:
         return "update", replacement
     return "keep", "False"
@@ -96,7 +101,7 @@ def step_for(
 def plan(
     goal: Deployment, deployed: Deployment | None, existing: Mapping[str, StackResource], scope: Scope, find: Find
 ) -> list[Change]:
-    """What deploying the goal does to each resource, in the order in which it can be done; removals last.
+    """Return what a deployment does to each resource, in the order in which it can be done; removals last.
 
     `scope` resolves functions as far as they can be before the operation.
     """
@@ -106,7 +111,7 @@ def plan(
         changes.append(change)
         scope = _after(scope, change, find)
     for name, one in existing.items():
-        if name not in needed and one.exists:
+        if name not in needed and one.is_live:
             action = "Retain" if one.is_kept else "Delete"
             removal = Change("Remove", name, one.type_name, one.physical_id, None, action, before=one.properties)
             changes.append(removal)
@@ -114,7 +119,7 @@ def plan(
 
 
 def _after(scope: Scope, change: Change, find: Find) -> Scope:
-    """What is known of a resource once the change is made, for those that refer to it."""
+    """Return the scope after a change, for the resources that refer to the changed one."""
     if change.action in ("Add", "Import") or (change.action == "Modify" and change.replacement != "False"):
         return replace(scope, pending=scope.pending | {change.logical_id})
     if change.action == "Modify":
@@ -126,7 +131,7 @@ def _after(scope: Scope, change: Change, find: Find) -> Scope:
 
 @dataclass(frozen=True)
 class _Planner:
-    """What is the same for all changes of a plan."""
+    """Plans the changes of one deployment."""
 
     goal: Deployment
     deployed: Deployment | None
@@ -135,7 +140,7 @@ class _Planner:
     def change(self, logical_id: str, resource: StackResource | None, scope: Scope) -> Change:
         definition = self.goal.template.resources[logical_id]
         kind = self.find(definition["Type"])
-        if logical_id in self.goal.imports and (resource is None or resource.exists is None):
+        if logical_id in self.goal.imports and (resource is None or not resource.is_live):
             return Change("Import", logical_id, kind.type_name, self.goal.imports[logical_id])
         desired = functions.resolve(definition.get("Properties", {}), scope)
         step, replacement = step_for(kind, resource, desired, self.goal.tags)
@@ -181,7 +186,7 @@ class _Planner:
         return details
 
     def _sources(self, before: Any, after: Any, value: Any, scope: Scope) -> list[tuple[str, str | None]]:
-        """Why a property changes: what was written, a parameter, or another resource that changes."""
+        """Return why a property changes: the template, a parameter, or another resource that changes."""
         named = {name for name, _ in references(after, self.goal.template.conditions)}
         source, causes = "ParameterReference", set[str]()
         if UNKNOWN in json.dumps(value, default=str):
@@ -194,7 +199,7 @@ class _Planner:
 
 
 def _overall(details: list[Json], replacement: Replacement) -> Replacement:
-    """True only when a change that is certain recreates; a value that is not known yet makes it conditional."""
+    """Return True only if a certain change recreates; a value that is not known yet makes it conditional."""
     if replacement == "False":
         return "False"
     needs = [(one["Target"].get("RequiresRecreation"), one.get("Evaluation")) for one in details]
@@ -208,4 +213,6 @@ def _text(value: Any) -> str | None:
 def _detail(
     target: Json, source: str = "DirectModification", evaluation: str = "Static", entity: str | None = None
 ) -> Json:
-    return {"Target": target, "Evaluation": evaluation, "ChangeSource": source, "CausingEntity": entity}
+    target = {member: value for member, value in target.items() if value is not None}
+    causing = {} if entity is None else {"CausingEntity": entity}
+    return {"Target": target, "Evaluation": evaluation, "ChangeSource": source, **causing}

@@ -1,104 +1,117 @@
-"""Bringing one resource back to what it was before a failed operation, whatever the operation did to it."""
+"""Brings a resource back to its state before a failed operation."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cfnbox.cloudformation.deployment import STACK_TYPE
 from cfnbox.cloudformation.plan import step_for
 from cfnbox.cloudformation.resources import ResourceOperations
+from cfnbox.cloudformation.status import Action, ResourceStatus
 
 if TYPE_CHECKING:
-    from cfnbox.cloudformation.stacks import StackResource
+    from cfnbox.cloudformation.deployment import StackResource
 
 
 class Reverting(ResourceOperations):
-    """Resource operations that also know the way back: to the stack's `stable_resources`."""
+    """Resource operations that also revert: to the stack's `last_complete_resources`."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        # Resources that had to be made once more: those that need them get new identities.
-        self._remade: set[str] = set()
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # Resources that were created again: those that refer to them get new identities.
+        self._recreated: set[str] = set()
 
     def revert(self, logical_id: str) -> bool:
-        """Bring a resource back to what it was before the operation."""
-        was = self._stack.stable_resources[logical_id]
-        now = self._stack.resources.get(logical_id, was)
+        """Bring a resource back to its state before the operation."""
+        previous = self._stack.last_complete_resources[logical_id]
+        current = self._stack.resources.get(logical_id, previous)
         try:
-            if was.exists is None:
+            if not previous.is_live:
                 return True
-            if was.physical_id in self._stack.gone:
-                self._make_again(self._following(was), now)
-                self._remade.add(logical_id)
+            if previous.physical_id in self._stack.deleted_physical_ids:
+                self._recreate(self._with_new_references(previous), current)
+                self._recreated.add(logical_id)
                 return True
-            replaced = now.physical_id != was.physical_id
-            if replaced:
-                now = self._take_back(now, was)
-            if _was_touched(now, was):
-                self._send_back(was, now)
+            is_replaced = current.physical_id != previous.physical_id
+            if is_replaced:
+                current = self._restore_replaced(current, previous)
+            if _was_touched(current, previous):
+                self._update_back(previous, current)
             else:
-                if replaced:
-                    self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS"))
-                told = replaced or now.status == "UPDATE_FAILED"
-                self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE") if told else was, event=told)
-            self._follow(was)
+                if is_replaced:
+                    working = replace(previous, status=ResourceStatus.UPDATE_IN_PROGRESS)
+                    self._stacks.save_resource(self._stack, working)
+                has_event = is_replaced or current.status == ResourceStatus.UPDATE_FAILED
+                saved = replace(previous, status=ResourceStatus.UPDATE_COMPLETE) if has_event else previous
+                self._stacks.save_resource(self._stack, saved, event=has_event)
+            self._update_changed_references(previous)
         except Exception as problem:
-            self._fail(was, "update", problem)
+            self._save_failure(previous, Action.UPDATE, problem)
             return False
         return True
 
-    def _following(self, was: StackResource) -> StackResource:
-        """The resource as it was, but for the identities of others that had to be made once more."""
-        if not self._remade & was.depends_on:
-            return was
-        return replace(was, properties=self._resolved(was))
+    def _with_new_references(self, previous: StackResource) -> StackResource:
+        """Return the resource as it was, with the identities of the resources that were created again."""
+        if not self._recreated & previous.depends_on:
+            return previous
+        return replace(previous, properties=self._resolved(previous))
 
-    def _follow(self, was: StackResource) -> None:
-        wanted, now = self._following(was), self._stack.resources[was.logical_id]
-        if wanted.properties == now.properties:
+    def _update_changed_references(self, previous: StackResource) -> None:
+        desired, current = self._with_new_references(previous), self._stack.resources[previous.logical_id]
+        if desired.properties == current.properties:
             return
-        served = self._find(was.type_name)
-        step, replacement = step_for(served.definition, now, wanted.properties, was.stack_tags)
+        served = self._find(previous.type_name)
+        step, replacement = step_for(served.definition, current, desired.properties, previous.stack_tags)
         if step in ("update", "replace"):
-            self._change(served, now, wanted, step, conditional=replacement == "Conditional")
-        if self._stack.resources[was.logical_id].physical_id != was.physical_id:
-            self._remade.add(was.logical_id)
+            self._change(served, current, desired, step, is_conditional=replacement == "Conditional")
+        if self._stack.resources[previous.logical_id].physical_id != previous.physical_id:
+            self._recreated.add(previous.logical_id)
 
-    def _make_again(self, was: StackResource, now: StackResource) -> None:
-        """What was deleted to make room for its replacement is made once more; the replacement goes first."""
-        served = self._find(was.type_name)
-        if now.exists is not None and now.physical_id != was.physical_id:
-            if now.created and now.properties == was.properties:
+    def _recreate(self, previous: StackResource, current: StackResource) -> None:
+        """Create again what was deleted before its replacement was created; the replacement is deleted first."""
+        served = self._find(previous.type_name)
+        if current.is_live and current.physical_id != previous.physical_id:
+            if current.is_created and current.properties == previous.properties:
                 return
-            self._remove(served, now)
-        self._stacks.put(self._stack, replace(was, status="UPDATE_IN_PROGRESS", exists=None))
-        self._make(served, replace(was, exists=None, physical_id=""), "UPDATE")
+            self._remove(served, current)
+        working = replace(previous, status=ResourceStatus.UPDATE_IN_PROGRESS, live=None)
+        self._stacks.save_resource(self._stack, working)
+        self._make(served, replace(previous, live=None, physical_id=""), Action.UPDATE)
 
-    def _take_back(self, now: StackResource, was: StackResource) -> StackResource:
-        """The old resource of a replacement is still there: the stack has it again, and the new one is left over.
+    def _restore_replaced(self, current: StackResource, previous: StackResource) -> StackResource:
+        """Give the stack the replaced resource back, which is still live, and delete the new one in the clean-up.
 
-        Answers the old one as the operations left it.
+        Return the replaced resource as the operations left it.
         """
         with self._stacks.changed:
-            key = (was.logical_id, was.physical_id)
-            same = [one for one in self._stack.leftovers if (one.logical_id, one.physical_id) == key]
-            self._stack.leftovers = [one for one in self._stack.leftovers if one not in same]
-            if now.exists is not None:
-                self._leave(now, retained=False)
-            left = replace(same[0] if same else was, retained=False)
-            self._stacks.put(self._stack, left, event=False)
-        return left
+            key = (previous.logical_id, previous.physical_id)
+            leftovers = self._stack.leftovers
+            same = [resource for resource in leftovers if (resource.logical_id, resource.physical_id) == key]
+            self._stack.leftovers = [resource for resource in leftovers if resource not in same]
+            if current.is_live:
+                self._schedule_cleanup(current, retained=False)
+            restored = replace(same[0] if same else previous, is_retained=False)
+            self._stacks.save_resource(self._stack, restored, event=False)
+        return restored
 
-    def _send_back(self, was: StackResource, now: StackResource) -> None:
-        self._stacks.put(self._stack, replace(now, status="UPDATE_IN_PROGRESS", reason=""), sent=was.properties)
-        served, request = self._find(was.type_name), self._request(was, previous=now, reverting=True)
-        tried = self._before(now.properties if now.attempted is None else now.attempted)
-        before = self._before(was.properties)
-        resource = served.provider.update(served.definition, request, was.identity, tried, before, self._run)
-        self._stacks.put(self._stack, replace(was, status="UPDATE_COMPLETE", exists=resource))
+    def _update_back(self, previous: StackResource, current: StackResource) -> None:
+        working = replace(current, status=ResourceStatus.UPDATE_IN_PROGRESS, reason="")
+        self._stacks.save_resource(self._stack, working, properties=previous.properties)
+        served, request = self._find(previous.type_name), self._request(previous, previous=current, reverting=True)
+        attempted = current.properties if current.attempted is None else current.attempted
+        tried, desired = self._previous_properties(attempted), self._previous_properties(previous.properties)
+        resource = served.provider.update(
+            served.definition, request, previous.require_live(), tried, desired, self._run
+        )
+        restored = replace(previous, status=ResourceStatus.UPDATE_COMPLETE, live=resource)
+        self._stacks.save_resource(self._stack, restored)
 
 
-def _was_touched(now: StackResource, was: StackResource) -> bool:
-    """Whether its provider was called, so that there is something to undo."""
-    return (now.attempted, now.properties, now.stack_tags, now.exists) != (
-        None, was.properties, was.stack_tags, was.exists)  # fmt: skip
+def _was_touched(current: StackResource, previous: StackResource) -> bool:
+    """Return whether the provider was called, so that there is something to undo."""
+    if previous.type_name == STACK_TYPE and current.updated != previous.updated:
+        # Only the nested stack itself knows what its update changed.
+        return True
+    return (current.attempted, current.properties, current.stack_tags, current.live) != (
+        None, previous.properties, previous.stack_tags, previous.live)  # fmt: skip

@@ -1,85 +1,149 @@
-"""Operations under way: their threads, cancellation and time, and work done in the order of a graph, side by side."""
+"""Running operations: their threads, cancellation and timeout, and work in the order of a graph, side by side."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from cfnbox.cloudformation.status import FAILURE_OF, StackStatus
 from cfnbox.core.unexpected import internal_error
 from cfnbox.providers.protocol import Cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Set
+    from collections.abc import Callable, Iterator, Mapping, Set
 
-    from cfnbox.cloudformation.stacks import Stack, Stacks
+    from cfnbox.cloudformation.stacks import OperationType, Stack, Stacks
     from cfnbox.providers.protocol import Resource
 
 # CloudFormation publishes no number; more than any template of the corpus has side by side.
 _SIDE_BY_SIDE = 32
-# How often who waits looks whether the time of the whole operation is over.
-_LOOK_SECONDS = 0.1
+_STOP_SECONDS = 5
+
+
+class Timer(Protocol):
+    """A call that is made later, as threading.Timer makes it."""
+
+    def start(self) -> None:
+        """Begin to wait."""
+
+    def cancel(self) -> None:
+        """Never make the call."""
+
+
+def timer(seconds: float, call: Callable[[], None]) -> Timer:
+    """Return a timer that does not keep the process alive."""
+    made = threading.Timer(seconds, call)
+    made.daemon = True
+    return made
 
 
 class Run:
-    """One operation under way, and the Progress of its providers where they make nothing new.
+    """A running stack operation. Also the Progress of provider updates and deletes; a create has its own.
 
-    `superseded` is set when another operation takes its stack over.
+    `superseded` is set when another operation takes its stack over. `changed` is the condition of Stacks.
     """
 
-    def __init__(self, clock: Callable[[], float], timeout_seconds: float | None = None) -> None:
-        self._clock, self._stopped = clock, threading.Event()
-        self._deadline = None if timeout_seconds is None else clock() + timeout_seconds
+    def __init__(self, changed: threading.Condition) -> None:
+        self._changed, self._stopped = changed, threading.Event()
+        self._wakers: list[Callable[[], None]] = []
+        self._timer: Timer | None = None
         self.reason = ""
         self.superseded = False
         self.ended = threading.Event()
 
+    def limit(self, timer: Timer) -> None:
+        """Start the timer that stops the run, until `resume`."""
+        self._timer = timer
+        timer.start()
+
+    def exceed(self) -> None:
+        """Stop because TimeoutInMinutes is over; the reason is that of CloudFormation's event."""
+        with self._changed:
+            if self._timer is not None:
+                self.stop("Stack creation time exceeded the specified timeout")
+
     def stop(self, reason: str) -> None:
         """Begin nothing more, and end what waits; the first reason counts."""
-        if not self._stopped.is_set():
+        with self._changed:
+            if self._stopped.is_set():
+                return
             self.reason = reason
             self._stopped.set()
+            self._changed.notify_all()
+            wakers = list(self._wakers)
+        for wake in wakers:
+            wake()
 
     def supersede(self) -> None:
-        """Stop without another word: whoever calls this carries on with the stack once `ended` is set."""
+        """Stop without an event. The caller takes over the stack after `ended` is set."""
         self.superseded = True
         self.stop("")
 
     @property
     def stopped(self) -> bool:
         """Whether nothing more may begin."""
-        if self._deadline is not None and self._clock() > self._deadline:
-            # CloudFormation's event when TimeoutInMinutes is over.
-            self.stop("Stack creation time exceeded the specified timeout")
         return self._stopped.is_set()
 
     def resume(self) -> None:
-        """Allow work again, without a time limit: what failed is about to be rolled back."""
-        self._stopped.clear()
-        self._deadline = None
+        """Allow work again, without a timeout: a rollback begins."""
+        self._end_timer()
+        if not self.superseded:
+            self._stopped.clear()
+
+    def close(self) -> None:
+        """Say that the operation has ended."""
+        self._end_timer()
+        self.ended.set()
+
+    def _end_timer(self) -> None:
+        with self._changed:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
     def identified(self, _resource: Resource) -> None:
-        """An update does not change who the resource is before it ends."""
+        """Do nothing: an update does not change the identity of a resource before it ends."""
 
     def wait(self, seconds: float) -> None:
-        """Sleep; raises Cancelled as soon as the run is stopped or its time is over."""
-        until = self._clock() + seconds
-        while not self.stopped:
-            left = until - self._clock()
-            if left <= 0:
-                return
-            self._stopped.wait(left if self._deadline is None else min(left, _LOOK_SECONDS))
-        raise Cancelled("Resource operation cancelled")
+        """Sleep. Raise Cancelled as soon as the run is stopped."""
+        if self._stopped.wait(seconds):
+            raise Cancelled("Resource operation cancelled")
+
+    def wait_for(self, is_done: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait until `is_done`, which is called at each change of a stack; return False when the time is over.
+
+        Raise Cancelled as soon as the run is stopped.
+        """
+        with self._changed:
+            if self._changed.wait_for(lambda: is_done() or self.stopped, seconds) and not is_done():
+                raise Cancelled("Resource operation cancelled")
+            return is_done()
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake` when the run is stopped, as long as the context lasts."""
+        with self._changed:
+            self._wakers.append(wake)
+            is_late = self.stopped
+        try:
+            if is_late:
+                wake()
+            yield
+        finally:
+            with self._changed:
+                self._wakers.remove(wake)
 
     def walk(
         self, graph: Mapping[str, Set[str]], act: Callable[[str], bool], *, despite_failures: bool = False
     ) -> None:
-        """Act on each node once all that it needs is done, independent ones at once; until the run is stopped.
+        """Act on each node after its predecessors, on independent ones at once, until the run is stopped.
 
-        `act` answers whether it succeeded; a node that failed holds back those that need it. Despite failures, which
-        stop a run, the others go on; only another operation ends them.
+        `act` returns whether it succeeded; a node that failed holds back its successors. A failure stops the run.
+        With `despite_failures` the other nodes go on, and only another operation ends the walk.
         """
         sorter = TopologicalSorter(graph)
         sorter.prepare()
@@ -103,44 +167,56 @@ class Run:
 class Runs:
     """Which operation runs on which stack: each is a thread of its own, and a stack has one at a time."""
 
-    def __init__(self, stacks: Stacks, clock: Callable[[], float]) -> None:
-        self._stacks, self._clock = stacks, clock
+    def __init__(self, stacks: Stacks, timer: Callable[[float, Callable[[], None]], Timer] = timer) -> None:
+        self._stacks, self._timer = stacks, timer
         self._runs: dict[str, Run] = {}
 
-    def start(self, stack: Stack, status: str, carry_out: Callable[[Run], None], minutes: int | None = None) -> None:
-        """Give a stack a status, and carry an operation out that ends after so many minutes at the latest.
+    def start(
+        self,
+        stack: Stack,
+        kind: OperationType,
+        status: StackStatus,
+        carry_out: Callable[[Run], None],
+        minutes: int | None = None,
+    ) -> str:
+        """Give a stack a status, begin an operation that ends after `minutes` at the latest, and return its id.
 
-        One that still runs, as it may when a stack is deleted, ends first; handlers that run are waited for.
+        A running operation of the stack ends first, as it may when a stack is deleted; running handlers are waited
+        for.
         """
-        run, former = Run(self._clock, None if minutes is None else minutes * 60), self._runs.get(stack.id)
+        run, previous = Run(self._stacks.changed), self._runs.get(stack.id)
         with self._stacks.changed:
-            if former is not None:
-                former.supersede()
+            if previous is not None:
+                previous.supersede()
+            operation_id = self._stacks.begin_operation(stack, kind)
             self._stacks.set_status(stack, status, "User Initiated")
             self._runs[stack.id] = run
+        if minutes is not None:
+            run.limit(self._timer(minutes * 60, run.exceed))
 
-        def to_the_end() -> None:
+        def run_to_the_end() -> None:
             try:
-                if former is not None:
-                    former.ended.wait()
+                if previous is not None:
+                    previous.ended.wait()
                 carry_out(run)
             except BaseException as problem:
-                # A fault of the local cloud itself: a stack that nobody works on must not stay in progress.
-                word = stack.status.partition("_COMPLETE")[0].removesuffix("_IN_PROGRESS")
-                failed = f"{'IMPORT_ROLLBACK' if word == 'IMPORT' else word}_FAILED"
-                self._stacks.set_status(stack, failed, internal_error("a stack operation", problem))
+                # An internal error: a stack on which nothing works must not stay in progress.
+                reason = internal_error("a stack operation", problem)
+                if stack.status in FAILURE_OF:
+                    self._stacks.set_status(stack, FAILURE_OF[stack.status], reason)
             finally:
-                run.ended.set()
+                run.close()
 
-        threading.Thread(target=to_the_end, name=f"stack {stack.name}", daemon=True).start()
+        threading.Thread(target=run_to_the_end, name=f"stack {stack.name}", daemon=True).start()
+        return operation_id
 
     def cancel_update(self, stack: Stack) -> None:
-        """End an update under way: it rolls back."""
+        """End a running update: it rolls back."""
         self._runs[stack.id].stop("Update cancelled. Rollback requested by user.")
 
     def close(self) -> None:
-        """Stop every operation, and wait until nothing is made any more."""
+        """Stop every operation, and wait until it makes nothing any more."""
         for run in list(self._runs.values()):
             run.supersede()
         for run in list(self._runs.values()):
-            run.ended.wait(5)
+            run.ended.wait(_STOP_SECONDS)

@@ -3,41 +3,45 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 from cfnbox.providers.protocol import ResourceFailed
 
 if TYPE_CHECKING:
+    from cfnbox.cloudformation.deployment import StackResource
     from cfnbox.cloudformation.runs import Run
-    from cfnbox.cloudformation.stacks import Stack, StackResource
+    from cfnbox.cloudformation.stacks import Stack
 
 _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
-_LOOK_SECONDS = 0.05
 _DEFAULT_SECONDS = 300
 
 
 def seconds_of(duration: str) -> int:
-    """The seconds of an ISO 8601 duration such as PT5M; the documented default of five minutes for anything else."""
+    """Return the seconds of an ISO 8601 duration such as PT5M, and the documented five minutes for anything else."""
     if (match := _DURATION.fullmatch(duration)) is None:
         return _DEFAULT_SECONDS
-    hours, minutes, seconds = (int(one or 0) for one in match.groups())
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds
 
 
-def await_signals(stack: Stack, resource: StackResource, run: Run) -> None:
-    """Wait for as many success signals as the resource's CreationPolicy wants; raises ResourceFailed."""
-    if not (wanted := resource.definition.get("CreationPolicy", {}).get("ResourceSignal")):
+def wait_for_signals(stack: Stack, resource: StackResource, run: Run) -> None:
+    """Wait for the success signals of the resource's CreationPolicy.
+
+    Raise ResourceFailed after a failure signal and when the time is over.
+    """
+    if not (policy := resource.definition.get("CreationPolicy", {}).get("ResourceSignal")):
         return
-    count, limit = int(wanted.get("Count", 1)), seconds_of(str(wanted.get("Timeout", "PT5M")))
-    until = time.monotonic() + limit
-    while True:
-        sent = dict(stack.signals.get(resource.logical_id, {}))
-        if failed := sorted(unique for unique, status in sent.items() if status == "FAILURE"):
-            raise ResourceFailed(f"Received FAILURE signal with UniqueId {failed[0]}", "GeneralServiceException")
-        if len(sent) >= count:
-            return
-        if time.monotonic() >= until:
-            said = f"Failed to receive {count - len(sent)} resource signal(s) within the specified duration"
-            raise ResourceFailed(said, "NotStabilized")
-        run.wait(_LOOK_SECONDS)
+    count, limit = int(policy.get("Count", 1)), seconds_of(str(policy.get("Timeout", "PT5M")))
+    signals: dict[str, str] = {}
+
+    def is_decided() -> bool:
+        nonlocal signals
+        signals = dict(stack.signals.get(resource.logical_id, {}))
+        return len(signals) >= count or "FAILURE" in signals.values()
+
+    is_in_time = run.wait_for(is_decided, limit)
+    if failed := sorted(unique for unique, status in signals.items() if status == "FAILURE"):
+        raise ResourceFailed(f"Received FAILURE signal with UniqueId {failed[0]}", "GeneralServiceException")
+    if not is_in_time:
+        reason = f"Failed to receive {count - len(signals)} resource signal(s) within the specified duration"
+        raise ResourceFailed(reason, "NotStabilized")

@@ -1,4 +1,4 @@
-"""The state of CloudFormation: stacks, their resources, events, change sets and exports, behind one lock."""
+"""The state of CloudFormation: stacks, their events, operations, change sets and exports, behind one lock."""
 
 from __future__ import annotations
 
@@ -7,116 +7,87 @@ import re
 import threading
 import uuid
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
 
+from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment, StackResource
+from cfnbox.cloudformation.status import (
+    ChangeSetStatus,
+    ChangeSetType,
+    DriftStatus,
+    ExecutionStatus,
+    InvalidTransition,
+    ResourceStatus,
+    RollbackPrefix,
+    StackStatus,
+)
 from cfnbox.core.errors import Invalid, Refused
-from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.template import secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from cfnbox.cloudformation.plan import Change
     from cfnbox.cloudformation.policy import Policy
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
-    from cfnbox.providers.protocol import Owner, Resource
-    from cfnbox.template.preparation import Prepared
+    from cfnbox.providers.protocol import Owner
 
-STACK_TYPE = "AWS::CloudFormation::Stack"
+# botocore's shape of that name.
+OperationType = Literal[
+    "CREATE_STACK", "UPDATE_STACK", "DELETE_STACK", "CONTINUE_ROLLBACK", "ROLLBACK", "CREATE_CHANGESET"
+]
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
+# Clients in JavaScript sort events by milliseconds.
+_BETWEEN_EVENTS = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """What a stack is to become, or is: a template with its parameters, and the options that go with it.
+class StackOperation:
+    """An operation on a stack, by which DescribeEvents finds its events."""
 
-    `imports` are the resources that exist and are adopted: logical id to primary identifier.
-    """
-
-    template: Prepared
-    tags: Mapping[str, str]
-    options: Json = field(default_factory=dict)
-    imports: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class StackResource:
-    """A resource of a stack. `properties` are those it was made or updated with; `created` once its create ended.
-
-    `exists` is what the provider knows of it, None before it has an identity and after it is deleted. `attempted` are
-    the properties of an update that failed. One that is `imported` was there before the stack's operation; one that
-    is `retained` is kept when its stack no longer uses it.
-    """
-
-    logical_id: str
-    type_name: str
-    definition: Json
-    depends_on: frozenset[str]
-    status: str = ""
-    reason: str = ""
-    properties: Json = field(default_factory=dict)
-    stack_tags: Mapping[str, str] = field(default_factory=dict)
-    exists: Resource | None = None
-    created: bool = False
-    imported: bool = False
-    retained: bool = False
-    physical_id: str = ""
-    attempted: Json | None = None
-    updated: datetime = field(default_factory=lambda: datetime.now(UTC))
-    drift: Json = field(default_factory=lambda: {"StackResourceDriftStatus": "NOT_CHECKED"})
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether its DeletionPolicy keeps it when the stack no longer has it."""
-        return self.definition.get("DeletionPolicy") in ("Retain", "RetainExceptOnCreate")
-
-    @property
-    def identity(self) -> Resource:
-        """What the provider knows of it; ResourceFailed when it does not exist."""
-        if self.exists is None:
-            raise ResourceFailed(f"{self.logical_id} does not exist, so there is nothing to change.", "NotFound")
-        return self.exists
+    kind: OperationType
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclass
 class ChangeSet:
-    """A change set: `goal` is what executing it deploys, None when it FAILED; `request` what asked for it."""
+    """A change set: executing it deploys `deployment`, which is None in a change set that FAILED.
+
+    `options` are those of the request that the change set answers with.
+    """
 
     id: str
     name: str
-    kind: str
-    goal: Deployment | None
+    kind: ChangeSetType
+    deployment: Deployment | None
     reason: str
     created: datetime
     changes: list[Change]
-    request: Json
+    options: Json
+    operation: StackOperation
+    execution_status: ExecutionStatus
 
     @property
-    def status(self) -> str:
+    def status(self) -> ChangeSetStatus:
         """How its making ended."""
-        return "FAILED" if self.goal is None else "CREATE_COMPLETE"
-
-    @property
-    def execution_status(self) -> str:
-        """Whether it can be executed."""
-        return "UNAVAILABLE" if self.goal is None else "AVAILABLE"
+        return ChangeSetStatus.FAILED if self.deployment is None else ChangeSetStatus.CREATE_COMPLETE
 
 
 @dataclass
 class Stack:
-    """One stack. `deployment` is the goal of the operation under way or of the last one; `stable` what to go back to.
+    """One stack. `deployment` is that of the running operation or of the last one.
 
-    `leftovers` are resources that it no longer uses and that the clean-up deletes, unless they are retained; `gone`
-    are the physical ids that were deleted since it was complete.
-    `resources` and `change_sets` are replaced and never changed, so that whoever reads them needs no lock.
+    A rollback goes back to `last_complete` and `last_complete_resources`, a rollback of the parent of a nested stack
+    to `complete_in_parent`. The clean-up deletes the `leftovers`, which the stack no longer uses.
+    `deleted_physical_ids` are those deleted since the stack was complete.
+    `resources` and `change_sets` are replaced and never changed, so that readers need no lock.
     """
 
     id: str
     name: str
     place: Place
-    status: str
+    status: StackStatus
     deployment: Deployment | None
     created: datetime
     reason: str = ""
@@ -124,54 +95,66 @@ class Stack:
     deleted: datetime | None = None
     resources: dict[str, StackResource] = field(default_factory=dict)
     leftovers: list[StackResource] = field(default_factory=list)
-    stable: Deployment | None = None
-    stable_resources: dict[str, StackResource] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
+    last_complete: Deployment | None = None
+    last_complete_resources: dict[str, StackResource] = field(default_factory=dict)
+    complete_in_parent: Deployment | None = None
+    deleted_physical_ids: set[str] = field(default_factory=set)
     outputs: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
+    operations: list[StackOperation] = field(default_factory=list)
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
+    executed_change_sets: dict[str, ChangeSet] = field(default_factory=dict)
+    change_set_id: str | None = None
     signals: dict[str, dict[str, str]] = field(default_factory=dict)
     policy: Policy | None = None
     policy_during_update: Policy | None = None
-    options: Json = field(default_factory=dict)
+    timeout_minutes: int | None = None
+    disable_rollback: bool = False
+    retain_except_on_create: bool = False
+    has_termination_protection: bool = False
     parent_id: str | None = None
     root_id: str | None = None
     token: str | None = None
-    drift: Json = field(default_factory=lambda: {"StackDriftStatus": "NOT_CHECKED"})
+    drift: Json = field(default_factory=lambda: {"StackDriftStatus": DriftStatus.NOT_CHECKED})
     imports: frozenset[str] = frozenset()
 
-    @property
-    def goal(self) -> Deployment:
-        """The deployment; Refused for a stack that is only in review and has none yet."""
+    def require_deployment(self) -> Deployment:
+        """Return the deployment. Raise Refused for a stack in review, which has none yet."""
         if self.deployment is None:
             raise Invalid(f"Stack [{self.name}] has no template yet")
         return self.deployment
 
-    def resource(self, logical_id: str) -> StackResource:
-        """The resource of that logical id; Refused when there is none."""
+    def require_resource(self, logical_id: str) -> StackResource:
+        """Return the resource of that logical id. Raise Refused if the stack does not have it."""
         if logical_id not in self.resources:
             raise Invalid(f"Resource {logical_id} does not exist for stack {self.name}")
         return self.resources[logical_id]
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The values that nobody may be shown."""
-        return frozenset().union(*(one.template.secrets for one in (self.deployment, self.stable) if one))
+        """The values that no answer may show."""
+        deployments = (self.deployment, self.last_complete)
+        return frozenset().union(*(deployment.template.secrets for deployment in deployments if deployment))
 
     @property
-    def rollback_word(self) -> str:
-        """A stack that was never complete has nothing to go back to but the absence of its resources."""
-        return "ROLLBACK" if self.stable is None else "UPDATE_ROLLBACK"
+    def rollback_status_prefix(self) -> RollbackPrefix:
+        """How statuses of its rollback begin: a stack that was never complete goes back to having no resources."""
+        return RollbackPrefix.ROLLBACK if self.last_complete is None else RollbackPrefix.UPDATE_ROLLBACK
 
     @property
-    def at_rest(self) -> bool:
-        """Whether no operation is under way."""
-        return not self.status.endswith("_IN_PROGRESS") or self.status == "REVIEW_IN_PROGRESS"
+    def policy_in_force(self) -> Policy | None:
+        """The stack policy of the running update."""
+        return self.policy_during_update or self.policy
 
     @property
     def is_deleted(self) -> bool:
         """Whether only its history is left."""
-        return self.status == "DELETE_COMPLETE"
+        return self.status == StackStatus.DELETE_COMPLETE
+
+    @property
+    def operation_id(self) -> str | None:
+        """The id of the running operation, or of the last one."""
+        return self.operations[-1].id if self.operations else None
 
 
 class Stacks:
@@ -186,26 +169,26 @@ class Stacks:
             return iter(list(self._stacks.values()))
 
     def in_place(self, place: Place) -> list[Stack]:
-        """The stacks of an account and region, newest first."""
+        """Return the stacks of an account and region, newest first."""
         return [stack for stack in reversed(list(self)) if stack.place == place]
 
     def new(self, place: Place, name: str) -> Stack:
-        """A stack that is not part of the state yet; Refused when the name is taken or no name of a stack."""
+        """Return a stack that is not part of the state yet. Raise Refused if the name is taken or invalid."""
         constraints = {
             "satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*": _STACK_NAME.fullmatch(name),
             "have length less than or equal to 128": len(name) <= 128,
         }
-        said = f"Value '{name}' at 'stackName' failed to satisfy constraint: Member must"
-        if texts := [f"{said} {text}" for text, met in constraints.items() if not met]:
+        start = f"Value '{name}' at 'stackName' failed to satisfy constraint: Member must"
+        if texts := [f"{start} {text}" for text, is_met in constraints.items() if not is_met]:
             raise Invalid(f"{len(texts)} validation error{'s' * (len(texts) > 1)} detected: {'; '.join(texts)}")
         with self.changed:
             if self.find(place, name):
                 raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")
             arn = f"arn:{place.partition}:cloudformation:{place.region}:{place.account}:stack/{name}/{uuid.uuid4()}"
-            return Stack(arn, name, place, "REVIEW_IN_PROGRESS", None, datetime.now(UTC))
+            return Stack(arn, name, place, StackStatus.REVIEW_IN_PROGRESS, None, datetime.now(UTC))
 
     def add(self, stack: Stack) -> None:
-        """Make a stack part of the state, unless it is; Refused when its name was taken meanwhile."""
+        """Make a stack part of the state, unless it is. Raise Refused if its name was taken meanwhile."""
         with self.changed:
             known = self.find(stack.place, stack.name)
             if known is not None and known is not stack:
@@ -213,107 +196,163 @@ class Stacks:
             self._stacks[stack.id] = stack
 
     def find(self, place: Place, name_or_id: str) -> Stack | None:
-        """The stack of that id, deleted ones included, or of that name, deleted ones not; None when there is none."""
+        """Return the stack of that id, or the stack of that name that is not deleted."""
         with self.changed:
             by_id = self._stacks.get(name_or_id)
             if by_id is not None:
                 return by_id if by_id.place == place else None
-            return next((one for one in self.in_place(place) if one.name == name_or_id and not one.is_deleted), None)
+            named = (stack for stack in self.in_place(place) if stack.name == name_or_id)
+            return next((stack for stack in named if not stack.is_deleted), None)
 
-    def require(self, place: Place, name_or_id: str) -> Stack:
-        """The stack of that name or id; Refused when there is none."""
+    def require(self, place: Place, name_or_id: str, message: str = "Stack [{}] does not exist") -> Stack:
+        """Return the stack of that name or id. Raise Refused with the message if there is none."""
         stack = self.find(place, name_or_id)
         if stack is None:
-            raise Invalid(f"Stack [{name_or_id}] does not exist")
+            raise Invalid(message.format(name_or_id))
         return stack
 
-    def change_set(self, place: Place, request: Json) -> tuple[Stack, ChangeSet]:
-        """The stack and change set that a request names, by id or by both names; Refused when there is none."""
-        name = request["ChangeSetName"]
-        if name.startswith("arn:"):
+    def children(self, parent: Stack) -> list[Stack]:
+        """Return the nested stacks of a stack that are not deleted."""
+        return [stack for stack in self if stack.parent_id == parent.id and not stack.is_deleted]
+
+    def change_set(self, place: Place, name_or_arn: str, stack_name: str | None) -> tuple[Stack, ChangeSet]:
+        """Return a change set and its stack. Raise Refused if there is none. Executed change sets are found too."""
+        if name_or_arn.startswith("arn:"):
             candidates = self.in_place(place)
-        elif "StackName" in request:
-            candidates = [self.require(place, request["StackName"])]
+        elif stack_name is not None:
+            candidates = [self.require(place, stack_name)]
         else:
+            # Recorded.
             raise Invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
         for stack in candidates:
-            for change_set in reversed(list(stack.change_sets.values())):
-                if name in (change_set.id, change_set.name):
+            every = [*stack.executed_change_sets.values(), *stack.change_sets.values()]
+            for change_set in reversed(every):
+                if name_or_arn in (change_set.id, change_set.name):
                     return stack, change_set
-        raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")
+        # botocore's model: httpStatusCode 404.
+        raise Refused("ChangeSetNotFound", f"ChangeSet [{name_or_arn}] does not exist", 404)
 
-    def set_status(self, stack: Stack, status: str, reason: str = "") -> None:
-        """The stack's new status, told in an event."""
+    def begin_operation(self, stack: Stack, kind: OperationType) -> str:
+        """Make a new operation the last one of a stack, and return its id."""
         with self.changed:
-            stack.status, stack.reason = status, reason
-            if status.startswith(("UPDATE_IN", "UPDATE_ROLLBACK_IN", "ROLLBACK_IN", "IMPORT_IN")):
-                stack.updated = datetime.now(UTC)
-            if stack.is_deleted:
-                stack.deleted = datetime.now(UTC)
-            self.tell(
-                stack, StackResource(stack.name, STACK_TYPE, {}, frozenset(), physical_id=stack.id), status, reason
+            stack.operations.append(StackOperation(kind))
+            return stack.operations[-1].id
+
+    def set_status(self, stack: Stack, status: StackStatus, reason: str = "") -> None:
+        """Give a stack its next status, and append an event. Raise InvalidTransition if it cannot follow."""
+        with self.changed:
+            if not stack.status.may_become(status):
+                raise InvalidTransition(stack.status, status)
+            stack.status = status
+            self._settle(stack)
+            self.append_stack_event(stack, reason)
+
+    def enter_review(self, stack: Stack) -> None:
+        """Add a stack that is made for a change set, and append its first event."""
+        with self.changed:
+            self.add(stack)
+            self.append_stack_event(stack, "User Initiated")
+
+    def append_stack_event(self, stack: Stack, reason: str) -> None:
+        """Append an event of the status that the stack has, with a new reason."""
+        with self.changed:
+            stack.reason = reason
+            itself = StackResource(stack.name, STACK_TYPE, {}, frozenset(), physical_id=stack.id)
+            self.append_event(stack, itself, stack.status, reason)
+
+    def _settle(self, stack: Stack) -> None:
+        """Set what follows from a status."""
+        if stack.status.sets_updated_time:
+            stack.updated = datetime.now(UTC)
+        if stack.status.sets_deletion_time:
+            stack.deleted = datetime.now(UTC)
+        executed = stack.executed_change_sets.get(stack.change_set_id or "")
+        if (
+            executed is not None
+            and executed.execution_status == ExecutionStatus.EXECUTE_IN_PROGRESS
+            and not stack.status.is_in_progress
+        ):
+            has_failed = stack.status.is_failed or stack.status.is_rollback
+            executed.execution_status = (
+                ExecutionStatus.EXECUTE_FAILED if has_failed else ExecutionStatus.EXECUTE_COMPLETE
             )
 
-    def put(self, stack: Stack, resource: StackResource, *, event: bool = True, sent: Json | None = None) -> None:
-        """A resource as it now is, told in an event unless that says nothing new; `sent` are its properties there."""
+    def save_resource(
+        self, stack: Stack, resource: StackResource, *, event: bool = True, properties: Json | None = None
+    ) -> None:
+        """Store a resource and append an event, unless `event=False`. `properties` go into ResourceProperties."""
         with self.changed:
             stack.resources = {**stack.resources, resource.logical_id: replace(resource, updated=datetime.now(UTC))}
             if event:
-                self.tell(stack, resource, resource.status, resource.reason, sent)
+                self.append_event(stack, resource, resource.status, resource.reason, properties)
             self.changed.notify_all()
 
-    def tell(
-        self, stack: Stack, about: StackResource, status: str, reason: str = "", sent: Json | None = None
+    def append_event(
+        self,
+        stack: Stack,
+        resource: StackResource,
+        status: StackStatus | ResourceStatus,
+        reason: str = "",
+        properties: Json | None = None,
     ) -> None:
-        """An event of a resource, which the stack may no longer use, or of the stack itself."""
-        event_id = str(uuid.uuid4())
-        event: Json = {
-            "StackId": stack.id,
-            "EventId": event_id if about.physical_id == stack.id else f"{about.logical_id}-{status}-{event_id}",
-            "StackName": stack.name,
-            "LogicalResourceId": about.logical_id,
-            "PhysicalResourceId": about.physical_id,
-            "ResourceType": about.type_name,
-            "Timestamp": datetime.now(UTC),
-            "ResourceStatus": status,
-            "ResourceStatusReason": reason or None,
-            "ResourceProperties": None if sent is None else json.dumps(secrets.hidden(sent, stack.secrets)),
-            "ClientRequestToken": stack.token,
-        }
+        """Append an event of a resource, which the stack may no longer use, or of the stack itself."""
         with self.changed:
-            stack.events.append(event)
+            now = datetime.now(UTC)
+            if stack.events:
+                now = max(now, stack.events[-1]["Timestamp"] + _BETWEEN_EVENTS)
+            event: Json = {
+                "StackId": stack.id,
+                "EventId": _event_id(stack, resource, status, now),
+                "StackName": stack.name,
+                "OperationId": stack.operation_id,
+                "LogicalResourceId": resource.logical_id,
+                "PhysicalResourceId": resource.physical_id,
+                "ResourceType": resource.type_name,
+                "Timestamp": now,
+                "ResourceStatus": status,
+                "ResourceStatusReason": reason or None,
+                "ResourceProperties": None
+                if properties is None
+                else json.dumps(secrets.hidden(properties, stack.secrets)),
+                "ClientRequestToken": stack.token,
+            }
+            stack.events.append({member: value for member, value in event.items() if value is not None})
             self.changed.notify_all()
 
-    def note(self, owner: Owner, text: str) -> None:
-        """An event of a resource that stays as it is: a signal has arrived."""
+    def append_signal_event(self, owner: Owner, text: str) -> None:
+        """Append an event of a resource that keeps its status: a signal has arrived."""
         with self.changed:
             stack = self._stacks[owner.stack_id]
             if owner.logical_id in stack.resources:
                 resource = stack.resources[owner.logical_id]
-                self.tell(stack, resource, resource.status, text)
+                self.append_event(stack, resource, resource.status, text)
 
     def exports(self, place: Place) -> dict[str, tuple[Stack, str]]:
-        """Every export by name: the stack that exports it, and its value."""
+        """Return every export by name: the stack that exports it, and its value."""
         return {
             output["ExportName"]: (stack, output["OutputValue"])
             for stack in self.in_place(place)
             if not stack.is_deleted
             for output in stack.outputs
-            if output["ExportName"]
+            if "ExportName" in output
         }
 
     def owner(self, place: Place, type_name: str, identifier: str) -> Stack | None:
-        """The stack that a resource belongs to, or None."""
-        return next(
-            (
-                stack
-                for stack in self.in_place(place)
-                for one in stack.resources.values()
-                if one.type_name == type_name and one.exists is not None and one.exists.identifier == identifier
-            ),
-            None,
-        )
+        """Return the stack that a resource belongs to, or None."""
+        for stack in self.in_place(place):
+            for resource in stack.resources.values():
+                live = resource.live
+                if resource.type_name == type_name and live is not None and live.identifier == identifier:
+                    return stack
+        return None
 
     def importers(self, place: Place, export: str) -> list[str]:
-        """The names of the stacks that import it."""
-        return [one.name for one in self.in_place(place) if export in one.imports and not one.is_deleted]
+        """Return the names of the stacks that import an export."""
+        return [stack.name for stack in self.in_place(place) if export in stack.imports and not stack.is_deleted]
+
+
+def _event_id(stack: Stack, resource: StackResource, status: str, now: datetime) -> str:
+    """Return an id as AWS makes it (recorded): a UUID for the stack; for a resource its id, status and time."""
+    if resource.physical_id == stack.id:
+        return str(uuid.uuid4())
+    return f"{resource.logical_id}-{status}-{now.strftime('%Y-%m-%dT%H:%M:%S')}.{now.microsecond // 1000:03d}Z"

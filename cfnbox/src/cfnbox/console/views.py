@@ -11,7 +11,8 @@ from cfnbox.core.place import Place
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cfnbox.cloudformation.stacks import ChangeSet, Stack, StackResource
+    from cfnbox.cloudformation.deployment import StackResource
+    from cfnbox.cloudformation.stacks import ChangeSet, Stack
     from cfnbox.core.paths import Json
     from cfnbox.handlers.invocations import Invocation
     from cfnbox.sagemaker.service import Kept

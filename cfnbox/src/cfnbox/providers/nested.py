@@ -1,25 +1,23 @@
-"""AWS::CloudFormation::Stack: a stack as a resource of another, made through CloudFormation's own operations."""
+"""AWS::CloudFormation::Stack: a stack as a resource of another, by the operations of the control plane."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from cfnbox.core.errors import Refused
 from cfnbox.core.type_definition import TypeDefinition
-from cfnbox.providers.protocol import Progress, Request, Resource, ResourceFailed, no_notice
-from cfnbox.providers.tags import merged, tag_list
+from cfnbox.providers.protocol import Owner, Progress, Request, Resource, ResourceFailed, no_notice
+from cfnbox.providers.tags import merged
 from cfnbox.template.parameters import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
-    # An operation of CloudFormation by its name, from place and request to answer; raises Refused.
-    Call = Callable[[str, Place, Json], Json | None]
-
-# The properties of the published schema of the type, and what it says of them.
+# The properties and attributes of the published schema of the type.
 _SCHEMA: Json = {
     "typeName": "AWS::CloudFormation::Stack",
     "properties": {
@@ -36,28 +34,55 @@ _SCHEMA: Json = {
     "readOnlyProperties": ["/properties/StackId"],
 }
 _DEFINITION = TypeDefinition.from_schema(_SCHEMA, attributes=["Outputs"])
-_LOOK_SECONDS = 0.02
-_NO_CHANGES = "No updates are to be performed."
-# The words of the event that CloudFormation writes for a nested stack that failed.
-_DONE = {
-    "CREATE_COMPLETE": "created: ",
-    "UPDATE_COMPLETE": "updated. Currently in ",
-    "UPDATE_ROLLBACK_COMPLETE": "updated. Currently in ",
-    "DELETE_COMPLETE": "deleted: ",
-}
+
+
+@dataclass(frozen=True)
+class NestedStack:
+    """A nested stack as the template of its parent describes it. `tags` include those of the parent."""
+
+    template_url: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    notification_arns: Sequence[str] = ()
+    timeout_minutes: int | None = None
+
+
+class NestedOperations(Protocol):
+    """What the control plane does with nested stacks.
+
+    Every method but `create` returns after the end of its operation, and raises ResourceFailed if it failed. All
+    raise Refused for what the control plane refuses.
+    """
+
+    def create(self, owner: Owner, place: Place, name: str, stack: NestedStack) -> str:
+        """Begin to create a stack, and return its id."""
+
+    def wait_until_created(self, place: Place, stack_id: str, progress: Progress) -> None:
+        """Wait until a new stack is complete."""
+
+    def update(self, place: Place, stack_id: str, stack: NestedStack, progress: Progress) -> None:
+        """Update a stack; do nothing if that would change nothing."""
+
+    def revert(self, place: Place, stack_id: str, progress: Progress) -> None:
+        """Update a stack back to what it was when its parent was complete."""
+
+    def delete(self, place: Place, stack_id: str, progress: Progress) -> None:
+        """Delete a stack."""
+
+    def outputs(self, place: Place, stack_id: str) -> Mapping[str, str] | None:
+        """Return the outputs of a stack, None if it does not exist or is deleted."""
+
+    def ids(self, place: Place) -> Sequence[str]:
+        """Return the ids of all stacks that are not deleted."""
 
 
 class NestedStacks:
-    """The provider of nested stacks: CloudFormation's operations, and then waiting for their end.
-
-    What a stack deploys, which only CloudFormation can read, is kept in the resource's model: a rollback of the
-    parent brings the child back to it.
-    """
+    """The provider of nested stacks. `operations` returns what the control plane does with them."""
 
     notice = staticmethod(no_notice)
 
-    def __init__(self, call: Call) -> None:
-        self._call_operation = call
+    def __init__(self, operations: Callable[[], NestedOperations]) -> None:
+        self._operations = operations
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """See cfnbox.providers.protocol.Provider."""
@@ -69,10 +94,13 @@ class NestedStacks:
         if owner is None:
             raise ResourceFailed("A nested stack belongs to a stack; make others by CreateStack.", "InvalidRequest")
         name = f"{owner.stack_name}-{owner.logical_id}-{request.token.replace('-', '')[:12].upper()}"[-128:]
-        asked = {"StackName": name, "ParentId": owner.stack_id, "DisableRollback": True}
-        stack_id = self._call("CreateStack", place, self._asked(request, desired) | asked)["StackId"]
+        try:
+            stack_id = self._operations().create(owner, place, name, _nested_stack(request, desired))
+        except Refused as refused:
+            raise _failure(refused) from None
         progress.identified(self._resource(place, stack_id))
-        return self._ended(request, stack_id, progress, "CREATE_COMPLETE")
+        self._operations().wait_until_created(place, stack_id, progress)
+        return self._resource(place, stack_id)
 
     def update(
         self,
@@ -83,101 +111,53 @@ class NestedStacks:
         desired: Json,
         progress: Progress,
     ) -> Resource:
-        """Update the stack; in a rollback of its parent it goes back to what it was."""
+        """Update the stack; in a rollback of its parent update it back."""
         place, stack_id = request.place, resource.physical_id
-        back = {"Deployment": resource.model["Deployment"]}
-        if request.reverting and self._described(place, stack_id)["StackStatus"] == "UPDATE_FAILED":
-            self._call("RollbackStack", place, {"StackName": stack_id})
-            self._ended(request, stack_id, progress, "UPDATE_ROLLBACK_COMPLETE")
-        if request.reverting and self._described(place, stack_id)["Deployment"] is back["Deployment"]:
-            return self._resource(place, stack_id)
-        asked = back if request.reverting else self._asked(request, desired)
         try:
-            self._call("UpdateStack", place, asked | {"StackName": stack_id})
-        except ResourceFailed as failure:
-            if str(failure) != _NO_CHANGES:
-                raise
-            return self._resource(place, stack_id)
-        return self._ended(request, stack_id, progress, "UPDATE_COMPLETE")
+            if request.reverting:
+                self._operations().revert(place, stack_id, progress)
+            else:
+                self._operations().update(place, stack_id, _nested_stack(request, desired), progress)
+        except Refused as refused:
+            raise _failure(refused) from None
+        return self._resource(place, stack_id)
 
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
         """Delete the stack; the policies of its own resources hold."""
-        self._call("DeleteStack", request.place, {"StackName": resource.physical_id})
-        self._ended(request, resource.physical_id, progress, "DELETE_COMPLETE")
+        try:
+            self._operations().delete(request.place, resource.physical_id, progress)
+        except Refused as refused:
+            raise _failure(refused) from None
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """Whether the stack is there; what it is, nobody reads."""
-        try:
-            there = self._described(request.place, identifier)["StackStatus"] != "DELETE_COMPLETE"
-        except ResourceFailed:
-            there = False
-        if not there:
+        """Raise NotFound if there is no such stack, else UnsupportedAction."""
+        if self._operations().outputs(request.place, identifier) is None:
             raise ResourceFailed(f"Stack [{identifier}] does not exist", "NotFound")
-        raise ResourceFailed(
-            "CloudFormation detects the drift of a nested stack by itself alone.", "UnsupportedAction"
-        )
+        raise ResourceFailed("The drift of a nested stack is detected on that stack itself.", "UnsupportedAction")
 
     def list(
         self, definition: TypeDefinition, request: Request, filters: Json, next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """A page of the stacks of the place."""
-        asked = {} if next_token is None else {"NextToken": next_token}
-        page = self._call("DescribeStacks", request.place, asked)
-        return [{"StackId": one["StackId"]} for one in page["Stacks"]], page.get("NextToken")
-
-    def _asked(self, request: Request, properties: Json) -> Json:
-        """The properties of a nested stack as the request that creates or updates it."""
-        given = properties.get("Parameters", {})
-        parent = self._described(request.place, request.owner.stack_id) if request.owner else {}
-        return {
-            "TemplateURL": properties["TemplateURL"],
-            "Parameters": [{"ParameterKey": key, "ParameterValue": as_text(value)} for key, value in given.items()],
-            "Tags": tag_list(merged(properties.get("Tags"), request.stack_tags)),
-            "Capabilities": parent.get("Capabilities", []),
-            **{key: properties[key] for key in ("NotificationARNs", "TimeoutInMinutes") if key in properties},
-        }
-
-    def _call(self, operation: str, place: Place, request: Json) -> Json:
-        try:
-            return self._call_operation(operation, place, request) or {}
-        except Refused as refused:
-            raise ResourceFailed(refused.message, "InvalidRequest") from None
-
-    def _described(self, place: Place, stack_id: str) -> Json:
-        stack: Json = self._call("DescribeStacks", place, {"StackName": stack_id})["Stacks"][0]
-        return stack
+        """Return all stacks of the place."""
+        return [{"StackId": stack_id} for stack_id in self._operations().ids(request.place)], None
 
     def _resource(self, place: Place, stack_id: str) -> Resource:
-        stack = self._described(place, stack_id)
-        outputs = {f"Outputs.{one['OutputKey']}": one["OutputValue"] for one in stack["Outputs"]}
-        return Resource(stack_id, stack_id, {"StackId": stack_id, "Deployment": stack["Deployment"]}, outputs)
+        outputs = self._operations().outputs(place, stack_id) or {}
+        attributes: Json = {f"Outputs.{key}": value for key, value in outputs.items()}
+        return Resource(stack_id, stack_id, {"StackId": stack_id}, attributes)
 
-    def _ended(self, request: Request, stack_id: str, progress: Progress, wanted: str) -> Resource:
-        """The stack once nothing changes it any more; ResourceFailed when it has another status then."""
-        place = request.place
-        while (status := self._described(place, stack_id)["StackStatus"]).endswith("_IN_PROGRESS"):
-            try:
-                progress.wait(_LOOK_SECONDS)
-            except ResourceFailed:
-                if status == "UPDATE_IN_PROGRESS":
-                    self._call("CancelUpdateStack", place, {"StackName": stack_id})
-                raise
-        if status != wanted:
-            done, why = _DONE[wanted], self._why(place, stack_id)
-            raise ResourceFailed(f"Embedded stack {stack_id} was not successfully {done}{why}", "NotStabilized")
-        return self._resource(place, stack_id)
 
-    def _why(self, place: Place, stack_id: str) -> str:
-        """The last reason that the stack's own events give; of an update, which rolled back then, with its status."""
-        asked: Json = {"StackName": stack_id}
-        events = self._call("DescribeStackEvents", place, asked)["StackEvents"]
-        told = (one for one in events if one["PhysicalResourceId"] == stack_id and one["ResourceStatusReason"])
-        last = next(told, {"ResourceStatus": "", "ResourceStatusReason": "see the events of that stack."})
-        reason: str = last["ResourceStatusReason"]
-        return (
-            f"{last['ResourceStatus']} with reason: {reason}"
-            if last["ResourceStatus"].startswith("UPDATE")
-            else reason
-        )
+def _nested_stack(request: Request, properties: Json) -> NestedStack:
+    return NestedStack(
+        properties["TemplateURL"],
+        {key: as_text(value) for key, value in properties.get("Parameters", {}).items()},
+        merged(properties.get("Tags"), request.stack_tags),
+        properties.get("NotificationARNs", []),
+        properties.get("TimeoutInMinutes"),
+    )
+
+
+def _failure(refused: Refused) -> ResourceFailed:
+    return ResourceFailed(refused.message, "InvalidRequest")

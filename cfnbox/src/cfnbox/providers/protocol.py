@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
@@ -66,6 +67,12 @@ class Progress(Protocol):
 
     def wait(self, seconds: float) -> None:
         """Sleep; raises Cancelled when the operation is cancelled or its time is over."""
+
+    def waking(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `wake` when the operation is cancelled or its time is over, as long as the context lasts.
+
+        It lets a provider wait for an event of its own, and then call `wait(0)`, which raises Cancelled.
+        """
 
 
 class ResourceFailed(Exception):

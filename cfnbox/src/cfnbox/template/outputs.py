@@ -11,10 +11,9 @@ from cfnbox.template import functions, secrets
 from cfnbox.template.parameters import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cfnbox.core.paths import Json
-    from cfnbox.template.preparation import Prepared
     from cfnbox.template.scope import Scope
 
 
@@ -44,25 +43,25 @@ def check_exports(outputs: Mapping[str, Json], scope: Scope) -> None:
         )
 
 
-def described(template: Prepared, scope: Scope) -> list[Json]:
-    """The outputs as DescribeStacks answers them; values that are not known yet are functions.UNKNOWN."""
-    return [_output(key, definition, scope) for key, definition in template.outputs.items()]
+def described(definitions: Mapping[str, Json], scope: Scope) -> list[Json]:
+    """Return the outputs as DescribeStacks answers them; values that are not known yet are functions.UNKNOWN."""
+    return [_output(key, definition, scope) for key, definition in definitions.items()]
 
 
 def _output(key: str, definition: Json, scope: Scope) -> Json:
     name = functions.resolve(definition.get("Export", {}).get("Name"), scope)
-    return {
-        "OutputKey": key,
-        "OutputValue": _text(functions.resolve(definition.get("Value"), scope)),
-        "Description": definition.get("Description"),
-        "ExportName": None if name is None else _text(name),
-    }
+    output: Json = {"OutputKey": key, "OutputValue": _text(functions.resolve(definition.get("Value"), scope))}
+    if "Description" in definition:
+        output["Description"] = definition["Description"]
+    if name is not None:
+        output["ExportName"] = _text(name)
+    return output
 
 
 def _text(value: Any) -> str:
     return ",".join(map(_text, value)) if isinstance(value, list) else as_text(value)
 
 
-def imports(template: Prepared, scope: Scope) -> list[str]:
-    """The names of all exports that a template imports."""
-    return [str(functions.resolve(name, scope)) for name in template.imports]
+def imports(names: Iterable[Any], scope: Scope) -> list[str]:
+    """Return the names of exports, which Fn::ImportValue has as texts or functions."""
+    return [str(functions.resolve(name, scope)) for name in names]

@@ -1,0 +1,123 @@
+"""Nested stacks: the operations of the control plane as the provider of AWS::CloudFormation::Stack calls them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, TemplateSource, UpdateOptions
+from cfnbox.cloudformation.service import NothingToUpdate, StackService
+from cfnbox.cloudformation.status import OnFailure, StackStatus
+from cfnbox.providers.protocol import Owner, Progress, ResourceFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.core.place import Place
+    from cfnbox.providers.nested import NestedStack
+
+
+class Nesting:
+    """See cfnbox.providers.nested.NestedOperations."""
+
+    def __init__(self, service: StackService) -> None:
+        self._service, self._stacks = service, service.stacks
+
+    def create(self, owner: Owner, place: Place, name: str, stack: NestedStack) -> str:
+        """Begin to create a stack, and return its id."""
+        options = CreationOptions(OnFailure.DO_NOTHING, stack.timeout_minutes)
+        request = self._request(place, owner.stack_id, stack)
+        return self._service.create(place, name, request, options, parent_id=owner.stack_id).id
+
+    def wait_until_created(self, place: Place, stack_id: str, progress: Progress) -> None:
+        """Wait until a new stack is complete."""
+        self._wait(self._stacks.require(place, stack_id), progress, StackStatus.CREATE_COMPLETE)
+
+    def update(self, place: Place, stack_id: str, stack: NestedStack, progress: Progress) -> None:
+        """Update a stack; do nothing if that would change nothing."""
+        nested = self._stacks.require(place, stack_id)
+        request = self._request(place, nested.parent_id, stack)
+        try:
+            self._service.update(nested, request, UpdateOptions())
+        except NothingToUpdate:
+            return
+        self._wait(nested, progress, StackStatus.UPDATE_COMPLETE)
+
+    def revert(self, place: Place, stack_id: str, progress: Progress) -> None:
+        """Update a stack back to what it was when its parent was complete."""
+        nested = self._stacks.require(place, stack_id)
+        if nested.status == StackStatus.UPDATE_FAILED:
+            self._service.roll_back(nested)
+            self._wait(nested, progress, StackStatus.UPDATE_ROLLBACK_COMPLETE)
+        desired = nested.complete_in_parent
+        if desired is None or nested.last_complete is desired:
+            return
+        try:
+            self._service.update_to(nested, desired, UpdateOptions())
+        except NothingToUpdate:
+            return
+        self._wait(nested, progress, StackStatus.UPDATE_COMPLETE)
+
+    def delete(self, place: Place, stack_id: str, progress: Progress) -> None:
+        """Delete a stack."""
+        if (nested := self._stacks.find(place, stack_id)) is None:
+            return
+        self._service.delete(nested)
+        self._wait(nested, progress, StackStatus.DELETE_COMPLETE)
+
+    def outputs(self, place: Place, stack_id: str) -> Mapping[str, str] | None:
+        """Return the outputs of a stack, None if it does not exist or is deleted."""
+        nested = self._stacks.find(place, stack_id)
+        if nested is None or nested.is_deleted:
+            return None
+        return {output["OutputKey"]: output["OutputValue"] for output in nested.outputs}
+
+    def ids(self, place: Place) -> Sequence[str]:
+        """Return the ids of all stacks that are not deleted."""
+        return [stack.id for stack in self._stacks.in_place(place) if not stack.is_deleted]
+
+    def _request(self, place: Place, parent_id: str | None, stack: NestedStack) -> DeploymentRequest:
+        """Return what a nested stack deploys: it has the capabilities of its parent."""
+        parent = self._stacks.find(place, parent_id) if parent_id is not None else None
+        return DeploymentRequest(
+            TemplateSource(url=stack.template_url),
+            [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()],
+            parent.deployment.capabilities if parent is not None and parent.deployment is not None else (),
+            stack.tags,
+            stack.notification_arns,
+        )
+
+    def _wait(self, nested: Stack, progress: Progress, expected: StackStatus) -> None:
+        """Wait until the operation of a stack has ended. Raise ResourceFailed if it has another status then."""
+        try:
+            with progress.waking(self._notify), self._stacks.changed:
+                while nested.status.is_in_progress:
+                    progress.wait(0)
+                    self._stacks.changed.wait()
+        except ResourceFailed:
+            if nested.status == StackStatus.UPDATE_IN_PROGRESS:
+                self._service.cancel_update(nested)
+            raise
+        if nested.status != expected:
+            raise ResourceFailed(_failure_reason(nested, expected), "NotStabilized")
+
+    def _notify(self) -> None:
+        with self._stacks.changed:
+            self._stacks.changed.notify_all()
+
+
+def _failure_reason(nested: Stack, expected: StackStatus) -> str:
+    """Return the sentence of CloudFormation's event of a nested stack that failed: the last reason of its own events.
+
+    Of an update, which has rolled back by then, CloudFormation adds the status.
+    """
+    start = f"Embedded stack {nested.id} was not successfully"
+    itself = (event for event in reversed(nested.events) if event["PhysicalResourceId"] == nested.id)
+    last = next((event for event in itself if "ResourceStatusReason" in event), None)
+    reason = "see the events of that stack." if last is None else last["ResourceStatusReason"]
+    if expected == StackStatus.CREATE_COMPLETE:
+        return f"{start} created: {reason}"
+    if expected == StackStatus.DELETE_COMPLETE:
+        return f"{start} deleted: {reason}"
+    status = nested.status if last is None else last["ResourceStatus"]
+    return f"{start} updated. Currently in {status} with reason: {reason}"

@@ -1,0 +1,92 @@
+"""Requests as the control plane understands them: what a request deploys, apart from the API's dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cfnbox.cloudformation.status import OnFailure
+from cfnbox.core.errors import Invalid
+
+if TYPE_CHECKING:
+    from cfnbox.cloudformation.policy import Policy
+    from cfnbox.core.paths import Json
+    from cfnbox.core.place import Place
+
+Handler = Callable[["Place", "Json"], "Json | None"]
+_TAG_LIMIT = 50
+
+
+@dataclass(frozen=True)
+class TemplateSource:
+    """Where a template comes from: a text, a URL, or the stack itself."""
+
+    body: str | None = None
+    url: str | None = None
+    is_previous: bool = False
+
+    @classmethod
+    def of(cls, request: Json) -> TemplateSource:
+        """Return the source that a request names."""
+        return cls(request.get("TemplateBody"), request.get("TemplateURL"), bool(request.get("UsePreviousTemplate")))
+
+
+@dataclass(frozen=True)
+class DeploymentRequest:
+    """What a request deploys. `tags` None keeps the tags of the stack; `parameters` are botocore's structures."""
+
+    template: TemplateSource
+    parameters: Sequence[Json] = ()
+    capabilities: Sequence[str] = ()
+    tags: Mapping[str, str] | None = None
+    notification_arns: Sequence[str] = ()
+    role_arn: str | None = None
+    rollback_configuration: Json = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, request: Json) -> DeploymentRequest:
+        """Return what a request of the API deploys. Raise Refused for tags that a stack cannot have."""
+        return cls(
+            TemplateSource.of(request),
+            request.get("Parameters", []),
+            request.get("Capabilities", []),
+            _tags(request["Tags"]) if "Tags" in request else None,
+            request.get("NotificationARNs", []),
+            request.get("RoleARN"),
+            request.get("RollbackConfiguration", {}),
+        )
+
+
+@dataclass(frozen=True)
+class CreationOptions:
+    """How a stack is created."""
+
+    on_failure: OnFailure = OnFailure.ROLLBACK
+    timeout_minutes: int | None = None
+    has_termination_protection: bool = False
+    retain_except_on_create: bool = False
+    policy: Policy | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class UpdateOptions:
+    """How a stack is updated."""
+
+    disable_rollback: bool = False
+    retain_except_on_create: bool = False
+    policy: Policy | None = None
+    policy_during_update: Policy | None = None
+    token: str | None = None
+
+
+def _tags(tags: list[Json]) -> Mapping[str, str]:
+    keys = [tag["Key"] for tag in tags]
+    if len(keys) != len(set(keys)):
+        raise Invalid("Duplicate tag keys found. Each tag key must be given once.")
+    if len(keys) > _TAG_LIMIT:
+        raise Invalid(f"A stack takes at most {_TAG_LIMIT} tags.")
+    if any(key.lower().startswith("aws:") for key in keys):
+        raise Invalid("aws: prefixed tag key names are not allowed for external use.")
+    return {tag["Key"]: tag["Value"] for tag in tags}
