@@ -5,7 +5,8 @@ Beside that, what the local cloud takes from tables of cfn-lint (published_attri
     python -m tools.generate            write the files that differ
     python -m tools.generate --check    name the files that differ, write nothing, exit with 1 if there are any
 
-`cfn generate` does the work, in a directory of its own. docs/ is what it writes, so that running it changes nothing.
+`cfn generate` does the work, in a directory of its own. docs/ is what it writes, but for a first line that points to
+reference/.
 For reference/ and the role, templates/ replaces its templates where they fall short: nested properties of a
 create-only property "update without interruption", a property with a `$ref` loses its own description, defaults and
 limits of lists are not shown, and the role may pass every role to every service.
@@ -35,6 +36,10 @@ SETTINGS = ".rpdk-config"
 PACKAGE = "src/aws_sagemaker_model"
 ROLE = "resource-role.yaml"
 DOCS = "docs"
+_BETTER_PAGES = (
+    "`cfn generate` writes these pages. "
+    "[The reference](../reference/README.md) has the same with all limits and defaults."
+)
 REFERENCE = "reference"
 
 # What the handlers need of the schema, in the order of the file.
@@ -66,7 +71,7 @@ def generated(schema: dict[str, Any], settings: dict[str, Any]) -> dict[str, str
             f"{PACKAGE}/schema.json": shipped_schema(schema),
             f"{PACKAGE}/models.py": models.read_text(),
             ROLE: (root / ROLE).read_text(),
-            **{f"{DOCS}/{page.name}": page.read_text() for page in sorted((root / DOCS).glob("*.md"))},
+            **{f"{DOCS}/{page.name}": _docs_page(page) for page in sorted((root / DOCS).glob("*.md"))},
             **{
                 f"{REFERENCE}/{page.name}": page.read_text().rstrip() + "\n"
                 for page in sorted((root / REFERENCE).glob("*.md"))
@@ -110,6 +115,11 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             (root / path).write_text(text)
             print(f"wrote {path}")
     return int(check and bool(files))
+
+
+def _docs_page(page: Path) -> str:
+    """Return a page of docs/; the first one begins with where the better pages are."""
+    return f"{_BETTER_PAGES}\n\n{page.read_text()}" if page.name == "README.md" else page.read_text()
 
 
 def _run_cfn_generate(root: Path, schema: dict[str, Any]) -> None:
