@@ -1,7 +1,7 @@
-"""In a clone, where nothing is installed: lets Python find the rules and the type's own modules.
+"""Let Python find the rules and the modules of the type in a clone, where nothing is installed.
 
-cfn-lint loads the files of a folder before those of its subfolders, and every file by itself, so this one is loaded
-before the rules that import from each other.
+cfn-lint loads each file by itself, and the files of a folder before those of its subfolders. So it loads this file
+before the modules that import each other.
 """
 
 import sys

@@ -28,6 +28,13 @@ _FUNCTION = {
 # Its result is merged with what stands beside it, so that nothing is known to be missing there.
 _MACRO = "Fn::Transform"
 _OF_THIS_KIND = "^(?!AWS::).*::SageMaker::Model$"
+# The registered schema leaves this rule to the create handler. A condition may remove a container, so that only
+# containers count that are written out as such.
+_OBJECT = {"type": "object", "minProperties": 1, "not": {"$ref": "#/definitions/Function"}}
+_BOTH = {
+    "properties": {"PrimaryContainer": _OBJECT, "Containers": {"type": "array", "contains": _OBJECT}},
+    "required": ["PrimaryContainer", "Containers"],
+}
 # What has to do with the handlers and not with a template, or is said in another way below.
 _KEYWORDS = (
     "minLength", "maxLength", "pattern", "minItems", "maxItems", "maxProperties", "required", "default",
@@ -63,8 +70,8 @@ def editor_schema(schema: Schema, type_name: str) -> Schema:
                         "Properties": {
                             "description": schema["description"],
                             **_strict(model),
-                            # Both may be written where a condition takes one of them away.
                             "anyOf": _any_of("PrimaryContainer", "Containers", _MACRO),
+                            "not": _BOTH,
                         }
                     },
                     "anyOf": _any_of("Properties", _MACRO),

@@ -59,6 +59,12 @@ def test_every_finding_is_one_line_with_its_place() -> None:
     )
 
 
+def test_the_examples_are_valid() -> None:
+    examples = sorted(map(str, (ROOT / "examples").glob("*.yaml")))
+    process = validate(*examples, "--type", "AWS::SageMaker::Model")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+
+
 def test_templates_without_findings_end_with_zero() -> None:
     process = validate("schema-good.yaml", "chain-good.yaml", "cdk-good.json")
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")

@@ -71,6 +71,22 @@ def test_read_only_and_missing_properties_are_found() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("containers", "is_valid"),
+    [
+        ([{"Image": "x"}], False),
+        ([{"Fn::If": ["A", {"Image": "x"}, {"Ref": "AWS::NoValue"}]}, {"Image": "y"}], False),
+        ([{"Fn::If": ["A", {"Image": "x"}, {"Ref": "AWS::NoValue"}]}], True),
+        ({"Fn::If": ["A", [{"Image": "x"}], {"Ref": "AWS::NoValue"}]}, True),
+        ([], True),
+    ],
+)
+def test_both_containers_are_found_unless_a_condition_may_remove_one(containers: Any, is_valid: bool) -> None:
+    properties = {"PrimaryContainer": {"Image": "x"}, "Containers": containers}
+    resource = {"Type": "Acme::SageMaker::Model", "Properties": properties}
+    assert VALIDATOR.is_valid({"Resources": {"Model": resource}}) == is_valid
+
+
 @pytest.mark.parametrize("where", ["Properties", "the resource", "VpcConfig"])
 def test_what_a_macro_writes_is_not_missed(where: str) -> None:
     macro = {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/key"}}}

@@ -1,4 +1,4 @@
-"""What SageMaker says, and what CloudFormation hears: through the entry point, with answers as they were recorded."""
+"""Errors of SageMaker, and what CloudFormation hears of each: through the entry point, with recorded answers."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ ACCESS = (
     f'Could not access model data at s3://bucket/model.tar.gz. {ASSUME} Also ensure that the role has "s3:GetObject"'
 )
 
-# By operation: code and message of the service; the handler error code, or IN_PROGRESS; words of the advice.
+# Code and message of the service; the handler error code, or IN_PROGRESS; words of the answer.
 CREATE_SAYS = [
     (
         "ValidationException",
@@ -92,7 +92,7 @@ EXISTING_SAYS = [
     ("ValidationException", f'Could not find model "{ARN}".', "NotFound", "does not exist"),
     ("ResourceNotFound", "gone", "NotFound", "does not exist"),
 ]
-# What any operation may say. Sources: "Common Errors" of the API reference, and botocore's standard retry mode.
+# Errors of any operation. Sources: "Common Errors" of the API reference, and botocore's standard retry mode.
 ANY_SAYS = [
     ("ResourceLimitExceeded", "The account-level service limit is 10", "ServiceLimitExceeded", "quota"),
     (
@@ -121,7 +121,7 @@ SAID = [
     *((name, *said) for name in ("DescribeModel", "DeleteModel", "AddTags") for said in [*EXISTING_SAYS, *ANY_SAYS]),
 ]
 ACTIONS = {"CreateModel": "CREATE", "DescribeModel": "READ", "DeleteModel": "DELETE", "AddTags": "UPDATE"}
-# What CloudFormation hears of a passing failure where an action cannot wait.
+# Handler error codes of failures that may pass, for actions that cannot wait.
 WAITS = ("Throttling", "NetworkFailure", "ResourceConflict", "ServiceInternalError")
 NAMED = {**MODEL, "ModelName": "scorer"}
 
@@ -155,7 +155,7 @@ def _no_backoff(monkeypatch):
 @pytest.mark.parametrize(
     ("operation", "code", "message", "heard", "advice"), SAID, ids=[f"{o}: {c}: {m[:30]}" for o, c, m, _, _ in SAID]
 )
-def test_is_heard_as(invoke, sagemaker_says, operation, code, message, heard, advice):
+def test_an_error_of_sagemaker_becomes(invoke, sagemaker_says, operation, code, message, heard, advice):
     if operation != "CreateModel":
         invoke("CREATE", NAMED)
     sagemaker_says(code, message, operation=operation)
@@ -183,14 +183,14 @@ def test_a_bare_status_that_passes_is_waited_for(invoke, sagemaker_says, operati
     assert advice in answer["message"]
 
 
-def test_whatever_botocore_tries_again_is_waited_for(invoke, sagemaker_says):
+def test_every_error_that_botocore_retries_is_waited_for(invoke, sagemaker_says):
     codes = [*TransientRetryableChecker._TRANSIENT_ERROR_CODES, *ThrottledRetryableChecker._THROTTLED_ERROR_CODES]
     for code in codes:
         sagemaker_says(code, "later")
         assert invoke("CREATE", NAMED)["status"] == "IN_PROGRESS", code
 
 
-# Said by another operation than the one that these words are known from.
+# Messages under another operation than the one that they are known from.
 @pytest.mark.parametrize(
     ("operation", "message"),
     [
@@ -200,11 +200,11 @@ def test_whatever_botocore_tries_again_is_waited_for(invoke, sagemaker_says):
         ("DeleteModel", f"Could not assume role {ROLE}. Please ensure"),
         ("AddTags", "Could not find model data at s3://bucket/key/model.tar.gz."),
         ("AddTags", "The requested tags are too many."),
-        ("DeleteModel", "Something nobody has recorded."),
-        ("CreateModel", "Something nobody has recorded."),
+        ("DeleteModel", "A message without a record."),
+        ("CreateModel", "A message without a record."),
     ],
 )
-def test_a_message_of_one_operation_never_speaks_for_another(invoke, sagemaker_says, operation, message):
+def test_a_rule_of_one_operation_matches_no_message_of_another(invoke, sagemaker_says, operation, message):
     if operation != "CreateModel":
         invoke("CREATE", NAMED)
     sagemaker_says("ValidationException", message, operation=operation)
@@ -220,22 +220,22 @@ def test_a_page_of_models_that_is_refused_says_nothing_of_a_property(invoke):
     assert "property of the model" not in answer["message"]
 
 
-def test_a_code_that_is_new_is_quoted(invoke, sagemaker_says):
-    sagemaker_says("SomethingNew", "said nobody before")
+def test_an_unknown_code_is_passed_on(invoke, sagemaker_says):
+    sagemaker_says("SomethingNew", "a new message")
     answer = invoke("CREATE", MODEL)
     assert answer["errorCode"] == "GeneralServiceException"
-    assert "said nobody before" in answer["message"]
+    assert "a new message" in answer["message"]
 
 
 @pytest.mark.parametrize(("operation", "code", "message", "heard", "advice"), SAID)
-def test_exactly_one_reading_fits_each_message(operation, code, message, heard, advice):
-    """So that their order does not matter."""
+def test_exactly_one_rule_matches_each_message(operation, code, message, heard, advice):
+    """Otherwise the order of the rules would matter."""
     matching = [rule for rule in ERROR_RULES if rule.matches(operation, code, message)]
     assert len(matching) == (0 if "validation error" in message else 1)
 
 
-def test_every_reading_has_been_heard():
-    """An entry of the table without a message of the service that needs it is a guess."""
+def test_every_rule_matches_a_known_message():
+    """A rule without a recorded or quoted message would be a guess."""
     said = [(operation, code, message) for operation, code, message, _, _ in SAID]
     assert [rule for rule in ERROR_RULES if not any(rule.matches(*error) for error in said)] == []
 
