@@ -86,14 +86,14 @@ endings: setup ## End every command by every signal, fifty times each on a busy 
 	@$(BIN)/python -m tests.endings
 
 lock: setup ## Resolve requirements*.in into requirements*.txt, with hashes (UPGRADE=1: to the newest versions)
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev requirements-sam; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 			$(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; done
 
 # Asks PyPI's vulnerability service. Strict: what could not be looked up is not audited, and must not look so.
 audit: setup ## Look for known vulnerabilities in what is locked (needs the network)
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev requirements-sam; do \
 		$(BIN)/pip-audit --strict --progress-spinner off --require-hashes --disable-pip --requirement $$name.txt || \
 			{ echo "$$name.txt did not pass the audit. Either vulnerabilities are listed above, or the vulnerability" \
 				"service could not be asked: then nothing was audited, here and now."; exit 1; }; done

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from pip_requirements_parser import InstallRequirement, RequirementsFile
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ("requirements", "requirements-dev")
+LOCKS = ("requirements", "requirements-dev", "requirements-sam")
 
 
 def _read(name: str) -> dict[str, InstallRequirement]:

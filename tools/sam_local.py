@@ -25,6 +25,7 @@ from werkzeug.serving import make_server
 
 from cfnbox.cli.shutdown import Ending, run
 from cfnbox.sagemaker.server import LocalSageMaker, create_app
+from tools import sam
 from tools.function_package import lambda_python
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,7 +58,11 @@ def main(ending: Ending) -> int:
         )
         return NO_DOCKER
     with tempfile.TemporaryDirectory(prefix="sam-") as build, _sagemaker(engine) as url:
-        succeeded = _built(Path(build)) and all(_invoked(one, Path(build), url, for_sam) for one in ACTIONS)
+        try:
+            succeeded = _built(Path(build)) and all(_invoked(one, Path(build), url, for_sam) for one in ACTIONS)
+        except sam.SamUnavailable as unavailable:
+            _err.print(str(unavailable), markup=False)
+            succeeded = False
     return 0 if succeeded else 1
 
 
@@ -130,7 +135,7 @@ def _sam(arguments: list[str], *first_on_path: Path) -> subprocess.CompletedProc
     folders = [*map(str, first_on_path), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ, "SAM_CLI_TELEMETRY": "0"}
     return subprocess.run(
-        [str(Path(sys.executable).with_name("sam")), *arguments],
+        [*sam.command(), *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False,
         env=environment | {"PATH": os.pathsep.join(folders)},
     )  # fmt: skip

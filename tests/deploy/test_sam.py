@@ -14,6 +14,7 @@ from cfnlint.decode import cfn_yaml
 from cfnbox.handlers.runtime import LambdaRuntime
 from cfnbox.sagemaker.server import LocalSageMaker
 from tools.function_package import lambda_python
+from tools.sam import command as sam_command
 from tools.sam_local import ACTIONS, EVENTS, NO_DOCKER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def sam(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     # Without AWS_ENDPOINT_URL of other tests; SAM must not tell anybody that it was run.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return subprocess.run(
-        [str(Path(sys.executable).with_name("sam")), *arguments],
+        [*sam_command(), *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
