@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 _TYPE = "AWS::CloudFormation::CustomResource"
 _MOST_BYTES = 4096
 _MOST_SECONDS = 3600
-_POLL_SECONDS = 0.02
 # Lambda invokes a function again, twice, when an asynchronous invocation ends with an error.
 _INVOCATIONS = 3
 _SCHEMA: Json = {
@@ -199,16 +197,17 @@ class CustomResources:
 
 
 def _wait(exchange: _Exchange, seconds: int, progress: Progress) -> None:
-    deadline = time.monotonic() + seconds
-    while not exchange.done.wait(_POLL_SECONDS):
+    with progress.waking(exchange.done.set):
+        is_in_time = exchange.done.wait(seconds)
+    if exchange.response is None and not exchange.trouble:
         progress.wait(0)
-        if time.monotonic() > deadline:
-            raise ResourceFailed(
-                "CloudFormation did not receive a response from your Custom Resource. Please check your logs for "
-                f"requestId [{exchange.request_id}]. If you are using the Python cfn-response module, you may need "
-                "to update your Lambda function code so that CloudFormation can attach the updated version.",
-                "NotStabilized",
-            )
+    if not is_in_time:
+        raise ResourceFailed(
+            "CloudFormation did not receive a response from your Custom Resource. Please check your logs for "
+            f"requestId [{exchange.request_id}]. If you are using the Python cfn-response module, you may need "
+            "to update your Lambda function code so that CloudFormation can attach the updated version.",
+            "NotStabilized",
+        )
 
 
 def _resource(properties: Json, exchange: _Exchange) -> Resource:

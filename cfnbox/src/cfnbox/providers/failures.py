@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cfnbox.handlers.events import new_token
-from cfnbox.providers.protocol import ResourceFailed
+from cfnbox.providers.protocol import ResourceFailed, failure_code
 
 if TYPE_CHECKING:
     from cfnbox.providers.protocol import Request
@@ -15,7 +15,7 @@ def handler_failure(request: Request, message: str, code: str = "GeneralServiceE
     """A failure as CloudFormation reports one of a resource handler; `code` is a HandlerErrorCode."""
     return ResourceFailed(
         f'Resource handler returned message: "{message}" (RequestToken: {request.token}, HandlerErrorCode: {code})',
-        code,
+        failure_code(code),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,22 @@ if TYPE_CHECKING:
 
 # How the notice of a resource begins whose service here does not keep all of its properties; their names follow.
 NOT_APPLIED = "not applied here: "
+
+
+# The HandlerErrorCodes of botocore's model of CloudFormation; "UnsupportedAction" beside them says that a type has no
+# such operation, and "TypeNotFound" that its type is gone.
+FailureCode = Literal[
+    "NotUpdatable", "InvalidRequest", "AccessDenied", "InvalidCredentials", "AlreadyExists", "NotFound",
+    "ResourceConflict", "Throttling", "ServiceLimitExceeded", "NotStabilized", "GeneralServiceException",
+    "ServiceInternalError", "NetworkFailure", "InternalFailure", "InvalidTypeConfiguration", "HandlerInternalFailure",
+    "NonCompliant", "Unknown", "UnsupportedTarget", "ServiceTimeout", "UnauthorizedTaggingOperation",
+    "UnsupportedAction", "TypeNotFound",
+]  # fmt: skip
+
+
+def failure_code(text: str) -> FailureCode:
+    """Return the failure code of that name, InternalFailure for a name that is not a failure code."""
+    return cast("FailureCode", text) if text in get_args(FailureCode) else "InternalFailure"
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,7 @@ class Progress(Protocol):
 class ResourceFailed(Exception):
     """An operation on a resource failed: the text is the reason in the stack event, `code` a HandlerErrorCode."""
 
-    def __init__(self, reason: str, code: str = "GeneralServiceException") -> None:
+    def __init__(self, reason: str, code: FailureCode = "GeneralServiceException") -> None:
         super().__init__(reason)
         self.code = code
 

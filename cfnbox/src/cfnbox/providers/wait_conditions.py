@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from cfnbox.providers.published import PublishedTypes
 
 _CONDITION, _HANDLE = "AWS::CloudFormation::WaitCondition", "AWS::CloudFormation::WaitConditionHandle"
-_POLL_SECONDS = 0.02
 _MOST_SECONDS = 43200
 
 
@@ -129,6 +128,10 @@ class WaitConditions:
                 "The Handle of a wait condition must be the Ref of a wait condition handle of the same stack.",
                 "InvalidRequest",
             )
+        with progress.waking(handle.came.set):
+            return self._signals(handle, request, desired, progress)
+
+    def _signals(self, handle: _Handle, request: Request, desired: Json, progress: Progress) -> dict[str, str]:
         count, seconds = _whole(desired, "Count", 1, None), _whole(desired, "Timeout", None, _MOST_SECONDS)
         deadline, told = time.monotonic() + seconds, 0
         while True:
@@ -151,7 +154,7 @@ class WaitConditions:
                     "NotStabilized",
                 )
             progress.wait(0)
-            handle.came.wait(_POLL_SECONDS)
+            handle.came.wait(max(deadline - time.monotonic(), 0))
 
     def _tell(self, request: Request, text: str) -> None:
         if request.owner is not None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
-from cfnbox.providers.protocol import Resource, ResourceFailed, no_notice
+from cfnbox.providers.protocol import FailureCode, Resource, ResourceFailed, no_notice
 from cfnbox.registry.operations import Registry, named_in
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class RegistryProvider:
         return Resource(arn, arn, model, definition.attributes_of(model))
 
 
-_CODES = {"TypeNotFoundException": "NotFound", "CFNRegistryException": "GeneralServiceException"}
+_CODES: dict[str, FailureCode] = {"TypeNotFoundException": "NotFound", "CFNRegistryException": "GeneralServiceException"}
 
 
 @contextmanager
