@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -20,8 +20,37 @@ from cfnbox.core.place import Place
 from cloudformation.conftest import Control, thing
 from hypothesis_settings import property_test
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PLACE = Place("us-east-1")
 NAMES = ("A", "B", "C", "D")
+DESCRIBING = ("DescribeStacks", "ListStacks", "DescribeStackEvents", "DescribeStackResources", "ListStackResources",
+              "ListChangeSets", "DescribeEvents", "GetStackPolicy")  # fmt: skip
+# The members of DescribeStacks by status, as recorded on AWS. Those that vary are there if they have a value.
+ALWAYS = {"StackId", "StackName", "CreationTime", "StackStatus", "DisableRollback", "RollbackConfiguration", "Tags",
+          "NotificationARNs", "DriftInformation", "EnableTerminationProtection", "LastOperations"}  # fmt: skip
+VARIABLE = {"StackStatusReason", "LastUpdatedTime", "ChangeSetId", "Outputs", "Parameters", "Capabilities"}
+BY_STATUS = {
+    StackStatus.DELETE_IN_PROGRESS: {"DeletionTime"},
+    StackStatus.DELETE_FAILED: {"DeletionTime"},
+    StackStatus.DELETE_COMPLETE: {"DeletionTime", "EnableTerminationProtection"},
+    StackStatus.ROLLBACK_COMPLETE: {"DeletionTime"},
+    StackStatus.ROLLBACK_FAILED: {"DeletionTime"},
+}
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Return every value that is not an object or a list, with its path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, f"{path}/{key}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from leaves(item, f"{path}/{number}")
+    else:
+        yield path, value
+
 
 values = st.sampled_from(["1", "2", "3"])
 
@@ -198,6 +227,16 @@ class StackOperations(RuleBasedStateMachine):
                 previous, failures = status, 0
             else:
                 failures += ResourceStatus(event["ResourceStatus"]).is_failed
+
+    @invariant()
+    def answers_have_the_members_of_their_status(self) -> None:
+        if self.stack is None:
+            return
+        answers = {name: self.call(name, StackName=self.stack.id) for name in DESCRIBING}
+        assert [path for path, value in leaves(answers) if value is None] == []
+        described = answers["DescribeStacks"]["Stacks"][0]
+        assert set(described) - VARIABLE == ALWAYS ^ BY_STATUS.get(described["StackStatus"], set())
+        assert all(described[member] for member in VARIABLE & described.keys())
 
     @invariant()
     def a_complete_stack_is_as_its_template_says(self) -> None:

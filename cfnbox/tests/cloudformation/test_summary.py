@@ -103,4 +103,5 @@ def test_a_summary():
 
 def test_of_an_unexpanded_loop_the_summary_says_no_types():
     answer = summary(parse("Transform: AWS::LanguageExtensions\nResources: {Fn::ForEach::L: [a, [b], {}]}"), find)
-    assert answer == {"Parameters": [], "DeclaredTransforms": ["AWS::LanguageExtensions"]}
+    # Recorded on AWS: a Version is there also without AWSTemplateFormatVersion.
+    assert answer == {"Parameters": [], "DeclaredTransforms": ["AWS::LanguageExtensions"], "Version": "2010-09-09"}

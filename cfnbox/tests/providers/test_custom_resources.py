@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from cfnbox.providers.protocol import Cancelled, Resource, ResourceFailed
 from providers.doubles import PLACE, STACK_ID, Recorded, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cfnbox.providers.callbacks import Callbacks
     from cfnbox.providers.clients import ServiceClients
@@ -156,6 +157,11 @@ def test_the_wait_can_be_cancelled(provider: CustomResources, definition: Any, t
     class Impatient(Recorded):
         def wait(self, seconds: float) -> None:
             raise Cancelled("Resource creation cancelled")
+
+        @contextmanager
+        def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+            wake()
+            yield
 
     with pytest.raises(Cancelled):
         provider.create(definition, request(), answers(token, Create="silence"), Impatient())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cfnbox.aws.http import Answer, Request
     from cfnbox.core.paths import Json
 
+_REQUEST_ID = "x-amzn-RequestId"
 Operation = Callable[[Place, "Json"], "Json | None"]
 
 
@@ -67,7 +68,9 @@ class Api:
             return error_answer(internal_failure(f"{name} of {self.service}", problem), protocol, context.request_id)
         made = get_serializer_class(self.service, protocol)(operation, context).serialize(result)
         content = made["body"]
-        return made["status_code"], dict(made["headers"]), content.encode() if isinstance(content, str) else content
+        # Recorded of CloudFormation, as of other services: every answer has the header.
+        headers = {**made["headers"], _REQUEST_ID: context.request_id}
+        return made["status_code"], headers, content.encode() if isinstance(content, str) else content
 
     def _carried_out(self, operation: Any, protocol: str, request: Request) -> Json:
         if operation.name not in self._operations:
@@ -93,7 +96,7 @@ def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
     """An error in the form of a protocol: XML for `query`, else JSON."""
     if protocol != "query":
         content = json.dumps({"__type": refused.code, "message": refused.message}).encode()
-        headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": request_id,
+        headers = {"Content-Type": "application/x-amz-json-1.0", _REQUEST_ID: request_id,
                    "x-amzn-ErrorType": refused.code}  # fmt: skip
         return refused.status, headers, content
     code, text = escape(refused.code), escape(refused.message)
@@ -101,7 +104,7 @@ def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
         f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message></Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>"
     )
-    return refused.status, {"Content-Type": "text/xml"}, document.encode()
+    return refused.status, {"Content-Type": "text/xml", _REQUEST_ID: request_id}, document.encode()
 
 
 def _operation_name(request: Request) -> str:

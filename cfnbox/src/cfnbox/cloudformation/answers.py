@@ -79,7 +79,11 @@ def description_of(stack: Stack) -> str | None:
 
 
 def _last_operations(stack: Stack) -> list[Json]:
-    return [{"OperationType": one.kind, "OperationId": one.id} for one in stack.operations[-1:]]
+    """Return the last operation, and before an automatic rollback the one that failed (inferred)."""
+    last = stack.operations[-1:]
+    if last and last[0].is_automatic:
+        last = stack.operations[-2:]
+    return [{"OperationType": one.kind, "OperationId": one.id} for one in reversed(last)]
 
 
 _SUMMARY: tuple[Member[Stack], ...] = (

@@ -10,6 +10,7 @@ from cfnbox.cloudformation.changesets import ChangeSets
 from cfnbox.cloudformation.describe import Descriptions
 from cfnbox.cloudformation.drift import Drift
 from cfnbox.cloudformation.nesting import Nesting
+from cfnbox.cloudformation.operation_events import OperationEvents
 from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions
 from cfnbox.cloudformation.runs import timer
 from cfnbox.cloudformation.service import StackService
@@ -52,6 +53,7 @@ class CloudFormation:
         self.operations: Mapping[str, Handler] = {
             **{name: self._once(name, handler) for name, handler in changing.items()},
             **Descriptions(deployments).operations,
+            "DescribeEvents": OperationEvents(deployments.stacks).describe,
             **change_sets.operations,
             **Drift(deployments).operations,
         }

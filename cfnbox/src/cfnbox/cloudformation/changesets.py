@@ -12,12 +12,13 @@ from cfnbox.cloudformation import importing
 from cfnbox.cloudformation.answers import CHANGE_SET, CHANGE_SET_SUMMARY, ChangeSetOf, answer
 from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment
 from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions
-from cfnbox.cloudformation.stacks import ChangeSet, Stack, StackOperation
+from cfnbox.cloudformation.stacks import ChangeSet, Stack
 from cfnbox.cloudformation.status import (
     ChangeSetStatus,
     ChangeSetType,
     ExecutionStatus,
     OnFailure,
+    OperationStatus,
     StackStatus,
 )
 from cfnbox.core.errors import Invalid, Refused
@@ -72,10 +73,11 @@ class ChangeSets:
             created=datetime.now(UTC),
             changes=changes,
             options={member: request[member] for member in _OPTIONS if member in request},
-            operation=StackOperation("CREATE_CHANGESET"),
+            operation=self._stacks.begin_operation(stack, "CREATE_CHANGESET"),
             execution_status=ExecutionStatus.UNAVAILABLE if deployment is None else ExecutionStatus.AVAILABLE,
         )
         with self._stacks.changed:
+            change_set.operation.end(OperationStatus.FAILED if deployment is None else OperationStatus.SUCCEEDED)
             if self._stacks.find(place, stack.id) is None:
                 self._stacks.enter_review(stack)
             others = {key: one for key, one in stack.change_sets.items() if one is not same}

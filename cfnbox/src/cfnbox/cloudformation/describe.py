@@ -135,8 +135,10 @@ class Descriptions:
 
     def _named(self, place: Place, request: Json) -> Stack:
         if "StackName" not in request:
-            # Recorded; a change set's name alone does not do either.
-            raise Invalid("StackName is a required parameter.")
+            # Recorded, both.
+            has_change_set = "ChangeSetName" in request
+            missing = "a required parameter" if has_change_set else "required if ChangeSetName is not specified"
+            raise Invalid(f"StackName is {missing}.")
         return self._stacks.require(place, request["StackName"], _WITH_ID)
 
     def _deployment(self, place: Place, request: Json) -> Deployment:
@@ -156,7 +158,12 @@ class Descriptions:
             document = stack.require_deployment().template.document
         else:
             document = syntax.parse(self._deployments.template_body(TemplateSource.of(request), place))
-        summarized: Json = summary(document, lambda type_name: self._deployments.definition(type_name, place))
+        configuration = request.get("TemplateSummaryConfig", {})
+        summarized: Json = summary(
+            document,
+            lambda type_name: self._deployments.definition(type_name, place),
+            unrecognized_as_warnings=configuration.get("TreatUnrecognizedResourceTypesAsWarnings", False),
+        )
         return summarized
 
     def _validate(self, place: Place, request: Json) -> Json:

@@ -54,8 +54,7 @@ class Operation:
             self._run.resume()
             self.delete()
         else:
-            self._status(StackStatus.ROLLBACK_IN_PROGRESS, f"{failure.rstrip('. ')}. Rollback requested by user.")
-            self.roll_back()
+            self._begin_rollback(f"{failure.rstrip('. ')}. Rollback requested by user.")
 
     def update(self, *, disable_rollback: bool) -> None:
         """Deploy the new template. `stack.last_complete` keeps the last complete deployment for a rollback."""
@@ -75,8 +74,15 @@ class Operation:
         elif disable_rollback and not self._run.reason:
             self._status(StackStatus.UPDATE_FAILED, failure)
         else:
-            self._status(self._stack.rollback_status_prefix.in_progress, failure)
-            self.roll_back()
+            self._begin_rollback(failure)
+
+    def _begin_rollback(self, reason: str) -> None:
+        with self._stacks.changed:
+            if not self._run.superseded:
+                # DescribeEvents: an automatic rollback is an operation of its own (API reference).
+                self._stacks.begin_operation(self._stack, "ROLLBACK", is_automatic=True)
+                self._stacks.set_status(self._stack, self._stack.rollback_status_prefix.in_progress, reason)
+        self.roll_back()
 
     def import_resources(self) -> None:
         """Adopt the resources that the deployment imports, and change no others."""

@@ -188,7 +188,7 @@ class Runs:
         with self._stacks.changed:
             if previous is not None:
                 previous.supersede()
-            operation_id = self._stacks.begin_operation(stack, kind)
+            operation_id = self._stacks.begin_operation(stack, kind).id
             self._stacks.set_status(stack, status, "User Initiated")
             self._runs[stack.id] = run
         if minutes is not None:

@@ -12,7 +12,7 @@ from cfnbox.cloudformation import exports
 from cfnbox.cloudformation.operation import Operation
 from cfnbox.cloudformation.plan import Change, plan
 from cfnbox.cloudformation.runs import Runs, timer
-from cfnbox.cloudformation.status import OnFailure, ResourceStatus, StackStatus
+from cfnbox.cloudformation.status import ExecutionStatus, OnFailure, ResourceStatus, StackStatus
 from cfnbox.core.errors import Invalid
 from cfnbox.template import outputs
 from cfnbox.template.functions import UNKNOWN
@@ -63,12 +63,21 @@ class StackService:
         parent_id: str | None = None,
     ) -> Stack:
         """Begin to create a stack, or a nested stack of a parent, and return it."""
-        stack = self.stacks.new(place, name)
+        stack = self._in_review(place, name) or self.stacks.new(place, name)
         if parent_id is not None:
             parent = self.stacks.require(place, parent_id)
             stack.parent_id, stack.root_id = parent.id, parent.root_id or parent.id
-        self.start_creation(stack, self.deployments.build(stack, request), options)
+        deployment = self.deployments.build(stack, request)
+        with self.stacks.changed:
+            self.start_creation(stack, deployment, options)
+            for change_set in stack.change_sets.values():
+                change_set.execution_status = ExecutionStatus.OBSOLETE
         return stack
+
+    def _in_review(self, place: Place, name: str) -> Stack | None:
+        """Return the stack of that name if it was made for a change set: recorded, CreateStack creates it then."""
+        stack = self.stacks.find(place, name)
+        return stack if stack is not None and stack.status == StackStatus.REVIEW_IN_PROGRESS else None
 
     def start_creation(self, stack: Stack, deployment: Deployment, options: CreationOptions) -> str:
         """Begin to create the resources of a stack that has none yet."""

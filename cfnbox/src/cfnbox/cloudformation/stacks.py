@@ -17,6 +17,7 @@ from cfnbox.cloudformation.status import (
     DriftStatus,
     ExecutionStatus,
     InvalidTransition,
+    OperationStatus,
     ResourceStatus,
     RollbackPrefix,
     StackStatus,
@@ -42,19 +43,29 @@ _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
 _BETWEEN_EVENTS = timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class StackOperation:
-    """An operation on a stack, by which DescribeEvents finds its events."""
+    """An operation on a stack, by which DescribeEvents finds its events. An automatic rollback is one of its own."""
 
     kind: OperationType
+    is_automatic: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ended: datetime | None = None
+    status: OperationStatus = OperationStatus.IN_PROGRESS
+
+    def end(self, status: OperationStatus) -> None:
+        """Set the status of the ended operation, unless it has ended."""
+        if self.ended is None:
+            self.ended, self.status = datetime.now(UTC), status
 
 
 @dataclass
 class ChangeSet:
     """A change set: executing it deploys `deployment`, which is None in a change set that FAILED.
 
-    `options` are those of the request that the change set answers with.
+    `options` are those of the request that the change set answers with. `operation` is its creation.
     """
 
     id: str
@@ -232,11 +243,14 @@ class Stacks:
         # botocore's model: httpStatusCode 404.
         raise Refused("ChangeSetNotFound", f"ChangeSet [{name_or_arn}] does not exist", 404)
 
-    def begin_operation(self, stack: Stack, kind: OperationType) -> str:
-        """Make a new operation the last one of a stack, and return its id."""
+    def begin_operation(self, stack: Stack, kind: OperationType, *, is_automatic: bool = False) -> StackOperation:
+        """Make a new operation the last one of a stack. The one before has failed, unless it has ended."""
         with self.changed:
-            stack.operations.append(StackOperation(kind))
-            return stack.operations[-1].id
+            if stack.operations:
+                stack.operations[-1].end(OperationStatus.FAILED)
+            operation = StackOperation(kind, is_automatic)
+            stack.operations.append(operation)
+            return operation
 
     def set_status(self, stack: Stack, status: StackStatus, reason: str = "") -> None:
         """Give a stack its next status, and append an event. Raise InvalidTransition if it cannot follow."""
@@ -266,6 +280,9 @@ class Stacks:
             stack.updated = datetime.now(UTC)
         if stack.status.sets_deletion_time:
             stack.deleted = datetime.now(UTC)
+        if stack.operations and not stack.status.is_in_progress:
+            has_failed = stack.status.is_failed
+            stack.operations[-1].end(OperationStatus.FAILED if has_failed else OperationStatus.SUCCEEDED)
         executed = stack.executed_change_sets.get(stack.change_set_id or "")
         if (
             executed is not None

@@ -249,6 +249,14 @@ class ExecutionStatus(StrEnum):
     EXECUTE_FAILED = "EXECUTE_FAILED"
 
 
+class OperationStatus(StrEnum):
+    """How far an operation is; botocore's BeaconStackOperationStatus."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
 class ChangeSetType(StrEnum):
     """What a change set does with its stack."""
 

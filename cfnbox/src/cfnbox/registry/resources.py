@@ -145,7 +145,10 @@ class RegistryProvider:
         return Resource(arn, arn, model, definition.attributes_of(model))
 
 
-_CODES: dict[str, FailureCode] = {"TypeNotFoundException": "NotFound", "CFNRegistryException": "GeneralServiceException"}
+_CODES: dict[str, FailureCode] = {
+    "TypeNotFoundException": "NotFound",
+    "CFNRegistryException": "GeneralServiceException",
+}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from cfnbox.core.errors import Refused
+from cfnbox.core.errors import Invalid, Refused
 from cfnbox.template.parameters import as_text
 from cfnbox.template.syntax import uses_macro
 from cfnbox.template.transforms import LANGUAGE_EXTENSIONS, declared_transforms
@@ -49,18 +49,34 @@ def require_capabilities(given: Collection[str], document: Json, processed: Json
         raise Refused("InsufficientCapabilitiesException", f"Requires capabilities : [{', '.join(missing)}]")
 
 
-def summary(document: Json, find: Callable[[str], TypeDefinition | None]) -> Json:
-    """The answer of GetTemplateSummary for a parsed template; `find` gives the definition of a type, or None."""
+def summary(
+    document: Json, find: Callable[[str], TypeDefinition | None], *, unrecognized_as_warnings: bool = False
+) -> Json:
+    """Return the answer of GetTemplateSummary for a parsed template; `find` gives the definition of a type, or None.
+
+    Raise Refused for types that are not served, unless they are to be warnings (TemplateSummaryConfig in the API
+    reference).
+    """
     transforms = declared_transforms(document)
     answer: Json = {
         "Parameters": [_declaration(key, one) for key, one in document.get("Parameters", {}).items()],
         **({"Description": document["Description"]} if "Description" in document else {}),
-        **({"Version": document["AWSTemplateFormatVersion"]} if "AWSTemplateFormatVersion" in document else {}),
+        # Recorded: without AWSTemplateFormatVersion too.
+        "Version": str(document.get("AWSTemplateFormatVersion", "2010-09-09")),
         **({"Metadata": json.dumps(document["Metadata"])} if "Metadata" in document else {}),
         **({"DeclaredTransforms": transforms} if transforms else {}),
     }
     # Of a template whose resources only the language extensions give, CloudFormation says nothing more.
-    return answer if LANGUAGE_EXTENSIONS in transforms else {**answer, **_of_resources(document, find)}
+    if LANGUAGE_EXTENSIONS in transforms:
+        return answer
+    answer |= _of_resources(document, find)
+    unrecognized = [name for name in answer["ResourceTypes"] if name.startswith("AWS::") and find(name) is None]
+    if unrecognized and not transforms:
+        if not unrecognized_as_warnings:
+            # The sentence of CloudFormation's own check of a template.
+            raise Invalid(f"Template format error: Unrecognized resource types: [{', '.join(unrecognized)}]")
+        answer["Warnings"] = {"UnrecognizedResourceTypes": unrecognized}
+    return answer
 
 
 def _declaration(key: str, parameter: Json) -> Json:
