@@ -10,6 +10,8 @@ from lint_sagemaker_model.template import Place
 
 # A loader that keeps every scalar but numbers, booleans and null as text: CloudFormation knows no dates.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Far more than a template has that CloudFormation accepts: 1 MB of text.
+_DEEPEST, _MOST_PARTS = 200, 500_000
 _DATE = "tag:yaml.org,2002:timestamp"
 
 
@@ -35,9 +37,11 @@ class Source:
 def read(text: str) -> Source:
     """Return the source of a template in YAML or JSON. Raise UnreadableTemplate."""
     # JSON may be indented with tabs, which YAML does not allow; a tab within a string of JSON is escaped.
-    loader = _LOADER(text.replace("\t", " ") if text.lstrip().startswith("{") else text)
+    text = text.replace("\t", " ") if text.lstrip().startswith("{") else text
     positions: dict[tuple[str | int, ...], tuple[int, int]] = {(): (1, 1)}
+    loader = _LOADER(text)
     try:
+        _refuse_deep_nesting(text)
         node = loader.get_single_node()
         body = None if node is None else _value(loader, node, (), positions)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -47,8 +51,19 @@ def read(text: str) -> Source:
     return Source(body, positions)
 
 
+def _refuse_deep_nesting(text: str) -> None:
+    """Raise UnreadableTemplate for a text on which the C code of PyYAML, which recurses, would crash."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise UnreadableTemplate(f"it is nested more than {_DEEPEST} levels deep")
+
+
 def _value(loader: Any, node: Any, place: tuple[str | int, ...], positions: dict[Any, tuple[int, int]]) -> Any:
     """Return the value of a node, and add the position of each part to `positions`."""
+    if len(positions) > _MOST_PARTS:
+        raise UnreadableTemplate(f"it has more than {_MOST_PARTS} parts, or aliases that multiply to so many")
     positions.setdefault(place, (node.start_mark.line + 1, node.start_mark.column + 1))
     function = _function(node.tag)
     if function:

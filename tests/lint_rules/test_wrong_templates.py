@@ -1,8 +1,11 @@
 """The rules of lint/ over templates that are all wrong, or too much to try: no rule crashes, none guesses."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.lint_rules.linting import lint
+from tests.lint_rules.test_validate import validate
 
 WRONG_PROPERTIES = {
     "list": "[]",
@@ -46,20 +49,28 @@ def with_conditions(number: int) -> str:
     )
 
 
+MODEL = "Resources:\n  Model:\n    Type: Acme::SageMaker::Model\n    Properties: "
+TEXTS = {
+    **{f"properties {name}": f"{MODEL}{properties}\n" for name, properties in WRONG_PROPERTIES.items()},
+    **{f"template {name}": text for name, text in WRONG_TEMPLATES.items()},
+    **{f"conditions {number}": with_conditions(number) for number in CONDITIONS},
+}
+
+
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[str, str]]]:
-    """Rule and message of each finding, by the name of a template that a test writes: one run checks them all."""
-    model = "Resources:\n  Model:\n    Type: Acme::SageMaker::Model\n    Properties: "
-    texts = {
-        **{f"properties {name}": f"{model}{properties}\n" for name, properties in WRONG_PROPERTIES.items()},
-        **{f"template {name}": text for name, text in WRONG_TEMPLATES.items()},
-        **{f"conditions {number}": with_conditions(number) for number in CONDITIONS},
-    }
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all templates of this module."""
     folder = tmp_path_factory.mktemp("written")
-    for name, text in texts.items():
+    for name, text in TEXTS.items():
         (folder / f"{name}.yaml").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(folder: Path) -> dict[str, list[tuple[str, str]]]:
+    """Rule and message of each finding of cfn-lint, by the name of a template: one run checks them all."""
     found = lint(*folder.iterdir())
-    return {name: [(rule, said) for file, _, rule, said in found if file == f"{name}.yaml"] for name in texts}
+    return {name: [(rule, said) for file, _, rule, said in found if file == f"{name}.yaml"] for name in TEXTS}
 
 
 @pytest.mark.parametrize("name", WRONG_PROPERTIES)
@@ -78,3 +89,25 @@ def test_more_conditions_than_can_be_tried_make_what_depends_on_them_unknown(
     written: dict[str, list[tuple[str, str]]], number: int
 ) -> None:
     assert [rule for rule, _ in written[f"conditions {number}"]] == CONDITIONS[number]
+
+
+def test_wrong_templates_end_the_validator_with_findings(folder: Path) -> None:
+    process = validate(*map(str, sorted(folder.iterdir())))
+    assert (process.returncode, process.stderr) == (1, "")
+    assert process.stdout.count("E9360 ") >= CONDITIONS[6].count("E9360")
+
+
+ALIASES = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    "text", [ALIASES, "", "[]", "text", "null", "Resources: &a {b: *a}", "{" * 5000, "a: " + "[" * 50_000]
+)
+def test_a_file_that_is_not_a_template_ends_with_a_reason(tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd.yaml").write_text(text)
+    process = validate(str(tmp_path / "odd.yaml"))
+    assert process.returncode in (1, 2)
+    assert "odd.yaml" in process.stdout + process.stderr
+    assert "Traceback" not in process.stderr
