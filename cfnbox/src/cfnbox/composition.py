@@ -122,7 +122,7 @@ class Composition:
                 self._handlers(self._types, _write_system_tags),
                 NestedStacks(lambda: self.cloudformation.nesting),
                 RegistryProvider(registry, self._published),
-                ServiceProvider(clients, self._published, _write_system_tags),
+                ServiceProvider(clients, self._published, _write_system_tags, strict=self._settings.strict),
                 CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, self._published, self._stacks.append_signal_event),
                 MinistackProvider(self.ministack, self._published, clients),

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cfnbox.providers.protocol import Cancelled, Resource, ResourceFailed
-from cfnbox.providers.services.tables import TYPES
+from cfnbox.providers.services.catalogue import UNIFORM_TYPES as TYPES
 from cfnbox.sagemaker import store
 from providers.doubles import SYSTEM_TAGS, Recorded
 

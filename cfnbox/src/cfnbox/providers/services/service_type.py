@@ -1,0 +1,150 @@
+"""The row of a type: everything that the engine (operations.py) needs to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cfnbox.core.paths import Json
+    from cfnbox.core.place import Place
+    from cfnbox.providers.protocol import Request
+    from cfnbox.providers.services.calls import Calls
+    from cfnbox.providers.services.parts import Part
+
+
+def _same(members: Json) -> Json:
+    return members
+
+
+@dataclass(frozen=True)
+class GeneratedName:
+    """The name `STACK-LOGICAL-RANDOM` that a template may leave out; `limit` is the service's longest name.
+
+    An `abbreviated` one has five characters of each, as the physical ids of resources that have no name to a service.
+    """
+
+    property: str
+    limit: int
+    allowed: str = "A-Za-z0-9-"
+    lower: bool = False
+    abbreviated: bool = False
+    suffix: Callable[[Json], str] = lambda _desired: ""
+
+
+@dataclass(frozen=True)
+class Tags:
+    """How a service tags, untags and lists the tags of a resource.
+
+    `target` makes the members that name the resource to these operations, of the key and the model. `in_create` is
+    the member of the create call that takes tags, "" when it has none. `service` is set where another API tags.
+    """
+
+    tag: str
+    untag: str
+    list: str
+    target: Callable[[Json, Json], Json] = lambda key, _model: key
+    list_target: Callable[[Json, Json], Json] | None = None
+    in_create: str = "Tags"
+    tags_member: str = "Tags"
+    keys_member: str = "TagKeys"
+    answer_member: str = "Tags"
+    key_name: str = "Key"
+    value_name: str = "Value"
+    written_as_map: bool = False
+    read_as_map: bool = False
+    service: str = ""
+
+    def written(self, tags: dict[str, str]) -> Any:
+        """Return tags in the form that the service takes."""
+        if self.written_as_map:
+            return tags
+        return [{self.key_name: key, self.value_name: value} for key, value in tags.items()]
+
+    def read(self, answer: Json) -> dict[str, str]:
+        """Return the tags in an answer of the list operation."""
+        found = answer.get(self.answer_member) or ()
+        if isinstance(found, dict):
+            return dict(found)
+        return {tag[self.key_name]: tag.get(self.value_name, "") for tag in found}
+
+
+@dataclass(frozen=True)
+class ServiceType:
+    """One resource type. `service` is boto3's name of its API.
+
+    Names and reading:
+    `key` makes the members that name the resource to the API, of its primary identifier. `describe` returns the
+    properties that the service answers at once, read-only ones included, or None when the resource does not exist; it
+    gets the properties last sent too, for types that are no resource to the service (an inline policy). `parts` are
+    the properties with calls of their own. `derived` makes read-only properties that no API answers. `ref` is the
+    property that Ref returns where that is not the primary identifier. `kept` are properties that only the answer to
+    the create call has.
+
+    Operations:
+    `create` and `delete` are operations ("" when there is none); `create_request` makes members of the properties and
+    the place, `create_answer` properties of the answer. `create_overwrites` is true where the API's create would
+    silently take an existing resource of that name. `require` raises ResourceFailed for properties that only the
+    service in AWS refuses. `refuse_deletion` raises it for what AWS does not delete and the service here does; it
+    gets the properties of the template, whose own attachments are no reason to refuse.
+    `is_settled` and `failure` judge a description where the service works on after its answer. Without
+    `describe_after_create` the answer to the create call has all read-only properties, and `delete_takes_time` is
+    true where a deletion is to be waited for.
+
+    `not_applied` are dotted names of properties that the service here does not keep. The tests of the package prove
+    that the list is exact.
+    """
+
+    service: str
+    key: Callable[[str], Json]
+    describe: Callable[[Calls, Json, Json], Json | None]
+    create: str = ""
+    delete: str = ""
+    name: GeneratedName | None = None
+    create_request: Callable[[Json, Place], Json] = lambda properties, _place: properties
+    create_answer: Callable[[Json], Json] = _same
+    create_overwrites: bool = False
+    parts: tuple[Part, ...] = ()
+    tags: Tags | None = None
+    derived: Callable[[Place, Json], Json] = lambda _place, _model: {}
+    ref: str = ""
+    kept: tuple[str, ...] = ()
+    delete_request: Callable[[Json], Json] = field(default=lambda _previous: {})
+    require: Callable[[Request, Json], None] = lambda _request, _properties: None
+    refuse_deletion: Callable[[Calls, Json, Json], None] = lambda _calls, _key, _previous: None
+    is_settled: Callable[[Json], bool] = lambda _description: True
+    failure: Callable[[Json], str | None] = lambda _description: None
+    describe_after_create: bool = True
+    delete_takes_time: bool = False
+    list: Callable[[Calls, Json], Iterable[Json]] | None = None
+    not_applied: tuple[str, ...] = ()
+
+
+def described_by(
+    operation: str, member: str = "", parse: Callable[[Json], Json] = _same
+) -> Callable[[Calls, Json, Json], Json | None]:
+    """Return a `describe` that calls one operation and takes one member of its answer, or all of it."""
+
+    def describe(calls: Calls, key: Json, _known: Json) -> Json | None:
+        answer = calls.find(operation, key)
+        found = answer if answer is None or not member else answer.get(member)
+        return None if found is None else parse(found)
+
+    return describe
+
+
+def listed_by(operation: str, member: str, names: dict[str, str]) -> Callable[[Calls, Json], Iterable[Json]]:
+    """Return a `list` that calls one operation; `names` are properties by the members of an item."""
+
+    def items(calls: Calls, filters: Json) -> Iterable[Json]:
+        for item in calls.items(operation, filters, member):
+            yield {name: item[source] if source else item for source, name in names.items()}
+
+    return items
+
+
+def named_by(member: str) -> Callable[[str], Json]:
+    """Return a `key` of one member, which holds the whole primary identifier."""
+    return lambda identifier: {member: identifier}

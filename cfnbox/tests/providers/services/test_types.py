@@ -1,0 +1,155 @@
+"""Every type of the tables: each property is set, read, changed and read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cfnbox.core.paths import values_at, without
+from cfnbox.providers.protocol import NOT_APPLIED, ResourceFailed
+from cfnbox.providers.services.catalogue import SERVICE_TYPES
+from cfnbox.providers.services.provider import ServiceProvider
+from providers.doubles import SYSTEM_TAGS, Recorded, request
+from providers.services import samples_iam, samples_s3
+from providers.services.harness import Bench, Sample, found_directly
+
+if TYPE_CHECKING:
+    from cfnbox.providers.clients import ServiceClients
+    from cfnbox.providers.published import PublishedTypes
+
+SAMPLES = [*samples_iam.SAMPLES, *samples_s3.SAMPLES]
+each = pytest.mark.parametrize("sample", SAMPLES, ids=str)
+taggable = pytest.mark.parametrize("sample", [one for one in SAMPLES if SERVICE_TYPES[one.type_name].tags], ids=str)
+
+
+@pytest.fixture
+def bench(service_clients: ServiceClients, published: PublishedTypes, ministack: Any) -> Bench:
+    return Bench(service_clients, published)
+
+
+def test_every_type_has_a_sample() -> None:
+    assert sorted(SERVICE_TYPES) == sorted(sample.type_name for sample in SAMPLES)
+
+
+@each
+def test_the_sample_sets_every_property(sample: Sample, bench: Bench, connect: Any) -> None:
+    definition = bench.definition(sample.type_name)
+    first, second, _ = sample.states(sample.prepare(connect))
+    settable = {
+        name
+        for name in definition.schema["properties"]
+        if name not in definition.read_only or name in definition.create_only
+    }
+    assert settable - {*first, *second} == set()
+    not_applied = SERVICE_TYPES[sample.type_name].not_applied
+    assert [name for name in not_applied if not values_at(first, name) and not values_at(second, name)] == []
+
+
+@each
+def test_every_property_arrives_or_is_declared(sample: Sample, bench: Bench, connect: Any) -> None:
+    first, second, minimal = sample.states(sample.prepare(connect))
+    write_only = bench.definition(sample.type_name).write_only
+    readable = [name for name in SERVICE_TYPES[sample.type_name].not_applied if name not in write_only]
+    resource = bench.create(sample.type_name, first)
+    assert bench.lost(sample, resource, first) == {name for name in readable if values_at(first, name)}
+    for look in sample.direct:
+        assert found_directly(connect, sample.service, look, resource) == look.first, look.method
+    updated = bench.update(sample.type_name, resource, first, second)
+    assert (updated.physical_id, updated.identifier) == (resource.physical_id, resource.identifier)
+    assert updated.attributes.keys() == resource.attributes.keys()
+    assert bench.lost(sample, updated, second) == {name for name in readable if values_at(second, name)}
+    for look in sample.direct:
+        assert found_directly(connect, sample.service, look, updated) == look.second, look.method
+    left = bench.update(sample.type_name, updated, second, minimal)
+    model = bench.read(sample.type_name, left.identifier).model
+    removed = [name for name in second if name not in minimal and name not in sample.stays]
+    assert [name for name in removed if name in model and model[name] == second[name]] == []
+
+
+@each
+def test_a_resource_has_no_drift_after_each_change(sample: Sample, bench: Bench, connect: Any) -> None:
+    definition = bench.definition(sample.type_name)
+    first, second, _ = sample.states(sample.prepare(connect))
+    resource = bench.create(sample.type_name, first)
+    for before, after in ((first, second), (second, first)):
+        resource = bench.update(sample.type_name, resource, before, after)
+        model = bench.read(sample.type_name, resource.identifier).model
+        expected = without(after, definition.write_only)
+        assert definition.changed(definition.explicitly_set(model, expected), expected) == []
+
+
+@each
+def test_a_read_has_the_attributes_of_the_resource(sample: Sample, bench: Bench, connect: Any) -> None:
+    first, _, _ = sample.states(sample.prepare(connect))
+    created = bench.create(sample.type_name, first)
+    read = bench.read(sample.type_name, created.identifier)
+    assert (read.physical_id, read.identifier) == (created.physical_id, created.identifier)
+    constant = {name: value for name, value in created.attributes.items() if not name.endswith(("Date", "Count"))}
+    assert {name: read.attributes.get(name) for name in constant} == constant
+
+
+@each
+def test_a_deleted_resource_is_gone(sample: Sample, bench: Bench, connect: Any) -> None:
+    first, _, _ = sample.states(sample.prepare(connect))
+    resource = bench.create(sample.type_name, first)
+    bench.delete(sample.type_name, resource, first)
+    with pytest.raises(ResourceFailed) as failure:
+        bench.read(sample.type_name, resource.identifier)
+    assert failure.value.code == "NotFound"
+    with pytest.raises(ResourceFailed) as failure:
+        bench.delete(sample.type_name, resource, first)
+    assert failure.value.code == "NotFound"
+
+
+@taggable
+def test_tags_of_the_stack_and_of_cloudformation_arrive(sample: Sample, bench: Bench, connect: Any) -> None:
+    first, second, _ = sample.states(sample.prepare(connect))
+    own = {"Tags": [{"Key": "team", "Value": "own"}]}
+    if bench.definition(sample.type_name).tags_are_a_map:
+        own = {"Tags": {"team": "own"}}  # type: ignore[dict-item]
+    before, after = {**first, **own}, {**second, **own}
+    resource = bench.create(sample.type_name, before, stack_tags={"team": "stack", "cost": "1", "old": "x"},
+                            system_tags=SYSTEM_TAGS)  # fmt: skip
+    assert sample.tags
+    assert sample.tags(connect, resource) == {"team": "own", "cost": "1", "old": "x", **SYSTEM_TAGS}
+    resource = bench.update(sample.type_name, resource, before, after, stack_tags={"cost": "2"},
+                            previous_stack_tags={"team": "stack", "cost": "1", "old": "x"}, system_tags=SYSTEM_TAGS,
+                            previous_system_tags=SYSTEM_TAGS)  # fmt: skip
+    assert sample.tags(connect, resource) == {"team": "own", "cost": "2", **SYSTEM_TAGS}
+    # CloudFormation's own tags are no part of a resource model.
+    shown = bench.read(sample.type_name, resource.identifier).model["Tags"]
+    tags = shown if isinstance(shown, dict) else {tag["Key"]: tag["Value"] for tag in shown}
+    assert tags == {"team": "own", "cost": "2"}
+
+
+@each
+def test_two_resources_never_share_a_generated_name(sample: Sample, bench: Bench) -> None:
+    name = SERVICE_TYPES[sample.type_name].name
+    if name is None:
+        assert sample.type_name in WITHOUT_NAMES
+        return
+    definition = bench.definition(sample.type_name)
+    assert name.property in definition.schema["properties"]
+    assert name.limit >= len("shop-Thing-") + 12
+
+
+# Types whose identifier the service makes, or that belong to another resource.
+WITHOUT_NAMES = {"AWS::IAM::AccessKey", "AWS::S3::BucketPolicy"}
+
+
+@pytest.mark.parametrize("sample", [one for one in SAMPLES if SERVICE_TYPES[one.type_name].not_applied], ids=str)
+def test_what_is_not_applied_is_named_and_refused_with_strict(
+    sample: Sample, bench: Bench, connect: Any, service_clients: ServiceClients, published: PublishedTypes
+) -> None:
+    definition = bench.definition(sample.type_name)
+    first, second, minimal = sample.states(sample.prepare(connect))
+    properties = {**second, **first}
+    names = [name for name in SERVICE_TYPES[sample.type_name].not_applied if values_at(properties, name)]
+    assert bench.provider.notice(definition, properties) == NOT_APPLIED + ", ".join(names)
+    assert bench.provider.notice(definition, minimal) is None
+    strict = ServiceProvider(service_clients, published, strict=True)
+    with pytest.raises(ResourceFailed, match=f"cfnbox does not apply {names[0]}") as failure:
+        strict.create(definition, request(), properties, Recorded())
+    assert failure.value.code == "InvalidRequest"
+    assert strict.create(definition, request(), minimal, Recorded()).physical_id
