@@ -1,6 +1,7 @@
 """Write what the schema is the source of: models, documentation, role and the schema that ships with the handlers.
 
-Beside that, what the local cloud takes from tables of cfn-lint (published_attributes.py).
+Beside that, what the local cloud takes from tables of cfn-lint (published_attributes.py), and the list of properties
+in its README that services there do not keep (not_applied.py).
 
     python -m tools.generate            write the files that differ
     python -m tools.generate --check    name the files that differ, write nothing, exit with 1 if there are any
@@ -26,7 +27,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from rpdk.core.exceptions import RPDKBaseException
 from rpdk.core.project import Project
 
-from . import published_attributes
+from . import not_applied, published_attributes
 from .documentation import Documentation
 from .type_name import file_name
 
@@ -88,6 +89,7 @@ def stale(root: Path = ROOT) -> dict[str, str | None]:
     """Return the generated files that are not as they must be, with their right text (None: must not be there)."""
     wanted = generated(_read_json(root / SCHEMA), _read_json(root / SETTINGS))
     wanted[published_attributes.PATH] = published_attributes.text()
+    wanted[not_applied.PATH] = not_applied.text(root / not_applied.PATH)
     pages = [f"{folder}/{page.name}" for folder in (DOCS, REFERENCE) for page in sorted((root / folder).glob("*"))]
     leftover = [page for page in pages if page not in wanted]
     differing = {path: text for path, text in wanted.items() if _text(root / path) != text}

@@ -11,7 +11,7 @@ from typing import Any
 import botocore.loaders
 import pytest
 
-from tools import generate, published_attributes
+from tools import generate, not_applied, published_attributes
 
 SCHEMA = json.loads((generate.ROOT / generate.SCHEMA).read_bytes())
 SETTINGS = json.loads((generate.ROOT / generate.SETTINGS).read_bytes())
@@ -25,7 +25,7 @@ def files() -> dict[str, str]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of what `make generate` reads and writes."""
-    for name in (generate.SCHEMA, generate.SETTINGS, generate.ROLE, published_attributes.PATH):
+    for name in (generate.SCHEMA, generate.SETTINGS, generate.ROLE, published_attributes.PATH, not_applied.PATH):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(generate.ROOT / name, tmp_path / name)
     for name in (generate.DOCS, generate.REFERENCE):
@@ -204,3 +204,13 @@ def test_roles_may_be_passed_to_sagemaker_only(files: dict[str, str]) -> None:
 def test_the_role_allows_what_the_handlers_are_said_to_need(files: dict[str, str]) -> None:
     needed = {action for handler in SCHEMA["handlers"].values() for action in handler["permissions"]}
     assert set(re.findall(r'"(\w+:\w+)"', files[generate.ROLE])) == needed
+
+
+def test_the_list_of_properties_that_do_not_arrive_is_made_from_the_tables(tree: Path) -> None:
+    readme = tree / not_applied.PATH
+    listed = readme.read_text()
+    assert "`AWS::S3::Bucket`" in listed
+    readme.write_text(listed.replace("`InventoryConfigurations`, ", ""))
+    assert generate.main(["--check"], tree) == 1
+    assert generate.main([], tree) == 0
+    assert readme.read_text() == listed

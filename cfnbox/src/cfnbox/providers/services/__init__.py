@@ -13,21 +13,23 @@ Two engines read the tables:
 
 How to add a service:
 
-1. Write a module `SERVICE.py` with `TYPES: dict[str, ServiceType]`, and name it in `catalogue.py`. `iam.py` and `s3.py`
-   show most of what there is. `service_type.py` explains each field of a row.
+1. Write a module `SERVICE.py` with `TYPES: dict[str, ServiceType]`, and name it in `catalogue.py`. `iam.py` and
+   `s3.py` show most of what there is. `service_type.py` explains each field of a row.
 2. For each type say how it is named (`GeneratedName`: a template may leave the name out), what the create call takes
-   (`create_request`; members that the API does not have are left out by themselves) and answers, how it is described,
-   its `tags`, and what it is deleted by. Policies are text to an API and objects in a model: `document`, `parsed`.
-3. Give each property a part, unless the create call alone can set it (createOnlyProperties). `Setting`: a put, get and
-   delete of its own. `Update`: an update operation for some properties, which the description has. `Items`: a list
-   with an operation that adds and one that removes. `Hook`: code. `in_create=True` where the create call sets it.
-4. `refuse_deletion` is for what AWS refuses and the service here does not, in AWS's words (`calls.refused`), with the
-   source beside it. Whether that is needed is a question to the service: try the deletion by boto3.
-5. Write `cfnbox/tests/providers/services/samples_SERVICE.py` and name it in `test_types.py`: for each type a `Sample`
-   that sets every property of the published schema (a test names those that are missing), a changed one, a minimal
-   one, and direct looks by boto3.
-6. Run `pytest cfnbox/tests/providers/services`. A property that is not read back fails the test: mend the row, or, when
-   the service does not keep the property, name it in `not_applied`. The event of a resource and the end of
+   (`create_request`; members that the API does not have are left out by themselves) and answers, how it is
+   described, its `tags`, and what it is deleted by. Policies are text to an API and objects in a model: `document`,
+   `parsed`.
+3. Give each property a part, unless the create call alone can set it (createOnlyProperties). `Setting`: a put, get
+   and delete of its own. `Update`: an update operation for some properties, which the description has. `Items`: a
+   list with an operation that adds and one that removes. `Hook`: code. `in_create=True` where the create call sets
+   it.
+4. `refuse_deletion` is for what AWS refuses and the service here does not, in AWS's words (`calls.refused`), with
+   the source beside it. Whether that is needed is a question to the service: try the deletion by boto3.
+5. Write `cfnbox/tests/providers/services/samples_SERVICE.py` and name it in `test_types.py`: for each type a
+   `Sample` that sets every property of the published schema (a test names those that are missing), a changed one, a
+   minimal one, and direct looks by boto3.
+6. Run `pytest cfnbox/tests/providers/services`. A property that is not read back fails the test: mend the row, or,
+   when the service does not keep the property, name it in `not_applied`. The event of a resource and the end of
    `cfnbox deploy` then say so, `--strict` refuses it, and the test makes sure that it is really lost.
 7. `make generate` writes the list of these properties into cfnbox/README.md.
 
