@@ -34,6 +34,10 @@ EVENTS = ROOT / "sam-tests"
 ACTIONS = ("create", "read", "update", "list", "delete")
 NO_DOCKER = 3
 _SAM_ENDS_SECONDS = 0.8
+_NO_REGISTRY = (
+    "sam local invoke asks AWS's registry of images first. Where the registry cannot be reached and the image is\n"
+    "here already, try: python -m tools.sam_local --skip-pull-image"
+)
 
 # Its lines for each request would stand between the answers.
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -118,6 +122,8 @@ def _invoked(action: str, build: Path, url: str, for_sam: list[str]) -> bool:
         _err.print(f"[red]{action}: {answer.get('errorCode', 'no answer')}[/]: {answer.get('message', '')}")
         if "status" not in answer:
             _err.print(done.stderr, markup=False)
+            if "--skip-pull-image" not in for_sam:
+                _err.print(_NO_REGISTRY, markup=False)
         return False
     _out.print(f"[green]{action}[/]: SUCCESS")
     return True

@@ -5,6 +5,7 @@ logs and messages, and lets a complete create fail when it cannot publish a metr
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -29,11 +30,18 @@ class ModelType(Resource):  # type: ignore[misc]
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         """Return the JSON of a progress event for an event of CloudFormation. Raise nothing."""
+        return self._answer(event, context, parse)
+
+    def test_entrypoint(self, event: Any, context: Any) -> dict[str, Any]:
+        """Return the same for an event in the form of SAM's TestEntrypoint."""
+        return self._answer(event, context, lambda event: parse(sam.to_production(event)))
+
+    def _answer(self, event: Any, context: Any, read: Callable[[Any], Request]) -> dict[str, Any]:
         started = time.monotonic()
         line: dict[str, Any] = {"type": self.type_name}
         telemetry.silence_libraries()
         try:
-            request = parse(event)
+            request = read(event)
         except Exception as error:
             progress = failed(as_failure(error))
             telemetry.write(line, progress, started)
@@ -43,10 +51,6 @@ class ModelType(Resource):  # type: ignore[misc]
         line |= {"action": request.action.name, "model": _model_name(request, progress), "calls": lease.calls}
         telemetry.deliver(line, progress, started, request, self.type_name, lease.deadline)
         return _to_json(progress)
-
-    def test_entrypoint(self, event: Any, context: Any) -> dict[str, Any]:
-        """Return the same for an event in the form of SAM's TestEntrypoint."""
-        return self(sam.to_production(event), context)
 
     def _progress(self, request: Request, lease: Lease) -> ProgressEvent:
         if request.credentials is None:

@@ -2,12 +2,24 @@
 
 from typing import Any
 
+from cloudformation_cli_python_lib import Action
 
-def to_production(event: Any) -> Any:
-    """Return the production event for an event of SAM, None for anything else."""
+from .errors import invalid_request
+
+_NO_REQUEST = (
+    "The event is not one of SAM's TestEntrypoint: it must have action, region and credentials, and request with "
+    "clientRequestToken and desiredResourceState. The folder sam-tests/ has an event for each action."
+)
+
+
+def to_production(event: Any) -> dict[str, Any]:
+    """Return the production event for an event of SAM. Raise Failure for anything else."""
     request = event.get("request") if isinstance(event, dict) else None
     if not isinstance(request, dict):
-        return None
+        raise invalid_request(_NO_REQUEST)
+    needed = (event.get("action"), event.get("region") or request.get("region"), request.get("clientRequestToken"))
+    if not all(isinstance(text, str) and text for text in needed) or needed[0] not in Action.__members__:
+        raise invalid_request(_NO_REQUEST)
     return {
         "action": event.get("action"),
         "awsAccountId": request.get("awsAccountId"),

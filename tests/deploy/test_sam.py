@@ -13,6 +13,7 @@ from cfnlint.decode import cfn_yaml
 
 from cfnbox.handlers.runtime import LambdaRuntime
 from cfnbox.sagemaker.server import LocalSageMaker
+from tests.docker_engine import docker_engine
 from tools.function_package import lambda_python
 from tools.sam import command as sam_command
 from tools.sam_local import ACTIONS, EVENTS, NO_DOCKER
@@ -124,3 +125,14 @@ def test_without_docker_it_is_said_plainly() -> None:
     assert done.returncode == NO_DOCKER
     assert done.stderr.startswith("No Docker engine answers here")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux" or lambda_python(RUNTIME) is None, reason=f"{RUNTIME} is not here")
+def test_an_image_that_cannot_be_pulled_leads_to_the_option_for_it() -> None:
+    with docker_engine() as address:
+        done = subprocess.run(
+            [sys.executable, "-m", "tools.sam_local"], cwd=ROOT, capture_output=True, text=True, check=False,
+            env={**os.environ, "DOCKER_HOST": address},
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "try: python -m tools.sam_local --skip-pull-image" in done.stderr

@@ -35,6 +35,25 @@ def test_an_event_that_is_none_is_answered(sagemaker, event):
         assert answer["message"]
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"action": "READ", "region": "us-east-1", "request": {}},
+        {"action": "DANCE", "region": "us-east-1", "request": {"clientRequestToken": "t"}},
+    ],
+    ids=["nothing", "no token", "another action"],
+)
+def test_an_event_of_sam_is_told_of_the_members_of_its_own_form(sagemaker, event):
+    from aws_sagemaker_model.handlers import test_entrypoint
+
+    answer = test_entrypoint(event, None)
+    assert answer["errorCode"] == "InvalidRequest"
+    assert "clientRequestToken and desiredResourceState" in answer["message"]
+    assert "sam-tests/" in answer["message"]
+    assert "requestData" not in answer["message"]
+
+
 def request_of(invoke_event, **changes):
     event = production_event(DEFINITION, "CREATE", desired=MODEL, logical_id="Scorer")
     return invoke_event({**event, **changes})
