@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import regex
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
+from cfnbox.core import patterns
 from cfnbox.core.errors import Refused
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def checked(shape: StructureShape | None, request: object, code: str = "Validati
     if not isinstance(request, dict) or shape is None:
         raise _unreadable()
     understood: Json = _understood(shape, request)
-    violations = list(_violations(shape, understood, ""))
+    with patterns.one_limit():
+        violations = list(_violations(shape, understood, ""))
     if violations:
         plural = "" if len(violations) == 1 else "s"
         raise Refused(code, f"{len(violations)} validation error{plural} detected: {'; '.join(violations)}")
@@ -134,13 +136,20 @@ def _constraints(shape: Shape) -> list[Constraint]:
         found.append((text, lambda v: size(v) >= lowest))
     if pattern := limits.get("pattern"):
         # The patterns are Java's: they match the whole, \d and \s are ASCII, and \p{...} is Unicode.
-        matches = regex.compile(pattern, 0 if r"\p{" in pattern else regex.ASCII).fullmatch
+        flags = 0 if r"\p{" in pattern else regex.ASCII
         text = f"Member must satisfy regular expression pattern: {pattern}"
-        found.append((text, lambda v: matches(v) is not None))
+        found.append((text, lambda v: _matches(pattern, v, flags)))
     if values := limits.get("enum"):
         text = f"Member must satisfy enum value set: [{', '.join(values)}]"
         found.append((text, lambda v: v in values))
     return found
+
+
+def _matches(pattern: str, value: str, flags: int) -> bool:
+    try:
+        return patterns.matches(pattern, value, whole=True, flags=flags)
+    except patterns.PatternTimeout:
+        return False
 
 
 def _camel(name: str) -> str:

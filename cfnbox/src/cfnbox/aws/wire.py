@@ -19,6 +19,7 @@ from werkzeug.datastructures import MultiDict
 from cfnbox.aws import shapes
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
+from cfnbox.core.patterns import one_limit
 from cfnbox.core.place import Place
 from cfnbox.core.unexpected import internal_failure
 
@@ -58,10 +59,11 @@ class Api:
         try:
             if not known:
                 raise Refused("InvalidAction", f"Could not find operation {name} for version {model.api_version}")
-            result = self._waiters.answer(
-                request.headers.get("user-agent", ""), self.service, name,
-                lambda: self._carried_out(operation, protocol, request), lambda result: result,
-            )  # fmt: skip
+            with one_limit():
+                result = self._waiters.answer(
+                    request.headers.get("user-agent", ""), self.service, name,
+                    lambda: self._carried_out(operation, protocol, request), lambda result: result,
+                )  # fmt: skip
         except Refused as refused:
             return error_answer(refused, protocol, context.request_id)
         except Exception as problem:

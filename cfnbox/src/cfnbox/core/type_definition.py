@@ -204,9 +204,14 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
+# An expression can recurse without end.
+_TRANSFORM_MILLISECONDS = 1000
+_TRANSFORM_LEVELS = 200
+
+
 @functools.cache
 def _expression(text: str) -> Any:
-    return jsonata.Jsonata(text)
+    return jsonata.Jsonata(text, timeout=_TRANSFORM_MILLISECONDS, stack=_TRANSFORM_LEVELS)
 
 
 def _transformed(expression: str, model: Json, value: Any) -> Any:

@@ -6,8 +6,9 @@ replaced: aws-cloudformation/cloudformation-resource-schema, ValidationException
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import regex
@@ -15,12 +16,14 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from cfnbox.core import patterns
 from cfnbox.core.paths import Json, values_at
 
 if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
 
-_MOST_SECONDS_PER_PATTERN = 1.0
+# A longer text is matched anew each time.
+_LONGEST_KEPT_TEXT = 1024
 # The names that the validator, written in Java, has for JSON's types.
 _JAVA_TYPES = {"string": "String", "object": "JSONObject", "array": "JSONArray", "boolean": "Boolean",
              "integer": "Integer", "number": "Number", "null": "Null"}  # fmt: skip
@@ -62,12 +65,14 @@ class _CompiledSchema:
 
     def errors(self, properties: Json) -> list[ValidationError]:
         """Every error, those of the outermost properties first."""
-        found: Iterator[ValidationError] = self._validator.iter_errors(self.coerced(properties))
-        return sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
+        with patterns.one_limit():
+            found: Iterator[ValidationError] = self._validator.iter_errors(self.coerced(properties))
+            return sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
 
     def coerced(self, properties: Json) -> Any:
         """The properties, scalars as the schema declares them."""
-        return self._coerced(self._schema, properties)
+        with patterns.one_limit():
+            return self._coerced(self._schema, properties)
 
     def _ref(self, validator: Any, ref: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
         # What a schema refers to outside of itself is not here to be read, and so forbids nothing.
@@ -107,8 +112,8 @@ def _member(node: Mapping[str, Any], key: str) -> Any:
     declared = node.get("properties", {})
     if key in declared:
         return declared[key]
-    patterns = node.get("patternProperties", {})
-    return next((inner for one, inner in patterns.items() if found(one, key)), node.get("additionalProperties"))
+    named = node.get("patternProperties", {})
+    return next((inner for pattern, inner in named.items() if found(pattern, key)), node.get("additionalProperties"))
 
 
 def _item(node: Mapping[str, Any], at: int) -> Any:
@@ -164,27 +169,23 @@ def _is(value: Any, kind: str) -> bool:
     return bool(Draft7Validator.TYPE_CHECKER.is_type(value, kind)) if kind in _JAVA_TYPES else True
 
 
-@cache
-def _expression(pattern: str) -> Any:
-    """The pattern, which is Java's: \\d and \\s are ASCII there, \\p{...} is Unicode; None when it cannot be read."""
-    try:
-        return regex.compile(pattern, 0 if r"\p{" in pattern else regex.ASCII)
-    except regex.error:
-        return None
-
-
-@lru_cache(maxsize=1024)
 def _searched(pattern: str, text: str) -> bool:
-    # The models of a stack often have equal values. A TimeoutError is not remembered.
-    expression = _expression(pattern)
-    return expression is None or expression.search(text, timeout=_MOST_SECONDS_PER_PATTERN) is not None
+    # The pattern is Java's: \d and \s are ASCII there, \p{...} is Unicode.
+    return patterns.matches(pattern, text, whole=False, flags=0 if r"\p{" in pattern else regex.ASCII)
+
+
+# The models of a stack often have equal values. An exception is not remembered.
+_searched_before = lru_cache(maxsize=1024)(_searched)
 
 
 def found(pattern: str, text: str) -> bool:
-    """Whether a schema's pattern is found in a text; one that cannot be read is found in every text."""
+    """Return whether a schema's pattern is found in a text. A pattern that cannot be read is found in every text."""
+    search = _searched_before if len(text) <= _LONGEST_KEPT_TEXT else _searched
     try:
-        return _searched(pattern, text)
-    except TimeoutError:
+        return search(pattern, text)
+    except (regex.error, patterns.PatternTooLarge):
+        return True
+    except patterns.PatternTimeout:
         return False
 
 
@@ -193,9 +194,9 @@ def _pattern(validator: Any, pattern: str, instance: Any, _schema: Any) -> Itera
         yield ValidationError("")
 
 
-def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+def _pattern_properties(validator: Any, declared: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
     if validator.is_type(instance, "object"):
-        for pattern, inner in patterns.items():
+        for pattern, inner in declared.items():
             for key, value in instance.items():
                 if found(pattern, key):
                     yield from validator.descend(value, inner, path=key, schema_path=pattern)
@@ -221,11 +222,31 @@ def _required(validator: Any, required: Any, instance: Any, _schema: Any) -> Ite
                 yield ValidationError(f"required key [{name}] not found")
 
 
+def _unique_items(validator: Any, unique: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    # jsonschema compares each item with every other one, which takes minutes for some thousand objects.
+    if unique and validator.is_type(instance, "array"):
+        items = {_canonical(item) for item in instance}
+        if len(items) < len(instance):
+            yield ValidationError("")
+
+
+def _canonical(value: Any) -> str:
+    """Return the same text for equal values: 1 and 1.0 are equal, 1 and true are not."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_canonical, value)) + "]"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value)
+
+
 _KEYWORDS = {
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional_properties,
     "required": _required,
+    "uniqueItems": _unique_items,
 }
 # What CloudFormation says where a keyword is not met, from what the keyword demands and how much stands there.
 _SAID: Mapping[str, str] = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import regex
 
+from cfnbox.core import patterns
 from cfnbox.core.errors import Invalid
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ _TEXTS = (
 )
 TYPES = {"Number", "List<Number>", "AWS::SSM::Parameter::Name", *_TEXTS, *(f"{_SSM_VALUE}{one}>" for one in _TEXTS)}
 _MOST_BYTES = 4096
-# A pattern that backtracks without end is given up after this time.
-_PATTERN_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,8 @@ def parameters(
     values = {key: _value(key, one, requested.get(key, {}), previous) for key, one in declared.items()}
     if missing := sorted(key for key, value in values.items() if value is None):
         raise Invalid(f"Parameters: [{', '.join(missing)}] must have values")
-    found = {key: _parameter(key, declared[key], value) for key, value in values.items() if value is not None}
+    with patterns.one_limit():
+        found = {key: _parameter(key, declared[key], value) for key, value in values.items() if value is not None}
     return {key: _fetched(one, read_parameter) for key, one in found.items()}
 
 
@@ -130,7 +130,7 @@ def _demands(parameter: Parameter, declared: Json) -> Iterator[tuple[str, bool]]
         yield "must be one of AllowedValues", {read(one) for one in members} <= allowed
     if "AllowedPattern" in declared:
         pattern = str(declared["AllowedPattern"])
-        yield f"must match pattern {pattern}", _all_match(pattern, members)
+        yield f"must match pattern {pattern}", _all_match(parameter.key, pattern, members)
     if "MinLength" in declared:
         yield f"must contain at least {declared['MinLength']} characters", len(value) >= float(declared["MinLength"])
     if "MaxLength" in declared:
@@ -142,12 +142,18 @@ def _number(text: Any) -> float:
     return float(text) if regex.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", str(text)) else math.nan
 
 
-def _all_match(pattern: str, members: Sequence[str]) -> bool:
+def _all_match(key: str, pattern: str, members: Sequence[str]) -> bool:
     try:
-        return all(regex.compile(pattern).fullmatch(one, timeout=_PATTERN_SECONDS) for one in members)
+        return all(patterns.matches(pattern, member, whole=True) for member in members)
     except regex.error:
         raise Invalid(f"Template format error: AllowedPattern {pattern} is not a regular expression.") from None
-    except TimeoutError:
+    except patterns.PatternTooLarge:
+        most = patterns.LARGEST_SIZE
+        raise Invalid(
+            f"Template format error: AllowedPattern of parameter {key} repeats more than cfnbox can match: write a "
+            f"pattern of at most {most} items, with repetitions written out."
+        ) from None
+    except patterns.PatternTimeout:
         return False
 
 
