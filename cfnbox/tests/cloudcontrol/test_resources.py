@@ -102,7 +102,7 @@ def test_an_update_is_a_patch_of_what_the_resource_is(library: Library) -> None:
         '[{"op": "add", "path": "Note", "value": "secret"}]', '[{"op": "add", "path": "/Note"}]',
         '[{"op": "test", "path": "/Title", "value": "secret"}]', '[{"op": "replace", "path": "", "value": [1]}]',
         '[{"op": "move", "from": "/Nowhere", "path": "/Note"}]', '[{"op": 1, "path": 2}]',
-        '[{"op": "remove", "path": "/Author/0"}]', '[{"op": "test", "path": "/Title"}]',
+        '[{"op": "remove", "path": "/Author/0"}]', "[" * 100_000, '[{"op": "test", "path": "/Title"}]',
     ],
 )  # fmt: skip
 def test_a_patch_that_cannot_be_applied_is_refused(library: Library, document: str) -> None:
@@ -110,6 +110,20 @@ def test_a_patch_that_cannot_be_applied_is_refused(library: Library, document: s
     text = library.refused("InvalidRequestException", library.client.update_resource, **asked)
     assert text.startswith("The patch document cannot be used: ")
     assert "secret" not in text
+    assert changes(library) == ["CREATE"]
+
+
+def test_a_patch_that_copies_a_list_into_itself_is_refused(library: Library) -> None:
+    isbn = library.create()
+    operations = [
+        {"op": "add", "path": "/Notes", "value": ["x" * 100]},
+        *({"op": "copy", "from": "/Notes", "path": "/Notes/-"} for _ in range(30)),
+    ]
+    text = library.refused("InvalidRequestException", library.patch, isbn, *operations)
+    assert text == (
+        "The patch document cannot be used: operation 13, copy /Notes/-, makes the properties larger than 262144 "
+        "characters, the most that they can have."
+    )
     assert changes(library) == ["CREATE"]
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfnbox.core import patterns
 from cfnbox.core.type_definition import TypeDefinition
 from cfnbox.providers.properties import coerced, violations
 from hypothesis_settings import property_test
@@ -148,14 +149,36 @@ def test_a_pattern_that_explodes_ends() -> None:
     assert said == ["#/Name: failed validation constraint for keyword [pattern]"]
 
 
-def test_a_pattern_that_took_too_long_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine that was busy for a moment."""
+def test_a_pattern_whose_time_was_over_once_is_tried_again() -> None:
     schema = {**SCHEMA, "properties": {"Colour": {"pattern": "^(?:[a-y]|b)*z$"}}}
-    definition, long = TypeDefinition.from_schema(schema), {"Colour": "a" * 40_000 + "z"}
-    with monkeypatch.context() as busy:
-        busy.setattr("cfnbox.providers.properties._MOST_SECONDS_PER_PATTERN", 1e-6)
-        assert violations(definition, long) != []
-    assert violations(definition, long) == []
+    definition, short = TypeDefinition.from_schema(schema), {"Colour": "a" * 40 + "z"}
+    with patterns.one_limit():
+        with pytest.raises(patterns.PatternTimeout):
+            patterns.matches("(a|aa)+[A-Z]", "a" * 60, whole=True)
+        assert violations(definition, short) != []
+    assert violations(definition, short) == []
+
+
+def list_of(items: dict[str, Any], **keywords: Any) -> TypeDefinition:
+    properties = {"Parts": {"type": "array", "items": items, **keywords}}
+    return TypeDefinition.from_schema({**SCHEMA, "properties": properties, "required": []})
+
+
+def test_all_patterns_of_one_resource_share_a_limit_of_time() -> None:
+    definition = list_of({"type": "string", "pattern": "^(a|aa)+[A-Z]|^[ab]*$"})
+    # Each text matches, after a fraction of a second. After two seconds the others do not.
+    said = violations(definition, {"Parts": ["a" * 27 + "b" * at for at in range(200)]})
+    assert "#/Parts/0: failed validation constraint for keyword [pattern]" not in said
+    assert "#/Parts/199: failed validation constraint for keyword [pattern]" in said
+
+
+def test_many_different_items_are_compared_in_one_pass() -> None:
+    definition = list_of({}, uniqueItems=True)
+    items: list[Any] = [{"Key": [number, {"A": 1}]} for number in range(20_000)]
+    assert violations(definition, {"Parts": items}) == []
+    assert violations(definition, {"Parts": [*items, items[7]]}) == ["#/Parts: array items are not unique"]
+    assert violations(definition, {"Parts": [1, True, "1", [1]]}) == []
+    assert violations(definition, {"Parts": [1, 1.0]}) == ["#/Parts: array items are not unique"]
 
 
 def test_a_pattern_that_cannot_be_read_forbids_nothing() -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
 
+# Cloud Control's limit of a DesiredState and of a PatchDocument (botocore: Properties, PatchDocument).
+_MOST_CHARACTERS = 262_144
 _FAULTS = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, ValueError, LookupError)
 
 
@@ -24,15 +26,23 @@ def patched(document: str, model: Json) -> Json:
     """The model after the patch; the model itself stays as it is. Raises Refused, never with a value in the text."""
     try:
         operations = json.loads(document)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _unusable("it is not JSON") from None
     if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
         raise _unusable("it is not a list of operations (RFC 6902)")
-    result: Any = json.loads(json.dumps(model))
+    text = json.dumps(model)
+    result, size = json.loads(text), len(text) + len(document)
     for number, operation in enumerate(operations, 1):
         name = f"operation {number}, {operation.get('op')} {operation.get('path')}"
         try:
-            result = jsonpatch.apply_patch(result, [operation])
+            size += _copied(operation, result)
+            if size > _MOST_CHARACTERS:
+                raise _unusable(
+                    f"{name}, makes the properties larger than {_MOST_CHARACTERS} characters, the most that they can "
+                    "have"
+                )
+            # In place, because a copy of all properties for each operation takes too long.
+            result = jsonpatch.apply_patch(result, [operation], in_place=True)
         except jsonpatch.JsonPatchTestFailed:
             raise _unusable(f"{name}, found another value than it expects") from None
         except _FAULTS as fault:
@@ -41,6 +51,13 @@ def patched(document: str, model: Json) -> Json:
     if not isinstance(result, dict):
         raise _unusable("it leaves no object of properties")
     return result
+
+
+def _copied(operation: Json, document: Any) -> int:
+    """Return how many characters an operation copies from one place of the document to another."""
+    if operation.get("op") != "copy":
+        return 0
+    return len(json.dumps(jsonpointer.resolve_pointer(document, str(operation.get("from")))))
 
 
 def _unusable(reason: str) -> Refused:

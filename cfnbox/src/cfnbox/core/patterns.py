@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 # The time of all matches that one request, or one operation on a resource, needs.
 LIMIT_SECONDS = 2.0
 # The most items that a compiled pattern may have; the largest of AWS's published schemas has 800.
-LARGEST_SIZE = 20_000
+LARGEST_SIZE = 5_000
+# A compiled item takes about 100 bytes; larger patterns are compiled anew each time.
+_LARGEST_KEPT = 1_000
 _LONGEST_PATTERN = 20_000
 _QUANTIFIER = regex.compile(r"\{(\d*)(?:,\d*)?\}")
 
@@ -45,7 +47,7 @@ class _Time:
             raise PatternTimeout
         began = time.monotonic()
         try:
-            expression = _compiled(pattern, flags)
+            expression = _expression(pattern, flags)
             match = expression.fullmatch if whole else expression.search
             return match(text, timeout=self.left) is not None
         except TimeoutError:
@@ -78,14 +80,22 @@ def matches(pattern: str, text: str, *, whole: bool, flags: int = 0) -> bool:
     return (_TIME.get() or _Time()).match(pattern, text, whole=whole, flags=flags)
 
 
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str, flags: int) -> Any:
-    if len(pattern) > _LONGEST_PATTERN or _size(pattern) > LARGEST_SIZE:
+def _expression(pattern: str, flags: int) -> Any:
+    size = _LONGEST_PATTERN if len(pattern) >= _LONGEST_PATTERN else _size(pattern)
+    if size > LARGEST_SIZE:
         raise PatternTooLarge
+    return _kept(pattern, flags) if size <= _LARGEST_KEPT else _compiled(pattern, flags)
+
+
+def _compiled(pattern: str, flags: int) -> Any:
     # Without regex's own cache, which would keep every pattern of every user.
     return regex.compile(pattern, flags, cache_pattern=False)
 
 
+_kept = lru_cache(maxsize=1024)(_compiled)
+
+
+@lru_cache(maxsize=1024)
 def _size(pattern: str) -> int:
     """Return about how many items a pattern has once its repetitions are written out."""
     # The sizes of the groups that are open, the outermost first; `last` is that of the item before.

@@ -5,7 +5,6 @@ Source of the rules: the "Resource type schema" chapter of the CloudFormation CL
 
 from __future__ import annotations
 
-import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,15 +208,12 @@ _TRANSFORM_MILLISECONDS = 1000
 _TRANSFORM_LEVELS = 200
 
 
-@functools.cache
-def _expression(text: str) -> Any:
-    return jsonata.Jsonata(text, timeout=_TRANSFORM_MILLISECONDS, stack=_TRANSFORM_LEVELS)
-
-
 def _transformed(expression: str, model: Json, value: Any) -> Any:
     """What a propertyTransform (JSONata over the whole model) makes of a value; itself where that says nothing."""
     try:
-        made = _expression(expression).evaluate(model)
+        # Made anew, because its time counts from here.
+        limits = {"timeout": _TRANSFORM_MILLISECONDS, "stack": _TRANSFORM_LEVELS}
+        made = jsonata.Jsonata(expression, **limits).evaluate(model)
     except jsonata.JException:
         return value
     return value if made is None else made

@@ -51,7 +51,7 @@ def check(document: Json, parameters: Collection[str], conditions: Mapping[str, 
     for section, members in (("Resources", resources), ("Outputs", outputs)):
         _check_conditions(section, members, conditions)
         for name, member in members.items():
-            _check_functions(member, section, f"/{section}/{name}", document, conditions)
+            _check_functions(member, (section, name), document, conditions)
     _check_wait_conditions(existing)
     _check_types(existing, find)
     for section, members in (("Resources", resources), ("Outputs", outputs)):
@@ -89,24 +89,24 @@ def _without_choices(value: Any) -> Any:
     return [_without_choices(one) for one in value] if isinstance(value, list) else value
 
 
-def _check_functions(value: Any, section: str, path: str, document: Json, conditions: Mapping[str, bool]) -> None:
+def _check_functions(value: Any, path: tuple[str, ...], document: Json, conditions: Mapping[str, bool]) -> None:
     """Refused for a function that is none, stands where it cannot, or has arguments that it does not take."""
     name = function_of(value)
     if name is not None:
         argument = value[name]
         _check_usage(name, argument, path)
         if name == "Fn::If" and str(argument[0]) not in conditions:
-            raise unknown_condition(argument[0], section)
+            raise unknown_condition(argument[0], path[0])
         if name == "Fn::FindInMap":
             _check_mapping(argument, document.get("Mappings", {}))
     if isinstance(value, dict | list):
         for key, one in value.items() if isinstance(value, dict) else enumerate(value):
-            _check_functions(one, section, f"{path}/{key}", document, conditions)
+            _check_functions(one, (*path, str(key)), document, conditions)
 
 
-def _check_usage(name: str, argument: Any, path: str) -> None:
+def _check_usage(name: str, argument: Any, path: tuple[str, ...]) -> None:
     if name in CONDITION_FUNCTIONS:
-        raise Invalid(f"Template error: [{path}] {name} cannot be partially collapsed")
+        raise Invalid(f"Template error: [/{'/'.join(path)}] {name} cannot be partially collapsed")
     if name not in USAGE:
         raise Invalid(
             f"Template Error: Encountered unsupported function: {name} Supported functions are: [{_SUPPORTED}]"

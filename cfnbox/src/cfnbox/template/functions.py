@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.errors import Invalid, Refused
 from cfnbox.template import dynamic, secrets
+from cfnbox.template.limits import TooMuchText
 from cfnbox.template.parameters import as_text
 from cfnbox.template.scope import NO_VALUE, PSEUDO_PARAMETERS
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 # What CloudFormation's change sets show for a value that only the operation will give.
 UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_VARIABLE_NAME = re.compile(r"[A-Za-z0-9_.:]+")
+# No attribute of a published schema lies deeper.
+_MOST_PARTS_OF_ATTRIBUTE = 50
 
 # What each function takes, in CloudFormation's words.
 USAGE = {
@@ -73,6 +76,8 @@ def resolve(value: Any, scope: Scope) -> Any:
         if resolved is NO_VALUE:
             return None
         return resolved if scope.dynamic is None else dynamic.replaced(resolved, scope.dynamic)
+    except TooMuchText:
+        raise
     except Refused as failure:
         raise ResolutionFailed(secrets.hidden(failure.message, secrets.of(scope.parameters.values()))) from None
 
@@ -92,7 +97,11 @@ def _resolved(value: Any, scope: Scope) -> Any:
 def _call(name: str, argument: Any, scope: Scope) -> Any:
     try:
         if name in _OF_THE_SCOPE:
-            return _OF_THE_SCOPE[name](argument, scope)
+            result = _OF_THE_SCOPE[name](argument, scope)
+            # The texts of Fn::Sub and of what Fn::If takes are counted already.
+            if name in _REFERENCES:
+                scope.text.spend_value(result)
+            return result
         if name not in _OF_VALUES:
             raise ResolutionFailed(f"Template Error: Encountered unsupported function: {name}")
         resolved = _resolved(argument, scope)
@@ -172,7 +181,7 @@ def _inside(attributes: Any, name: str) -> Any:
         return None
     if name in attributes:
         return attributes[name]
-    parts = name.split(".")
+    parts = name.split(".", _MOST_PARTS_OF_ATTRIBUTE)
     starts = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
     start = next((one for one in starts if one in attributes), None)
     return None if start is None else _inside(attributes[start], name[len(start) + 1 :])
@@ -183,8 +192,8 @@ def substitution(argument: Any) -> tuple[str, list[str], dict[str, Any]]:
     text, given = argument if isinstance(argument, list) and len(argument) == 2 else (argument, {})
     if not isinstance(text, str) or not isinstance(given, dict):
         raise misused("Fn::Sub")
-    names = [one for one in _VARIABLE.findall(text) if not one.startswith("!")]
-    if not all(re.fullmatch(r"[A-Za-z0-9_.:]+", one) for one in names):
+    names = [part for part in _split_variables(text)[1::2] if not part.startswith("!")]
+    if not all(_VARIABLE_NAME.fullmatch(name) for name in names):
         raise ResolutionFailed(
             "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, "
             "underscores, periods, and colons"
@@ -194,8 +203,24 @@ def substitution(argument: Any) -> tuple[str, list[str], dict[str, Any]]:
 
 def _sub(argument: Any, scope: Scope) -> Any:
     text, names, given = substitution(argument)
-    values = {name: _variable(name, given, scope) for name in names}
-    return _VARIABLE.sub(lambda found: values.get(found[1], "${" + found[1].removeprefix("!") + "}"), text)
+    values = {name: _variable(name, given, scope) for name in dict.fromkeys(names)}
+    scope.text.spend(len(text) + sum(len(values[name]) for name in names))
+    parts = _split_variables(text)
+    for at in range(1, len(parts), 2):
+        parts[at] = values.get(parts[at], "${" + parts[at].removeprefix("!") + "}")
+    return "".join(parts)
+
+
+def _split_variables(text: str) -> list[str]:
+    """Return the text between variables `${...}` at even positions, and what is between the braces at odd ones.
+
+    A regular expression would look for the end of each `${` up to the end of the text.
+    """
+    parts, at = list[str](), 0
+    while (start := text.find("${", at)) >= 0 and (end := text.find("}", start)) >= 0:
+        parts += text[at:start], text[start + 2 : end]
+        at = end + 1
+    return [*parts, text[at:]]
 
 
 def _variable(name: str, given: Mapping[str, Any], scope: Scope) -> str:
@@ -232,14 +257,21 @@ def _find_in_map(argument: Any, scope: Scope) -> Any:
 # Functions of values alone.
 
 
-def _join(argument: Any, _scope: Scope) -> str:
+def _join(argument: Any, scope: Scope) -> str:
     delimiter, items = _list(argument)
-    return UNKNOWN if items == UNKNOWN else _scalar(delimiter).join(_scalar(one) for one in _list(items))
+    if items == UNKNOWN:
+        return UNKNOWN
+    between, texts = _scalar(delimiter), [_scalar(item) for item in _list(items)]
+    scope.text.spend(len(between) * len(texts) + sum(map(len, texts)))
+    return between.join(texts)
 
 
-def _split(argument: Any, _scope: Scope) -> list[str]:
+def _split(argument: Any, scope: Scope) -> list[str]:
     delimiter, source = _list(argument)
-    return _scalar(source).split(delimiter)
+    text = _scalar(source)
+    scope.text.spend(len(text))
+    scope.text.spend_items(text.count(delimiter) if delimiter else 0)
+    return text.split(delimiter)
 
 
 def _select(argument: Any, _scope: Scope) -> Any:
@@ -268,6 +300,19 @@ def _cidr(argument: Any, _scope: Scope) -> list[str]:
     return blocks
 
 
+def _base64(argument: Any, scope: Scope) -> str:
+    content = _scalar(argument).encode()
+    scope.text.spend(2 * len(content))
+    return base64.b64encode(content).decode()
+
+
+def _to_json_string(argument: Any, scope: Scope) -> str:
+    # Counted afterwards: the text is at most six times as long as the value, which is counted already.
+    text = json.dumps(argument, separators=(",", ":"))
+    scope.text.spend(len(text))
+    return text
+
+
 def _import_value(argument: Any, scope: Scope) -> str:
     name = _scalar(argument)
     value = scope.exports(name)
@@ -283,8 +328,9 @@ _OF_THE_SCOPE: dict[str, Callable[[Any, Scope], Any]] = {
     "Fn::If": _if,
     "Fn::Sub": _sub,
 }
+_REFERENCES = frozenset({"Fn::FindInMap", "Fn::GetAtt", "Ref"})
 _OF_VALUES: dict[str, Callable[[Any, Scope], Any]] = {
-    "Fn::Base64": lambda value, _: base64.b64encode(_scalar(value).encode()).decode(),
+    "Fn::Base64": _base64,
     "Fn::Cidr": _cidr,
     "Fn::GetAZs": _get_azs,
     "Fn::ImportValue": _import_value,
@@ -292,6 +338,6 @@ _OF_VALUES: dict[str, Callable[[Any, Scope], Any]] = {
     "Fn::Length": lambda value, _: len(_list(value)),
     "Fn::Select": _select,
     "Fn::Split": _split,
-    "Fn::ToJsonString": lambda value, _: json.dumps(value, separators=(",", ":")),
+    "Fn::ToJsonString": _to_json_string,
 }
 _THROUGH_UNKNOWN = frozenset({"Fn::Join", "Fn::Select", "Fn::ToJsonString"})

@@ -154,7 +154,10 @@ def _all_match(key: str, pattern: str, members: Sequence[str]) -> bool:
             f"pattern of at most {most} items, with repetitions written out."
         ) from None
     except patterns.PatternTimeout:
-        return False
+        raise Invalid(
+            f"Template format error: AllowedPattern of parameter {key} takes too long to match: the patterns of one "
+            f"request together have {patterns.LIMIT_SECONDS:.0f} s. Write it without nested repetitions."
+        ) from None
 
 
 def _fetched(parameter: Parameter, read_parameter: Callable[[str], str | None]) -> Parameter:

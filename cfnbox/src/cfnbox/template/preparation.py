@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cfnbox.template import checks, outputs, secrets, syntax, transforms
 from cfnbox.template.conditions import active, check_rules
 from cfnbox.template.conditions import conditions as conditions_of
+from cfnbox.template.functions import ResolutionFailed, resolve
 from cfnbox.template.parameters import parameters as parameters_of
 from cfnbox.template.references import dependencies, imports
 from cfnbox.template.summary import require_capabilities
@@ -105,6 +107,16 @@ def prepare(
     check_rules(processed, scope)
     conditions = conditions_of(processed, scope)
     checks.check(processed, parameters, conditions, around.find)
+    _require_bounded_text(processed, replace(scope, conditions=conditions, dynamic=None))
     prepared = Prepared(body, document, processed, parameters, conditions, failure)
     outputs.check_exports(prepared.outputs, replace(scope, conditions=conditions))
     return prepared
+
+
+def _require_bounded_text(processed: Json, scope: Scope) -> None:
+    """Refused when the functions of all resources and outputs together give too much text. Raises TooMuchText."""
+    resources, outputs = processed["Resources"], processed.get("Outputs", {})
+    all_pending = replace(scope, pending=frozenset(resources))
+    for member in [*active(resources, scope.conditions).values(), *active(outputs, scope.conditions).values()]:
+        with suppress(ResolutionFailed):
+            resolve({**member.get("Properties", {}), "": member.get("Value")}, all_pending)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cfnbox.core.regions import partition_of
+from cfnbox.template.limits import TextBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,7 @@ class Scope:
     """The names of one stack.
 
     `pending` are the resources whose Ref and Fn::GetAtt only the operation will give. Without `dynamic`, dynamic
-    references stay as they are written.
+    references stay as they are written. `text` is what functions may still give here and in scopes made of this one.
     """
 
     place: Place
@@ -56,6 +57,7 @@ class Scope:
     exports: Callable[[str], str | None] = lambda _name: None
     dynamic: DynamicReferences | None = None
     notification_arns: Sequence[str] = ()
+    text: TextBudget = field(default_factory=TextBudget, compare=False)
 
     def pseudo_parameter(self, name: str) -> Any:
         """The value of one of PSEUDO_PARAMETERS."""

@@ -8,21 +8,24 @@ from __future__ import annotations
 import copy
 import importlib
 import importlib.metadata
+import json
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from collections import ChainMap
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from cfnbox.core.errors import Invalid, Refused
-from cfnbox.template.functions import function_of, resolve
+from cfnbox.template.functions import ResolutionFailed, function_of, resolve
+from cfnbox.template.parameters import Parameter
 from cfnbox.template.scope import Scope
-from cfnbox.template.syntax import check_form, objects, read
+from cfnbox.template.syntax import URL_BYTES, check_form, objects, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
-    from cfnbox.template.parameters import Parameter
 
     ReadObject = Callable[[str, str], bytes | None]
 
@@ -30,6 +33,12 @@ SAM = "AWS::Serverless-2016-10-31"
 LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
 _INCLUDE = "AWS::Include"
 _OF_LANGUAGE_EXTENSIONS = ("Fn::Length", "Fn::ToJsonString")
+# A member of an object in JSON, such as `"A":1,`.
+_SHORTEST_MEMBER = 6
+_FOR_EACH = "Fn::ForEach::"
+_EXTENDED = ("Conditions", "Resources", "Outputs")
+# The functions that the transform replaces by what they give.
+_COUNTED = ("Fn::FindInMap", "Fn::Length", "Fn::Sub", "Fn::ToJsonString", "Ref")
 _NOT_TRANSFORMED = ("AWSTemplateFormatVersion", "Parameters", "Transform")
 _MINISTACK_VERSION = "1.5.33"
 _MINISTACK_MODULE = "ministack.services.cloudformation.language_extensions"
@@ -53,10 +62,10 @@ def transform(document: Json, parameters: Mapping[str, Parameter], place: Place,
     fails, or when what it makes is no template.
     """
     scope = Scope(place, parameters=parameters, mappings=document.get("Mappings", {}))
-    made = _included(document, scope, read_object)
+    made = _included(document, scope, _limited(read_object))
     names = declared_transforms(made)
     if LANGUAGE_EXTENSIONS not in names:
-        _refuse_language_extensions(made, "")
+        _refuse_language_extensions(made, ())
     for name in names:
         if name == LANGUAGE_EXTENSIONS:
             made = _extended(made, scope)
@@ -100,6 +109,18 @@ def _included(document: Json, scope: Scope, read_object: ReadObject) -> Json:
     return made
 
 
+def _limited(read_object: ReadObject) -> ReadObject:
+    """Return a reader of objects that together are no larger than a template may be."""
+    left = _Characters()
+
+    def read(bucket: str, key: str) -> bytes | None:
+        content = read_object(bucket, key)
+        left.take(len(content or b""))
+        return content
+
+    return read
+
+
 def _snippet(call: Any, scope: Scope, read_object: ReadObject) -> Json:
     if not isinstance(call, dict) or call.get("Name") != _INCLUDE:
         raise _unknown(call.get("Name") if isinstance(call, dict) else call, scope.place)
@@ -122,24 +143,29 @@ def _snippet(call: Any, scope: Scope, read_object: ReadObject) -> Json:
     return snippet
 
 
-def _refuse_language_extensions(value: Any, path: str) -> None:
+def _refuse_language_extensions(value: Any, path: tuple[str, ...]) -> None:
     """Refused where a function of AWS::LanguageExtensions stands in a template that does not declare it."""
     if isinstance(value, list):
         for position, one in enumerate(value):
-            _refuse_language_extensions(one, f"{path}/{position}")
+            _refuse_language_extensions(one, (*path, str(position)))
     if not isinstance(value, dict):
         return
     for key, one in value.items():
         if key.startswith("Fn::ForEach::"):
-            raise Invalid(f"Template format error: [{path}/{key}] resource definition is malformed")
+            raise Invalid(f"Template format error: [{_pointer(*path, key)}] resource definition is malformed")
         with_default = key == "Fn::FindInMap" and isinstance(one, list) and len(one) > 3
         if function_of(value) in _OF_LANGUAGE_EXTENSIONS or with_default:
             what = "Fn::FindInMap with a DefaultValue" if with_default else key
-            raise Invalid(f"Template error: [{path}] {what} needs the transform {LANGUAGE_EXTENSIONS}.")
-        _refuse_language_extensions(one, f"{path}/{key}")
+            raise Invalid(f"Template error: [{_pointer(*path)}] {what} needs the transform {LANGUAGE_EXTENSIONS}.")
+        _refuse_language_extensions(one, (*path, key))
+
+
+def _pointer(*path: str) -> str:
+    return "".join(f"/{part}" for part in path)
 
 
 def _extended(document: Json, scope: Scope) -> Json:
+    _count_extended({key: document.get(key, {}) for key in _EXTENDED}, scope)
     ministack = _language_extensions()
     values = {key: one.text for key, one in scope.parameters.items()}
     try:
@@ -154,6 +180,72 @@ def _extended(document: Json, scope: Scope) -> Json:
             if isinstance(resource, dict) and policy in resource:
                 resource[policy] = resolve(resource[policy], scope)
     return made
+
+
+def _count_extended(value: Any, scope: Scope, left: _Characters | None = None) -> None:
+    """Refused when the loops and functions of AWS::LanguageExtensions make more of it than a template may hold.
+
+    "Using the Fn::ForEach intrinsic function does not change the quotas, which apply to the resultant template"
+    (user guide, "Fn::ForEach"). Each loop is gone through as its expansion would, but nothing is made.
+    """
+    left = left or _Characters()
+    if isinstance(value, list):
+        for item in value:
+            left.take(1)
+            _count_extended(item, scope, left)
+    elif function_of(value) in _COUNTED and (size := _resolved_size(value, scope)) is not None:
+        left.take(size)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            left.take(len(key))
+            if key.startswith(_FOR_EACH):
+                _count_loop(member, scope, left)
+            else:
+                _count_extended(member, scope, left)
+    else:
+        left.take(len(str(value)))
+
+
+def _count_loop(loop: Any, scope: Scope, left: _Characters) -> None:
+    # What is malformed makes nothing: the transform itself refuses it.
+    if not isinstance(loop, list) or len(loop) != 3 or not isinstance(loop[0], str):
+        return
+    identifier, collection, fragment = loop
+    try:
+        items = resolve(collection, scope)
+    except ResolutionFailed:
+        return
+    for item in items if isinstance(items, list) else ():
+        left.take(_SHORTEST_MEMBER)
+        bound = _bound(scope, identifier, str(item))
+        _count_extended(fragment, replace(scope, parameters=bound), left)
+
+
+def _bound(scope: Scope, identifier: str, item: str) -> Mapping[str, Parameter]:
+    # A view, because there may be many items and many parameters.
+    others = cast("dict[str, Parameter]", scope.parameters)
+    return ChainMap({identifier: Parameter(identifier, item)}, others)
+
+
+def _resolved_size(call: Json, scope: Scope) -> int | None:
+    """How much text a function gives; None where only the stack knows it."""
+    try:
+        return len(json.dumps(resolve(call, scope)))
+    except ResolutionFailed:
+        return None
+
+
+class _Characters:
+    """The characters that the template may still hold."""
+
+    def __init__(self) -> None:
+        self._left = URL_BYTES
+
+    def take(self, count: int) -> None:
+        """Raise Invalid when no more are left."""
+        self._left -= count
+        if self._left < 0:
+            raise Invalid(f"Template may not exceed {URL_BYTES} bytes in size.")
 
 
 def _language_extensions() -> Any:
