@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import io
+import json
+import logging
+import os
+import urllib.parse
+import zipfile
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
+import requests
+from botocore.exceptions import ClientError
 
 from cfnbox.aws import clients
 from cfnbox.cloud import Cloud
-from cfnbox.providers.ministack import MinistackUnavailable
-from cfnbox.sagemaker.server import LocalSageMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 
@@ -27,19 +35,128 @@ def models(url: str) -> Sequence[str]:
     return [one["ModelName"] for one in listed]
 
 
-def test_a_cloud_begins_empty_whatever_the_process_held() -> None:
-    with LocalSageMaker() as before:
-        make_model(before.url, "left-behind")
+@pytest.fixture
+def as_it_was() -> Iterator[None]:
+    """The process is afterwards as it was: its environment, its loggers, and its garbage collector."""
+    before = _process_state()
+    yield
+    assert _process_state() == before
+
+
+def _process_state() -> dict[str, Any]:
+    loggers = [logging.getLogger(name) for name in ("", *list(logging.root.manager.loggerDict))]
+    return {
+        "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+        "levels": {
+            logger.name: (logger.level, logger.disabled, len(logger.filters)) for logger in loggers if logger.level
+        },
+        "handlers": list(logging.getLogger().handlers),
+        "collector": (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()),
+        "working directory": os.getcwd(),
+    }
+
+
+def make_queue(url: str, name: str) -> None:
+    clients.client("sqs", url).create_queue(QueueName=name)
+
+
+def queues(url: str) -> Sequence[str]:
+    listed: list[str] = clients.client("sqs", url).list_queues().get("QueueUrls", [])
+    return listed
+
+
+def deploy(url: str, resources: dict[str, Any]) -> None:
+    cloudformation = clients.client("cloudformation", url)
+    cloudformation.create_stack(StackName="stack", TemplateBody=json.dumps({"Resources": resources}))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="stack")
+
+
+def namespace(name: str) -> dict[str, Any]:
+    """Return resources that ministack's CloudFormation makes."""
+    return {"Space": {"Type": "AWS::ServiceDiscovery::HttpNamespace", "Properties": {"Name": name}}}
+
+
+def zipped(name: str, content: str) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(name, content)
+    return archive.getvalue()
+
+
+def test_a_cloud_begins_empty(as_it_was: None) -> None:
+    with Cloud() as first:
+        make_model(first.url, "left-behind")
+        make_queue(first.url, "left-behind")
 
     with Cloud() as cloud:
-        assert models(cloud.url) == []
+        cloud.load()
+        assert (models(cloud.url), queues(cloud.url)) == ([], [])
 
 
-def test_a_second_cloud_is_refused_and_the_first_keeps_its_models() -> None:
+def test_clouds_side_by_side_know_nothing_of_each_other(as_it_was: None) -> None:
+    with Cloud() as first, Cloud() as second:
+        for cloud, name in ((first, "of-first"), (second, "of-second")):
+            make_model(cloud.url, name)
+            make_queue(cloud.url, name)
+            deploy(cloud.url, namespace(name))
+        second.close()
+
+        assert models(first.url) == ["of-first"]
+        assert queues(first.url) == [f"http://127.0.0.1:{first.port}/123456789012/of-first"]
+        (listed,) = clients.client("servicediscovery", first.url).list_namespaces()["Namespaces"]
+        assert listed["Name"] == "of-first"
+
+
+def test_functions_see_their_own_cloud_and_nothing_of_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-secret-of-the-user")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with Cloud() as cloud:
-        make_model(cloud.url, "kept")
+        functions = clients.client("lambda", cloud.url)
+        code = "import os\ndef handler(event, context):\n    return dict(os.environ)\n"
+        functions.create_function(
+            FunctionName="echo", Runtime="python3.12", Handler="index.handler",
+            Role="arn:aws:iam::123456789012:role/r", Code={"ZipFile": zipped("index.py", code)},
+        )  # fmt: skip
+        environment = json.load(functions.invoke(FunctionName="echo")["Payload"])
 
-        with pytest.raises(MinistackUnavailable, match="Close the other cloud first"):
-            Cloud()
+    assert urllib.parse.urlsplit(environment["AWS_ENDPOINT_URL"]).port == cloud.port
+    assert "the-secret-of-the-user" not in environment.values()
 
-        assert models(cloud.url) == ["kept"]
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"data": {"Action": "DescribeStacks", "Version": "2010-05-15"}},
+        {"data": {"Action": "ListStacks"}},
+        {"params": {"Action": "ListStacks", "Version": "2010-05-15"}},
+        {"data": "{}", "headers": {"X-Amz-Target": "CloudApiService.ListResources"}},
+        {"data": {"Action": "ListStacks"}, "headers": {"Host": "cloudformation.us-east-1.amazonaws.com"}},
+    ],
+)
+def test_the_cloudformation_behind_the_services_cannot_be_reached(request_: dict[str, Any]) -> None:
+    with Cloud() as cloud:
+        deploy(cloud.url, namespace("own"))
+        answer = requests.post(cloud.url, timeout=30, **request_)
+
+    assert (answer.status_code, "Namespace" in answer.text) == (403, False)
+
+
+def test_answers_of_services_are_for_no_other_origin() -> None:
+    with Cloud() as cloud:
+        answered = clients.client("sqs", cloud.url).list_queues()["ResponseMetadata"]["HTTPHeaders"]
+
+    assert [name for name in answered if name.startswith("access-control-")] == []
+
+
+def test_a_process_that_ended_is_named_and_not_started_again() -> None:
+    with Cloud() as cloud:
+        queues(cloud.url)
+        (ministack,) = (
+            child
+            for child in psutil.Process().children(recursive=True)
+            if "ministack.app:app" in child.cmdline() and child.environ().get("GATEWAY_PORT") == str(cloud.port)
+        )
+        ministack.kill()
+        for _ in range(2):
+            with pytest.raises(ClientError, match=r"process of ministack .* Start the cloud again"):
+                queues(cloud.url)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -34,7 +33,7 @@ class PortTaken(LocalFailure):
 
 
 class Cloud:
-    """Serves CloudFormation, its types and AWS's services on 127.0.0.1 until closed. One at a time in a process.
+    """Serves CloudFormation, its types and AWS's services on 127.0.0.1 until closed. Clouds share nothing.
 
     `port` 0 takes any free one. `sources` are the types that it starts with (cfnbox.registry.projects), at least
     one; without them the type of `schema` and `handler`, with `code` as PYTHONPATH, and with `type_names` under each
@@ -85,11 +84,9 @@ class Cloud:
             raise
 
     def load(self) -> None:
-        """Load now what the first requests would otherwise wait for, and what stays until the process ends."""
+        """Load now what the first requests would otherwise wait for."""
         service_model()
-        self._composition.ministack.bootstrap(Place(DEFAULT_REGION))
-        # Looking through all of it for garbage takes a tenth of the time of a stack.
-        gc.freeze()
+        self._composition.ministack.add_bootstrap_parameter(Place(DEFAULT_REGION))
 
     @property
     def runtime(self) -> LambdaRuntime:

@@ -8,7 +8,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cfnbox.aws.asgi import AsgiService
 from cfnbox.aws.http import Answer, Request, collected
 from cfnbox.aws.waiters import Waiters
 from cfnbox.aws.wire import Api
@@ -21,13 +20,14 @@ from cfnbox.console.inspection_api import PATH as INSIDE_PATH
 from cfnbox.console.inspection_api import Inside
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import DEFAULT_REGION, Place
+from cfnbox.core.processes import ChildProcesses
 from cfnbox.handlers.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
-from cfnbox.providers import ministack
 from cfnbox.providers.callbacks import Callbacks
 from cfnbox.providers.clients import ServiceClients
 from cfnbox.providers.custom_resources import CustomResources
 from cfnbox.providers.emulated import MinistackProvider
 from cfnbox.providers.iam_documents import lets_assume
+from cfnbox.providers.ministack import Ministack
 from cfnbox.providers.nested import NestedStacks
 from cfnbox.providers.protocol import Providers
 from cfnbox.providers.published import PublishedTypes
@@ -41,7 +41,6 @@ from cfnbox.registry.resources import RegistryProvider
 from cfnbox.registry.types import Pinned, Types
 from cfnbox.router import Routes
 from cfnbox.sagemaker.server import CONTROL_PATH, SageMakerApp
-from cfnbox.sagemaker.service import models_and_endpoints, write_system_tags
 from cfnbox.stack_client import ABOUT_PATH
 
 if TYPE_CHECKING:
@@ -54,11 +53,12 @@ if TYPE_CHECKING:
     from cfnbox.providers.registry_handlers import OnTagged
     from cfnbox.providers.registry_handlers import Types as HandlerTypes
     from cfnbox.registry.functions import Code, Runtime, Source
+    from cfnbox.sagemaker.service import SageMakerService
     from cfnbox.template.dynamic import DynamicReferences
 
 # As many handlers at once as a stack makes resources at once; each environment is started when it is needed.
 CONCURRENCY = 8
-# Services that the local SageMaker's moto answers; everything else is ministack's.
+# Services that the local SageMaker and its moto answer; everything else is ministack's.
 _MOTO_SERVICES = ("sagemaker", "application-autoscaling")
 
 
@@ -85,14 +85,13 @@ class Composition:
     def __init__(self, url: str, settings: Settings, closing: contextlib.ExitStack) -> None:
         self._url, self._settings = url, settings
         self._first_type = settings.sources[0].definition.type_name
-        self.ministack = closing.enter_context(ministack.Ministack(int(url.rpartition(":")[2])))
-        # Only now: a cloud that another one refuses must not empty the other's SageMaker.
+        processes = ChildProcesses()
+        closing.callback(processes.close)
+        self.ministack = Ministack(int(url.rpartition(":")[2]), processes)
+        closing.callback(self.ministack.close)
         waiters = Waiters()
-        self.sagemaker = SageMakerApp(waiters, self._sagemaker_may_assume)
-        self.sagemaker.reset()
-        closing.callback(self.sagemaker.reset)
-        self._others = AsgiService(self.ministack.app)
-        closing.callback(self._others.close)
+        self.sagemaker = SageMakerApp(waiters, self._sagemaker_may_assume, processes)
+        closing.callback(self.sagemaker.close)
         self._types = Types(self._start, settings.sources)
         closing.callback(self._types.close)
         self._callbacks = Callbacks(url)
@@ -119,10 +118,10 @@ class Composition:
         clients = ServiceClients(self._url)
         return Providers(
             [
-                self._handlers(self._types, _write_system_tags),
+                self._handlers(self._types, self._write_system_tags),
                 NestedStacks(lambda: self.cloudformation.nesting),
                 RegistryProvider(registry, self._published),
-                ServiceProvider(clients, self._published, _write_system_tags, strict=self._settings.strict),
+                ServiceProvider(clients, self._published, self._write_system_tags, strict=self._settings.strict),
                 CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, self._published, self._stacks.append_signal_event),
                 MinistackProvider(self.ministack, self._published, clients),
@@ -133,7 +132,7 @@ class Composition:
     def _routes(self, registry: Registry, control: CloudControl, providers: Providers, waiters: Waiters) -> Routes:
         page = None
         if self._settings.console:
-            page = _console_page(self._stacks, self._settings.invocations, providers)
+            page = _console_page(self._stacks, self._settings.invocations, self.sagemaker.service, providers)
         inside = Inside(self._settings.invocations, page)
         operations = {**self.cloudformation.operations, **registry.operations}
         return Routes(
@@ -154,18 +153,15 @@ class Composition:
                 "cloudcontrolapi": Api("cloudcontrol", control.operations, waiters).answer,
                 "ssm": self._bootstrapped,
             },
-            others=self._other,
+            others=self.ministack.answer,
         )
 
-    def _other(self, request: Request) -> Answer:
-        return self._others.answer(request.environ, request.body)
-
     def _bootstrapped(self, request: Request) -> Answer:
-        self.ministack.bootstrap(request.signature.place)
-        return self._other(request)
+        self.ministack.add_bootstrap_parameter(request.signature.place)
+        return self.ministack.answer(request)
 
     def _references(self, place: Place) -> DynamicReferences:
-        self.ministack.bootstrap(place)
+        self.ministack.add_bootstrap_parameter(place)
         return self._outside.references(place)
 
     def _about(self, _request: Request) -> Answer:
@@ -200,15 +196,16 @@ class Composition:
         trust = self.ministack.trust_policy(role_arn)
         return trust is None or lets_assume(trust, "sagemaker.amazonaws.com")
 
+    def _write_system_tags(self, identifier: str, tags: Mapping[str, str]) -> None:
+        # Other services than SageMaker keep the tags that their providers bring.
+        if ":sagemaker:" in identifier:
+            with contextlib.suppress(Refused):
+                self.sagemaker.service.write_system_tags(identifier, tags)
 
-def _write_system_tags(identifier: str, tags: Mapping[str, str]) -> None:
-    # Other services than SageMaker keep the tags that their providers bring.
-    if ":sagemaker:" in identifier:
-        with contextlib.suppress(Refused):
-            write_system_tags(identifier, dict(tags))
 
-
-def _console_page(stacks: Stacks, invocations: Invocations, providers: Providers) -> ConsolePage:
+def _console_page(
+    stacks: Stacks, invocations: Invocations, sagemaker: SageMakerService, providers: Providers
+) -> ConsolePage:
     # Imported when it is asked for, and Jinja with it.
     from cfnbox.console.page import ConsolePage
 
@@ -216,4 +213,4 @@ def _console_page(stacks: Stacks, invocations: Invocations, providers: Providers
         served = providers.find(type_name, place)
         return served.definition.write_only if served else ()
 
-    return ConsolePage(stacks, invocations, models_and_endpoints, write_only)
+    return ConsolePage(stacks, invocations, sagemaker.models_and_endpoints, write_only)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cfnbox.aws import clients
-from cfnbox.aws.asgi import AsgiService
-from cfnbox.aws.http import HttpServer
-from cfnbox.handlers.debugging import free_port
+from cfnbox.aws.http import Listener, Request, send
+from cfnbox.core.processes import ChildProcesses
 from cfnbox.providers.callbacks import Callbacks
 from cfnbox.providers.clients import ServiceClients
 from cfnbox.providers.ministack import Ministack
@@ -31,22 +28,19 @@ _MOTO_SERVICES = ("/sagemaker/", "/application-autoscaling/")
 class Services:
     """The WSGI application of the address."""
 
-    def __init__(self, others: AsgiService, callbacks: Callbacks) -> None:
-        self.sagemaker, self._others, self.callbacks = SageMakerApp(), others, callbacks
+    def __init__(self, ministack: Ministack, callbacks: Callbacks) -> None:
+        self.sagemaker, self._ministack, self.callbacks = SageMakerApp(), ministack, callbacks
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if any(one in environ.get("HTTP_AUTHORIZATION", "") for one in _MOTO_SERVICES):
             return self.sagemaker(environ, start_response)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
-        path = environ["PATH_INFO"]
-        if path.startswith(Callbacks.PATH):
-            kind = environ.get("CONTENT_TYPE", "")
-            status, headers, content = self.callbacks.answer(environ["REQUEST_METHOD"], path, kind, body)
+        request = Request.of(environ)
+        if request.path.startswith(Callbacks.PATH):
+            kind = request.headers["content-type"]
+            answer = self.callbacks.answer(request.method, request.path, kind, request.body)
         else:
-            status, headers, content = self._others.answer(environ, body)
-        start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
-        return [content]
+            answer = self._ministack.answer(request)
+        return send(start_response, answer)
 
 
 @pytest.fixture(scope="session")
@@ -56,14 +50,14 @@ def published() -> PublishedTypes:
 
 @pytest.fixture(scope="module")
 def _running() -> Iterator[tuple[Ministack, Services, str]]:
-    port = free_port()
-    with Ministack(port) as ministack:
-        others = AsgiService(ministack.app)
-        services = Services(others, Callbacks(f"http://127.0.0.1:{port}"))
-        server = HttpServer(services, port)
-        yield ministack, services, server.url
-        server.close()
-        others.close()
+    listener, processes = Listener(), ChildProcesses()
+    ministack = Ministack(listener.port, processes)
+    services = Services(ministack, Callbacks(listener.url))
+    listener.serve(services)
+    yield ministack, services, listener.url
+    listener.close()
+    ministack.close()
+    processes.close()
 
 
 @pytest.fixture

@@ -1,45 +1,63 @@
-"""The resource types that ministack makes, by the schemas that AWS publishes of them."""
+"""The resource types that ministack's CloudFormation makes, by the schemas that AWS publishes of them.
+
+Generated names, and whether a change replaces a resource, are decided here and in the control plane, as for any
+other provider.
+"""
 
 from __future__ import annotations
 
+import ast
+import json
+import re
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cfnbox.core.paths import Json, put_at
-from cfnbox.handlers.events import new_token
 from cfnbox.providers import iam_documents, inline_code
 from cfnbox.providers.failures import already_exists, handler_failure, not_found
-from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Emulated, MinistackFailed
+from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, MinistackFailed
+from cfnbox.providers.ministack_stacks import ResourceStack, ResourceStacks, types
+from cfnbox.providers.names import generated_name
 from cfnbox.providers.properties import coerced
-from cfnbox.providers.protocol import Resource, ResourceFailed, no_notice
+from cfnbox.providers.protocol import Resource, ResourceFailed
 from cfnbox.providers.tags import merged, tag_list, tag_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from cfnbox.core.place import Place
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.providers.clients import ServiceClients
     from cfnbox.providers.ministack import Ministack
+    from cfnbox.providers.ministack_stacks import Wait
     from cfnbox.providers.protocol import Progress, Request
     from cfnbox.providers.published import PublishedTypes
 
 # How CloudFormation, and ministack after it, begins to refuse a replacement that keeps the name of the resource.
 _CUSTOM_NAMED = "CloudFormation cannot update a stack when a custom-named resource requires replacing."
-
-
-def _nothing() -> None:
-    """What most deletions begin with."""
+_NOT_APPLIED = "not applied here: "
+_AS_OWNER = "cloudcontrol"
+_IAM = "AWS::IAM::"
+_FIFO = ".fifo"
+# An exception of Python that reached an event, where a service would give a sentence; the text may hold a value.
+_MISTAKE = re.compile(
+    r"^'[^']*'$|object has no attribute|object is not|indices must be|unsupported operand|unexpected keyword"
+    r"|not supported between|argument of type|positional argument|index out of range"
+)
+# A text that ministack quotes from a service's answer.
+_QUOTED = re.compile(r"b'.*'|b\".*\"", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class _Made:
-    """A resource that was made here, its properties with the tags of its stack, and the name that it was given."""
+    """A resource that was made here: its stack, and the name that its template or this provider gave it."""
 
     resource: Resource
-    emulated: Emulated
+    stack: ResourceStack
     names: tuple[str, ...]
-    before_delete: Callable[[], None] = _nothing
+    generated_name: str | None = None
 
 
 class MinistackProvider:
@@ -49,32 +67,38 @@ class MinistackProvider:
     which is there until it is deleted.
     """
 
-    notice = staticmethod(no_notice)
-
     def __init__(
         self, ministack: Ministack, published: PublishedTypes, clients: ServiceClients | None = None
     ) -> None:
         self._ministack, self._published, self._clients = ministack, published, clients
+        self._stacks = ResourceStacks(ministack, self._list_attributes)
         self._made: dict[tuple[Place, str, str], _Made] = {}
 
-    def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
-        """The published schema of a type that ministack makes."""
-        return self._published.find(type_name, place.region) if self._ministack.serves(type_name) else None
+    def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
+        """Name the properties that ministack does not look at."""
+        ignored = sorted(types()[definition.type_name].ignored & properties.keys())
+        return f"{_NOT_APPLIED}{', '.join(ignored)}" if ignored else None
 
-    def create(self, definition: TypeDefinition, request: Request, desired: Json, _progress: Progress) -> Resource:
-        """Create at once. What has the name already is looked for before: ministack would write over it."""
+    def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
+        """Return the published schema of a type that ministack makes."""
+        return self._published.find(type_name, place.region) if type_name in types() else None
+
+    def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
+        """Create at once; AlreadyExists when the name is taken, because ministack would write over that resource."""
         iam_documents.require_valid(definition.type_name, request, desired)
         names = self._names(definition, desired)
         self._require_free(definition, request, desired, names)
-        wanted = self._emulated(definition, request, desired)
-        try:
-            physical_id, attributes, seed = self._ministack.create(replace(wanted, seed=new_token()))
-        except MinistackFailed as failure:
-            raise handler_failure(request, str(failure), failure.code) from None
-        self._complete_code(definition, request, physical_id, desired)
-        return self._keep(
-            definition, replace(wanted, physical_id=physical_id, attributes=attributes, seed=seed), names
-        )
+        return self._create(definition, request, desired, names, progress)
+
+    def _create(
+        self, definition: TypeDefinition, request: Request, desired: Json, names: tuple[str, ...], progress: Progress
+    ) -> Resource:
+        generated = self._generated_name(definition, request, desired)
+        wanted = self._stack(definition, request, desired, generated)
+        with _failures(request):
+            stack = self._stacks.create(wanted, progress.wait)
+        self._complete_code(definition, request, stack.physical_id, desired)
+        return self._keep(definition, _Made(_resource(definition, stack), stack, names, generated))
 
     def update(
         self,
@@ -83,68 +107,58 @@ class MinistackProvider:
         resource: Resource,
         previous: Json,
         desired: Json,
-        _progress: Progress,
+        progress: Progress,
     ) -> Resource:
         """Update in place, or make a resource that takes the place of the old one."""
         iam_documents.require_valid(definition.type_name, request, desired)
-        key = (request.place, definition.type_name, resource.physical_id)
-        made = self._made.get(key)
-        known = self._emulated(definition, request, previous, resource, before=True)
-        wanted = self._emulated(definition, request, desired)
+        made = self._require_made(definition, request, resource, previous, progress.wait)
+        wanted = self._stack(definition, request, desired, made.generated_name)
+        replacing = types()[definition.type_name].replacing
+        names = self._names(definition, desired)
+        if not names and any(wanted.properties.get(name) != made.stack.properties.get(name) for name in replacing):
+            return self._create(definition, request, desired, names, progress)
         try:
-            changed = self._ministack.update(known, wanted.properties)
+            stack = self._stacks.update(made.stack, wanted.properties, progress.wait)
         except MinistackFailed as failure:
             if not str(failure).startswith(_CUSTOM_NAMED):
-                raise handler_failure(request, str(failure), failure.code) from None
-            if not (request.reverting and made is not None):
+                raise _failed(request, failure) from None
+            if names:
                 raise ResourceFailed(str(failure), "AlreadyExists") from None
-            # It was refused before it did anything: what is to be undone came before.
-            changed = self._ministack.update(made.emulated, wanted.properties)
-        physical_id, attributes, seed, before_delete = changed
-        if physical_id == resource.physical_id:
-            attributes = {**resource.attributes, **attributes}
-        elif made is not None:
-            self._made[key] = replace(made, before_delete=before_delete)
-        self._complete_code(definition, request, physical_id, desired)
-        wanted = replace(wanted, physical_id=physical_id, attributes=attributes, seed=seed)
-        return self._keep(definition, wanted, self._names(definition, desired))
+            return self._create(definition, request, desired, names, progress)
+        self._complete_code(definition, request, stack.physical_id, desired)
+        self._made.pop((request.place, definition.type_name, resource.physical_id), None)
+        updated = _Made(_resource(definition, stack), stack, names, made.generated_name)
+        return self._keep(definition, updated)
 
     def delete(
-        self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, _progress: Progress
+        self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
-        """Delete; ministack takes no notice of what is not there."""
-        key = (request.place, definition.type_name, resource.physical_id)
-        try:
-            if key in self._made:
-                self._made[key].before_delete()
-            self._ministack.delete(self._emulated(definition, request, previous, resource))
-        except MinistackFailed as failure:
-            raise handler_failure(request, str(failure), failure.code) from None
-        self._made.pop(key, None)
+        """Delete; NotFound when it is not there."""
+        made = self._require_made(definition, request, resource, previous, progress.wait)
+        with _failures(request):
+            self._stacks.delete(made.stack, progress.wait)
+        self._forget_roles(definition)
+        self._made.pop((request.place, definition.type_name, made.stack.physical_id), None)
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """What ministack reads of the resource, over what it was made with; UnsupportedAction if it reads nothing."""
-        type_name = definition.type_name
-        read = self._ministack.read_properties(type_name)
-        if read is None and not self._ministack.identifiers(type_name):
-            message = f"ministack cannot read resources of type {type_name}."
+        """Return what ministack reads of the resource, over what it was made with; UnsupportedAction if nothing."""
+        entry = types()[definition.type_name]
+        if not entry.is_readable and not entry.identifiers:
+            message = f"ministack cannot read resources of type {definition.type_name}."
             raise handler_failure(request, message, "UnsupportedAction")
-        try:
-            there = self._there(definition, request, identifier)
-            current = {} if read is None else self._ministack.read(there)
-        except MinistackFailed as failure:
-            raise handler_failure(request, str(failure), failure.code) from None
+        with _failures(request):
+            stack = self._existing_stack(definition, request, identifier)
+            current = self._stacks.current_properties(stack) if entry.is_readable else {}
         if current is None:
-            raise not_found(request, type_name, identifier)
-        unread = {key: value for key, value in there.properties.items() if key not in (read or ())}
-        properties = {**unread, **_with_tags(definition, current, there.properties)}
-        return _resource(definition, replace(there, properties=coerced(definition, properties)))
+            raise not_found(request, definition.type_name, identifier)
+        properties = {**stack.properties, **_with_tags(definition, current, stack.properties)}
+        return _resource(definition, replace(stack, properties=coerced(definition, properties)))
 
     def list(
         self, definition: TypeDefinition, request: Request, _filters: Json, _next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """The resources that were made here; what was made through a service's own API is not among them."""
-        return [one.resource.model for one in self._of_type(request.place, definition.type_name)], None
+        """Return the resources that were made here; others, made by a service's own API, are not among them."""
+        return [made.resource.model for made in self._of_type(request.place, definition.type_name)], None
 
     def _complete_code(
         self, definition: TypeDefinition, request: Request, physical_id: str, properties: Json
@@ -155,67 +169,101 @@ class MinistackProvider:
             functions = self._clients.of("lambda", request.place)
             functions.update_function_code(FunctionName=physical_id, ZipFile=packed)
 
-    def _there(self, definition: TypeDefinition, request: Request, identifier: str) -> Emulated:
-        """The resource as far as it is known without reading its properties; NotFound when it is not there."""
-        made = self._of_type(request.place, definition.type_name)
-        kept = next((one for one in made if identifier in (one.resource.identifier, one.resource.physical_id)), None)
-        parts = identifier.split("|")
-        known = kept.emulated if kept else replace(self._emulated(definition, request, {}), physical_id=parts[-1])
-        if len(self._ministack.identifiers(definition.type_name)) != len(parts):
-            return known
-        found = self._ministack.find(request.place, definition.type_name, parts)
-        if found is None:
+    def _require_made(
+        self, definition: TypeDefinition, request: Request, resource: Resource, properties: Json, wait: Wait
+    ) -> _Made:
+        """Return what is known of a resource, also of one that no stack made; NotFound when it is not there."""
+        made = self._made.get((request.place, definition.type_name, resource.physical_id))
+        if made is not None:
+            return made
+        stack = self._stack(definition, request, properties, None)
+        adopted = self._adopt(definition, stack, resource.identifier, wait)
+        if adopted is None:
+            raise not_found(request, definition.type_name, resource.identifier)
+        made = _Made(_resource(definition, adopted), adopted, self._names(definition, properties))
+        self._keep(definition, made)
+        return made
+
+    def _adopt(
+        self, definition: TypeDefinition, stack: ResourceStack, identifier: str, wait: Wait
+    ) -> ResourceStack | None:
+        values = identifier.split("|")
+        if len(values) != len(types()[definition.type_name].identifiers):
+            return None
+        return self._stacks.adopt(stack, values, wait)
+
+    def _existing_stack(self, definition: TypeDefinition, request: Request, identifier: str) -> ResourceStack:
+        """Return the stack of a resource that is there, made now if there was none; NotFound."""
+        made = next(
+            (made for made in self._of_type(request.place, definition.type_name)
+             if identifier in (made.resource.identifier, made.resource.physical_id)), None
+        )  # fmt: skip
+        if made is None:
+            stack = self._adopt(definition, self._stack(definition, request, {}, None), identifier, time.sleep)
+            if stack is None:
+                raise not_found(request, definition.type_name, identifier)
+            self._keep(definition, _Made(_resource(definition, stack), stack, ()))
+            return stack
+        entry, values = types()[definition.type_name], identifier.split("|")
+        is_found = entry.is_readable or len(values) != len(entry.identifiers)
+        if not is_found and not self._stacks.exists(made.stack, values):
             raise not_found(request, definition.type_name, identifier)
-        return replace(known, physical_id=found[0], attributes={**known.attributes, **found[1]})
+        return made.stack
 
     def _of_type(self, place: Place, type_name: str) -> Sequence[_Made]:
-        return [one for key, one in list(self._made.items()) if key[:2] == (place, type_name)]
+        return [made for key, made in list(self._made.items()) if key[:2] == (place, type_name)]
 
-    def _keep(self, definition: TypeDefinition, emulated: Emulated, names: tuple[str, ...]) -> Resource:
-        resource = _resource(definition, emulated)
-        self._made[emulated.place, emulated.type_name, emulated.physical_id] = _Made(resource, emulated, names)
-        return resource
+    def _keep(self, definition: TypeDefinition, made: _Made) -> Resource:
+        self._forget_roles(definition)
+        self._made[made.stack.place, definition.type_name, made.stack.physical_id] = made
+        return made.resource
 
-    def _emulated(
-        self,
-        definition: TypeDefinition,
-        request: Request,
-        properties: Json,
-        resource: Resource | None = None,
-        *,
-        before: bool = False,
-    ) -> Emulated:
-        """A resource as ministack is told of it; `before`: with the tags that its stack had."""
-        type_name, place, owner = definition.type_name, request.place, request.owner
-        physical_id = resource.physical_id if resource else ""
-        made = self._made.get((place, type_name, physical_id))
-        return Emulated(
-            place,
-            type_name,
-            owner.stack_name if owner else "cloudcontrol",
-            owner.logical_id if owner else type_name.rpartition("::")[2],
-            self._tagged(definition, request, properties, before=before),
-            physical_id,
-            resource.attributes if resource else {},
-            made.emulated.seed if made else "",
+    def _forget_roles(self, definition: TypeDefinition) -> None:
+        if definition.type_name.startswith(_IAM):
+            self._ministack.forget_trust_policies()
+
+    def _stack(
+        self, definition: TypeDefinition, request: Request, properties: Json, generated_name: str | None
+    ) -> ResourceStack:
+        """Return a resource with the tags of the user's stack, and with its generated name."""
+        owner, rule = request.owner, types()[definition.type_name].name
+        properties = self._tagged(definition, request, properties)
+        if generated_name is not None and rule is not None:
+            properties = {rule.property: generated_name, **properties}
+        return ResourceStack(
+            request.place,
+            definition.type_name,
+            owner.stack_name if owner else _AS_OWNER,
+            owner.logical_id if owner else definition.type_name.rpartition("::")[2],
+            properties,
         )
 
-    def _tagged(self, definition: TypeDefinition, request: Request, properties: Json, *, before: bool) -> Json:
-        """The properties with the tags of the stack in them, those of CloudFormation where ministack keeps tags."""
-        kept = self._ministack.tag_property(definition.type_name)
-        name, is_map = kept or (definition.tag_property, definition.tags_are_a_map)
-        brought = request.previous_stack_tags if before else request.stack_tags
-        # AWS IoT refuses tags that begin with aws:, CloudFormation's own as well.
-        if kept and not definition.type_name.startswith("AWS::IoT::"):
-            brought = {**brought, **(request.previous_system_tags if before else request.system_tags)}
+    def _generated_name(self, definition: TypeDefinition, request: Request, properties: Json) -> str | None:
+        """Return the name of a resource whose template gives none; None where AWS gives it an id alone."""
+        rule = types()[definition.type_name].name
+        if rule is None or rule.property in properties:
+            return None
+        suffix = _FIFO if properties.get("FifoQueue") in (True, "true") or properties.get("FifoTopic") else ""
+        return generated_name(request, rule.limit - len(suffix), lower=rule.lower) + suffix
+
+    def _tagged(self, definition: TypeDefinition, request: Request, properties: Json) -> Json:
+        """Return the properties with the tags of the stack, those of CloudFormation where ministack keeps tags."""
+        entry = types()[definition.type_name]
+        name, is_map = entry.tag_property or definition.tag_property, definition.tags_are_a_map
+        brought = dict(request.stack_tags)
+        if entry.tag_property:
+            is_map = entry.tags_are_a_map
+            # AWS IoT refuses tags that begin with aws:, CloudFormation's own as well.
+            if not definition.type_name.startswith("AWS::IoT::"):
+                brought |= request.system_tags
         if not name or not brought:
             return properties
         tags = merged(properties.get(name), brought)
         return {**properties, name: tags if is_map else tag_list(tags)}
 
     def _names(self, definition: TypeDefinition, properties: Json) -> tuple[str, ...]:
-        """The name that properties give a resource, of which there can be one alone; empty when it is generated."""
-        wanted = self._ministack.name_properties(definition.type_name) or definition.primary_identifier
+        """Return the name that properties give a resource, which no other can have; empty when it is generated."""
+        wanted = types()[definition.type_name].names or definition.primary_identifier
         given = tuple(str(properties[name]) for name in wanted if name in properties)
         return given if len(given) == len(wanted) else ()
 
@@ -223,28 +271,78 @@ class MinistackProvider:
         self, definition: TypeDefinition, request: Request, desired: Json, names: tuple[str, ...]
     ) -> None:
         type_name = definition.type_name
+        if not names:
+            return
         if type_name == "AWS::SSM::Parameter" and names == (BOOTSTRAP_PARAMETER,):
-            self._ministack.give_way(request.place)
-        given = [desired[name] for name in self._ministack.identifiers(type_name) if name in desired]
-        taken = any(one.names == names for one in self._of_type(request.place, type_name))
-        complete = given and len(given) == len(self._ministack.identifiers(type_name))
-        if names and (taken or (complete and self._ministack.find(request.place, type_name, given))):
+            self._ministack.remove_bootstrap_parameter(request.place)
+        identifiers = types()[type_name].identifiers
+        values = [str(desired[name]) for name in identifiers if name in desired]
+        is_taken = any(made.names == names for made in self._of_type(request.place, type_name))
+        if not is_taken and values and len(values) == len(identifiers):
+            with _failures(request):
+                is_taken = self._stacks.exists(self._stack(definition, request, desired, None), values)
+        if is_taken:
             raise already_exists(request, type_name, "|".join(names))
 
+    def _list_attributes(self, type_name: str, place: Place) -> frozenset[str]:
+        """Return the names of the attributes that are lists."""
+        definition = self._published.find(type_name, place.region)
+        if definition is None:
+            return frozenset()
+        return frozenset(name for name in types()[type_name].attributes if _is_list(definition, name))
 
-def _resource(definition: TypeDefinition, emulated: Emulated) -> Resource:
-    """The resource by what ministack answered, its attributes at their dotted names in the model."""
-    model: Json = {**emulated.properties}
+
+@contextmanager
+def _failures(request: Request) -> Iterator[None]:
+    """Raise what ministack refuses as CloudFormation reports it."""
+    try:
+        yield
+    except MinistackFailed as failure:
+        raise _failed(request, failure) from None
+
+
+def _failed(request: Request, failure: MinistackFailed) -> ResourceFailed:
+    text = str(failure)
+    if _MISTAKE.search(text):
+        return handler_failure(request, "ministack cannot carry this out.", "InternalFailure")
+    quoted = _QUOTED.search(text)
+    if quoted:
+        text = _of_answer(ast.literal_eval(quoted[0]).decode("utf-8", "replace")) or text
+    is_taken = re.search(r"already ?exists", text, re.IGNORECASE)
+    return handler_failure(request, text, "AlreadyExists" if is_taken else "GeneralServiceException")
+
+
+def _of_answer(body: str) -> str:
+    """Return the message of a service's error answer, JSON or XML."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        found = re.search(r"<Message>(.*?)</Message>", body, re.DOTALL)
+        return found[1] if found else ""
+    return str(answer.get("message") or answer.get("Message") or answer.get("__type", ""))
+
+
+def _is_list(definition: TypeDefinition, attribute: str) -> bool:
+    node = definition.schema
+    for name in attribute.split("."):
+        node = definition.resolved(node).get("properties", {}).get(name, {})
+    return definition.resolved(node).get("type") == "array"
+
+
+def _resource(definition: TypeDefinition, stack: ResourceStack) -> Resource:
+    """Return the resource by what ministack answered, its attributes at their dotted names in the model."""
+    model: Json = {**stack.properties}
     declared = definition.schema.get("properties", {})
-    for name, value in emulated.attributes.items():
+    for name, value in stack.attributes.items():
         if name.partition(".")[0] in declared and isinstance(model.get(name.partition(".")[0], {}), dict):
             put_at(model, name, value)
     # A part of the identifier that is neither a property nor an attribute is what Ref returns.
     for name in definition.primary_identifier:
-        model.setdefault(name, emulated.physical_id)
-    served = {name: value for name, value in emulated.attributes.items() if definition.has_attribute(name)}
-    attributes = {**definition.attributes_of(model), **served}
-    return Resource(emulated.physical_id, definition.identifier(model), model, attributes)
+        model.setdefault(name, stack.physical_id)
+    model = coerced(definition, model)
+    served = {name: value for name, value in stack.attributes.items() if definition.has_attribute(name)}
+    attributes = {**served, **definition.attributes_of(model)}
+    return Resource(stack.physical_id, definition.identifier(model), model, attributes)
 
 
 def _with_tags(definition: TypeDefinition, current: Json, known: Json) -> Json:

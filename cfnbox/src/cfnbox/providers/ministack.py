@@ -1,274 +1,182 @@
-"""ministack in this process: AWS's other services, and the resources of 187 types that it makes of them.
+"""ministack in a child process: AWS's other services, and a CloudFormation for types that no other provider makes.
 
-Beside the reader of templates this is the only module that knows private names of ministack. Its state and its
-settings belong to the process, so one cloud at a time may use it.
+The environment variables, the paths below /_ministack/ and the application `ministack.app:app` are documented by
+ministack. Nothing of it is imported into this process.
 """
 
 from __future__ import annotations
 
-import ast
-import contextvars
-import importlib
 import importlib.metadata
 import json
-import logging
-import os
 import re
 import threading
-from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import cached_property
+import urllib.parse
+import uuid
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, cast
+from xml.etree import ElementTree
 
-from cfnbox.core.errors import LocalFailure
-from cfnbox.core.place import DEFAULT_ACCOUNT, Place
+from cfnbox.aws.child_application import ChildApplication, ChildEnded
+from cfnbox.aws.wire import error_answer
+from cfnbox.core.errors import LocalFailure, Refused
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Mapping
 
+    from cfnbox.aws.http import Answer, Request
     from cfnbox.core.paths import Json
+    from cfnbox.core.processes import ChildProcesses
 
 MINISTACK_VERSION = "1.5.33"
-DEFAULT_REGION = "us-east-1"
 # What `cdk bootstrap` leaves behind, and every template of the CDK asks for (aws-cdk, DefaultStackSynthesizer).
 BOOTSTRAP_PARAMETER, BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version", "21"
-T = TypeVar("T")
-
-_APP, _CLOUDFORMATION = "ministack.app", "ministack.services.cloudformation"
-_PROVISIONERS = f"{_CLOUDFORMATION}.provisioners"
-_CHANGE_SETS, _DRIFT, _STACKS = (f"{_CLOUDFORMATION}.{name}" for name in ("changesets", "drift", "stacks"))
-_RESPONSES, _IAM = "ministack.core.responses", "ministack.services.iam"
-# Every name of ministack that is used here; `Ministack` reports one that is gone.
-_NAMES = {
-    _APP: ("_reset_all_state", "app"),
-    _RESPONSES: ("request_scope",),
-    _IAM: ("_roles",),
-    _PROVISIONERS: (
-        "_CUSTOM_NAME_REPLACEMENT",
-        "_DEFERRED_PREDECESSOR_DELETES",
-        "_NAME_SEED",
-        "_RESOURCE_HANDLERS",
-        "_STACK_TAG_PROPERTY",
-        "_delete_resource",
-        "_provision_resource",
-        "_update_resource",
-    ),
-    _STACKS: ("_runs_on_worker_thread",),
-    _DRIFT: ("_DRIFT_READERS",),
-    _CHANGE_SETS: ("_IMPORT_LOOKUPS",),
-}
-# What the control plane and providers beside this one make.
-_NOT_SERVED = frozenset(
-    f"AWS::CloudFormation::{name}" for name in ("CustomResource", "Stack", "WaitCondition", "WaitConditionHandle")
-)
-# ministack is written for one event loop: what it does in threads is done in one at a time. Its state belongs to the
-# process, and so do these locks.
-_one_at_a_time = threading.RLock()
-_in_use = threading.Lock()
+_APPLICATION = "ministack.app:app"
+_RESET_PATH = "/_ministack/reset"
+_NAMESPACE = re.compile(r"^\{[^}]*\}")
+# How ministack recognises requests for its CloudFormation and Cloud Control, beside the signature.
+_CONTROL_PLANE_HOST = re.compile(r"^(cloudformation|cloudcontrolapi)\.")
+_CONTROL_PLANE_TARGET = re.compile(r"^(CloudApiService|CloudFormation)")
+_CONTROL_PLANE_VERSION = "2010-05-15"
+_STACK_RESPONSE_PATHS = ("/_ministack/cfn-", "/_ministack/config")
 
 
 class MinistackUnavailable(LocalFailure):
-    """ministack is missing, in use, or not the version that is written for; the message says what to do."""
+    """ministack is missing, or not the version that is written for; the message says what to do."""
 
 
 class MinistackFailed(Exception):
-    """ministack did not carry something out; the message is a sentence, `code` a HandlerErrorCode."""
+    """A service of ministack refused something: `code` is that of its error, the text its message."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.code = code
 
 
-@dataclass(frozen=True)
-class Emulated:
-    """A resource that is to be made, or is there: `seed` is what a generated name is drawn from."""
-
-    place: Place
-    type_name: str
-    stack_name: str
-    logical_id: str
-    properties: Json
-    physical_id: str
-    attributes: Json
-    seed: str
-
-
 class Ministack:
-    """ministack, empty at the start and at the end. A context manager; one at a time in a process."""
+    """The child process, and what the cloud asks of its services. For any number of threads."""
 
-    def __init__(self, port: int) -> None:
-        _configure(port)
-        # Where somebody has asked for what `cdk bootstrap` leaves behind, and whether it is there in place of it.
+    def __init__(self, port: int, processes: ChildProcesses) -> None:
+        """`port` is that of the cloud, which URLs in answers have to name."""
+        _require_version()
+        self._child = ChildApplication("ministack", _APPLICATION, processes, _environment(port, processes.folder))
+        self._lock = threading.RLock()
+        # Whether the bootstrap parameter of a place is there in place of a bootstrap stack.
         self._bootstrapped: dict[Place, bool] = {}
+        # Roles may exist once something was asked of IAM; their trust policies are read once until the next change.
+        self._iam_changes = 0
+        self._trust_policies: dict[str, Json | str | None] = {}
 
-    @cached_property
-    def _modules(self) -> dict[str, Any]:
-        # Imported when they are needed: that takes a quarter of a second.
-        return _load()
+    def close(self) -> None:
+        """End the process."""
+        self._child.close()
 
-    def __enter__(self) -> Ministack:
-        if not _in_use.acquire(blocking=False):
-            raise MinistackUnavailable(
-                "Another cloud runs in this process, and ministack keeps its state once for a whole process. "
-                "Close the other cloud first, or start this one in a process of its own."
-            )
-        return self
+    def answer(self, request: Request) -> Answer:
+        """Forward a request of a user to the service that it is for; never to ministack's CloudFormation."""
+        protocol = "query" if request.is_form else "json"
+        if _is_for_control_plane(request):
+            # What AWS's API Gateway answers to a request that nobody signed.
+            refused = Refused("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+            return error_answer(refused, protocol, str(uuid.uuid4()))
+        try:
+            return self._child.answer(request)
+        except ChildEnded as ended:
+            return error_answer(Refused("InternalFailure", str(ended), 500), protocol, str(uuid.uuid4()))
+        finally:
+            # ministack finds the service in several ways. Only a signature for another service rules IAM out.
+            if request.signature.service in ("", "iam"):
+                self.forget_trust_policies()
 
-    def __exit__(self, *_: object) -> None:
-        self.clear()
-        _in_use.release()
+    def query(self, service: str, place: Place, version: str, members: Mapping[str, str]) -> ElementTree.Element:
+        """Call an operation of AWS's query protocol; return its answer without namespaces. MinistackFailed."""
+        body = urllib.parse.urlencode({"Version": version, **members}).encode()
+        status, _, content = self._child.send(
+            "POST", "/", _headers(service, place, "application/x-www-form-urlencoded"), body
+        )
+        root = ElementTree.fromstring(content)  # noqa: S314 - our own child process wrote it
+        for element in root.iter():
+            element.tag = _NAMESPACE.sub("", element.tag)
+        if status >= 400:
+            raise MinistackFailed(root.findtext(".//Message") or "", root.findtext(".//Code") or "")
+        return root
 
-    async def app(self, scope: Any, receive: Any, send: Any) -> None:
-        """The ASGI application that serves ministack's services."""
-        await self._modules[_APP].app(scope, receive, send)
+    @contextmanager
+    def s3_object(self, place: Place, content: bytes) -> Iterator[str]:
+        """Keep content in S3 for a moment, in a bucket of its own; the value is its URL."""
+        headers = _headers("s3", place, "application/octet-stream")
+        bucket = f"/cfnbox-{uuid.uuid4()}"
+        key = f"{bucket}/template"
+        self._child.send("PUT", bucket, headers, b"")
+        self._child.send("PUT", key, headers, content)
+        try:
+            yield f"http://127.0.0.1:{self._child.port}{key}"
+        finally:
+            for target in (key, bucket):
+                self._child.send("DELETE", target, headers, b"")
 
     def clear(self) -> None:
-        """Empty ministack's state, which belongs to the process."""
-        with _one_at_a_time:
+        """Empty the services."""
+        with self._lock:
             self._bootstrapped.clear()
-            if "_modules" in vars(self):
-                self._modules[_APP]._reset_all_state()
+            self.forget_trust_policies()
+            self._child.send("POST", _RESET_PATH, {}, b"")
 
-    def serves(self, type_name: str) -> bool:
-        """Whether ministack makes resources of that type."""
-        return type_name in self._table("_RESOURCE_HANDLERS") and type_name not in _NOT_SERVED
-
-    def bootstrap(self, place: Place) -> None:
-        """Have what `cdk bootstrap` leaves behind there: the SSM parameter with the version of its stack. Once."""
-        with _one_at_a_time:
+    def add_bootstrap_parameter(self, place: Place) -> None:
+        """Put the parameter that `cdk bootstrap` leaves behind there: once, unless a stack has brought its own."""
+        with self._lock:
             if place not in self._bootstrapped:
                 parameter = {"Name": BOOTSTRAP_PARAMETER, "Type": "String", "Value": BOOTSTRAP_VERSION}
-                self.create(Emulated(place, "AWS::SSM::Parameter", "CDKToolkit", "", parameter, "", {}, ""))
+                self._ssm("PutParameter", place, parameter)
                 self._bootstrapped[place] = True
 
-    def give_way(self, place: Place) -> None:
-        """The bootstrap stack itself is deployed there: what stands for it goes, and does not come again."""
-        with _one_at_a_time:
+    def remove_bootstrap_parameter(self, place: Place) -> None:
+        """Delete it for good, because a bootstrap stack is being deployed there."""
+        with self._lock:
             if self._bootstrapped.get(place):
-                self.delete(Emulated(place, "AWS::SSM::Parameter", "CDKToolkit", "", {}, BOOTSTRAP_PARAMETER, {}, ""))
+                self._ssm("DeleteParameter", place, {"Name": BOOTSTRAP_PARAMETER})
             self._bootstrapped[place] = False
 
-    def create(self, wanted: Emulated) -> tuple[str, Json, str]:
-        """Make a resource: its physical id, its attributes by dotted name, and the seed of its name."""
+    def _ssm(self, operation: str, place: Place, members: Json) -> None:
+        headers = _headers("ssm", place, "application/x-amz-json-1.1") | {"X-Amz-Target": f"AmazonSSM.{operation}"}
+        self._child.send("POST", "/", headers, json.dumps(members).encode())
 
-        def work() -> tuple[str, Json, str]:
-            self._table("_NAME_SEED").set(wanted.seed)
-            provision = self._table("_provision_resource")
-            made = provision(wanted.type_name, wanted.logical_id, wanted.properties, wanted.stack_name)
-            return made[0], made[1] or {}, self._table("_NAME_SEED").get()
-
-        return self._run(wanted.place, wanted.type_name, work)
-
-    def update(self, known: Emulated, desired: Json) -> tuple[str, Json, str, Callable[[], None]]:
-        """Update a resource: as `create`, and what is to be done before the old one is deleted, if ids differ."""
-        superseded: list[tuple[Callable[..., object], Sequence[Any], Json]] = []
-
-        def delete_superseded() -> None:
-            for delete, arguments, options in superseded:
-                delete(*arguments, **options)
-
-        def work() -> tuple[str, Json, str]:
-            self._table("_NAME_SEED").set(known.seed)
-            self._table("_DEFERRED_PREDECESSOR_DELETES").set(superseded)
-            change = self._table("_update_resource")
-            made = change(known.type_name, known.physical_id, known.properties, desired, known.stack_name,
-                          known.logical_id, dict(known.attributes))  # fmt: skip
-            if made[0] == known.physical_id:
-                # The same resource by its id: what it was elsewhere goes at once.
-                delete_superseded()
-            return made[0], made[1] or {}, self._table("_NAME_SEED").get()
-
-        made = self._run(known.place, known.type_name, work)
-        return *made, lambda: self._run(known.place, known.type_name, delete_superseded)
-
-    def delete(self, known: Emulated) -> None:
-        """Delete a resource; one that is not there is no failure."""
-        remove = self._table("_delete_resource")
-        self._run(known.place, known.type_name, lambda: remove(
-            known.type_name, known.physical_id, known.properties, known.stack_name, known.logical_id))  # fmt: skip
-
-    def read_properties(self, type_name: str) -> frozenset[str] | None:
-        """The names of the properties that ministack reads of such a resource; None when it cannot find it."""
-        reader = self._modules[_DRIFT]._DRIFT_READERS.get(type_name)
-        return frozenset(reader[1]) if reader else None
-
-    def read(self, known: Emulated) -> Json | None:
-        """The properties that ministack reads, as they are now; None when the resource is not there."""
-        reader = self._modules[_DRIFT]._DRIFT_READERS[known.type_name][0]
-        found = self._run(known.place, known.type_name, lambda: reader(known.physical_id, known.properties))
-        return cast("Json | None", found)
+    def forget_trust_policies(self) -> None:
+        """Read trust policies anew: roles may have changed."""
+        with self._lock:
+            self._iam_changes += 1
+            self._trust_policies.clear()
 
     def trust_policy(self, role_arn: str) -> Json | str | None:
-        """The policy that says who may assume a role; None for a role that was not made here."""
-        if "_modules" not in vars(self):
-            return None
+        """Return the policy that says who may assume a role; None for a role that was not made here."""
+        with self._lock:
+            changes = self._iam_changes
+            if changes == 0 or role_arn in self._trust_policies:
+                return self._trust_policies.get(role_arn)
+        policy = self._trust_policy(role_arn)
+        with self._lock:
+            if self._iam_changes == changes:
+                self._trust_policies[role_arn] = policy
+        return policy
+
+    def _trust_policy(self, role_arn: str) -> Json | str | None:
         account, _, path = role_arn.partition("::")[2].partition(":")
-        name, roles = path.rpartition("/")[2], self._modules[_IAM]._roles
-        role = self._run(Place(DEFAULT_REGION, account), "AWS::IAM::Role", lambda: roles.get(name))
-        return role["AssumeRolePolicyDocument"] if role and role["Arn"] == role_arn else None
-
-    def identifiers(self, type_name: str) -> tuple[str, ...]:
-        """The properties by which ministack finds a resource that no stack made; empty when it cannot."""
-        if "import" not in self._table("_RESOURCE_HANDLERS")[type_name]:
-            return ()
-        lookup = self._modules[_CHANGE_SETS]._IMPORT_LOOKUPS.get(type_name)
-        return tuple(lookup[0]) if lookup else ()
-
-    def find(self, place: Place, type_name: str, values: Sequence[str]) -> tuple[str, Json] | None:
-        """Physical id and attributes of the resource with these values of `identifiers`, or None."""
-        names, problem = self._modules[_CHANGE_SETS]._IMPORT_LOOKUPS[type_name]
-        adopt = self._table("_RESOURCE_HANDLERS")[type_name]["import"]
-
-        def work() -> tuple[str, Json] | None:
-            if problem(*values) is not None:
-                return None
-            physical_id, attributes = adopt(dict(zip(names, values, strict=True)))
-            return physical_id, attributes or {}
-
-        return self._run(place, type_name, work)
-
-    def tag_property(self, type_name: str) -> tuple[str, bool] | None:
-        """The property whose tags ministack keeps, and whether that is a map; None when it keeps none."""
-        where = self._table("_STACK_TAG_PROPERTY").get(type_name)
-        return (where[0], where[1] == "map") if where else None
-
-    def name_properties(self, type_name: str) -> tuple[str, ...]:
-        """The properties that name such a resource where a template does so."""
-        names = self._table("_CUSTOM_NAME_REPLACEMENT").get(type_name, {}).get("name", ())
-        return (names,) if isinstance(names, str) else tuple(names)
-
-    def _table(self, name: str) -> Any:
-        return getattr(self._modules[_PROVISIONERS], name)
-
-    def _run(self, place: Place, type_name: str, work: Callable[[], T]) -> T:
-        """Do something in an account and region, alone unless it may take long; MinistackFailed."""
-        scope = self._modules[_RESPONSES].request_scope
-        alone = not self._modules[_STACKS]._runs_on_worker_thread(type_name)
-
-        def scoped() -> T:
-            with scope(place.account, place.region):
-                return work()
-
-        with _one_at_a_time if alone else nullcontext():
-            try:
-                return contextvars.copy_context().run(scoped)
-            except Exception as problem:
-                raise _failed(type_name, problem) from None
+        name = path.rpartition("/")[2]
+        try:
+            role = self.query("iam", Place(DEFAULT_REGION, account), "2010-05-08",
+                              {"Action": "GetRole", "RoleName": name})  # fmt: skip
+        except MinistackFailed:
+            return None
+        if role.findtext(".//Arn") != role_arn:
+            return None
+        document = urllib.parse.unquote(role.findtext(".//AssumeRolePolicyDocument") or "")
+        try:
+            return cast("Json", json.loads(document))
+        except ValueError:
+            return document
 
 
-def _configure(port: int) -> None:
-    """Settings of a cloud on that port, which ministack reads when it is imported; MinistackUnavailable."""
-    os.environ.update(
-        BIND_HOST="127.0.0.1",
-        GATEWAY_PORT=str(port),
-        MINISTACK_ACCOUNT_ID=DEFAULT_ACCOUNT,
-        MINISTACK_REGION=DEFAULT_REGION,
-        LOG_LEVEL="CRITICAL",
-    )
-    if not Path("/var/run/docker.sock").exists():
-        # Without Docker ministack tries again and again and leaves a socket open each time; here nothing listens.
-        os.environ.setdefault("DOCKER_HOST", "tcp://127.0.0.1:9")
+def _require_version() -> None:
     try:
         version = importlib.metadata.version("ministack")
     except ImportError:
@@ -280,46 +188,49 @@ def _configure(port: int) -> None:
         )
 
 
-def _load() -> dict[str, Any]:
-    """ministack's modules by name; MinistackUnavailable when they lack something."""
-    try:
-        modules = {name: importlib.import_module(name) for name in _NAMES}
-    except ImportError as error:
-        raise MinistackUnavailable(
-            f"ministack {MINISTACK_VERSION} lacks a module ({error}). "
-            f"Install it again: pip install --force-reinstall ministack=={MINISTACK_VERSION}"
-        ) from None
-    missing = [f"{name}.{one}" for name, names in _NAMES.items() for one in names if not hasattr(modules[name], one)]
-    if missing:
-        raise MinistackUnavailable(
-            f"ministack lacks {', '.join(missing)}, which version {MINISTACK_VERSION} has. "
-            f"Install it again: pip install --force-reinstall ministack=={MINISTACK_VERSION}"
-        )
-    logging.getLogger("cloudformation").setLevel(logging.CRITICAL)
-    return modules
+def _environment(port: int, folder: Path) -> dict[str, str]:
+    """Return the whole environment of ministack, and so of the Lambda functions that it runs: none of the user's."""
+    environment = {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "LOG_LEVEL": "CRITICAL",
+        "MINISTACK_ACCOUNT_ID": DEFAULT_ACCOUNT,
+        "MINISTACK_REGION": DEFAULT_REGION,
+        "S3_DATA_DIR": str(folder / "s3"),
+        "STATE_DIR": str(folder / "state"),
+    }
+    if not Path("/var/run/docker.sock").exists():
+        # Without Docker ministack tries again and again and leaves a socket open each time; here nothing listens.
+        environment["DOCKER_HOST"] = "tcp://127.0.0.1:9"
+    return environment
 
 
-def _failed(type_name: str, problem: Exception) -> MinistackFailed:
-    """What ministack's exception says, in a sentence."""
-    if isinstance(problem, KeyError | TypeError | AttributeError | IndexError | AssertionError):
-        # Raised by mistake and not in words; the text may hold a value.
-        kind = type(problem).__name__
-        return MinistackFailed(
-            f"ministack cannot carry this out for {type_name}: it ends with {kind}.", "InternalFailure"
-        )
-    text = str(problem) or type(problem).__name__
-    quoted = re.search(r"b'.*'|b\".*\"", text, re.DOTALL)
-    if quoted:
-        text = _of_answer(ast.literal_eval(quoted[0]).decode("utf-8", "replace")) or text
-    taken = re.search(r"already ?exists", text, re.IGNORECASE)
-    return MinistackFailed(text, "AlreadyExists" if taken else "GeneralServiceException")
+def _headers(service: str, place: Place, content_type: str) -> dict[str, str]:
+    # An access key of twelve digits names the account. The signature itself is not checked.
+    scope = f"{place.account}/20260101/{place.region}/{service}/aws4_request"
+    return {
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
+        "Content-Type": content_type,
+    }
 
 
-def _of_answer(body: str) -> str:
-    """The message of a service's error answer, JSON or XML."""
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        found = re.search(r"<Message>(.*?)</Message>", body, re.DOTALL)
-        return found[1] if found else ""
-    return str(answer.get("message") or answer.get("Message") or answer.get("__type", ""))
+def _is_for_control_plane(request: Request) -> bool:
+    """Whether ministack would take a request for one of its own stacks, which belong to the provider alone."""
+    if request.path.startswith(_STACK_RESPONSE_PATHS):
+        return True
+    if request.signature.service in ("cloudformation", "cloudcontrolapi"):
+        return True
+    host, target = (request.headers.get(name, "") for name in ("host", "x-amz-target"))
+    if _CONTROL_PLANE_HOST.match(host) or _CONTROL_PLANE_TARGET.match(target):
+        return True
+    if request.signature.service:
+        return False
+    members = urllib.parse.parse_qs(request.query)
+    if request.is_form:
+        members |= urllib.parse.parse_qs(request.body.decode("utf-8", "replace"))
+    return members.get("Version") == [_CONTROL_PLANE_VERSION] or _names_stacks(members.get("Action", [""])[0])
+
+
+def _names_stacks(action: str) -> bool:
+    """Whether an operation without a version is CloudFormation's by its name."""
+    return any(word in action for word in ("Stack", "ChangeSet", "Template")) and "Email" not in action

@@ -1,0 +1,104 @@
+"""A web application of another package, in a child process of its own and reached by HTTP alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import urllib3
+
+from cfnbox.core.errors import LocalFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from cfnbox.aws.http import Answer, Request
+    from cfnbox.core.processes import ChildProcesses
+
+# As many requests at once; more wait for a connection of their own, which is then closed.
+_CONNECTIONS = 64
+# A connection that the child closes while a request is sent on it would fail that request, so it keeps them.
+_KEEP_ALIVE_SECONDS = 24 * 60 * 60
+# Longer than a Lambda function may run.
+_TIMEOUT = urllib3.Timeout(connect=30, read=15 * 60 + 30)
+_BACKLOG = 512
+# RFC 9110, "Connection": what is about one connection, and not about the message. The body was read as a whole.
+_OF_CONNECTION = frozenset(
+    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+     "transfer-encoding", "upgrade", "expect", "content-length")
+)  # fmt: skip
+# The child answers every origin; which origins may read answers is for the router of the cloud to say.
+_CORS_PREFIX = "access-control-"
+
+
+class ChildEnded(LocalFailure):
+    """The child process has ended; the message names it and its log."""
+
+
+class ChildApplication:
+    """Serves `application` (MODULE:NAME, as hypercorn takes it) in a process with this environment and no other.
+
+    Connections are accepted before the application is imported, so a request that comes early waits for it. A process
+    that ends is not started again, because its state is gone.
+    """
+
+    def __init__(
+        self, title: str, application: str, processes: ChildProcesses, environment: Mapping[str, str]
+    ) -> None:
+        self._title, self._processes = title, processes
+        self.folder: Path = processes.folder / title
+        self.folder.mkdir()
+        self.log = self.folder / "log.txt"
+        with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as listener, self.log.open("wb") as log:
+            self.port: int = listener.getsockname()[1]
+            descriptor = listener.fileno()
+            # The child has the only other descriptor: once it ends, connections are refused.
+            self._process = processes.start(
+                [sys.executable, "-P", "-m", "hypercorn", application, "--bind", f"fd://{descriptor}",
+                 "--workers", "0", "--keep-alive", str(_KEEP_ALIVE_SECONDS),
+                 "--backlog", str(_BACKLOG), "--log-level", "CRITICAL"],
+                env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder), "PYTHONUTF8": "1",
+                     **environment},
+                cwd=self.folder, pass_fds=(descriptor,), stdout=log, stderr=log,
+            )  # fmt: skip
+        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=_CONNECTIONS, timeout=_TIMEOUT)
+
+    def answer(self, request: Request) -> Answer:
+        """Forward a request as it came in; return the answer without headers that let other origins read it."""
+        uri = str(request.environ.get("REQUEST_URI") or quote(request.path.encode("latin-1")))
+        # The name of the server that a proxy would send is not part of the path.
+        path = uri if uri.startswith("/") else f"/{uri.partition('://')[2].partition('/')[2]}"
+        target = path.partition("?")[0] + (f"?{request.query}" if request.query else "")
+        status, headers, content = self.send(request.method, target, request.headers, request.body)
+        return status, {name: value for name, value in headers.items()
+                        if not name.lower().startswith(_CORS_PREFIX)}, content  # fmt: skip
+
+    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send a request of our own; ChildEnded when the process no longer runs."""
+        sent = {name: value for name, value in headers.items() if value and name.lower() not in _OF_CONNECTION}
+        for name in ("accept-encoding", "user-agent"):
+            sent.setdefault(name, urllib3.util.SKIP_HEADER)
+        try:
+            made = self._pool.urlopen(method, target, body=body, headers=sent, redirect=False, retries=False,
+                                      decode_content=False)  # fmt: skip
+        except urllib3.exceptions.HTTPError as problem:
+            raise self._failure(problem) from None
+        kept = {name: value for name, value in made.headers.items() if name.lower() not in _OF_CONNECTION}
+        return made.status, kept, made.data
+
+    def _failure(self, problem: Exception) -> ChildEnded:
+        status = self._process.poll()
+        what = f"ended with status {status}" if status is not None else f"does not answer ({type(problem).__name__})"
+        return ChildEnded(
+            f"The process of {self._title} {what}, and its resources are lost. Start the cloud again. "
+            f"What the process wrote last: {self.log}"
+        )
+
+    def close(self) -> None:
+        """End the process."""
+        self._processes.stop(self._process)
+        self._pool.close()
