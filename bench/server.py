@@ -6,31 +6,29 @@
 Prints its URL and serves until stdin ends.
 """
 
+import gc
 import json
 import sys
 
 from bench.measure import MODEL, ROOT
 from cfnbox.cloud import Cloud
-from cfnbox.core.place import DEFAULT_ACCOUNT
+from cfnbox.core.place import DEFAULT_REGION, Place
 from cfnbox.registry.projects import projects
-from cfnbox.sagemaker.api import Place
 from cfnbox.sagemaker.server import LocalSageMaker
-from cfnbox.sagemaker.service import answer
-
-REGION = "us-east-1"
 
 
 def main() -> None:
     if sys.argv[1] == "cloud":
         with Cloud(sources=projects([ROOT])) as cloud:
             cloud.load()
+            gc.freeze()
             print(cloud.url, flush=True)
             sys.stdin.read()
         return
     with LocalSageMaker() as server:
-        place = Place(DEFAULT_ACCOUNT, REGION)
+        place = Place(DEFAULT_REGION)
         for number in range(int(sys.argv[2])):
-            answer("CreateModel", json.dumps({"ModelName": f"kept-{number}", **MODEL}).encode(), place)
+            server.service.answer("CreateModel", json.dumps({"ModelName": f"kept-{number}", **MODEL}).encode(), place)
         print(server.url, flush=True)
         sys.stdin.read()
 

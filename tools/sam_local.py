@@ -24,7 +24,7 @@ from rich.console import Console
 from werkzeug.serving import make_server
 
 from cfnbox.cli.shutdown import Ending, run
-from cfnbox.sagemaker.server import LocalSageMaker, create_app
+from cfnbox.sagemaker.server import LocalSageMaker, SageMakerApp
 from tools import sam
 from tools.function_package import lambda_python
 
@@ -79,7 +79,7 @@ def _sagemaker(engine: docker.DockerClient) -> Iterator[str]:
             yield sagemaker.url.replace("127.0.0.1", "host.docker.internal")
         return
     # On Linux a container reaches this machine at its bridge's address only; no other machine does.
-    server = make_server(_bridge_address(engine), 0, create_app(), threaded=True)
+    server = make_server(_bridge_address(engine), 0, SageMakerApp(), threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cfnbox.core.place import Place
 from cfnbox.core.type_definition import TypeDefinition
 from cfnbox.handlers.events import Action, new_token, production_event
-from cfnbox.sagemaker.api import OPERATIONS, Place
+from cfnbox.sagemaker.api import OPERATIONS
 from cfnbox.sagemaker.server import LocalSageMaker
 from tests.conftest import ARTIFACTS, IMAGE, ROLE, SCHEMA
 
@@ -17,7 +18,7 @@ Models = dict[str, dict[str, str]]
 
 DEFINITION = TypeDefinition.load(SCHEMA)
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/fraud-scoring/11111111-2222-3333-4444-555555555555"
-PLACE = Place("123456789012", "us-east-1")
+PLACE = Place("us-east-1")
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
 CANARY = "canary-7c1f"
 MODEL = {
@@ -48,15 +49,17 @@ class Service:
 
     def create(self, name: str, tags: dict[str, str]) -> None:
         """Make a model, equal in all but its name and tags to those that the situations ask for."""
-        OPERATIONS["CreateModel"](PLACE, {**MODEL, "ModelName": name, "Tags": tag_list(tags)})
+        store = self._server.service.store(PLACE)
+        OPERATIONS["CreateModel"](store, {**MODEL, "ModelName": name, "Tags": tag_list(tags)})
         self._server.faults.note_create(name)
         # CreationTime has milliseconds: a model of somebody else is older than whatever is asked for next.
         time.sleep(0.002)
 
     def models(self) -> Models:
         """All models, with their tags."""
-        arns = {one["ModelName"]: one["ModelArn"] for one in OPERATIONS["ListModels"](PLACE, {})["Models"]}
-        tags = {name: OPERATIONS["ListTags"](PLACE, {"ResourceArn": arn})["Tags"] for name, arn in arns.items()}
+        store = self._server.service.store(PLACE)
+        arns = {one["ModelName"]: one["ModelArn"] for one in OPERATIONS["ListModels"](store, {})["Models"]}
+        tags = {name: OPERATIONS["ListTags"](store, {"ResourceArn": arn})["Tags"] for name, arn in arns.items()}
         return {name: {tag["Key"]: tag["Value"] for tag in listed} for name, listed in tags.items()}
 
 

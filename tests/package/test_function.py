@@ -24,7 +24,7 @@ import programs
 from cfnbox.cloud import Cloud
 from cfnbox.core.type_definition import TypeDefinition
 from cfnbox.handlers.events import production_event
-from cfnbox.sagemaker.server import LocalSageMaker, create_app
+from cfnbox.sagemaker.server import LocalSageMaker, SageMakerApp
 from tests.conftest import MODEL, ROOT, SCHEMA
 from tests.e2e.conftest import Stack
 from tests.package.conftest import NAME
@@ -184,7 +184,7 @@ def _tls_server(folder: Path) -> Iterator[tuple[str, Path]]:
     _write_certificate(certificate, key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    server = make_server("127.0.0.1", 0, create_app(), threaded=True, ssl_context=context)
+    server = make_server("127.0.0.1", 0, SageMakerApp(), threaded=True, ssl_context=context)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from cfnbox.core.place import DEFAULT_ACCOUNT
-from cfnbox.sagemaker.api import Place
+from cfnbox.core.place import Place
 from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/risk/1"
@@ -49,11 +48,11 @@ def made(invoke):
 
 
 @pytest.fixture
-def describe_as(made):
+def describe_as(made, sagemaker):
     """Let SageMaker hold other members of the model than it was created with."""
 
     def hold(members):
-        Place(DEFAULT_ACCOUNT, "us-east-1").models["scorer"].description.update(members)
+        sagemaker.service.store(Place("us-east-1")).models["scorer"].description.update(members)
 
     return hold
 

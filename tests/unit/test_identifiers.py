@@ -2,9 +2,8 @@
 
 import pytest
 
-from cfnbox.core.place import DEFAULT_ACCOUNT
+from cfnbox.core.place import Place
 from cfnbox.handlers.events import follow, production_event, reinvocation
-from cfnbox.sagemaker.api import Place
 from tests.conftest import MODEL, model_in
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
@@ -17,9 +16,9 @@ def made(invoke):
 
 
 @pytest.fixture
-def lower_case(made):
+def lower_case(made, sagemaker):
     """Let every answer of SageMaker spell the ARN in lower case, as some have been seen to."""
-    stored = Place(DEFAULT_ACCOUNT, "us-east-1").models["Scorer"]
+    stored = sagemaker.service.store(Place("us-east-1")).models["Scorer"]
     stored.description["ModelArn"] = stored.description["ModelArn"].lower()
 
 
@@ -73,13 +72,13 @@ def test_an_arn_of_no_model_here_is_not_found(invoke, client, made, operations, 
     ("region", "partition"),
     [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eusc-de-east-1", "aws-eusc")],
 )
-def test_an_arn_of_the_partition_of_the_request_is_its_own(invoke, region, partition):
-    place = Place(DEFAULT_ACCOUNT, region)
+def test_an_arn_of_the_partition_of_the_request_is_its_own(invoke, sagemaker, region, partition):
+    models = sagemaker.service.store(Place(region)).models
     invoke("CREATE", {**model_in(region), "ModelName": "Scorer"}, region=region)
     arn = f"arn:{partition}:sagemaker:{region}:123456789012:model/Scorer"
-    assert "Scorer" in place.models
+    assert "Scorer" in models
     assert invoke("DELETE", {"ModelArn": arn}, region=region)["status"] == "SUCCESS"
-    assert "Scorer" not in place.models
+    assert "Scorer" not in models
 
 
 @pytest.fixture

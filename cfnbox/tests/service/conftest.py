@@ -1,4 +1,4 @@
-"""The local SageMaker to test, in both of its forms: a server, and moto's mock inside this process."""
+"""The local SageMaker to test."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 import requests
 
 from cfnbox.sagemaker import store
-from cfnbox.sagemaker.server import LocalSageMaker, mock
+from cfnbox.sagemaker.server import LocalSageMaker
 from cloud_clients import SESSION
 from service.endpoint_samples import VARIANT
-from service.samples import AS_WRITTEN, IMAGE, IN_PROCESS, KEYS, REGION
+from service.samples import AS_WRITTEN, IMAGE, KEYS, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,20 +50,10 @@ def connect(server: LocalSageMaker) -> Callable[..., Any]:
     return _connect
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Have the tests of the modules that say so try both forms; for the others, both are the same code."""
-    if "client" in metafunc.fixturenames and getattr(metafunc.module, "IN_BOTH_FORMS", False):
-        metafunc.parametrize("client", ["server", "in process"], indirect=True)
-
-
 @pytest.fixture
-def client(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A SageMaker client of the server; in modules that are IN_BOTH_FORMS once more inside the process."""
-    if getattr(request, "param", "server") == "server":
-        yield request.getfixturevalue("connect")()
-    else:
-        with mock():
-            yield client_of("sagemaker", region_name=REGION, config=IN_PROCESS, **KEYS)
+def client(connect: Callable[..., Any]) -> Any:
+    """A SageMaker client of the server."""
+    return connect()
 
 
 @pytest.fixture

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from service.conftest import Settling
 
-# The tests run with the server, and with moto's mock inside the process.
-IN_BOTH_FORMS = True
-
 
 def test_names_are_taken_once(client: Any, endpoint: Callable[..., None], config: Callable[..., str]) -> None:
     endpoint()

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 RECORDED = Path(__file__).parents[3] / "tests" / "data" / "recorded"
 ROLE = "arn:aws:iam::123456789012:role/execution"
 
-# The tests run with the server, and with moto's mock inside the process.
-IN_BOTH_FORMS = True
-
 
 def described(client: Any, name: str) -> dict[str, Any]:
     answer: dict[str, Any] = client.describe_model(ModelName=name)
@@ -201,19 +198,3 @@ def test_tags_of_what_only_moto_has_are_written_over_by_key(client: Any) -> None
     assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
     client.delete_tags(ResourceArn=arn, TagKeys=["a"])
     assert client.list_tags(ResourceArn=arn)["Tags"] == []
-
-
-def test_cloudformation_and_tagging_of_moto_see_the_same_models(connect: Callable[..., Any]) -> None:
-    cloudformation, client, tagging = connect("cloudformation"), connect(), connect("resourcegroupstaggingapi")
-    properties = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": IMAGE}}
-    resources = {"Model": {"Type": "AWS::SageMaker::Model", "Properties": properties}}
-    cloudformation.create_stack(StackName="stack", TemplateBody=json.dumps({"Resources": resources}))
-
-    (listed,) = client.list_models()["Models"]
-    assert client.describe_model(ModelName=listed["ModelName"])["PrimaryContainer"] == SINGLE
-    client.add_tags(ResourceArn=listed["ModelArn"], Tags=[{"Key": "a", "Value": "1"}])
-    tagging.tag_resources(ResourceARNList=[listed["ModelArn"]], Tags={"a": "2"})
-    found = tagging.get_resources(TagFilters=[{"Key": "a", "Values": ["2"]}])["ResourceTagMappingList"]
-    assert [resource["ResourceARN"] for resource in found] == [listed["ModelArn"]]
-    cloudformation.delete_stack(StackName="stack")
-    assert client.list_models()["Models"] == []

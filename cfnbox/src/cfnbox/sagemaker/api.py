@@ -1,4 +1,4 @@
-"""SageMaker's seven operations on models, on the state that moto keeps for each account and region."""
+"""SageMaker's seven operations on models, and all that it keeps in one account and region."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
-
-from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
-from moto.sagemaker.utils import arn_formatter
 
 from cfnbox.sagemaker.rules import (
     TAGS_PER_RESOURCE,
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
 
     from cfnbox.core.errors import Refused
     from cfnbox.core.paths import Json
+    from cfnbox.core.place import Place
 
 # ListModels documents no default; ListEndpoints and most other lists of SageMaker document 10.
 MODELS_PER_PAGE = 10
@@ -50,7 +48,7 @@ class StoredModel:
 
 
 class ModelStore(dict[str, StoredModel]):
-    """Models by name, as moto's backend holds them, with an ordered index for each way to list them."""
+    """Models by name, with an ordered index for each way to list them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,44 +62,23 @@ class ModelStore(dict[str, StoredModel]):
         insort(self.by_name, (model.model_name,))
 
     def pop(self, name: str) -> StoredModel:  # type: ignore[override]
-        """Removes a model that is there; called by moto's own CloudFormation as well."""
+        """Remove a model that is there."""
         model = super().pop(name)
         del self.by_time[bisect_left(self.by_time, (model.creation_time, model.sequence, name))]
         del self.by_name[bisect_left(self.by_name, (name,))]
         return model
 
 
-@dataclass(frozen=True)
-class Place:
-    """The account and region that a request is for."""
+class PlaceStore:
+    """The resources that SageMaker keeps in one account and region."""
 
-    account: str
-    region: str
-
-    @property
-    def backend(self) -> SageMakerModelBackend:
-        """moto's state of SageMaker here."""
-        return sagemaker_backends[self.account][self.region]
-
-    @property
-    def models(self) -> ModelStore:
-        """The models here; moto's own empty dict is replaced at first use, also after a reset."""
-        backend: Any = self.backend
-        if not isinstance(backend._models, ModelStore):
-            backend._models = ModelStore()
-        store: ModelStore = backend._models
-        return store
-
-    @property
-    def resources(self) -> Resources:
-        """All other resources that are kept here; moto's reset empties what its backend holds, these among it."""
-        kept: Resources = vars(self.backend).setdefault("resources_beside_models", Resources())
-        return kept
+    def __init__(self, place: Place) -> None:
+        self.place, self.account, self.region = place, place.account, place.region
+        self.models, self.resources = ModelStore(), Resources()
 
     def arn(self, name: str, path: str = "model") -> str:
-        """The ARN that a resource of this name has here, a model unless the path says otherwise."""
-        arn: str = arn_formatter(path, name, self.account, self.region)
-        return arn
+        """Return the ARN that a resource of this name has here, a model unless the path says otherwise."""
+        return f"arn:{self.place.partition}:sagemaker:{self.region}:{self.account}:{path}/{name}"
 
     def model(self, name: str) -> StoredModel:
         """The model of this name. Raises Refused when there is none."""
@@ -127,7 +104,7 @@ def missing(arn: str, noun: str = "model") -> Refused:
     return invalid(f'Could not find {noun} "{arn}".')
 
 
-def create_model(place: Place, request: Json) -> Json:
+def create_model(place: PlaceStore, request: Json) -> Json:
     """CreateModel: keeps the model with the defaults that the service fills in."""
     tags = request.get("Tags", [])
     check_tags(tags)
@@ -167,7 +144,7 @@ def _mirrored(url: str) -> Json:
     return {"S3Uri": url, "S3DataType": "S3Object", "CompressionType": "Gzip"}
 
 
-def describe_model(place: Place, request: Json) -> Json:
+def describe_model(place: PlaceStore, request: Json) -> Json:
     """DescribeModel: what was asked, with the service's defaults; members that nobody set are absent."""
     return place.model(request["ModelName"]).description
 
@@ -181,13 +158,13 @@ def with_empty_members(answered: Json) -> Json:
     return answered
 
 
-def delete_model(place: Place, request: Json) -> Json:
+def delete_model(place: PlaceStore, request: Json) -> Json:
     """DeleteModel: immediate."""
     place.models.pop(place.model(request["ModelName"]).model_name)
     return {}
 
 
-def list_models(place: Place, request: Json) -> Json:
+def list_models(place: PlaceStore, request: Json) -> Json:
     """ListModels: filtered and sorted, newest first unless asked otherwise, one page."""
     ascending = request.get("SortOrder", "Descending") == "Ascending"
     index, low, high = _listed_range(place.models, request)
@@ -252,7 +229,7 @@ def position_of(token: str, types: tuple[type, ...]) -> tuple[Any, ...]:
     return key
 
 
-def add_tags(place: Place, request: Json) -> Json:
+def add_tags(place: PlaceStore, request: Json) -> Json:
     """AddTags: adds or overwrites by key."""
     tagged = place.tagged(request["ResourceArn"])
     check_tags(request["Tags"])
@@ -270,7 +247,7 @@ def merged(tags: list[dict[str, str]], added: list[dict[str, str]]) -> list[dict
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
-def list_tags(place: Place, request: Json) -> Json:
+def list_tags(place: PlaceStore, request: Json) -> Json:
     """ListTags: pages of 50, AWS's own `aws:` tags among them."""
     tags = place.tagged(request["ResourceArn"]).tags
     start = position_of(request["NextToken"], (int,))[0] if request.get("NextToken") else 0
@@ -279,7 +256,7 @@ def list_tags(place: Place, request: Json) -> Json:
     return listed | ({"NextToken": token_of([end])} if end < len(tags) else {})
 
 
-def delete_tags(place: Place, request: Json) -> Json:
+def delete_tags(place: PlaceStore, request: Json) -> Json:
     """DeleteTags: keys that are not there are no error."""
     tagged = place.tagged(request["ResourceArn"])
     check_tag_keys(request["TagKeys"])
@@ -292,7 +269,7 @@ QUIRKS: dict[str, Callable[[Json], Json]] = {
     "lower-case-arns": with_lower_case_arns,
 }
 
-OPERATIONS: dict[str, Callable[[Place, Json], Json]] = {
+OPERATIONS: dict[str, Callable[[PlaceStore, Json], Json]] = {
     "CreateModel": create_model,
     "DescribeModel": describe_model,
     "DeleteModel": delete_model,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cfnbox.core.paths import Json
-    from cfnbox.sagemaker.api import Place
+    from cfnbox.sagemaker.api import PlaceStore
 
 # Of a configuration, what an endpoint shows unchanged.
 _SHOWN_OF_CONFIGURATION = ("AsyncInferenceConfig", "ExplainerConfig", "MetricsConfig")
@@ -27,7 +27,7 @@ _RETAINED = {
 _IN_PROGRESS = Words('Cannot update in-progress endpoint "{arn}".')
 
 
-def _prepared_configuration(place: Place, request: Json) -> Json:
+def _prepared_configuration(place: PlaceStore, request: Json) -> Json:
     check_configuration(request)
     _check_models(place, variants_of(request))
     for variant in variants_of(request):
@@ -37,7 +37,7 @@ def _prepared_configuration(place: Place, request: Json) -> Json:
     return request
 
 
-def _check_models(place: Place, variants: Iterable[Json]) -> None:
+def _check_models(place: PlaceStore, variants: Iterable[Json]) -> None:
     for variant in variants:
         if "ModelName" in variant:
             check_serverless_model(variant, place.model(variant["ModelName"]).description)
@@ -52,7 +52,7 @@ CONFIGURATION = Kind(
 )
 
 
-def _deployed(place: Place, config: Stored) -> Json:
+def _deployed(place: PlaceStore, config: Stored) -> Json:
     """What an endpoint shows of the configuration that it runs."""
     shown = {name: copy.deepcopy(config.members[name]) for name in _SHOWN_OF_CONFIGURATION if name in config.members}
     shown["EndpointConfigName"] = config.name
@@ -69,7 +69,7 @@ def _deployed(place: Place, config: Stored) -> Json:
     return shown
 
 
-def _variant(place: Place, variant: Json) -> Json:
+def _variant(place: PlaceStore, variant: Json) -> Json:
     """The summary of a variant that runs as its configuration says."""
     shown: Json = {"VariantName": variant["VariantName"]}
     if "ModelName" in variant:
@@ -98,14 +98,14 @@ def deployed_image(image: str) -> Json:
     return {"SpecifiedImage": image, "ResolvedImage": f"{repository}@{digest}", "ResolutionTime": now()}
 
 
-def _prepared_endpoint(place: Place, request: Json) -> Json:
+def _prepared_endpoint(place: PlaceStore, request: Json) -> Json:
     config = CONFIGURATION.find(place, request["EndpointConfigName"])
     _check_models(place, variants_of(config.members))
     members = _deployed(place, config)
     return members | ({"LastDeploymentConfig": request["DeploymentConfig"]} if "DeploymentConfig" in request else {})
 
 
-def _changed_endpoint(place: Place, endpoint: Stored, request: Json) -> Json:
+def _changed_endpoint(place: PlaceStore, endpoint: Stored, request: Json) -> Json:
     config = CONFIGURATION.find(place, request["EndpointConfigName"])
     _check_models(place, variants_of(config.members))
     members = _deployed(place, config)
@@ -141,7 +141,7 @@ def _pending(config: Stored, members: Json) -> Json:
     return pending
 
 
-def _shown_endpoint(place: Place, endpoint: Stored) -> Json:
+def _shown_endpoint(place: PlaceStore, endpoint: Stored) -> Json:
     """While an endpoint is created, what it will run is pending; while it is updated, beside what it runs."""
     if endpoint.change is None:
         return {"PendingDeploymentSummary": None}
@@ -158,14 +158,14 @@ def _check_settled(endpoint: Stored) -> None:
         raise _IN_PROGRESS.about(endpoint)
 
 
-def _check_updatable(_: Place, endpoint: Stored) -> None:
+def _check_updatable(_: PlaceStore, endpoint: Stored) -> None:
     _check_settled(endpoint)
     if endpoint.status == "Failed":
         # Not recorded; API reference, DescribeEndpoint$EndpointStatus: a failed endpoint can only be deleted.
         raise invalid(f'Cannot update failed endpoint "{endpoint.arn}". It can only be deleted.')
 
 
-def _check_deletable(place: Place, endpoint: Stored) -> None:
+def _check_deletable(place: PlaceStore, endpoint: Stored) -> None:
     _check_settled(endpoint)
     hosted = [one for one in place.resources.all(COMPONENT.path) if one.members["EndpointName"] == endpoint.name]
     if hosted:
@@ -187,7 +187,7 @@ ENDPOINT = Kind(
 )
 
 
-def update_weights_and_capacities(place: Place, request: Json) -> Json:
+def update_weights_and_capacities(place: PlaceStore, request: Json) -> Json:
     """UpdateEndpointWeightsAndCapacities: Updating for a while, and then the variants have what was desired."""
     endpoint = ENDPOINT.find(place, request["EndpointName"])
     _check_updatable(place, endpoint)
@@ -208,7 +208,7 @@ def update_weights_and_capacities(place: Place, request: Json) -> Json:
     return output("UpdateEndpointWeightsAndCapacities", {"EndpointArn": endpoint.arn})
 
 
-def _prepared_component(place: Place, request: Json) -> Json:
+def _prepared_component(place: PlaceStore, request: Json) -> Json:
     endpoint = ENDPOINT.find(place, request["EndpointName"])
     variants = [variant["VariantName"] for variant in endpoint.members["ProductionVariants"]]
     if request.get("VariantName", variants[0]) not in variants:
@@ -217,7 +217,7 @@ def _prepared_component(place: Place, request: Json) -> Json:
     return _with_specification(place, request | {"EndpointArn": endpoint.arn})
 
 
-def _with_specification(place: Place, members: Json) -> Json:
+def _with_specification(place: PlaceStore, members: Json) -> Json:
     """The members with the specification as Describe summarises it, and the copies as they are."""
     specification = members.get("Specification", {})
     if "ModelName" in specification:
@@ -230,11 +230,11 @@ def _with_specification(place: Place, members: Json) -> Json:
     return members
 
 
-def _changed_component(place: Place, component: Stored, request: Json) -> Json:
+def _changed_component(place: PlaceStore, component: Stored, request: Json) -> Json:
     return _with_specification(place, component.members | request)
 
 
-def _check_component_settled(_: Place, component: Stored) -> None:
+def _check_component_settled(_: PlaceStore, component: Stored) -> None:
     if component.change is not None:
         # Not recorded; seen in amazon-sagemaker-examples#3432: a component cannot be deleted while it is created.
         raise invalid(f'Cannot update in-progress inference component "{component.arn}".')
@@ -255,7 +255,7 @@ COMPONENT = Kind(
 )
 
 
-def update_copies(place: Place, request: Json) -> Json:
+def update_copies(place: PlaceStore, request: Json) -> Json:
     """UpdateInferenceComponentRuntimeConfig: Updating for a while, and then so many copies run."""
     component = COMPONENT.find(place, request["InferenceComponentName"])
     _check_component_settled(place, component)

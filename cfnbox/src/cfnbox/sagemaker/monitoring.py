@@ -11,7 +11,7 @@ from cfnbox.sagemaker.store import Change, Stored
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
-    from cfnbox.sagemaker.api import Place
+    from cfnbox.sagemaker.api import PlaceStore
 
 
 def _input_of(members: Json) -> Json:
@@ -20,19 +20,19 @@ def _input_of(members: Json) -> Json:
     return found
 
 
-def _check_monitored(place: Place, name: str | None) -> None:
+def _check_monitored(place: PlaceStore, name: str | None) -> None:
     """Raises Refused unless the endpoint is there and captures data (recorded)."""
     endpoint = place.resources.find(ENDPOINT.path, name) if name else None
     if name and (endpoint is None or not endpoint.members.get("DataCaptureConfig", {}).get("EnableCapture")):
         raise invalid(f"Endpoint '{name}' does not exist or is not valid")
 
 
-def _prepared_job(place: Place, request: Json) -> Json:
+def _prepared_job(place: PlaceStore, request: Json) -> Json:
     _check_monitored(place, _input_of(request).get("EndpointName"))
     return request
 
 
-def _shown_job(_: Place, job: Stored) -> Json:
+def _shown_job(_: PlaceStore, job: Stored) -> Json:
     return {"EndpointName": _input_of(job.members).get("EndpointName")}
 
 
@@ -59,7 +59,7 @@ JOB_DEFINITIONS = {
 }
 
 
-def _prepared_schedule(place: Place, request: Json) -> Json:
+def _prepared_schedule(place: PlaceStore, request: Json) -> Json:
     config = request["MonitoringScheduleConfig"]
     kind = config.get("MonitoringType", "DataQuality")
     if "MonitoringJobDefinitionName" in config:
@@ -72,7 +72,7 @@ def _prepared_schedule(place: Place, request: Json) -> Json:
 
 
 def _scheduled(ready: str) -> Operation:
-    def operation(place: Place, request: Json) -> Json:
+    def operation(place: PlaceStore, request: Json) -> Json:
         schedule = SCHEDULE.find(place, request["MonitoringScheduleName"])
 
         def finish() -> None:

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cfnbox.core.paths import Json
-    from cfnbox.sagemaker.api import Place
+    from cfnbox.sagemaker.api import PlaceStore
     from cfnbox.sagemaker.store import Stored
 
 
-def _after(path: str) -> Callable[[Place, str], str]:
+def _after(path: str) -> Callable[[PlaceStore, str], str]:
     return lambda _, name: name.partition(f":{path}/")[2] or name
 
 
-def _check_empty(place: Place, group: Stored) -> None:
+def _check_empty(place: PlaceStore, group: Stored) -> None:
     if any(one.members.get("ModelPackageGroupName") == group.name for one in place.resources.all(PACKAGE.path)):
         raise Words("ModelPackageGroup {arn} still has model packages.", "ConflictException").about(group)
 
 
-def _package_name(place: Place, request: Json) -> str:
+def _package_name(place: PlaceStore, request: Json) -> str:
     if ("ModelPackageName" in request) == ("ModelPackageGroupName" in request):
         # Not recorded; API reference, CreateModelPackage.
         raise invalid("Specify either ModelPackageName or ModelPackageGroupName.")
@@ -38,13 +38,13 @@ def _package_name(place: Place, request: Json) -> str:
     return f"{group.name}/{place.resources.next_number(group.arn)}"
 
 
-def _prepared_package(_: Place, request: Json) -> Json:
+def _prepared_package(_: PlaceStore, request: Json) -> Json:
     return {"ModelPackageStatusDetails": {"ValidationStatuses": []}} | (
         {"ModelApprovalStatus": "PendingManualApproval"} if "ModelPackageGroupName" in request else {}
     ) | request  # fmt: skip
 
 
-def _changed_package(_: Place, package: Stored, request: Json) -> Json:
+def _changed_package(_: PlaceStore, package: Stored, request: Json) -> Json:
     members, custom = copy.deepcopy(package.members), "CustomMetadataProperties"
     properties = members.get(custom, {}) | request.pop(custom, {})
     for gone in request.pop(f"{custom}ToRemove", []):
@@ -55,14 +55,14 @@ def _changed_package(_: Place, package: Stored, request: Json) -> Json:
     return {name: value for name, value in (members | request | added).items() if value not in ({}, [])}
 
 
-def _shown_package(_: Place, package: Stored) -> Json:
+def _shown_package(_: PlaceStore, package: Stored) -> Json:
     group, slash, version = package.name.rpartition("/")
     if not slash:
         return {}
     return {"ModelPackageName": None, "ModelPackageGroupName": group, "ModelPackageVersion": int(version)}
 
 
-def _update_package(place: Place, request: Json) -> Json:
+def _update_package(place: PlaceStore, request: Json) -> Json:
     return update(PACKAGE, place, request | {"ModelPackageName": request["ModelPackageArn"]})
 
 

@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.errors import Refused
-from cfnbox.sagemaker.api import Place, position_of, token_of
+from cfnbox.sagemaker.api import PlaceStore, position_of, token_of
 from cfnbox.sagemaker.rules import check_tags, service_model
 from cfnbox.sagemaker.store import Change, Stored, now
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # ListEndpoints and most other lists of SageMaker document 10.
 PER_PAGE = 10
 
-Operation = Callable[[Place, "Json"], "Json"]
+Operation = Callable[[PlaceStore, "Json"], "Json"]
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Statuses:
     failed: str = "Failed"
 
 
-def _as_asked(_: Place, request: Json) -> Json:
+def _as_asked(_: PlaceStore, request: Json) -> Json:
     return request
 
 
-def _written_over(_: Place, resource: Stored, request: Json) -> Json:
+def _written_over(_: PlaceStore, resource: Stored, request: Json) -> Json:
     return resource.members | request
 
 
@@ -83,13 +83,13 @@ class Kind:
     statuses: Statuses = field(default_factory=lambda: Statuses("", ""))
     named: str = ""
     arn_member: str = ""
-    identified: Callable[[Place, Json], str] | None = None
-    prepared: Callable[[Place, Json], Json] = _as_asked
-    changed: Callable[[Place, Stored, Json], Json] = _written_over
-    before_change: Callable[[Place, Stored], object] = _nothing
-    before_delete: Callable[[Place, Stored], object] = _nothing
-    shown: Callable[[Place, Stored], Json] = _nothing
-    looked_up: Callable[[Place, str], str] = lambda _, name: name
+    identified: Callable[[PlaceStore, Json], str] | None = None
+    prepared: Callable[[PlaceStore, Json], Json] = _as_asked
+    changed: Callable[[PlaceStore, Stored, Json], Json] = _written_over
+    before_change: Callable[[PlaceStore, Stored], object] = _nothing
+    before_delete: Callable[[PlaceStore, Stored], object] = _nothing
+    shown: Callable[[PlaceStore, Stored], Json] = _nothing
+    looked_up: Callable[[PlaceStore, str], str] = lambda _, name: name
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -113,14 +113,14 @@ class Kind:
             f"List{self.title}s": partial(listed, self),
         }
 
-    def find(self, place: Place, name: str) -> Stored:
+    def find(self, place: PlaceStore, name: str) -> Stored:
         """The resource of this name. Raises Refused when there is none."""
         name = self.looked_up(place, name)
         if found := place.resources.find(self.path, name):
             return found
         raise self.missing.of(name, place.arn(name, self.path))
 
-    def view(self, place: Place, resource: Stored) -> Json:
+    def view(self, place: PlaceStore, resource: Stored) -> Json:
         """All that can be said of a resource, to be cut to an output shape."""
         view = copy.deepcopy(resource.members) | {
             self.name_member: resource.name,
@@ -156,7 +156,7 @@ def output(operation: str, view: Json) -> Json:
     return {} if shape is None else {name: view[name] for name in shape.members if name in view}
 
 
-def create(kind: Kind, place: Place, request: Json) -> Json:
+def create(kind: Kind, place: PlaceStore, request: Json) -> Json:
     """Create: refused when the name is taken."""
     check_tags(request.get("Tags", []))
     name = kind.identified(place, request) if kind.identified else request[kind.name_member]
@@ -175,12 +175,12 @@ def create(kind: Kind, place: Place, request: Json) -> Json:
     return output(f"Create{kind.title}", kind.view(place, resource))
 
 
-def describe(kind: Kind, place: Place, request: Json) -> Json:
+def describe(kind: Kind, place: PlaceStore, request: Json) -> Json:
     """Describe: what was asked, with the service's defaults; members that nobody set are absent."""
     return output(f"Describe{kind.title}", kind.view(place, kind.find(place, request[kind.name_member])))
 
 
-def update(kind: Kind, place: Place, request: Json) -> Json:
+def update(kind: Kind, place: PlaceStore, request: Json) -> Json:
     """Update: the members given are written over those before, once the update is over."""
     resource = kind.find(place, request[kind.name_member])
     kind.before_change(place, resource)
@@ -188,7 +188,7 @@ def update(kind: Kind, place: Place, request: Json) -> Json:
     return output(f"Update{kind.title}", kind.view(place, resource))
 
 
-def delete(kind: Kind, place: Place, request: Json) -> Json:
+def delete(kind: Kind, place: PlaceStore, request: Json) -> Json:
     """Delete: gone at once, or after a while for the kinds that have a status for it."""
     resource = kind.find(place, request[kind.name_member])
     kind.before_delete(place, resource)
@@ -206,7 +206,7 @@ def delete(kind: Kind, place: Place, request: Json) -> Json:
     return {}
 
 
-def listed(kind: Kind, place: Place, request: Json) -> Json:
+def listed(kind: Kind, place: PlaceStore, request: Json) -> Json:
     """List: filtered and sorted, newest first unless asked otherwise, one page of summaries."""
     operation = f"List{kind.title}s"
     shape: Any = service_model().operation_model(operation).output_shape

@@ -1,48 +1,39 @@
-"""A SageMaker on this machine: moto's, and in front of it what the service does with models, endpoints and more.
+"""A SageMaker on this machine: models, endpoints and more by `service`, the rest by moto in a child process.
 
-`mock()` for clients in this process; `LocalSageMaker` for a server in threads of this process; `create_app` for the
-bare application.
+`LocalSageMaker` is a server in threads of this process, `SageMakerApp` the bare application.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import re
+import uuid
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
-from cfnbox.aws.http import Answer, ConnectionDropped, HttpServer, Request, collected, keep_silent, send
+from cfnbox.aws.http import Answer, ConnectionDropped, HttpServer, Request, keep_silent, send
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
-from cfnbox.core.unexpected import internal_error
+from cfnbox.core.place import Place
 from cfnbox.sagemaker import api as sagemaker_api
-from cfnbox.sagemaker.corrections import (
-    answer,
-    install,
-    json_answer,
-    mock,
-    operation_of,
-    place_of,
-    refusal,
-)
+from cfnbox.sagemaker.api import PlaceStore
 from cfnbox.sagemaker.faults import BadRule, Faults, Rule, When, error_message
-from cfnbox.sagemaker.service import fail_later, forget_everything, write_system_tags
+from cfnbox.sagemaker.moto import Moto
+from cfnbox.sagemaker.rules import service_model
+from cfnbox.sagemaker.service import SageMakerService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from cfnbox.aws.signature import Signature
     from cfnbox.core.paths import Json
+    from cfnbox.core.processes import ChildProcesses
 
-__all__ = ["Call", "LocalSageMaker", "SageMakerApp", "create_app", "install", "mock"]
+_TARGET = "SageMaker."
 
 # Below it are the requests that steer the server.
 CONTROL_PATH = "/_local/"
@@ -65,36 +56,46 @@ class Call:
 class _Arrived:
     """A request as it came in; `members` is its JSON, empty for services that speak something else."""
 
-    environ: WSGIEnvironment
-    body: bytes
-    headers: Mapping[str, str]
-    signature: Signature
-    is_form: bool
+    request: Request
     operation: str
     members: Json
+    place: Place
+
+    @property
+    def is_sagemaker(self) -> bool:
+        """Whether the request is for SageMaker's own API."""
+        return self.request.headers.get("x-amz-target", "").startswith(_TARGET)
 
 
 class SageMakerApp:
-    """The WSGI application: moto, with SageMaker corrected, faults on demand and every request recorded.
+    """The WSGI application: SageMaker, with faults on demand and every request recorded.
 
     `waiters` answers the waiters of clients. `may_assume` says whether SageMaker may assume the role of an ARN.
+    `processes` starts moto's process when it is needed; None: processes of its own.
     """
 
     def __init__(
-        self, waiters: Waiters | None = None, may_assume: Callable[[str], bool] = lambda _role: True
+        self,
+        waiters: Waiters | None = None,
+        may_assume: Callable[[str], bool] = lambda _role: True,
+        processes: ChildProcesses | None = None,
     ) -> None:
-        install()
         self._waiters, self._may_assume = waiters or Waiters(), may_assume
         self.calls: list[Call] = []
         self.faults = Faults()
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self.service, self._moto = SageMakerService(), Moto(processes)
 
     def reset(self) -> None:
-        """Empties everything: models, endpoints, tags and all other state of moto, recorded calls, faults."""
-        forget_everything()
+        """Empty everything: models, endpoints, tags, all state of moto, recorded calls, faults."""
+        self.service.clear()
+        self._moto.reset()
         # A new list: a call that is still under way is not one of those that come now.
         self.calls = []
         self.faults.clear()
+
+    def close(self) -> None:
+        """End the process of moto, if it was started."""
+        self._moto.close()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return send(start_response, self.answer(Request.of(environ)))
@@ -103,11 +104,23 @@ class SageMakerApp:
         """Return the answer to one request; raise ConnectionDropped to have the connection reset."""
         if request.path.startswith(CONTROL_PATH):
             return self._control(request.method, request.path, request.body)
-        return self._recorded(_arrived(request))
+        return self._recorded(self._arrived(request))
+
+    def _arrived(self, request: Request) -> _Arrived:
+        members: Any = {}
+        if request.headers.get("x-amz-target"):
+            try:
+                members = json.loads(request.body)
+            except ValueError:
+                members = {}
+        place = request.signature.place
+        if not request.signature.names_account:
+            place = Place(place.region, self._moto.account_of(request.signature.access_key))
+        return _Arrived(request, _operation(request), members if isinstance(members, dict) else {}, place)
 
     def _recorded(self, request: _Arrived) -> Answer:
         calls = self.calls
-        signature = request.signature
+        signature = request.request.signature
         rule = self.faults.meet(request.operation, request.members)
         status, code = None, None
         try:
@@ -124,33 +137,64 @@ class SageMakerApp:
         if rule and (instead := _instead_of_acting(request, rule)):
             return instead
         made = self._waiters.answer(
-            request.environ.get("HTTP_USER_AGENT", ""), "sagemaker", request.operation,
-            lambda: answer(request.headers, "", request.body) or self._from_moto(request), _members,
+            request.request.headers.get("user-agent", ""), "sagemaker", request.operation,
+            lambda: self._acted(request), _members,
         )  # fmt: skip
         if request.operation == "CreateModel" and made[0] == HTTPStatus.OK:
             self.faults.note_create(request.members["ModelName"])
-        return _spoiled(made, request, rule) if rule else made
+        return self._spoiled(made, request, rule) if rule else made
 
     def _of_its_role(self, request: _Arrived) -> Rule | None:
         """The fault of a model whose role SageMaker may not assume: IAM that is not ready looks the same."""
         role = request.members.get("ExecutionRoleArn") if request.operation == "CreateModel" else None
         return Rule("iam-race-role") if isinstance(role, str) and not self._may_assume(role) else None
 
-    def _from_moto(self, request: _Arrived) -> Answer:
-        """moto's answer; where it fails at what it does not have, a refusal that says so."""
-        request.environ["wsgi.input"] = io.BytesIO(request.body)
-        if operation_of(request.headers) is None:
-            return collected(self._moto, request.environ)
-        lacks = f"cfnbox does not have {request.operation} of SageMaker"
+    def _acted(self, request: _Arrived) -> Answer:
         try:
-            return collected(self._moto, request.environ)
-        except NotImplementedError:
-            return refusal(Refused("UnsupportedOperation", f"{lacks}."))
-        except Exception as problem:
-            # moto fails in many ways where a resource is missing or a member is one that it does not expect.
-            lacks += " as it is asked for here, or a resource that it names does not exist"
-            logged = internal_error(f"moto's {request.operation}", problem)
-            return refusal(Refused("UnsupportedOperation", f"{lacks}. {logged}"))
+            payload = None
+            if request.is_sagemaker:
+                payload = self.service.answer(request.operation, request.request.body, request.place)
+            if payload is None:
+                return self._from_moto(request)
+            if request.operation == "DeletePipeline":
+                self._moto.delete_pipeline(request.place, request.members["PipelineName"])
+        except Refused as refused:
+            return _error(request, refused)
+        status, headers, content = json_answer(200, payload)
+        # An operation without an output shape, as DeleteModel, answers no body.
+        return status, headers, content if service_model().operation_model(request.operation).output_shape else b""
+
+    def _from_moto(self, request: _Arrived) -> Answer:
+        """Return moto's answer; Refused where it fails at what it does not have."""
+        if request.is_sagemaker and isinstance(name := request.members.get("PipelineName"), str):
+            self._moto.put_pipeline(request.place, self.service.pipeline(request.place, name))
+        if request.is_sagemaker and request.operation == "AddTags":
+            keys = [tag["Key"] for tag in request.members["Tags"]]
+            self._moto.remove_tags(request.place, request.members["ResourceArn"], keys)
+        return self._moto.answer(request.request, request.operation, is_sagemaker=request.is_sagemaker)
+
+    def _spoiled(self, made: Answer, request: _Arrived, rule: Rule) -> Answer:
+        """What is left of an answer when a fault hits it on its way back."""
+        status, headers, content = made
+        # moto writes some of its headers in lower case: two lengths would be one too many.
+        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+        half = content[: len(content) // 2]
+        match rule.kind.when:
+            case When.DROP_AFTER:
+                raise ConnectionDropped
+            case When.FAIL_LATER:
+                self.service.fail_later(request.operation, request.members, request.place, rule.kind.message)
+            case When.STALL:
+                keep_silent(rule.seconds or 0, request.request.environ)
+            case When.TRUNCATE:
+                # An empty answer has nothing to cut off, so it promises a byte that never comes.
+                promised = str(max(len(content), 1))
+                return status, headers | {"Content-Length": promised, "Connection": "close"}, half
+            case When.GARBLE:
+                return status, headers, half or b"{"
+            case When.QUIRK if status == HTTPStatus.OK:
+                return json_answer(status, sagemaker_api.QUIRKS[rule.fault](json.loads(content)))
+        return made
 
     def _control(self, method: str, path: str, body: bytes) -> Answer:
         """The requests that steer this server; no AWS request has such a path."""
@@ -158,7 +202,7 @@ class SageMakerApp:
             ("POST", "/_local/faults"): self.faults.replace,
             ("GET", "/_local/calls"): lambda _: [asdict(call) for call in list(self.calls)],
             ("POST", "/_local/reset"): lambda _: self.reset(),
-            ("POST", "/_local/system-tags"): lambda sent: write_system_tags(sent["arn"], sent["tags"]),
+            ("POST", "/_local/system-tags"): lambda sent: self.service.write_system_tags(sent["arn"], sent["tags"]),
         }
         if (method, path) not in routes:
             known = ", ".join(f"{verb} {at}" for verb, at in routes)
@@ -180,21 +224,15 @@ def _members(made: Answer) -> Json:
     return json.loads(content) if status == HTTPStatus.OK and content.startswith(b"{") else {}
 
 
-def _arrived(request: Request) -> _Arrived:
-    environ, signature = request.environ, request.signature
-    if signature.names_account:
-        # An access key of twelve digits names its account, for ministack's services as for these.
-        environ.setdefault("HTTP_X_MOTO_ACCOUNT_ID", signature.access_key)
-    names = ("Authorization", "X-Amz-Target", "x-moto-account-id")
-    headers = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "") for name in names}
-    members: Any = {}
-    if headers["X-Amz-Target"]:
-        try:
-            members = json.loads(request.body)
-        except ValueError:
-            members = {}
-    return _Arrived(environ, request.body, headers, signature, request.is_form, _operation(request),
-                    members if isinstance(members, dict) else {})  # fmt: skip
+def json_answer(status: int, payload: object) -> Answer:
+    """Return an answer in the protocol that SageMaker speaks."""
+    headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
+    return status, headers, json.dumps(payload).encode()
+
+
+def refusal(refused: Refused) -> Answer:
+    """Return the answer for a request that the service refuses."""
+    return json_answer(refused.status, {"__type": refused.code, "message": refused.message})
 
 
 def _operation(request: Request) -> str:
@@ -210,7 +248,7 @@ def _operation(request: Request) -> str:
 
 def _instead_of_acting(request: _Arrived, rule: Rule) -> Answer | None:
     """The answer of a fault that keeps the service from acting, or None."""
-    place = place_of(request.headers, "")
+    place = request.place
     match rule.kind.when:
         case When.DROP_BEFORE:
             raise ConnectionDropped
@@ -220,40 +258,16 @@ def _instead_of_acting(request: _Arrived, rule: Rule) -> Answer | None:
             message = error_message(rule.kind, request.operation, request.members, place.account, place.region)
             return _error(request, Refused(rule.kind.code, message, rule.kind.status))
         case When.NOT_YET:
-            arn = request.members.get("ResourceArn") or place.arn(request.members["ModelName"])
+            arn = request.members.get("ResourceArn") or PlaceStore(place).arn(request.members["ModelName"])
             return refusal(sagemaker_api.missing(arn))
         case When.NO_TAGS_YET:
             return json_answer(200, {"Tags": []})
     return None
 
 
-def _spoiled(made: Answer, request: _Arrived, rule: Rule) -> Answer:
-    """What is left of an answer when a fault hits it on its way back."""
-    status, headers, content = made
-    # moto writes some of its headers in lower case: two lengths would be one too many.
-    headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
-    half = content[: len(content) // 2]
-    match rule.kind.when:
-        case When.DROP_AFTER:
-            raise ConnectionDropped
-        case When.FAIL_LATER:
-            fail_later(request.operation, request.members, place_of(request.headers, ""), rule.kind.message)
-        case When.STALL:
-            keep_silent(rule.seconds or 0, request.environ)
-        case When.TRUNCATE:
-            # An empty answer has nothing to cut off, so it promises a byte that never comes.
-            promised = str(max(len(content), 1))
-            return status, headers | {"Content-Length": promised, "Connection": "close"}, half
-        case When.GARBLE:
-            return status, headers, half or b"{"
-        case When.QUIRK if status == HTTPStatus.OK:
-            return json_answer(status, sagemaker_api.QUIRKS[rule.fault](json.loads(content)))
-    return made
-
-
 def _error(request: _Arrived, refused: Refused) -> Answer:
     """An error in the protocol of the request: XML for form data (IAM, STS, CloudWatch of old), else JSON."""
-    if not request.is_form:
+    if not request.request.is_form:
         return refusal(refused)
     # The services of this protocol name the common errors without "Exception".
     code, text = escape(refused.code.removesuffix("Exception")), escape(refused.message)
@@ -270,10 +284,7 @@ def _error_code(made: Answer) -> str | None:
 
 
 class LocalSageMaker:
-    """The server on a loopback port (0: any free one), in threads of this process. A context manager.
-
-    The state is moto's, which belongs to the process: two servers in one process share their models.
-    """
+    """The server on a loopback port (0: any free one), in threads of this process. A context manager."""
 
     def __init__(self, port: int = 0) -> None:
         self.app = SageMakerApp()
@@ -286,6 +297,11 @@ class LocalSageMaker:
         return self.app.calls
 
     @property
+    def service(self) -> SageMakerService:
+        """What is behind the server, without faults and without a record."""
+        return self.app.service
+
+    @property
     def faults(self) -> Faults:
         """The faults in force."""
         return self.app.faults
@@ -296,19 +312,15 @@ class LocalSageMaker:
 
     def write_system_tags(self, arn: str, tags: dict[str, str]) -> None:
         """Writes `aws:` tags as CloudFormation does. Raises Refused (no model) or ValueError (other keys)."""
-        write_system_tags(arn, tags)
+        self.app.service.write_system_tags(arn, tags)
 
     def close(self) -> None:
-        """Stops the server and closes its connections; the state stays, as it is moto's."""
+        """Stop the server and close its connections."""
         self._server.close()
+        self.app.close()
 
     def __enter__(self) -> LocalSageMaker:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def create_app() -> SageMakerApp:
-    """The WSGI application, to be mounted elsewhere; faults that break connections need LocalSageMaker."""
-    return SageMakerApp()

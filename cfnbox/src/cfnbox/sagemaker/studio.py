@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
-
-from moto.sagemaker.models import FakePipeline
+from typing import TYPE_CHECKING
 
 from cfnbox.sagemaker.resources import Kind, Operation, Statuses, Words
 from cfnbox.sagemaker.rules import invalid
@@ -17,7 +15,7 @@ from cfnbox.sagemaker.store import Change, Stored
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
-    from cfnbox.sagemaker.api import Place
+    from cfnbox.sagemaker.api import PlaceStore
 
 
 def _renamed(members: Json, names: dict[str, str]) -> Json:
@@ -29,7 +27,7 @@ def _renamed(members: Json, names: dict[str, str]) -> Json:
 _DESCRIBED_AS = {"LifecycleConfigName": "NotebookInstanceLifecycleConfigName", "SecurityGroupIds": "SecurityGroups"}
 
 
-def _prepared_notebook(place: Place, request: Json) -> Json:
+def _prepared_notebook(place: PlaceStore, request: Json) -> Json:
     if "LifecycleConfigName" in request:
         LIFECYCLE.find(place, request["LifecycleConfigName"])
     # API reference, CreateNotebookInstance: defaults.
@@ -38,7 +36,7 @@ def _prepared_notebook(place: Place, request: Json) -> Json:
     return defaults | {"Url": url} | _renamed(request, _DESCRIBED_AS)
 
 
-def _changed_notebook(place: Place, notebook: Stored, request: Json) -> Json:
+def _changed_notebook(place: PlaceStore, notebook: Stored, request: Json) -> Json:
     if "LifecycleConfigName" in request:
         LIFECYCLE.find(place, request["LifecycleConfigName"])
     gone = {name.removeprefix("Disassociate") for name, value in request.items() if value is True}
@@ -59,7 +57,7 @@ def _moves(notebook: Stored, allowed: tuple[str, ...], status: str) -> None:
 
 
 def _started_or_stopped(allowed: tuple[str, ...], status: str, ready: str) -> Operation:
-    def operation(place: Place, request: Json) -> Json:
+    def operation(place: PlaceStore, request: Json) -> Json:
         notebook = NOTEBOOK.find(place, request["NotebookInstanceName"])
         _moves(notebook, allowed, status)
 
@@ -100,12 +98,12 @@ NOTEBOOK = Kind(
 # Domains.
 
 
-def _prepared_domain(_: Place, request: Json) -> Json:
+def _prepared_domain(_: PlaceStore, request: Json) -> Json:
     made = {"HomeEfsFileSystemId": f"fs-{uuid.uuid4().hex[:17]}", "AppNetworkAccessType": "PublicInternetOnly"}
     return made | request
 
 
-def _changed_domain(_: Place, domain: Stored, request: Json) -> Json:
+def _changed_domain(_: PlaceStore, domain: Stored, request: Json) -> Json:
     settings = domain.members.get("DomainSettings", {}) | request.pop("DomainSettingsForUpdate", {})
     return domain.members | request | ({"DomainSettings": settings} if settings else {})
 
@@ -128,7 +126,7 @@ DOMAIN = Kind(
 # Feature groups.
 
 
-def _prepared_features(place: Place, request: Json) -> Json:
+def _prepared_features(place: PlaceStore, request: Json) -> Json:
     # Not recorded; API reference, CreateFeatureGroup.
     features = [feature["FeatureName"] for feature in request["FeatureDefinitions"]]
     for member in ("RecordIdentifierFeatureName", "EventTimeFeatureName"):
@@ -153,7 +151,7 @@ def _prepared_features(place: Place, request: Json) -> Json:
     return request | {"OfflineStoreStatus": {"Status": "Active"}}
 
 
-def _changed_features(_: Place, group: Stored, request: Json) -> Json:
+def _changed_features(_: PlaceStore, group: Stored, request: Json) -> Json:
     definitions = [*group.members["FeatureDefinitions"], *request.pop("FeatureAdditions", [])]
     online = group.members.get("OnlineStoreConfig", {}) | request.pop("OnlineStoreConfig", {})
     changed = {"FeatureDefinitions": definitions, "LastUpdateStatus": {"Status": "Successful"}}
@@ -177,7 +175,7 @@ FEATURES = Kind(
 )
 
 
-# Pipelines. moto keeps a copy, to which it adds executions.
+# Pipelines. Their executions are moto's (moto.py).
 
 
 def _checked_definition(request: Json) -> None:
@@ -193,37 +191,18 @@ def _checked_definition(request: Json) -> None:
         raise invalid("Unable to parse pipeline definition. It is not valid JSON.") from None
 
 
-def _prepared_pipeline(place: Place, request: Json) -> Json:
+def _prepared_pipeline(_: PlaceStore, request: Json) -> Json:
     _checked_definition(request)
     request.setdefault("PipelineDisplayName", request["PipelineName"])
-    _copy_to_moto(place, request["PipelineName"], request)
     return request
 
 
-def _changed_pipeline(place: Place, pipeline: Stored, request: Json) -> Json:
+def _changed_pipeline(_: PlaceStore, pipeline: Stored, request: Json) -> Json:
     before = dict(pipeline.members)
     if request.keys() & {"PipelineDefinition", "PipelineDefinitionS3Location"}:
         _checked_definition(request)
         before = {k: v for k, v in before.items() if not k.startswith("PipelineDefinition")}
-    _copy_to_moto(place, pipeline.name, before | request)
     return before | request
-
-
-def _copy_to_moto(place: Place, name: str, members: Json) -> None:
-    copied: Any = FakePipeline(
-        name,
-        members["PipelineDisplayName"],
-        members.get("PipelineDefinition", "{}"),
-        members.get("PipelineDescription", ""),
-        members["RoleArn"],
-        [],
-        place.account,
-        place.region,
-        members.get("ParallelismConfiguration", {}),
-    )
-    before = place.backend.pipelines.get(name)
-    copied.pipeline_executions = before.pipeline_executions if before else {}
-    place.backend.pipelines[name] = copied
 
 
 PIPELINE = Kind(
@@ -237,7 +216,6 @@ PIPELINE = Kind(
     statuses=Statuses("PipelineStatus", "Active"),
     prepared=_prepared_pipeline,
     changed=_changed_pipeline,
-    before_delete=lambda place, pipeline: place.backend.pipelines.pop(pipeline.name, None),
 )
 
 KINDS = (LIFECYCLE, NOTEBOOK, DOMAIN, FEATURES, PIPELINE)
