@@ -315,14 +315,19 @@ def _read_object_lock(calls: Calls, key: Json) -> Json:
     return {"ObjectLockEnabled": True, **({"ObjectLockConfiguration": found} if "Rule" in found else {})}
 
 
-def _canned_acl(value: str) -> Json:
+def _apply_acl(calls: Calls, key: Json, previous: Json, desired: Json) -> None:
+    before, after = (_canned_acl(state.get("AccessControl", "Private")) for state in (previous, desired))
+    # A bucket whose owner owns every object takes no ACL, and needs none to be private.
+    if before != after:
+        calls.invoke("PutBucketAcl", {**key, "ACL": after})
+
+
+def _canned_acl(value: str) -> str:
     """Return the API's name of a canned ACL: AwsExecRead is aws-exec-read.
 
     S3 ignores the two that give the owner of a bucket access to its objects (user guide, "Canned ACL").
     """
-    if value.startswith("BucketOwner"):
-        return {"ACL": "private"}
-    return {"ACL": re.sub(r"(?<!^)(?=[A-Z])", "-", value).lower()}
+    return "private" if value.startswith("BucketOwner") else re.sub(r"(?<!^)(?=[A-Z])", "-", value).lower()
 
 
 def _wrapped(member: str, renames: Mapping[str, str] | None = None) -> Any:
@@ -354,7 +359,7 @@ _BUCKET_TYPE = ServiceType(
             get="GetPublicAccessBlock",
             delete="DeletePublicAccessBlock",
         ),
-        Setting("AccessControl", put="PutBucketAcl", request=_canned_acl, default="Private"),
+        Hook(_apply_acl),
         Setting(
             "VersioningConfiguration",
             put="PutBucketVersioning",
