@@ -36,10 +36,10 @@ def path() -> str:
 
 
 class RunningCloud:
-    """A cloud in another process: its address, and the variables that it printed for shells."""
+    """A cloud in another process: its address, its console's, and the variables that it printed for shells."""
 
-    def __init__(self, exports: dict[str, str]) -> None:
-        self.url, self.exports = exports["AWS_ENDPOINT_URL"], exports
+    def __init__(self, exports: dict[str, str], console_url: str = "") -> None:
+        self.url, self.exports, self.console_url = exports["AWS_ENDPOINT_URL"], exports, console_url
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
         return clients.client(service, self.url, region)
@@ -64,14 +64,16 @@ def running_cloud(*options: str, folder: Path | None = None, errors: IO[str] | N
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
         try:
             assert process.stdout
-            exports = {}
+            exports, console_url = {}, ""
             for line in process.stdout:
                 if line.startswith("export "):
                     name, _, value = line.removeprefix("export ").strip().partition("=")
                     exports[name] = value
+                elif line.startswith("# The console"):
+                    console_url = line.partition(": ")[2].strip()
                 elif "Ctrl-C" in line:
                     break
-            yield RunningCloud(exports)
+            yield RunningCloud(exports, console_url)
         finally:
             process.terminate()
 

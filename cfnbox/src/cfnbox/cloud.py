@@ -6,8 +6,10 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from cfnbox.aws.admission import Admission
 from cfnbox.aws.http import Listener
 from cfnbox.composition import CONCURRENCY, Composition, Settings
+from cfnbox.console.inspection_api import PATH as INSPECTION_PATH
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_REGION, Place
 from cfnbox.handlers.invocations import Invocation, Invocations
@@ -39,7 +41,10 @@ class Cloud:
     one; without them the type of `schema` and `handler`, with `code` as PYTHONPATH, and with `type_names` under each
     of those names instead of the schema's. `strict` refuses types that can only be simulated. `on_invocation` is told
     each invocation of a handler as it ends, by any thread. With a `debugger` handlers wait for one to attach.
-    With `console` a page for browsers stands below cfnbox.console.inspection_api.PATH.
+    With `console` there is a page for browsers at `console_url`, on a port of its own.
+
+    Requests that a web page caused are refused, except those of pages of `allow_origins` (as http://localhost:3000),
+    and requests that name another host than this machine, except `allow_hosts`. ValueError names a wrong one.
     """
 
     def __init__(
@@ -58,7 +63,10 @@ class Cloud:
         on_invocation: Callable[[Invocation], None] | None = None,
         debugger: Debugger | None = None,
         console: bool = False,
+        allow_origins: Sequence[str] = (),
+        allow_hosts: Sequence[str] = (),
     ) -> None:
+        admission = Admission.of(tuple(allow_origins), tuple(allow_hosts))
         sources = sources or _sources(Path(schema).resolve(), handler, code, type_names)
         self.definition = sources[0].definition
         self.type_names = [source.definition.type_name for source in sources]
@@ -73,10 +81,14 @@ class Cloud:
             listener = _listener(port)
             self._closing.callback(listener.close)
             self.url, self.port = listener.url, listener.port
-            self._composition = Composition(self.url, settings, self._closing)
+            inspection = Listener()
+            self._closing.callback(inspection.close)
+            self.console_url = f"{inspection.url}{INSPECTION_PATH}"
+            self._composition = Composition(self.url, inspection.url, settings, self._closing)
             self.sagemaker = self._composition.sagemaker
             # Only now: a request that comes earlier waits for its answer.
-            listener.serve(Router(self._composition.routes))
+            listener.serve(Router(self._composition.routes, admission))
+            inspection.serve(self._composition.inspection)
             # Started at once: the first operation need not wait for it.
             self._composition.runtime()
         except BaseException:

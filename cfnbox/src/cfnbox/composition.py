@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cfnbox.aws.admission import Admission
 from cfnbox.aws.http import Answer, Request, collected
 from cfnbox.aws.waiters import Waiters
 from cfnbox.aws.wire import Api
@@ -16,8 +17,9 @@ from cfnbox.cloudformation.api import CloudFormation
 from cfnbox.cloudformation.deployments import Deployments
 from cfnbox.cloudformation.stacks import Stacks
 from cfnbox.cloudformation.template_sources import Outside
-from cfnbox.console.inspection_api import PATH as INSIDE_PATH
-from cfnbox.console.inspection_api import Inside
+from cfnbox.console.concealment import Concealment
+from cfnbox.console.inspection_api import PATH as INSPECTION_PATH
+from cfnbox.console.inspection_api import InspectionApi
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import DEFAULT_REGION, Place
 from cfnbox.core.processes import ChildProcesses
@@ -74,16 +76,18 @@ class Settings:
     strict: bool = False
     debugger: Debugger | None = None
     console: bool = False
+    admission: Admission = field(default_factory=Admission)
 
 
 class Composition:
-    """Everything that one cloud consists of, at the address that it is reached at.
+    """Everything that one cloud consists of, at the address that it is reached at, and at that of its inspection.
 
-    `closing` is given what must be closed, in the order of its making.
+    `routes` and `inspection` are what is served there. `closing` is given what must be closed, in the order of its
+    making.
     """
 
-    def __init__(self, url: str, settings: Settings, closing: contextlib.ExitStack) -> None:
-        self._url, self._settings = url, settings
+    def __init__(self, url: str, inspection_url: str, settings: Settings, closing: contextlib.ExitStack) -> None:
+        self._url, self._inspection_url, self._settings = url, inspection_url, settings
         self._first_type = settings.sources[0].definition.type_name
         processes = ChildProcesses()
         closing.callback(processes.close)
@@ -108,7 +112,8 @@ class Composition:
         # Closed before what waits for them: an operation ends when its handler does.
         closing.callback(self._types.close)
         closing.callback(waiters.close)
-        self.routes = self._routes(registry, control, providers, waiters)
+        self.routes = self._routes(registry, control, waiters)
+        self.inspection = self._inspection(providers)
 
     def runtime(self) -> Runtime:
         """Return the handlers of the first type that the cloud was started with; started when needed."""
@@ -129,11 +134,7 @@ class Composition:
             ]
         )
 
-    def _routes(self, registry: Registry, control: CloudControl, providers: Providers, waiters: Waiters) -> Routes:
-        page = None
-        if self._settings.console:
-            page = _console_page(self._stacks, self._settings.invocations, self.sagemaker.service, providers)
-        inside = Inside(self._settings.invocations, page)
+    def _routes(self, registry: Registry, control: CloudControl, waiters: Waiters) -> Routes:
         operations = {**self.cloudformation.operations, **registry.operations}
         return Routes(
             paths={
@@ -143,16 +144,13 @@ class Composition:
                 Callbacks.PATH: lambda request: self._callbacks.answer(
                     request.method, request.path, request.headers["content-type"], request.body
                 ),
-                INSIDE_PATH: lambda request: inside.answer(
-                    request.method, request.path, request.query, request.headers.get("host", "")
-                ),
+                INSPECTION_PATH: self._elsewhere,
             },
-            services={
-                **dict.fromkeys(_MOTO_SERVICES, self.sagemaker.answer),
+            own={
                 "cloudformation": Api("cloudformation", operations, waiters).answer,
                 "cloudcontrolapi": Api("cloudcontrol", control.operations, waiters).answer,
-                "ssm": self._bootstrapped,
             },
+            engines={**dict.fromkeys(_MOTO_SERVICES, self.sagemaker.answer), "ssm": self._bootstrapped},
             others=self.ministack.answer,
         )
 
@@ -164,9 +162,21 @@ class Composition:
         self.ministack.add_bootstrap_parameter(place)
         return self._outside.references(place)
 
+    def _inspection(self, providers: Providers) -> InspectionApi:
+        settings, concealment = self._settings, Concealment(self._stacks, self._settings.invocations)
+        page = None
+        if settings.console:
+            sagemaker = self.sagemaker.service
+            page = _console_page(self._stacks, settings.invocations, concealment, sagemaker, providers)
+        return InspectionApi(settings.invocations, concealment, settings.admission, page)
+
     def _about(self, _request: Request) -> Answer:
-        about = {"typeName": self._first_type, "region": DEFAULT_REGION}
+        about = {"typeName": self._first_type, "region": DEFAULT_REGION, "inspection": self._inspection_url}
         return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
+
+    def _elsewhere(self, request: Request) -> Answer:
+        text = f"This has an address of its own: {self._inspection_url}{request.path}"
+        return 404, {"Content-Type": "text/plain"}, text.encode()
 
     def _type_function(self, request: Request) -> Answer:
         return collected(functools.partial(serve_lambda, self._invoke), request.environ)
@@ -204,7 +214,11 @@ class Composition:
 
 
 def _console_page(
-    stacks: Stacks, invocations: Invocations, sagemaker: SageMakerService, providers: Providers
+    stacks: Stacks,
+    invocations: Invocations,
+    concealment: Concealment,
+    sagemaker: SageMakerService,
+    providers: Providers,
 ) -> ConsolePage:
     # Imported when it is asked for, and Jinja with it.
     from cfnbox.console.page import ConsolePage
@@ -213,4 +227,4 @@ def _console_page(
         served = providers.find(type_name, place)
         return served.definition.write_only if served else ()
 
-    return ConsolePage(stacks, invocations, sagemaker.models_and_endpoints, write_only)
+    return ConsolePage(stacks, invocations, concealment, sagemaker.models_and_endpoints, write_only)

@@ -1,14 +1,20 @@
-"""One request: which service it is for. Who composes the services is `composition`."""
+"""One request: whether it is let in, and which service it is for. `composition` says who answers for a service."""
 
 from __future__ import annotations
 
+import posixpath
+import re
+import urllib.parse
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
+from cfnbox.aws.admission import Admission, cors_headers
 from cfnbox.aws.http import Answer, Request, send
-from cfnbox.aws.wire import error_answer
+from cfnbox.aws.signature import is_incomplete
+from cfnbox.aws.wire import error_answer, service_model
 from cfnbox.core.errors import Refused
 from cfnbox.core.regions import require_region
 
@@ -18,46 +24,164 @@ if TYPE_CHECKING:
 Serve = Callable[[Request], Answer]
 # botocore's signing names of protocol rest-xml.
 _REST_XML_SERVICES = ("s3", "s3express", "route53", "cloudfront")
+# Targets of the JSON protocols that the cloud serves for unsigned requests too.
 _TARGETS = {"SageMaker": "sagemaker"}
+_CLOUDFORMATION, _CLOUDCONTROL = "cloudformation", "cloudcontrolapi"
+# What another engine would take for a request to its own control plane: names of hosts, a target, a signing name.
+_CONTROL_HOST = re.compile(r"(?:^|\.)(cloudformation|cloudcontrolapi)\.")
+_CONTROL_TARGET = "CloudApiService"
+_CONTROL_NAMES = {"cloudcontrol": _CLOUDCONTROL}
+# Services of the query protocol with operations that CloudFormation has too: DescribeAccountLimits, DescribeEvents,
+# GetTemplate (botocore's service models).
+_SAME_OPERATIONS = (
+    "autoscaling",
+    "elasticache",
+    "elasticbeanstalk",
+    "elasticloadbalancing",
+    "rds",
+    "redshift",
+    "ses",
+)
+# Operations of the query protocol that AWS takes unsigned (botocore's service models, `authtype: none`).
+_UNSIGNED_ACTIONS = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
+# Where ministack and moto are administered: reset, settings, what they have sent.
+_ADMINISTRATION = ("/_ministack", "/_localstack", "/moto-api")
+_DATED_PATH = re.compile(r"/\d{4}-\d{2}-\d{2}/")
+# A stored page is a stranger to the cloud's own address: its scripts have no origin.
+_SANDBOX = "sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts"
 
 
 @dataclass(frozen=True)
 class Routes:
-    """Who answers a request: by its path, else by the signing name of its service, else `others`.
+    """Who answers a request: by its path, else by the signing name of its service.
 
-    A path that ends with a slash stands for everything below it. The first path that fits decides.
+    A path that ends with a slash stands for everything below it; the first path that matches decides. `own` are the
+    services of the cloud itself, `engines` those of other engines, which route a request once more by rules of their
+    own; `others` has every service that is not named.
     """
 
     paths: Mapping[str, Serve]
-    services: Mapping[str, Serve]
+    own: Mapping[str, Serve]
+    engines: Mapping[str, Serve]
     others: Serve
 
-    def find(self, request: Request) -> Serve:
-        """Return what answers the request."""
-        for path, serve in self.paths.items():
-            if request.path == path or (path.endswith("/") and request.path.startswith(path)):
-                return serve
-        return self.services.get(_service_of(request), self.others)
+    def at(self, path: str) -> Serve | None:
+        """Return what answers at a path; None when that depends on the service."""
+        return next((self.paths[known] for known in self.paths if _is_at(path, known)), None)
 
 
 class Router:
     """The WSGI application behind the one address: each request goes to the service that it is for."""
 
-    def __init__(self, routes: Routes) -> None:
-        self._routes = routes
+    def __init__(self, routes: Routes, admission: Admission) -> None:
+        self._routes, self._admission = routes, admission
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return send(start_response, self._answer(Request.of(environ)))
 
     def _answer(self, request: Request) -> Answer:
-        speaks_xml = request.is_form or request.signature.service in _REST_XML_SERVICES
         try:
-            require_region(request.signature.region, json=not speaks_xml)
+            if reason := self._admission.refusal(request.headers):
+                raise Refused("AccessDenied", reason, 403)
+            origin = self._admission.allowed_origin(request.headers)
+            if origin and request.method == "OPTIONS":
+                return 204, cors_headers(origin, request.headers), b""
+            _check_signature(request)
+            status, headers, content = self._serve(request)
         except Refused as refused:
-            return error_answer(refused, "query" if speaks_xml else "json", str(uuid.uuid4()))
-        return self._routes.find(request)(request)
+            return error_answer(refused, _protocol_of(request), str(uuid.uuid4()))
+        return status, headers | (cors_headers(origin, request.headers) if origin else {}), content
+
+    def _serve(self, request: Request) -> Answer:
+        service = _service_of(request)
+        serve = self._routes.at(request.path) or self._routes.own.get(service)
+        return serve(request) if serve else self._foreign(request, self._routes.engines.get(service))
+
+    def _foreign(self, request: Request, serve: Serve | None) -> Answer:
+        """Return the answer of another engine, without what it lets pages do."""
+        _refuse_second_control_plane(request)
+        status, named, content = (serve or self._routes.others)(request)
+        headers = {name: value for name, value in named.items() if not name.lower().startswith("access-control-")}
+        if not self._admission.allows_own_pages(request.headers.get("host", "")):
+            policies = [headers.pop(name) for name in list(headers) if name.lower() == "content-security-policy"]
+            headers["Content-Security-Policy"] = ", ".join([*policies, _SANDBOX])
+        return status, headers, content
+
+
+def _is_at(path: str, known: str) -> bool:
+    return path == known or (known.endswith("/") and path.startswith(known))
+
+
+def _check_signature(request: Request) -> None:
+    if is_incomplete(request.headers.get("authorization", "")):
+        # The text is that of "Common Errors" in the API references.
+        raise Refused("IncompleteSignature", "The request signature does not conform to AWS standards.", 403)
+    require_region(request.signature.region, json=_protocol_of(request) == "json")
+
+
+def _refuse_second_control_plane(request: Request) -> None:
+    """Raise Refused when another engine would take a request for one to its own CloudFormation or administration."""
+    if posixpath.normpath(f"/{request.path}").replace("//", "/").startswith(_ADMINISTRATION):
+        raise Refused("AccessDenied", f"The local cloud serves nothing at {request.path}.", 403)
+    service = _control_plane_of(request)
+    actions = _actions(request)
+    if not request.signature.service and (service or (actions and request.path in ("", "/"))):
+        if actions and not service and set(actions) <= set(_UNSIGNED_ACTIONS):
+            return
+        # Code, text and status are those of the answer of STS (amzn/selling-partner-api-docs#3081).
+        raise Refused("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+    if service:
+        # As AWS Batch answers (cllunsford/aws-signing-proxy#25); the code is that of the IAM user guide,
+        # "Troubleshoot signed requests".
+        text = f"Credential should be scoped to correct service: '{service}'. "
+        raise Refused("SignatureDoesNotMatch", text, 403)
+
+
+def _control_plane_of(request: Request) -> str | None:
+    """Return the service of the control plane that a request could be taken for; its signature names another."""
+    signed = request.signature.service
+    if request.headers.get("x-amz-target", "").startswith(_CONTROL_TARGET):
+        return _CLOUDCONTROL
+    if signed in _CONTROL_NAMES:
+        return _CONTROL_NAMES[signed]
+    if not request.headers.get("authorization") and (
+        host := _CONTROL_HOST.search(request.headers.get("host", "").lower())
+    ):
+        return host[1]
+    has_operation = signed not in _SAME_OPERATIONS and _cloudformation_operations().intersection(_actions(request))
+    return _CLOUDFORMATION if has_operation else None
+
+
+def _actions(request: Request) -> list[str]:
+    """Return the operations that a request of the query protocol names, in its query and in its body."""
+    fields = [request.query]
+    if request.is_form:
+        fields.append(request.body.decode("utf-8", "replace"))
+    elif not request.query:
+        return []
+    return [action for text in fields if "Action" in text for action in urllib.parse.parse_qs(text).get("Action", [])]
+
+
+@cache
+def _cloudformation_operations() -> frozenset[str]:
+    return frozenset(service_model(_CLOUDFORMATION).operation_names)
 
 
 def _service_of(request: Request) -> str:
     """Return the signing name of the service that a request is for; an unsigned request may name it as its target."""
-    return request.signature.service or _TARGETS.get(request.headers.get("x-amz-target", "").partition(".")[0], "")
+    if request.signature.service or request.headers.get("authorization"):
+        return request.signature.service
+    return _TARGETS.get(request.headers.get("x-amz-target", "").partition(".")[0], "")
+
+
+def _protocol_of(request: Request) -> str:
+    """Return the protocol in which the service of a request answers errors: query, rest-xml or json."""
+    service = request.signature.service
+    if service in _REST_XML_SERVICES:
+        return "rest-xml"
+    if request.is_form or service == _CLOUDFORMATION:
+        return "query"
+    is_rest = not (service or request.headers.get("x-amz-target") or "json" in request.headers["content-type"])
+    return (
+        "rest-xml" if is_rest and not (request.path.startswith("/_") or _DATED_PATH.match(request.path)) else "json"
+    )

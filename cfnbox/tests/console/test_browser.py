@@ -44,8 +44,10 @@ def page(browser: Any, painted: RunningCloud) -> Iterator[Any]:
     complaints: list[str] = []
     opened.on("console", lambda message: complaints.append(message.text))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("request", lambda request: request.url.startswith(painted.url) or complaints.append(request.url))
-    opened.goto(f"{painted.url}/_cfnbox/")
+    opened.on(
+        "request", lambda request: request.url.startswith(painted.console_url) or complaints.append(request.url)
+    )
+    opened.goto(painted.console_url)
     yield opened
     context.close()
     assert complaints == []
@@ -90,10 +92,10 @@ def test_every_page_fits_the_screen_in_its_colours(
     page = context.new_page()
     grounds = set()
     for path in ("", "invocations/1"):
-        page.goto(f"{painted.url}/_cfnbox/{path}")
+        page.goto(f"{painted.console_url}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-    page.goto(f"{painted.url}/_cfnbox/")
+    page.goto(painted.console_url)
     page.get_by_role("link", name="good", exact=True).click()
     page.locator("#properties-Pot summary").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

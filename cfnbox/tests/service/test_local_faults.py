@@ -196,7 +196,7 @@ def test_reset_is_a_reset_on_the_wire(server: LocalSageMaker) -> None:
     port = int(server.url.rpartition(":")[2])
 
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}")
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import logging
 import os
+import re
 import select
 import socket
 import struct
@@ -14,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -29,6 +31,15 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Answer = tuple[int, dict[str, str], bytes]
+
+
+_LOG = logging.getLogger(__name__)
+_LENGTH, _CHUNK_SIZE = re.compile("[0-9]{1,18}"), re.compile(b"[0-9a-fA-F]{1,15}")
+_MOST_LINE_BYTES, _PIECE_BYTES = 1 << 16, 1 << 20
+
+
+class BadRequest(Exception):
+    """A request that is no HTTP; the message says what is wrong with it."""
 
 
 class ConnectionDropped(Exception):
@@ -112,22 +123,79 @@ class _Connection(WSGIRequestHandler):
             super().finish()
 
     def run_wsgi(self) -> None:
-        """Answers one request; a dropped connection is reset (RST) and not closed in order."""
+        """Answer one request; a dropped connection is reset (RST) and not closed in order."""
         if self.headers.get("Expect", "").strip().lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
-        environ = self.make_environ()
-        body = _body(environ)
-        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        environ.pop("HTTP_TRANSFER_ENCODING", None)
         try:
-            status, named, content = collected(self.server.app, environ)
+            environ = self._environ_with_body()
+        except BadRequest as problem:
+            # Where the next request begins on this connection is not known.
+            self.close_connection = True
+            self._send(400, {"Content-Type": "text/plain", "Connection": "close"}, f"{problem}\n".encode())
+            return
+        try:
+            status, headers, content = collected(self.server.app, environ)
         except ConnectionDropped:
             self._reset()
             return
         except Exception as problem:
-            status, named = 500, {"Content-Type": "text/plain"}
+            status, headers = 500, {"Content-Type": "text/plain"}
             content = internal_error("the HTTP server", problem).encode()
+        self._send(status, headers, content)
+
+    def _environ_with_body(self) -> WSGIEnvironment:
+        try:
+            environ = self.make_environ()
+        except ValueError:
+            raise BadRequest("The address of the request cannot be read.") from None
+        body = self._body()
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        return environ
+
+    def _body(self) -> bytes:
+        encodings, lengths = self.headers.get_all("Transfer-Encoding", []), self.headers.get_all("Content-Length", [])
+        if encodings:
+            # Two ways to tell the length are a way to smuggle a second request (RFC 9112, 6.3).
+            if lengths or [encoding.strip().lower() for encoding in encodings] != ["chunked"]:
+                raise BadRequest("Transfer-Encoding must be chunked, and must come without Content-Length.")
+            return self._chunks()
+        if not lengths:
+            return b""
+        if len(set(lengths)) != 1 or not _LENGTH.fullmatch(lengths[0]):
+            raise BadRequest("Content-Length must be one decimal number.")
+        return self._read(int(lengths[0]))
+
+    def _chunks(self) -> bytes:
+        content = io.BytesIO()
+        while size := self._chunk_size():
+            content.write(self._read(size))
+            if self.rfile.readline(_MOST_LINE_BYTES).rstrip(b"\r\n"):
+                raise BadRequest("A chunk of the body is longer than its size.")
+        # Trailers end with an empty line.
+        while self.rfile.readline(_MOST_LINE_BYTES).strip():
+            pass
+        return content.getvalue()
+
+    def _chunk_size(self) -> int:
+        size = self.rfile.readline(_MOST_LINE_BYTES).partition(b";")[0].strip()
+        if not _CHUNK_SIZE.fullmatch(size):
+            raise BadRequest("A chunk of the body has no hexadecimal size.")
+        return int(size, 16)
+
+    def _read(self, size: int) -> bytes:
+        """Return so many bytes; memory is taken for what has arrived, not for what is announced."""
+        content, left = io.BytesIO(), size
+        while left:
+            piece = self.rfile.read(min(left, _PIECE_BYTES))
+            if not piece:
+                raise BadRequest("The body ends before its announced length.")
+            content.write(piece)
+            left -= len(piece)
+        return content.getvalue()
+
+    def _send(self, status: int, named: dict[str, str], content: bytes) -> None:
         headers = Headers(named)
         headers.setdefault("Content-Length", str(len(content)))
         # Once: AWS's SDK for JavaScript corrects its clock by the date, and cannot read two of them.
@@ -144,15 +212,12 @@ class _Connection(WSGIRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
+    def log(self, _kind: str, message: str, *args: object) -> None:
+        """Keep what happened to a connection out of the user's terminal."""
+        _LOG.debug(message, *args)
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Keeps quiet."""
-
-
-def _body(environ: WSGIEnvironment) -> bytes:
-    source: Any = environ["wsgi.input"]
-    if environ.get("wsgi.input_terminated"):
-        return bytes(source.read())
-    return bytes(source.read(int(environ.get("CONTENT_LENGTH") or 0)))
+        """Do nothing: requests are not logged."""
 
 
 # So often the server looks whether it is to end: closing waits for it.
@@ -160,11 +225,21 @@ _POLL_SECONDS = 0.1
 
 
 class _Server(ThreadedWSGIServer):
+    """Listens for connections, each of which is served by a thread of its own.
+
+    A kept server with a pool of threads does not fit: a client that waits takes a thread for minutes, and faults
+    reset connections, stall, and cut answers off, for which the socket must be at hand.
+    """
+
     def __init__(self, listener: socket.socket, app: WSGIApplication) -> None:
         # A listener of our own: werkzeug would end the process when the port is taken.
         host, port = listener.getsockname()
         super().__init__(host, port, app, handler=_Connection, fd=listener.fileno())
         self.connections: set[socket.socket] = set()
+
+    def handle_error(self, _request: object, _client_address: object) -> None:
+        """Log a connection that failed, most often because its client went away."""
+        _LOG.debug("A connection failed.", exc_info=True)
 
 
 class Listener:

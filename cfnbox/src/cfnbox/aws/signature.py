@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 
-# The scope of a credential (Signature Version 4): ACCESS_KEY/DATE/REGION/SERVICE/aws4_request.
-_SCOPE = re.compile(r"(?P<access_key>[^/,=\s]+)/[^/,\s]*/(?P<region>[^/,\s]+)/(?P<service>[a-z0-9-]+)/aws4_request")
+# The scope of a credential: ACCESS_KEY/DATE/REGION/SERVICE/aws4_request in Signature Version 4; 4A has no region.
+_SCOPE = (
+    r"(?P<access_key>[^/,=\s]+)/[^/,\s]+/(?:(?P<region>[^/,\s]+)/)?(?P<service>[a-z0-9-]+)/aws4_request(?=[,\s]|$)"
+)
+_IN_HEADER, _IN_PARAMETER = re.compile(rf"\s*AWS4-\S+\s+Credential={_SCOPE}"), re.compile(_SCOPE)
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _IN_QUERY = "X-Amz-Credential"
 
@@ -38,7 +41,16 @@ UNSIGNED = Signature()
 
 def signature_of(authorization: str, query: str = "") -> Signature:
     """Return the signature in a header `Authorization`, or in the query of a presigned URL; else UNSIGNED."""
-    scope = _SCOPE.search(authorization)
+    scope = _IN_HEADER.match(authorization)
     if scope is None and _IN_QUERY in query:
-        scope = _SCOPE.search(urllib.parse.parse_qs(query).get(_IN_QUERY, [""])[0])
-    return Signature(**scope.groupdict()) if scope else UNSIGNED
+        scope = _IN_PARAMETER.fullmatch(urllib.parse.parse_qs(query).get(_IN_QUERY, [""])[0])
+    return Signature(**scope.groupdict(DEFAULT_REGION)) if scope else UNSIGNED
+
+
+def is_incomplete(authorization: str) -> bool:
+    """Whether a header `Authorization` has a scope that cannot be read, or more than one.
+
+    Another engine that reads the header in its own way could take the request for another service's.
+    """
+    scopes = max(authorization.count("Credential="), authorization.count("aws4_request"))
+    return scopes > (1 if _IN_HEADER.match(authorization) else 0)

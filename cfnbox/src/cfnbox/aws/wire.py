@@ -95,13 +95,16 @@ class Api:
 
 
 def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
-    """An error in the form of a protocol: XML for `query`, else JSON."""
-    if protocol != "query":
+    """Return an error in the form of a protocol: XML for `query` and `rest-xml`, else JSON."""
+    if protocol not in ("query", "rest-xml"):
         content = json.dumps({"__type": refused.code, "message": refused.message}).encode()
         headers = {"Content-Type": "application/x-amz-json-1.0", _REQUEST_ID: request_id,
                    "x-amzn-ErrorType": refused.code}  # fmt: skip
         return refused.status, headers, content
     code, text = escape(refused.code), escape(refused.message)
+    if protocol == "rest-xml":
+        document = f"<Error><Code>{code}</Code><Message>{text}</Message><RequestId>{request_id}</RequestId></Error>"
+        return refused.status, {"Content-Type": "application/xml", "x-amz-request-id": request_id}, document.encode()
     document = (
         f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message></Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>"

@@ -112,8 +112,12 @@ _UP = (
     _argument("--log", action="store_true", help="show each invocation of a handler as it ends, and what it logged"),
     _SHOW_PROPERTIES,
     _argument("--console", action="store_true", help="show stacks, handlers and SageMaker on a page in the browser"),
+    _argument("--allow-origin", action="append", metavar="ORIGIN",
+              help="let web pages of this origin, as http://localhost:3000, do all that the cloud can; repeatable"),
+    _argument("--allow-host", action="append", metavar="NAME",
+              help="take requests for this host name, as host.docker.internal; repeatable"),
     *_DEBUG,
-)
+)  # fmt: skip
 
 
 _SHELLS = ("bash", "zsh", "fish", "tcsh")

@@ -18,7 +18,6 @@ from rich.markup import escape
 from cfnbox import stack_client
 from cfnbox.aws import clients
 from cfnbox.cli import event_output, inputs, output, shutdown
-from cfnbox.console.inspection_api import PATH as INSIDE_PATH
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_REGION
 from cfnbox.handlers.events import follow, production_event
@@ -62,7 +61,7 @@ def _greeting(cloud: Cloud, watch: output.Stopwatch, arguments: Namespace) -> st
             *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
             "# AWS's contract tests, in a terminal with your own credentials: "
             f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}",
-            *([f"# The console, in a browser: {cloud.url}{INSIDE_PATH}"] if arguments.console else []),
+            *([f"# The console, in a browser: {cloud.console_url}"] if arguments.console else []),
             "# Ctrl-C stops it; nothing is kept.",
         ]
     )
@@ -81,6 +80,8 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
         env=inputs.pairs(arguments.env, "--env"),
         timeout=arguments.timeout,
         strict=arguments.strict,
+        allow_origins=getattr(arguments, "allow_origin", None) or (),
+        allow_hosts=getattr(arguments, "allow_host", None) or (),
     )
 
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from cfnbox.aws import clients
 from cfnbox.cli import output
 from cfnbox.console.inspection_api import INVOCATIONS_PATH
 from cfnbox.handlers.debugging import Debugger
+from cfnbox.stack_client import ABOUT_PATH
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -63,7 +65,12 @@ def print_events(cloudformation: Any, arguments: Namespace) -> None:
 
 
 def _invocations(url: str, stack_id: str, with_properties: bool) -> list[dict[str, Any]]:
+    inspection = clients.require_loopback(_json(f"{url}{ABOUT_PATH}")["inspection"])
     query = urllib.parse.urlencode({"stack": stack_id, **({"properties": 1} if with_properties else {})})
-    with urllib.request.urlopen(f"{url}{INVOCATIONS_PATH}?{query}", timeout=30) as answer:  # noqa: S310 - loopback
-        told: list[dict[str, Any]] = json.load(answer)
+    told: list[dict[str, Any]] = _json(f"{inspection}{INVOCATIONS_PATH}?{query}")
     return told
+
+
+def _json(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - loopback
+        return json.load(answer)

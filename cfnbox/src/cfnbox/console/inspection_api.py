@@ -1,58 +1,72 @@
-"""The addresses below /_cfnbox/, where a running cloud shows what happens in it; no request of AWS is for them."""
+"""The addresses below /_cfnbox/, where a running cloud shows what happens in it.
+
+They have a port of their own: a page that is stored in S3, and opened at the cloud's port, reads nothing here.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import urllib.parse
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cfnbox.aws.http import Answer, Request, send
+from cfnbox.template import secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from cfnbox.aws.http import Answer
-    from cfnbox.handlers.invocations import Invocations
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from cfnbox.aws.admission import Admission
+    from cfnbox.console.concealment import Concealment
+    from cfnbox.core.paths import Json
+    from cfnbox.handlers.invocations import Invocation, Invocations
 
 PATH = "/_cfnbox/"
 INVOCATIONS_PATH = f"{PATH}invocations"
+# What may hold a secret of a stack that is no longer known.
+_UNHIDDEN = ("context", "next_context", "message", "raised", "traceback", "log")
+# Takes the path below PATH and the address of the server; returns None where there is nothing.
+Page = Callable[[str, str], Answer | None]
 
 
-class Inside:
-    """Answers GET requests below `PATH`. `page` has what the console shows at a path, None where there is nothing."""
+class InspectionApi:
+    """The WSGI application that answers GET requests below PATH. `page` has what the console shows."""
 
-    def __init__(self, invocations: Invocations, page: Callable[[str], Answer | None] | None = None) -> None:
-        self._invocations, self._page = invocations, page
+    def __init__(
+        self, invocations: Invocations, concealment: Concealment, admission: Admission, page: Page | None = None
+    ) -> None:
+        self._invocations, self._concealment = invocations, concealment
+        self._admission, self._page = admission, page
 
-    def answer(self, method: str, path: str, query: str, host: str) -> Answer:
-        """The answer to a request; `host` is its Host header, which must be an address of this machine.
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return send(start_response, self._answer(Request.of(environ)))
 
-        A page of somebody else's, whose name was made to lead here, thus reads nothing (DNS rebinding).
-        """
-        if not _is_loopback(host):
-            return _text(
-                403, f"Ask for this under an address of this machine, not {host or 'without a Host header'}."
-            )
-        if method not in ("GET", "HEAD"):
-            return _text(405, "This only shows: send GET.")
-        if path == INVOCATIONS_PATH:
-            return self._told(dict(urllib.parse.parse_qsl(query)))
+    def _answer(self, request: Request) -> Answer:
+        if reason := self._admission.refusal(request.headers):
+            return _text(403, reason)
+        if request.method not in ("GET", "HEAD"):
+            return _text(405, "These addresses only show: send GET.")
+        if request.path == INVOCATIONS_PATH:
+            return self._shown(dict(urllib.parse.parse_qsl(request.query)))
         if self._page is None:
             return _text(404, "The console is off: start the cloud with `cfnbox up --console`.")
-        return self._page(path.removeprefix(PATH)) or _text(404, "There is nothing here any more.")
+        below = request.path.removeprefix(PATH) if request.path.startswith(PATH) else request.path
+        return self._page(below, f"http://{request.headers.get('host', '')}") or _text(404, f"Nothing is at {below}.")
 
-    def _told(self, asked: Mapping[str, str]) -> Answer:
-        """JSON: the invocations, oldest first; `stack` is the id of the one to tell of, `properties` adds models."""
-        told = [one.told(with_properties="properties" in asked) for one in self._invocations.all(asked.get("stack"))]
-        return 200, {"Content-Type": "application/json"}, json.dumps(told, default=str).encode()
+    def _shown(self, query: Mapping[str, str]) -> Answer:
+        """Return the invocations as JSON, oldest first; `stack` is the id of a stack, `properties` adds models."""
+        content = [self._invocation(one, query) for one in self._invocations.all(query.get("stack"))]
+        return 200, {"Content-Type": "application/json"}, json.dumps(content, default=str).encode()
 
-
-def _is_loopback(host: str) -> bool:
-    name = urllib.parse.urlsplit(f"//{host}").hostname or ""
-    try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    def _invocation(self, invocation: Invocation, query: Mapping[str, str]) -> Json:
+        if not self._concealment.knows(invocation.stack_id):
+            return {**invocation.told(with_properties=False), **dict.fromkeys(_UNHIDDEN, "")}
+        members: Any = invocation.told(with_properties="properties" in query)
+        shown: Json = secrets.hidden(members, self._concealment.secrets(invocation.stack_id))
+        return shown
 
 
 def _text(status: int, text: str) -> Answer:
-    return status, {"Content-Type": "text/plain; charset=utf-8"}, text.encode()
+    return status, {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}, text.encode()

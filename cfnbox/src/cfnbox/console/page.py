@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from cfnbox.console import views
+from cfnbox.console.inspection_api import PATH
 from cfnbox.template import secrets
 
 if TYPE_CHECKING:
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
 
     from cfnbox.aws.http import Answer
     from cfnbox.cloudformation.stacks import Stacks
+    from cfnbox.console.concealment import Concealment
     from cfnbox.handlers.invocations import Invocations
     from cfnbox.sagemaker.service import Kept
 
 _FILES = {"console.css": "text/css", "console.js": "text/javascript"}
 _HEADERS = {
     "Cache-Control": "no-store",
-    # Nothing but the page's own two files is loaded or run, whatever a name or a tag holds.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -33,17 +32,18 @@ _HEADERS = {
 class ConsolePage:
     """What the console shows of a cloud.
 
-    `kept` tells what the local SageMaker holds, `write_only` which properties of a type are.
-    """
+    `kept` tells what the local SageMaker holds, `write_only` which properties of a type are."""
 
     def __init__(
         self,
         stacks: Stacks,
         invocations: Invocations,
+        concealment: Concealment,
         kept: Callable[[], Iterable[Kept]],
         write_only: views.WriteOnly,
     ) -> None:
-        self._stacks, self._invocations, self._kept, self._write_only = stacks, invocations, kept, write_only
+        self._stacks, self._invocations, self._secrets = stacks, invocations, concealment.secrets
+        self._kept, self._write_only = kept, write_only
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader(__package__, "."),
             autoescape=True,
@@ -55,8 +55,15 @@ class ConsolePage:
         self._templates.filters["status_class"] = views.status_class
         self._templates.filters["time"] = views.time_of_day
 
-    def __call__(self, path: str) -> Answer | None:
-        """The answer at a path below the console's own; None where there is nothing."""
+    def __call__(self, path: str, address: str) -> Answer | None:
+        """Return the answer at a path below the console's own, at an address; None where there is nothing."""
+        answer = self._answer(path)
+        if answer is None:
+            return None
+        status, headers, content = answer
+        return status, {**headers, "Content-Security-Policy": _policy(f"{address}{PATH}")}, content
+
+    def _answer(self, path: str) -> Answer | None:
         if path in _FILES:
             content = resources.files(__package__).joinpath(path).read_text(encoding="utf-8")
             return _answer(content, _FILES[path])
@@ -96,20 +103,16 @@ class ConsolePage:
         shown = secrets.hidden({"invocation": told, "others": others}, self._secrets(found.stack_id))
         return self._rendered("invocation.html", title=f"{found.action} {found.logical_id}".strip(), **shown)
 
-    def _secrets(self, stack_id: str) -> frozenset[str]:
-        """What is on no page about a stack: values of NoEcho parameters, and what dynamic references led to."""
-        found: set[str] = set()
-        for stack in self._stacks:
-            if stack.id == stack_id:
-                found |= stack.secrets
-                for one in self._invocations.all(stack_id):
-                    resource = stack.resources.get(one.logical_id)
-                    if resource is not None:
-                        found |= views.referred(resource.properties, one.properties)
-        return frozenset(found)
-
     def _rendered(self, template: str, **values: Any) -> Answer:
         return _answer(self._templates.get_template(template).render(**values), "text/html")
+
+
+def _policy(address: str) -> str:
+    """Return the policy of a page: its own two files alone are loaded and run, whatever a name or a tag holds."""
+    return (
+        f"default-src 'none'; script-src {address}console.js; style-src {address}console.css; "
+        f"connect-src {address}; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 
 
 def _answer(content: str, kind: str) -> Answer:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from cfnbox.aws.admission import Admission
 from cfnbox.aws.http import Answer, ConnectionDropped, HttpServer, Request, keep_silent, send
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
@@ -288,8 +289,15 @@ class LocalSageMaker:
 
     def __init__(self, port: int = 0) -> None:
         self.app = SageMakerApp()
-        self._server = HttpServer(self.app, port)
+        self._admission = Admission()
+        self._server = HttpServer(self._serve, port)
         self.url = self._server.url
+
+    def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request.of(environ)
+        reason = self._admission.refusal(request.headers)
+        answer = refusal(Refused("AccessDeniedException", reason, 403)) if reason else self.app.answer(request)
+        return send(start_response, answer)
 
     @property
     def calls(self) -> list[Call]:

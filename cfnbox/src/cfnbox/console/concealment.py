@@ -1,0 +1,34 @@
+"""What is shown nowhere: values of NoEcho parameters, and what secret dynamic references led to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cfnbox.console import views
+
+if TYPE_CHECKING:
+    from cfnbox.cloudformation.stacks import Stacks
+    from cfnbox.handlers.invocations import Invocations
+
+
+class Concealment:
+    """The secrets of a cloud's stacks. For any number of threads."""
+
+    def __init__(self, stacks: Stacks, invocations: Invocations) -> None:
+        self._stacks, self._invocations = stacks, invocations
+
+    def knows(self, stack_id: str) -> bool:
+        """Whether the secrets of a stack are known; an invocation without a stack has none."""
+        return not stack_id or any(stack.id == stack_id for stack in self._stacks)
+
+    def secrets(self, stack_id: str) -> frozenset[str]:
+        """Return the texts that are to be hidden in all that is shown of a stack."""
+        found: set[str] = set()
+        for stack in self._stacks:
+            if stack.id == stack_id:
+                found |= stack.secrets
+                for invocation in self._invocations.all(stack_id):
+                    resource = stack.resources.get(invocation.logical_id)
+                    if resource is not None:
+                        found |= views.referred(resource.properties, invocation.properties)
+        return frozenset(found)
