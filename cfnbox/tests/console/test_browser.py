@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from console.chromium import CHROMIUM, OPTIONS, REASON
 from console.conftest import BAD, INJECTED, command
 
 if TYPE_CHECKING:
@@ -16,21 +16,15 @@ if TYPE_CHECKING:
 
     from programs import RunningCloud
 
-_CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Chromium as root has no sandbox, and nothing of it may ask for anything outside this machine.
-_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync"]  # fmt: skip
 _MILLISECONDS = 60_000
 
-_REASON = "no Chromium is installed here (Debian: apt-get install chromium), so no page is opened"
-
-pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason=_REASON)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=REASON)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=_CHROMIUM, args=_OPTIONS)
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         yield opened
         opened.close()
 
