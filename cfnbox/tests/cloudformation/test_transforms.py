@@ -2,7 +2,6 @@
 
 import pytest
 
-from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 from cfnbox.template.syntax import parse
 from cfnbox.template.transforms import declared_transforms
@@ -120,6 +119,36 @@ def test_language_extensions():
             f"{LANGUAGE}Resources:\n  Fn::ForEach::L: [N, [a, b], {{'M': {THING}}}}}]",
             "Transform AWS::LanguageExtensions failed with: The key M of Fn::ForEach::L does not contain",
         ),
+        (
+            f"{LANGUAGE}Resources:\n  A: {THING}, Properties: {{Fn::ForEach::A: [N, [a], {{'M${{N}}': 1}}]}}}}",
+            "Transform AWS::LanguageExtensions failed with: The loop name A is the logical id of a resource.",
+        ),
+        (
+            f"{LANGUAGE}Resources:\n"
+            f"  A: {THING}, Properties: {{Fn::ForEach::L: [N, [a], {{'M${{N}}': 1}}], Ma: 2}}}}",
+            "Transform AWS::LanguageExtensions failed with: Fn::ForEach::L produces Ma, which the template already",
+        ),
+        (
+            f"{LANGUAGE}Resources:\n  Fn::ForEach::L: [N, [a-b], {{'M${{N}}': {THING}}}}}]",
+            "Transform AWS::LanguageExtensions failed with: LogicalId 'Ma-b' should be alphanumeric",
+        ),
+        (
+            f"{LANGUAGE}Resources:\n  A: {THING}, Properties: {{P: !Length [!GetAtt A.B]}}}}\n"
+            "  B: {Type: T, Properties: {P: !Length {Ref: A}}}",
+            "Transform AWS::LanguageExtensions failed with: The Fn::Length value could not be resolved for",
+        ),
+        (
+            f"{LANGUAGE}Resources:\n  Fn::ForEach::L: [N, !GetAtt A.B, {{'M${{N}}': {THING}}}}}]",
+            "Transform AWS::LanguageExtensions failed with: Could not find a collection or could not be resolved for",
+        ),
+        (
+            f"{LANGUAGE}Resources:\n  A: {THING}, Condition: Nope}}",
+            "Transform AWS::LanguageExtensions failed with: Key Nope is missing in the map.",
+        ),
+        (
+            f"{LANGUAGE}Mappings: {{M: {{k: {{v: !Length [1]}}}}}}\nResources:\n  A: {THING}}}",
+            "Transform AWS::LanguageExtensions failed with: Fn::Length is not supported in the section Mappings",
+        ),
         (f"{LANGUAGE}Resources:\n  A: {THING}, DeletionPolicy: !Ref Nope}}", "Resource Nope does not exist now"),
         (
             f"{LANGUAGE}Resources:\n  A: {THING}, DeletionPolicy: Keep}}",
@@ -145,6 +174,43 @@ def test_language_extensions():
 )
 def test_language_extensions_that_fail(body, message):
     assert refusal(transformed, body).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        # User guide, Fn::ForEach: identifiers in keys, in Fn::Sub and as Ref; &{} keeps letters and digits.
+        ("Fn::ForEach::L: [N, ['a.b'], {'K&{N}': {V: !Ref N, S: !Sub '${N} &{N} ${P}'}}]",
+         {"Kab": {"V": "a.b", "S": {"Fn::Sub": "a.b &{N} ${P}"}}}),
+        ("Fn::ForEach::L: [N, [1, 2], {'K${N}': '${N}'}]", {"K1": "${N}", "K2": "${N}"}),
+        ("Fn::ForEach::L: [N, [a], {'Fn::ForEach::I': [M, [x, y], {'${N}${M}': !Ref M}]}]", {"ax": "x", "ay": "y"}),
+        ("Fn::ForEach::L: [N, !Split [',', !Ref P], {'K${N}': !FindInMap [M, k, !Ref N, DefaultValue: 0]}]",
+         {"Kv": 1, "Kw": 0}),
+        ("R: !GetAtt ['A', !Sub '${P}']", {"R": {"Fn::GetAtt": ["A", "v,w"]}}),
+        ("J: !ToJsonString {a: [1, !Ref P], n: !Ref AWS::NoValue}", {"J": '{"a":[1,"v,w"]}'}),
+        ("J: !ToJsonString [!Ref AWS::StackName, !Length [1]]",
+         {"J": {"Fn::ToJsonString": [{"Ref": "AWS::StackName"}, 1]}}),
+        ("J: !ToJsonString [!GetAtt A.B]", {"J": {"Fn::ToJsonString": [{"Fn::GetAtt": ["A", "B"]}]}}),
+        ("F: !FindInMap [M, !Ref AWS::StackName, v]",
+         {"F": {"Fn::FindInMap": ["M", {"Ref": "AWS::StackName"}, "v"]}}),
+    ],
+)  # fmt: skip
+def test_what_language_extensions_make_of_properties(written, value):
+    body = (
+        f"{LANGUAGE}Parameters: {{P: {{Type: String, Default: 'v,w'}}}}\nMappings: {{M: {{k: {{v: 1}}}}}}\n"
+        f"Resources:\n  A:\n    Type: Acme::Test::Thing\n    Properties:\n      {written}\n"
+    )
+    assert transformed(body)["Resources"]["A"]["Properties"] == value
+
+
+def test_the_name_of_a_condition_can_be_made_by_a_loop():
+    body = (
+        f"{LANGUAGE}Conditions:\n  Fn::ForEach::C: [N, [a], {{'Is${{N}}': !Equals [!Ref N, a]}}]\n"
+        "Resources:\n  Fn::ForEach::R: [N, [a], {'R${N}': {Type: Acme::Test::Thing, Condition: !Sub 'Is${N}'}}]\n"
+    )
+    made = transformed(body)
+    assert made["Conditions"] == {"Isa": {"Fn::Equals": ["a", "a"]}}
+    assert made["Resources"] == {"Ra": {"Type": "Acme::Test::Thing", "Condition": "Isa"}}
 
 
 def test_sam():
@@ -198,11 +264,3 @@ def test_sam_that_fails(resource, reason):
 
 def test_what_a_transform_makes_is_looked_at_as_a_template():
     assert refusal(prepared, f"{LANGUAGE}{templates.A}Nope: 1") == "Invalid template property or properties [Nope]"
-
-
-def test_a_ministack_of_another_version_is_named(monkeypatch):
-    monkeypatch.setattr("cfnbox.template.transforms._MINISTACK_VERSION", "0.1")
-    with pytest.raises(Refused) as refused:
-        transformed(f"{LANGUAGE}{templates.A}")
-    assert refused.value.status == 500
-    assert "pip install ministack==0.1" in refused.value.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ _OBJECTS_UNTIL_COLLECTION = 50_000
 def main() -> int:
     """Run one command. The process ends here, with the command's status; 1 when a package is missing."""
     gc.set_threshold(_OBJECTS_UNTIL_COLLECTION)
+    # SAM's translator warns of what only an account has.
+    logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     # Until the end is prepared there is nothing to end but this process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cfnbox.core.errors import Invalid
+from cfnbox.template.syntax import URL_BYTES
 
 MOST_CHARACTERS = 16_000_000
 # What an item of a list takes in memory, besides its text.
@@ -53,3 +54,16 @@ class TextBudget:
             self.spend_items(len(value))
             for inner in value:
                 self.spend_value(inner)
+
+
+class TemplateCharacters:
+    """The characters that a template may still hold while a transform makes it."""
+
+    def __init__(self) -> None:
+        self._left = URL_BYTES
+
+    def take(self, count: int) -> None:
+        """Raise Invalid when no more are left."""
+        self._left -= count
+        if self._left < 0:
+            raise Invalid(f"Template may not exceed {URL_BYTES} bytes in size.")

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Invalid, Refused
+from cfnbox.template import language_extensions
 from cfnbox.template.parameters import as_text
 from cfnbox.template.syntax import uses_macro
-from cfnbox.template.transforms import LANGUAGE_EXTENSIONS, declared_transforms
+from cfnbox.template.transforms import declared_transforms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -67,7 +68,7 @@ def summary(
         **({"DeclaredTransforms": transforms} if transforms else {}),
     }
     # Of a template whose resources only the language extensions give, CloudFormation says nothing more.
-    if LANGUAGE_EXTENSIONS in transforms:
+    if language_extensions.NAME in transforms:
         return answer
     answer |= _of_resources(document, find)
     unrecognized = [name for name in answer["ResourceTypes"] if name.startswith("AWS::") and find(name) is None]

@@ -1,48 +1,30 @@
-"""The transforms of a template: AWS::Include, AWS::LanguageExtensions and SAM's, before anything else is looked at.
-
-The only module of the control plane that knows private names of ministack, whose language extensions it uses.
-"""
+"""The transforms of a template: AWS::Include, AWS::LanguageExtensions and SAM's, before anything else is checked."""
 
 from __future__ import annotations
 
 import copy
-import importlib
-import importlib.metadata
-import json
-import logging
 import threading
-from collections import ChainMap
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.errors import Invalid, Refused
-from cfnbox.template.functions import ResolutionFailed, function_of, resolve
-from cfnbox.template.parameters import Parameter
+from cfnbox.template import language_extensions
+from cfnbox.template.functions import function_of, resolve
+from cfnbox.template.limits import TemplateCharacters
 from cfnbox.template.scope import Scope
-from cfnbox.template.syntax import URL_BYTES, check_form, objects, read
+from cfnbox.template.syntax import check_form, objects, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
+    from cfnbox.template.parameters import Parameter
 
     ReadObject = Callable[[str, str], bytes | None]
 
 SAM = "AWS::Serverless-2016-10-31"
-LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
 _INCLUDE = "AWS::Include"
-_OF_LANGUAGE_EXTENSIONS = ("Fn::Length", "Fn::ToJsonString")
-# A member of an object in JSON, such as `"A":1,`.
-_SHORTEST_MEMBER = 6
-_FOR_EACH = "Fn::ForEach::"
-_EXTENDED = ("Conditions", "Resources", "Outputs")
-# The functions that the transform replaces by what they give.
-_COUNTED = ("Fn::FindInMap", "Fn::Length", "Fn::Sub", "Fn::ToJsonString", "Ref")
 _NOT_TRANSFORMED = ("AWSTemplateFormatVersion", "Parameters", "Transform")
-_MINISTACK_VERSION = "1.5.33"
-_MINISTACK_MODULE = "ministack.services.cloudformation.language_extensions"
-_MINISTACK_NAMES = ("apply", "refuse_embedded", "LanguageExtensionsError")
 # SAM's translator keeps the region in a class attribute.
 _TRANSLATOR = threading.Lock()
 
@@ -64,11 +46,11 @@ def transform(document: Json, parameters: Mapping[str, Parameter], place: Place,
     scope = Scope(place, parameters=parameters, mappings=document.get("Mappings", {}))
     made = _included(document, scope, _limited(read_object))
     names = declared_transforms(made)
-    if LANGUAGE_EXTENSIONS not in names:
+    if language_extensions.NAME not in names:
         _refuse_language_extensions(made, ())
     for name in names:
-        if name == LANGUAGE_EXTENSIONS:
-            made = _extended(made, scope)
+        if name == language_extensions.NAME:
+            made = language_extensions.extend(made, scope)
         elif name == SAM:
             made = _serverless(made, parameters, place)
         elif name != _INCLUDE:
@@ -111,7 +93,7 @@ def _included(document: Json, scope: Scope, read_object: ReadObject) -> Json:
 
 def _limited(read_object: ReadObject) -> ReadObject:
     """Return a reader of objects that together are no larger than a template may be."""
-    left = _Characters()
+    left = TemplateCharacters()
 
     def read(bucket: str, key: str) -> bytes | None:
         content = read_object(bucket, key)
@@ -151,118 +133,19 @@ def _refuse_language_extensions(value: Any, path: tuple[str, ...]) -> None:
     if not isinstance(value, dict):
         return
     for key, one in value.items():
-        if key.startswith("Fn::ForEach::"):
+        if key.startswith(language_extensions.FOR_EACH):
             raise Invalid(f"Template format error: [{_pointer(*path, key)}] resource definition is malformed")
         with_default = key == "Fn::FindInMap" and isinstance(one, list) and len(one) > 3
-        if function_of(value) in _OF_LANGUAGE_EXTENSIONS or with_default:
+        if function_of(value) in language_extensions.FUNCTIONS or with_default:
             what = "Fn::FindInMap with a DefaultValue" if with_default else key
-            raise Invalid(f"Template error: [{_pointer(*path)}] {what} needs the transform {LANGUAGE_EXTENSIONS}.")
+            raise Invalid(
+                f"Template error: [{_pointer(*path)}] {what} needs the transform {language_extensions.NAME}."
+            )
         _refuse_language_extensions(one, (*path, key))
 
 
 def _pointer(*path: str) -> str:
     return "".join(f"/{part}" for part in path)
-
-
-def _extended(document: Json, scope: Scope) -> Json:
-    _count_extended({key: document.get(key, {}) for key in _EXTENDED}, scope)
-    ministack = _language_extensions()
-    values = {key: one.text for key, one in scope.parameters.items()}
-    try:
-        ministack.refuse_embedded(document)
-        made: Json = ministack.apply(copy.deepcopy(document), values)
-    except ministack.LanguageExtensionsError as failure:
-        raise Invalid(str(failure)) from None
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise _failed(LANGUAGE_EXTENSIONS, "A function of it has arguments that it does not take.") from None
-    for resource in made["Resources"].values():
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-            if isinstance(resource, dict) and policy in resource:
-                resource[policy] = resolve(resource[policy], scope)
-    return made
-
-
-def _count_extended(value: Any, scope: Scope, left: _Characters | None = None) -> None:
-    """Refused when the loops and functions of AWS::LanguageExtensions make more of it than a template may hold.
-
-    "Using the Fn::ForEach intrinsic function does not change the quotas, which apply to the resultant template"
-    (user guide, "Fn::ForEach"). Each loop is gone through as its expansion would, but nothing is made.
-    """
-    left = left or _Characters()
-    if isinstance(value, list):
-        for item in value:
-            left.take(1)
-            _count_extended(item, scope, left)
-    elif function_of(value) in _COUNTED and (size := _resolved_size(value, scope)) is not None:
-        left.take(size)
-    elif isinstance(value, dict):
-        for key, member in value.items():
-            left.take(len(key))
-            if key.startswith(_FOR_EACH):
-                _count_loop(member, scope, left)
-            else:
-                _count_extended(member, scope, left)
-    else:
-        left.take(len(str(value)))
-
-
-def _count_loop(loop: Any, scope: Scope, left: _Characters) -> None:
-    # What is malformed makes nothing: the transform itself refuses it.
-    if not isinstance(loop, list) or len(loop) != 3 or not isinstance(loop[0], str):
-        return
-    identifier, collection, fragment = loop
-    try:
-        items = resolve(collection, scope)
-    except ResolutionFailed:
-        return
-    for item in items if isinstance(items, list) else ():
-        left.take(_SHORTEST_MEMBER)
-        bound = _bound(scope, identifier, str(item))
-        _count_extended(fragment, replace(scope, parameters=bound), left)
-
-
-def _bound(scope: Scope, identifier: str, item: str) -> Mapping[str, Parameter]:
-    # A view, because there may be many items and many parameters.
-    others = cast("dict[str, Parameter]", scope.parameters)
-    return ChainMap({identifier: Parameter(identifier, item)}, others)
-
-
-def _resolved_size(call: Json, scope: Scope) -> int | None:
-    """How much text a function gives; None where only the stack knows it."""
-    try:
-        return len(json.dumps(resolve(call, scope)))
-    except ResolutionFailed:
-        return None
-
-
-class _Characters:
-    """The characters that the template may still hold."""
-
-    def __init__(self) -> None:
-        self._left = URL_BYTES
-
-    def take(self, count: int) -> None:
-        """Raise Invalid when no more are left."""
-        self._left -= count
-        if self._left < 0:
-            raise Invalid(f"Template may not exceed {URL_BYTES} bytes in size.")
-
-
-def _language_extensions() -> Any:
-    try:
-        version = importlib.metadata.version("ministack")
-        module = importlib.import_module(_MINISTACK_MODULE)
-    except ImportError as error:
-        version, module = str(error), None
-    missing = [one for one in _MINISTACK_NAMES if not hasattr(module, one)]
-    if missing or version != _MINISTACK_VERSION:
-        raise Refused(
-            "InternalFailure",
-            f"{LANGUAGE_EXTENSIONS} needs ministack {_MINISTACK_VERSION}, but here is {version}. Install the pinned "
-            f"version: pip install ministack=={_MINISTACK_VERSION}",
-            500,
-        )
-    return module
 
 
 def _serverless(document: Json, parameters: Mapping[str, Parameter], place: Place) -> Json:
@@ -277,7 +160,6 @@ def _serverless(document: Json, parameters: Mapping[str, Parameter], place: Plac
         if isinstance(properties, dict) and isinstance(properties.get("Location"), dict):
             raise _failed(SAM, f"Resource with id [{logical_id}] is an application of the Serverless Application "
                           "Repository, which cfnbox does not have: give its template as Location.")  # fmt: skip
-    logging.getLogger("samtranslator").setLevel(logging.CRITICAL)  # it warns of what only AWS has
     made, values = copy.deepcopy(document), {key: one.referred for key, one in parameters.items()}
     try:
         to_py27_compatible_template(made, values)
