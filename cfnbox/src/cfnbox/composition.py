@@ -16,7 +16,7 @@ from cfnbox.cloudcontrol.api import CloudControl
 from cfnbox.cloudformation.api import CloudFormation
 from cfnbox.cloudformation.deployments import Deployments
 from cfnbox.cloudformation.stacks import Stacks
-from cfnbox.cloudformation.template_sources import Outside
+from cfnbox.cloudformation.template_sources import TemplateSources
 from cfnbox.console.concealment import Concealment
 from cfnbox.console.inspection_api import PATH as INSPECTION_PATH
 from cfnbox.console.inspection_api import InspectionApi
@@ -99,7 +99,7 @@ class Composition:
         self._types = Types(self._start, settings.sources)
         closing.callback(self._types.close)
         self._callbacks = Callbacks(url)
-        self._outside, self._published = Outside(url), PublishedTypes()
+        self._outside, self._published = TemplateSources(url), PublishedTypes()
         registry = Registry(self._types, Registrations(self._types, self._outside.content), self._published)
         self._stacks = Stacks()
         providers = self._providers(registry)

@@ -63,8 +63,9 @@ def with_output(value):
         # Conditions.
         (f"Resources: {{A: {{{THING}, Condition: Nope}}}}", CONDITION.format("Nope", "Resources")),
         (f"{A}Outputs: {{O: {{Value: x, Condition: Nope}}}}", CONDITION.format("Nope", "Outputs")),
-        (with_property("!If [Nope, a, b]"), CONDITION.format("Nope", "Resources")),
-        (with_output("!If [Nope, a, b]"), CONDITION.format("Nope", "Outputs")),
+        # Recorded on AWS.
+        (with_property("!If [Nope, a, b]"), "Template error: unresolved condition dependency Nope in Fn::If"),
+        (with_output("!If [Nope, a, b]"), "Template error: unresolved condition dependency Nope in Fn::If"),
         # A resource that its condition leaves out.
         (f"{NEVER}  B: {{{THING}, Properties: {{P: !Ref A}}}}", BLOCK.format("A", "Resources")),
         (
@@ -72,7 +73,11 @@ def with_output(value):
             BLOCK.format("A", "Resources"),
         ),
         (f"{NEVER}  B: {{{THING}, DependsOn: A}}", BLOCK.format("A", "Resources")),
-        (f"{NEVER}Outputs: {{O: {{Value: !Ref A}}}}", BLOCK.format("A", "Outputs")),
+        # Recorded on AWS: without the prefix.
+        (
+            f"{NEVER}Outputs: {{O: {{Value: !Ref A}}}}",
+            "Unresolved resource dependencies [A] in the Outputs block of the template",
+        ),
         # Circles.
         (
             f"Resources: {{A: {{{THING}, DependsOn: B}}, B: {{{THING}, Properties: {{P: !Ref A}}}}}}",

@@ -67,7 +67,7 @@ def test_json_is_read_as_yaml_is():
         (with_property("!!binary aGk="), FORMAT + "YAML not well-formed. (line 5, column 10)"),
         (with_property("!!python/object:os.system x"), FORMAT + "YAML not well-formed. (line 5, column 10)"),
         (with_property("{? [a] : b}"), FORMAT + "YAML not well-formed. (line 5, column 13)"),
-        ('{"Resources": {"A": }}', FORMAT + "JSON not well-formed. (line 1, column 21)"),
+        ('{"Resources": {"A": }}', FORMAT + "JSON not well-formed. (line 1, column 22)"),
         (
             '{"Resources": 1,\n "Resources": 2}',
             FORMAT + "JSON not well-formed. The key Resources stands twice in one object.",
@@ -101,7 +101,7 @@ def test_what_is_no_template_is_refused(body, message):
         (A + "AWSTemplateFormatVersion: 2011-01-01", FORMAT + "unsupported value for AWSTemplateFormatVersion."),
         (A + f"Description: {'x' * 1025}", FORMAT + "Description must be a string of at most 1024 bytes."),
         (A + "Outputs: []", FORMAT + "Outputs must be an object."),
-        ("Resources: {A: x}", FORMAT + "[/Resources/A] resource definition is malformed"),
+        ("Resources: {A: x}", FORMAT + "Any Resources member must be an object."),
         (
             "Resources: {A: {Properties: {}}}",
             FORMAT + "[/Resources/A] Every Resources object must contain a Type member.",
@@ -153,13 +153,13 @@ def test_what_is_no_template_is_refused(body, message):
         ),
         (
             A + "Outputs: {O: {Description: x}}",
-            FORMAT + "[/Outputs/O] Every Outputs object must contain a Value member.",
+            FORMAT + "Every Outputs member must contain a Value object",
         ),
         (
             A + "Outputs: {O: {Value: x, Export: x}}",
             FORMAT + "Output O is malformed: Export must hold a Name and nothing else.",
         ),
-        (A + "Mappings: {M: {k: v}}", FORMAT + "Every member of mapping M must be an object."),
+        (A + "Mappings: {M: {k: v}}", FORMAT + "Every Mappings member M must be a map"),
         (
             "Resources:\n" + "".join(f"  R{i}: {THING}}}\n" for i in range(501)),
             FORMAT + "Number of resources, 501, is greater than maximum allowed, 500",

@@ -154,7 +154,7 @@ def test_language_extensions():
             f"{LANGUAGE}Resources:\n  A: {THING}, DeletionPolicy: Keep}}",
             "Template format error: DeletionPolicy of resource A must be one of",
         ),
-        (f"{LANGUAGE}Resources:\n  A: [x]", "Template format error: [/Resources/A] resource definition is malformed"),
+        (f"{LANGUAGE}Resources:\n  A: [x]", "Template format error: Any Resources member must be an object."),
         (f"{LANGUAGE}Resources:\n  A: {THING}}}\nOutputs: [x]", ""),
         (f"{LANGUAGE}Resources:\n  A: {THING}}}\nMappings: x", ""),
         (

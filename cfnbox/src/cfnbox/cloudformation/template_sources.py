@@ -1,4 +1,4 @@
-"""What templates read from beside them: documents in S3, SSM parameters and secrets of the same cloud."""
+"""What templates read from the services of the same cloud: documents in S3, SSM parameters and secrets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cfnbox.aws import clients
-from cfnbox.core.errors import Refused
+from cfnbox.core.errors import Invalid, Refused
+from cfnbox.template.transforms import BucketNotFound
 
 if TYPE_CHECKING:
     from cfnbox.core.place import Place
     from cfnbox.template.dynamic import DynamicReferences
 
 _MOST_TEMPLATE_BYTES = 1 << 20
-# Lambda's own limit of an unzipped package; a zip that is larger cannot be one.
+# Lambda's limit of an unzipped package: no zip of a package is larger.
 _MOST_BYTES = 250 << 20
 # Both styles of an S3 URL, regional and old ones included (S3 user guide, "Methods for accessing a bucket").
 _HOST = re.compile(
@@ -27,37 +28,47 @@ _HOST = re.compile(
 
 
 @dataclass(frozen=True)
-class Outside:
-    """Reads through the cloud's own address."""
+class TemplateSources:
+    """Reads from the services at the cloud's own address."""
 
     url: str
 
     def template(self, url: str, place: Place) -> str:
-        """The text at an S3 URL of any style, or at an address of this cloud; Refused when there is none."""
+        """Return the text at an S3 URL of any style, or at an address of this cloud. Raise Refused without one."""
+        if (parts := urllib.parse.urlsplit(url)).scheme == "s3":
+            # Recorded.
+            raise Invalid(f"S3 error: Domain name specified in {parts.netloc} is not a valid S3 domain")
         content = self.content(url, place, _MOST_TEMPLATE_BYTES)
         try:
             return content.decode("utf-8")
         except UnicodeDecodeError:
-            raise Refused("ValidationError", f"The template at {url} is not UTF-8 text.") from None
+            raise Invalid(f"The template at {url} is not UTF-8 text.") from None
 
     def content(self, url: str, place: Place, most_bytes: int = _MOST_BYTES) -> bytes:
-        """The bytes of an object in S3; Refused when there is none, or more than so many."""
+        """Return the bytes of an object in S3. Raise Refused without one, and for more than `most_bytes`."""
         bucket, key = self._object(url)
         try:
-            found = clients.client("s3", self.url, place.region).get_object(Bucket=bucket, Key=key)
-            content: bytes = found["Body"].read(most_bytes + 1)
+            return self._read(bucket, key, place, most_bytes)
         except (ClientError, BotoCoreError):
             text = f"S3 error: {url} cannot be read, because there is no object {key} in a bucket {bucket}."
-            raise Refused("ValidationError", text) from None
+            raise Invalid(text) from None
+
+    def _read(self, bucket: str, key: str, place: Place, most_bytes: int) -> bytes:
+        answer = clients.client("s3", self.url, place.region).get_object(Bucket=bucket, Key=key)
+        content: bytes = answer["Body"].read(most_bytes + 1)
         if len(content) > most_bytes:
-            raise Refused("ValidationError", f"The object at {url} is larger than {most_bytes} bytes.")
+            raise Invalid(f"The object s3://{bucket}/{key} is larger than {most_bytes} bytes.")
         return content
 
     def included(self, bucket: str, key: str, place: Place) -> bytes | None:
-        """The bytes of an object for AWS::Include, or None when there is none."""
+        """Return the bytes of an object for AWS::Include, or None if it does not exist. Raise BucketNotFound."""
         try:
-            return self.content(f"s3://{bucket}/{key}", place, _MOST_TEMPLATE_BYTES)
-        except Refused:
+            return self._read(bucket, key, place, _MOST_TEMPLATE_BYTES)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchBucket":
+                raise BucketNotFound from None
+            return None
+        except (BotoCoreError, Refused):
             return None
 
     def _object(self, url: str) -> tuple[str, str]:
@@ -72,10 +83,10 @@ class Outside:
         bucket, _, key = path.partition("/")
         if (matched or (host, parts.port) == (own.hostname, own.port)) and key:
             return bucket, key
-        raise Refused("ValidationError", "TemplateURL must be a supported URL: one of an object in S3.")
+        raise Invalid("TemplateURL must be a supported URL.")
 
     def references(self, place: Place) -> DynamicReferences:
-        """The SSM parameters and secrets of an account and region."""
+        """Return the SSM parameters and secrets of an account and region."""
         return _References(self.url, place)
 
 
@@ -85,14 +96,14 @@ class _References:
     place: Place
 
     def parameter(self, name: str) -> str | None:
-        """See cfnbox.template.functions.DynamicReferences."""
+        """See cfnbox.template.dynamic.DynamicReferences."""
         return self._read("ssm", "get_parameter", ("Parameter", "Value"), Name=name, WithDecryption=True)
 
     def secret(self, secret_id: str, stage: str | None, version_id: str | None) -> str | None:
-        """See cfnbox.template.functions.DynamicReferences."""
-        wanted = {"VersionStage": stage, "VersionId": version_id}
-        given = {key: value for key, value in wanted.items() if value}
-        return self._read("secretsmanager", "get_secret_value", ("SecretString",), SecretId=secret_id, **given)
+        """See cfnbox.template.dynamic.DynamicReferences."""
+        version = {"VersionStage": stage, "VersionId": version_id}
+        named = {key: value for key, value in version.items() if value}
+        return self._read("secretsmanager", "get_secret_value", ("SecretString",), SecretId=secret_id, **named)
 
     def _read(self, service: str, operation: str, path: tuple[str, ...], **request: Any) -> str | None:
         try:

@@ -96,7 +96,8 @@ def _check_functions(value: Any, path: tuple[str, ...], document: Json, conditio
         argument = value[name]
         _check_usage(name, argument, path)
         if name == "Fn::If" and str(argument[0]) not in conditions:
-            raise unknown_condition(argument[0], path[0])
+            # Recorded.
+            raise Invalid(f"Template error: unresolved condition dependency {argument[0]} in Fn::If")
         if name == "Fn::FindInMap":
             _check_mapping(argument, document.get("Mappings", {}))
     if isinstance(value, dict | list):
@@ -118,6 +119,21 @@ def _check_usage(name: str, argument: Any, path: tuple[str, ...]) -> None:
         attribute_of(argument)
     if name == "Fn::Sub":
         substitution(argument)
+    if name == "Fn::Select" and not _can_select(*argument):
+        raise misused(name)
+
+
+def _can_select(index: Any, items: Any) -> bool:
+    """Return whether Fn::Select can return an item, as far as the template says (recorded: refused at once)."""
+    if function_of(items) is None and not isinstance(items, list):
+        return False
+    if function_of(index) is not None:
+        return True
+    if not isinstance(index, str | int) or isinstance(index, bool) or not str(index).isdecimal():
+        return False
+    # AWS::NoValue leaves an item out.
+    has_functions = isinstance(items, list) and any(function_of(item) for item in items)
+    return not isinstance(items, list) or has_functions or int(index) < len(items)
 
 
 def _check_mapping(argument: list[Any], mappings: Json) -> None:
@@ -162,9 +178,11 @@ def _check_names(
     of_resources.update(name for one in members.values() for name in depends_on(one))
     of_anything = {name for name, _ in named}.difference(parameters, PSEUDO_PARAMETERS)
     if unresolved := sorted((of_resources | of_anything) - resources.keys()):
+        # Recorded: without a prefix where a condition leaves out what an output refers to.
+        prefix = "" if section == "Outputs" and conditions is not None else "Template format error: "
         raise Invalid(
-            f"Template format error: Unresolved resource dependencies [{', '.join(unresolved)}] in the {section} "
-            "block of the template"
+            f"{prefix}Unresolved resource dependencies [{', '.join(unresolved)}] in the {section} block of the "
+            "template"
         )
 
 

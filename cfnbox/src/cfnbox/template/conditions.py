@@ -40,6 +40,7 @@ CONDITION_FUNCTIONS = {
     "Fn::Or": "every Fn::Or object requires a list of at least 2 and at most 10 boolean parameters.",
     "Fn::Not": "Fn::Not requires a list argument with one element",
     **{name: f"{name} requires a list argument with two elements" for name in _COMPARISONS},
+    "Fn::Equals": "every Fn::Equals object requires a list of 2 string parameters.",
 }
 _OF_THE_ACCOUNT = {"Fn::RefAll", "Fn::ValueOf", "Fn::ValueOfAll"}
 

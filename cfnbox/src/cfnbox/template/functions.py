@@ -144,7 +144,9 @@ def _ref(name: Any, scope: Scope) -> Any:
     if name in PSEUDO_PARAMETERS:
         return scope.pseudo_parameter(name)
     if name in scope.parameters:
-        return scope.parameters[name].referred
+        referred = scope.parameters[name].referred
+        # Recorded: a String parameter with this value acts as the pseudo parameter.
+        return NO_VALUE if referred == "AWS::NoValue" else referred
     return UNKNOWN if name in scope.pending else _resource(name, scope).physical_id
 
 

@@ -121,7 +121,7 @@ def _demands(parameter: Parameter, declared: Json) -> Iterator[tuple[str, bool]]
     yield f"must contain at most {_MOST_BYTES} bytes", len(value.encode(errors="replace")) <= _MOST_BYTES
     if "Number" in parameter.type:
         numbers = [_number(one) for one in members]
-        yield "must be a number", not any(math.isnan(one) for one in numbers)
+        yield "must be a number.", not any(math.isnan(one) for one in numbers)
         yield f"must be a number not less than {least}", least is None or min(numbers) >= float(least)
         yield f"must be a number not greater than {most}", most is None or max(numbers) <= float(most)
     if "AllowedValues" in declared:

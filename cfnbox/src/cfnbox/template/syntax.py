@@ -24,6 +24,8 @@ INLINE_BYTES = 51_200
 URL_BYTES = 1_000_000
 _MOST_LEVELS = 100
 _LARGEST_NUMBER = 10**300
+# A text, which is left alone, or a comma before the end of an object or list.
+_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
 _SHORT_FORMS = {"Ref": "Ref", "Condition": "Condition"} | {
     name: f"Fn::{name}"
     for name in (
@@ -115,12 +117,13 @@ def read(text: str, *, short_forms: bool = True) -> Any:
     language = "JSON" if text.lstrip().startswith("{") else "YAML"
     try:
         if language == "JSON":
-            document = json.loads(text, object_pairs_hook=_members)
+            document = _load_json(text)
         else:
             _check_events(text)
             document = yaml.load(text, _Template if short_forms else _Plain)  # noqa: S506 both are safe loaders
     except json.JSONDecodeError as error:
-        raise _not_well_formed(language, error.lineno, error.colno) from None
+        # Recorded: CloudFormation counts the character that it read last.
+        raise _not_well_formed(language, error.lineno, error.colno + 1) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _not_well_formed(language, *((mark.line + 1, mark.column + 1) if mark else (1, 1))) from None
@@ -133,6 +136,16 @@ def read(text: str, *, short_forms: bool = True) -> Any:
     if document is not None:
         _check_values(document, [])
     return document
+
+
+def _load_json(text: str) -> Any:
+    """Return what a text of JSON says; CloudFormation accepts a comma after the last member (recorded)."""
+    try:
+        return json.loads(text, object_pairs_hook=_members)
+    except json.JSONDecodeError:
+        # A space for the comma keeps the positions of other errors.
+        without_commas = _TRAILING_COMMA.sub(lambda match: match[1] or " ", text)
+        return json.loads(without_commas, object_pairs_hook=_members)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> Json:
@@ -227,9 +240,12 @@ def check_form(document: Json) -> None:
 
 def _check_member(name: str, section: _Section, key: str, member: Any) -> None:
     if not isinstance(member, dict):
-        raise Invalid(f"Template format error: [/{name}/{key}] {section.noun.lower()} definition is malformed")
-    if not re.fullmatch(r"[A-Za-z0-9]{1,255}", key):
+        raise _malformed(name, section, key)
+    # Recorded: a condition may have this name.
+    if not re.fullmatch(r"[A-Za-z0-9]{1,255}", key) and (name, key) != ("Conditions", "AWS::NoValue"):
         raise Invalid(f"Template format error: {section.noun} name {key} is non alphanumeric.")
+    if name == "Outputs" and "Value" not in member:
+        raise Invalid("Template format error: Every Outputs member must contain a Value object")
     if section.needed and section.needed not in member:
         raise Invalid(
             f"Template format error: [/{name}/{key}] Every {name} object must contain a {section.needed} member."
@@ -238,6 +254,15 @@ def _check_member(name: str, section: _Section, key: str, member: Any) -> None:
         raise Invalid(f"Invalid template {section.noun.lower()} property '{unknown[0]}'")
     if name in _CHECKS:
         _CHECKS[name](key, member)
+
+
+def _malformed(name: str, section: _Section, key: str) -> Invalid:
+    """Return the refusal of a member that is not an object, in the sentences that are recorded."""
+    if name == "Mappings":
+        return Invalid(f"Template format error: Every Mappings member {key} must be a map")
+    if name == "Resources" and not key.startswith("Fn::"):
+        return Invalid("Template format error: Any Resources member must be an object.")
+    return Invalid(f"Template format error: [/{name}/{key}] {section.noun.lower()} definition is malformed")
 
 
 def _check_texts(member: Json, *names: str) -> None:
@@ -286,8 +311,10 @@ def _check_output(key: str, output: Json) -> None:
 
 
 def _check_mapping(name: str, mapping: Json) -> None:
-    if not all(isinstance(one, dict) for one in mapping.values()):
-        raise Invalid(f"Template format error: Every member of mapping {name} must be an object.")
+    if not all(isinstance(keys, dict) for keys in mapping.values()):
+        raise Invalid(f"Template format error: Every Mappings member {name} must be a map")
+    if any(isinstance(value, dict) for keys in mapping.values() for value in keys.values()):
+        raise Invalid("Template format error: Every Mappings attribute must be a String or a List.")
 
 
 _CHECKS = {

@@ -60,6 +60,10 @@ def transform(document: Json, parameters: Mapping[str, Parameter], place: Place,
     return made
 
 
+class BucketNotFound(Exception):
+    """The S3 bucket of an included object does not exist."""
+
+
 class TransformFailed(Invalid):
     """A transform is unknown or fails: what CloudFormation finds while it makes a change set, which then FAILED."""
 
@@ -111,7 +115,10 @@ def _snippet(call: Any, scope: Scope, read_object: ReadObject) -> Json:
     bucket, _, key = location.removeprefix("s3://").partition("/") if isinstance(location, str) else ("", "", "")
     if not str(location).startswith("s3://") or not bucket or not key:
         raise _failed(_INCLUDE, "The location parameter is not a valid S3 uri.")
-    held = read_object(bucket, key)
+    try:
+        held = read_object(bucket, key)
+    except BucketNotFound:
+        raise _failed(_INCLUDE, f"S3 bucket [{bucket}] does not exist.") from None
     if held is None:
         raise _failed(_INCLUDE, f"The S3 object {location} does not exist.")
     try:
