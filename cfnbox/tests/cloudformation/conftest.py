@@ -24,6 +24,7 @@ from cloudformation.store import StoreProvider
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cfnbox.cloudformation.template_sources import TemplateSources
     from cfnbox.core.place import Place
 
 REGION = "us-east-1"
@@ -76,25 +77,31 @@ class Timer:
 
 
 class Control:
-    """The control plane of one test: `things` is the provider, `documents` what template URLs hold."""
+    """The control plane of one test: `things` is the provider, `documents` what template URLs hold.
+
+    With `sources` templates and snippets are read by the product instead.
+    """
 
     def __init__(self) -> None:
         self.things = StoreProvider()
         self.clock = Clock()
         self.documents: dict[str, str] = {}
         self.parameters: dict[str, str] = {}
+        self.sources: TemplateSources | None = None
         nested = NestedStacks(lambda: self.cloudformation.nesting)
         deployments = Deployments(
             Stacks(),
             Providers([nested, self.things]),
             self._document,
-            lambda _bucket, _key, _place: None,
+            lambda bucket, key, place: self.sources.included(bucket, key, place) if self.sources else None,
             lambda _place: References(self.parameters),
         )
         self.cloudformation = CloudFormation(deployments, self.clock.timer)
         self._api = Api("cloudformation", self.cloudformation.operations)
 
-    def _document(self, url: str, _place: Place) -> str:
+    def _document(self, url: str, place: Place) -> str:
+        if self.sources:
+            return self.sources.template(url, place)
         if url not in self.documents:
             raise Refused("ValidationError", f"S3 error: there is nothing at {url}")
         return self.documents[url]
