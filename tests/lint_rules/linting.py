@@ -1,10 +1,16 @@
 """Templates with marks of what the rules must report, and cfn-lint with the rules as its command line runs it."""
 
+import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
+import pytest
 from cfnlint.config import ConfigMixIn
 from cfnlint.runner import Runner
+
+import programs
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "lint"
@@ -14,10 +20,31 @@ Findings = list[tuple[str, int, str, str]]
 
 
 def lint(*templates: Path, options: tuple[str, ...] = ()) -> Findings:
-    """Run cfn-lint as its command line does; return file name, line, rule and message of each finding."""
-    config = ConfigMixIn([*map(str, templates), "--append-rules", str(RULES), *options])
+    """Run cfn-lint in this process; return file name, line, rule and message of each finding."""
+    with pytest.MonkeyPatch.context() as patch:
+        # cfn-lint takes the regions of a stack from them.
+        patch.delenv("AWS_REGION", raising=False)
+        patch.delenv("AWS_DEFAULT_REGION", raising=False)
+        config = ConfigMixIn([*map(str, templates), "--append-rules", str(RULES), *options])
+        matches = list(Runner(config).run())
+    return sorted((Path(match.filename).name, match.linenumber, match.rule.id, match.message) for match in matches)
+
+
+def lint_in_another_process(*templates: Path, options: tuple[str, ...]) -> Findings:
+    """Run cfn-lint as a program, for options that change what its process knows about a type."""
+    command = [programs.program("cfn-lint"), *map(str, templates), "--append-rules", str(RULES), *options]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(Path.home())}
+    output = subprocess.run(
+        [*command, "--format", "json"], env=environment, cwd=DATA, capture_output=True, text=True, check=False
+    ).stdout
     return sorted(
-        (Path(match.filename).name, match.linenumber, match.rule.id, match.message) for match in Runner(config).run()
+        (
+            Path(match["Filename"]).name,
+            match["Location"]["Start"]["LineNumber"],
+            match["Rule"]["Id"],
+            match["Message"],
+        )
+        for match in json.loads(output)
     )
 
 

@@ -17,7 +17,17 @@ from cfnlint.template import Template
 import programs
 from aws_sagemaker_model import validation
 from lint_sagemaker_model.all_rules import ALL_RULES
-from tests.lint_rules.linting import DATA, ROOT, RULES, TEMPLATES, Findings, lint, marked, subject
+from tests.lint_rules.linting import (
+    DATA,
+    ROOT,
+    RULES,
+    TEMPLATES,
+    Findings,
+    lint,
+    lint_in_another_process,
+    marked,
+    subject,
+)
 
 # How a template is checked that is not checked as it is.
 OPTIONS = {
@@ -30,7 +40,8 @@ OPTIONS = {
 def findings() -> Findings:
     found = lint(*(DATA / name for name in TEMPLATES if subject(name) not in OPTIONS))
     for kind, options in OPTIONS.items():
-        found += lint(*(DATA / name for name in TEMPLATES if subject(name) == kind), options=options)
+        templates = [DATA / name for name in TEMPLATES if subject(name) == kind]
+        found += lint_in_another_process(*templates, options=options)
     return found
 
 
