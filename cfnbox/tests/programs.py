@@ -38,8 +38,9 @@ def path() -> str:
 class RunningCloud:
     """A cloud in another process: its address, its console's, and the variables that it printed for shells."""
 
-    def __init__(self, exports: dict[str, str], console_url: str = "") -> None:
-        self.url, self.exports, self.console_url = exports["AWS_ENDPOINT_URL"], exports, console_url
+    def __init__(self, process_id: int, exports: dict[str, str], console_url: str) -> None:
+        self.process_id, self.console_url = process_id, console_url
+        self.url, self.exports = exports["AWS_ENDPOINT_URL"], exports
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
         return clients.client(service, self.url, region)
@@ -73,7 +74,7 @@ def running_cloud(*options: str, folder: Path | None = None, errors: IO[str] | N
                     console_url = line.partition(": ")[2].strip()
                 elif "Ctrl-C" in line:
                     break
-            yield RunningCloud(exports, console_url)
+            yield RunningCloud(process.pid, exports, console_url)
         finally:
             process.terminate()
 

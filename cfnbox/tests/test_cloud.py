@@ -154,7 +154,7 @@ def test_a_process_that_ended_is_named_and_not_started_again() -> None:
         (ministack,) = (
             child
             for child in psutil.Process().children(recursive=True)
-            if "ministack.app:app" in child.cmdline() and child.environ().get("GATEWAY_PORT") == str(cloud.port)
+            if child.environ().get("GATEWAY_PORT") == str(cloud.port) and "hypercorn" in child.cmdline()
         )
         ministack.kill()
         for _ in range(2):

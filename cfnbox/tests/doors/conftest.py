@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import urllib.parse
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,19 +39,17 @@ class Door:
         self.port = urllib.parse.urlsplit(url).port
         self.host = f"127.0.0.1:{self.port}"
 
-    def ask(self, method: str, path: str, body: str | bytes = b"", **headers: str) -> Reply:
+    def ask(self, method: str, path: str, body: str | bytes = b"", seconds: float = 60, **headers: str) -> Reply:
         """Send a request; a header of Python's spelling `Sec_Fetch_Site` is sent as `Sec-Fetch-Site`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         content = body.encode() if isinstance(body, str) else body
         named = {"Host": self.host, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-        for name, value in {**named, "Content-Length": str(len(content))}.items():
-            connection.putheader(name, value)
-        connection.endheaders(content)
-        answer = connection.getresponse()
-        reply = Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode())
-        connection.close()
-        return reply
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)) as connection:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in {**named, "Content-Length": str(len(content))}.items():
+                connection.putheader(name, value)
+            connection.endheaders(content)
+            answer = connection.getresponse()
+            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode())
 
 
 def xml_error(body: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 import urllib3
 
+from cfnbox.aws.guarded_application import APPLICATION_VARIABLE, KEY_HEADER, KEY_VARIABLE
 from cfnbox.core.errors import LocalFailure
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from cfnbox.aws.http import Answer, Request
     from cfnbox.core.processes import ChildProcesses
 
+_GUARDED = "cfnbox.aws.guarded_application:application"
 # As many requests at once; more wait for a connection of their own, which is then closed.
 _CONNECTIONS = 64
 # A connection that the child closes while a request is sent on it would fail that request, so it keeps them.
@@ -40,7 +43,7 @@ class ChildEnded(LocalFailure):
 
 
 class ChildApplication:
-    """Serves `application` (MODULE:NAME, as hypercorn takes it) in a process with this environment and no other.
+    """Serves `application` (MODULE:NAME, ASGI or WSGI) in a process with this environment and no other.
 
     Connections are accepted before the application is imported, so a request that comes early waits for it. A process
     that ends is not started again, because its state is gone.
@@ -49,7 +52,7 @@ class ChildApplication:
     def __init__(
         self, title: str, application: str, processes: ChildProcesses, environment: Mapping[str, str]
     ) -> None:
-        self._title, self._processes = title, processes
+        self._title, self._processes, self._key = title, processes, secrets.token_urlsafe()
         self.folder: Path = processes.folder / title
         self.folder.mkdir()
         self.log = self.folder / "log.txt"
@@ -58,11 +61,11 @@ class ChildApplication:
             descriptor = listener.fileno()
             # The child has the only other descriptor: once it ends, connections are refused.
             self._process = processes.start(
-                [sys.executable, "-P", "-m", "hypercorn", application, "--bind", f"fd://{descriptor}",
+                [sys.executable, "-P", "-m", "hypercorn", _GUARDED, "--bind", f"fd://{descriptor}",
                  "--workers", "0", "--keep-alive", str(_KEEP_ALIVE_SECONDS),
                  "--backlog", str(_BACKLOG), "--log-level", "CRITICAL"],
                 env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder), "PYTHONUTF8": "1",
-                     **environment},
+                     APPLICATION_VARIABLE: application, KEY_VARIABLE: self._key, **environment},
                 cwd=self.folder, pass_fds=(descriptor,), stdout=log, stderr=log,
             )  # fmt: skip
         self._pool = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=_CONNECTIONS, timeout=_TIMEOUT)
@@ -82,6 +85,7 @@ class ChildApplication:
         sent = {name: value for name, value in headers.items() if value and name.lower() not in _OF_CONNECTION}
         for name in ("accept-encoding", "user-agent"):
             sent.setdefault(name, urllib3.util.SKIP_HEADER)
+        sent[KEY_HEADER] = self._key
         try:
             made = self._pool.urlopen(method, target, body=body, headers=sent, redirect=False, retries=False,
                                       decode_content=False)  # fmt: skip

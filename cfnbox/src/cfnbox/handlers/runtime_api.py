@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import h11
 
+from cfnbox.aws.admission import Admission
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,6 +27,8 @@ _BYTES = 1 << 18
 # The runtime takes a short answer at once. A time limit of 0 would not wait at all.
 _SECONDS, _LEAST_SECONDS = 10.0, 0.001
 _JSON = "application/json"
+# A web page could take an event away, or answer it.
+_ADMISSION = Admission()
 _ACCEPTED = b'{"status":"OK"}'
 
 
@@ -168,7 +172,7 @@ class _Connection:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._http = h11.Connection(h11.SERVER)
-        self._target, self._body = "", bytearray()
+        self._target, self._body, self._is_of_page = "", bytearray(), False
 
     def receive(self) -> bool:
         """Take what has arrived; False at the end of the connection."""
@@ -196,10 +200,17 @@ class _Connection:
             for event in self._events():
                 if isinstance(event, h11.Request):
                     self._target, self._body = event.target.decode(), bytearray()
+                    headers = {
+                        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in event.headers
+                    }
+                    self._is_of_page = _ADMISSION.refusal(headers) is not None
                 elif isinstance(event, h11.Data):
                     self._body += event.data
                 elif isinstance(event, h11.EndOfMessage):
-                    return _Request(self, self._target, bytes(self._body))
+                    request = _Request(self, self._target, bytes(self._body))
+                    if not self._is_of_page:
+                        return request
+                    request.refuse()
         return None
 
     def _events(self) -> Iterator[h11.Event]:

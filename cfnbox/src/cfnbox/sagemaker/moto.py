@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cfnbox.aws.http import Answer, Request
     from cfnbox.core.paths import Json
 
-_APPLICATION = "wsgi:cfnbox.sagemaker.moto_application:application"
+_APPLICATION = "cfnbox.sagemaker.moto_application:application"
 _RESET_PATH = "/moto-api/reset"
 _FAILURE_HEADER = "x-moto-failure"
 _ACCOUNT_HEADER = "x-moto-account-id"
