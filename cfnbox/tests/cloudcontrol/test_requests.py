@@ -165,3 +165,14 @@ def test_closing_ends_what_waits(library: Library) -> None:
     assert library.api.busy
     library.api.close()
     assert not library.api.busy
+
+
+def test_the_last_requests_are_kept(library: Library) -> None:
+    first = library.begin("First")
+    library.ended(first)
+    for number in range(1_005):
+        library.ended(library.begin(f"Volume {number}"))
+    pages = library.client.get_paginator("list_resource_requests").paginate(PaginationConfig={"PageSize": 100})
+    assert sum(len(page["ResourceRequestStatusSummaries"]) for page in pages) <= 1_001
+    call = library.client.get_resource_request_status
+    library.refused("RequestTokenNotFoundException", call, RequestToken=first["RequestToken"])

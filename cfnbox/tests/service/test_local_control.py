@@ -100,3 +100,12 @@ def test_unknown_control_requests_name_the_known_ones(control: Callable[..., Any
 def test_bad_rule_in_process(server: LocalSageMaker) -> None:
     with pytest.raises(BadRule, match="known are: throttling"):
         server.faults.inject("CreateModel", "fire")
+
+
+def test_the_last_calls_are_kept(connect: Callable[..., Any], control: Callable[..., Any]) -> None:
+    client = connect()
+    client.list_endpoints()
+    for _ in range(2_000):
+        client.list_models()
+    _, calls = control("GET", "calls")
+    assert [call["operation"] for call in calls] == ["ListModels"] * 2_000

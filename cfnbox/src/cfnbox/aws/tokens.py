@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
+from cfnbox.core.history import drop_oldest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
+
+# CloudFormation does not say for how long a token is valid.
+_MOST_TOKENS = 2_000
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Tokens:
             return carry_out()
         with self._lock:
             asked = self._asked.setdefault((place, token), _Asked())
+            drop_oldest(self._asked, _MOST_TOKENS, lambda other: other.answer is not None)
         with asked.lock:
             if asked.answer is None:
                 asked.answer, asked.operation, asked.request = carry_out(), operation, request

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
+from cfnbox.core.history import drop_oldest
 from cfnbox.core.paths import without
 from cfnbox.core.unexpected import internal_error
 from cfnbox.providers.protocol import Cancelled, Request, Resource, ResourceFailed, Served
@@ -34,6 +35,8 @@ _CODES = (
     "GeneralServiceException", "ServiceInternalError", "ServiceTimeout", "NetworkFailure", "InternalFailure",
 )  # fmt: skip
 # "Ensuring resource operation requests are unique" in the user guide.
+# Cloud Control keeps requests for seven days.
+_MOST_REQUESTS = 1_000
 _TOKEN_SECONDS = 36 * 3600.0
 _STOP_SECONDS = 5.0
 
@@ -179,7 +182,7 @@ class Requests:
     """Every request of every place, and the client tokens they came with."""
 
     def __init__(self) -> None:
-        self._requests: dict[Place, list[ResourceRequest]] = {}
+        self._requests: dict[Place, dict[str, ResourceRequest]] = {}
         self._tokens: dict[tuple[Place, str], tuple[float, Json, ResourceRequest]] = {}
         self._changing = threading.Lock()
 
@@ -195,7 +198,7 @@ class Requests:
 
     def _running(self) -> list[ResourceRequest]:
         with self._changing:
-            return [one for requests in self._requests.values() for one in requests if not one.ended]
+            return [one for requests in self._requests.values() for one in requests.values() if not one.ended]
 
     def made(self, place: Place, operation: str, asked: Json) -> ResourceRequest | None:
         """The request that was made by that very call before. Raises Refused when its token was for another one."""
@@ -220,33 +223,34 @@ class Requests:
         with self._changing:
             if found := self._made(place, work.operation, asked):
                 return found
-            earlier = self._requests.setdefault(place, [])
-            if any(_on_the_same_resource(one, work) for one in earlier if not one.ended):
+            earlier = self._requests.setdefault(place, {})
+            if any(_on_the_same_resource(one, work) for one in earlier.values() if not one.ended):
                 raise Refused(
                     "ConcurrentOperationException",
                     f"Another operation on {work.served.definition.type_name} {work.identifier} is under way: wait "
                     "until it has ended.",
                 )
             request = ResourceRequest(place, work)
-            earlier.append(request)
+            earlier[request.token] = request
+            drop_oldest(earlier, _MOST_REQUESTS, lambda other: other.ended)
             if "ClientToken" in asked:
                 call = {**asked, "": work.operation}
                 self._tokens[place, asked["ClientToken"]] = (time.monotonic(), call, request)
+                drop_oldest(self._tokens, _MOST_REQUESTS, lambda kept: kept[2].ended)
         request.start()
         return request
 
     def find(self, place: Place, token: str) -> ResourceRequest:
         """The request of a token. Raises Refused."""
         with self._changing:
-            for one in self._requests.get(place, []):
-                if one.token == token:
-                    return one
+            if (found := self._requests.get(place, {}).get(token)) is not None:
+                return found
         raise Refused("RequestTokenNotFoundException", f"There is no request with the token {token}.")
 
     def latest_first(self, place: Place) -> list[ResourceRequest]:
         """Every request of a place."""
         with self._changing:
-            return self._requests.get(place, [])[::-1]
+            return list(self._requests.get(place, {}).values())[::-1]
 
 
 def _on_the_same_resource(request: ResourceRequest, work: Work) -> bool:

@@ -22,6 +22,7 @@ from cfnbox.cloudformation.status import (
     StackStatus,
 )
 from cfnbox.core.errors import Invalid, Refused
+from cfnbox.core.history import drop_oldest
 from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.template.transforms import TransformFailed
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
+# Of one stack.
+_MOST_CHANGE_SETS = 500
+_MOST_EXECUTED = 100
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 # The members of a request that its change set answers with, or executes with.
 _OPTIONS = ("Description", "OnStackFailure", "IncludeNestedStacks", "ImportExistingResources", "ResourcesToImport")
@@ -81,6 +85,13 @@ class ChangeSets:
             if self._stacks.find(place, stack.id) is None:
                 self._stacks.enter_review(stack)
             others = {key: one for key, one in stack.change_sets.items() if one is not same}
+            if len(others) >= _MOST_CHANGE_SETS:
+                # botocore's model has the code, no public record the sentence.
+                raise Refused(
+                    "LimitExceededException",
+                    f"Stack [{stack.name}] has {_MOST_CHANGE_SETS} change sets, the most that cfnbox keeps: delete "
+                    "or execute one.",
+                )
             stack.change_sets = {**others, change_set.id: change_set}
         return {"Id": change_set.id, "StackId": stack.id}
 
@@ -148,6 +159,7 @@ class ChangeSets:
             self._begin(stack, change_set, change_set.deployment, request)
             change_set.execution_status = ExecutionStatus.EXECUTE_IN_PROGRESS
             stack.executed_change_sets = {**stack.executed_change_sets, change_set.id: change_set}
+            drop_oldest(stack.executed_change_sets, _MOST_EXECUTED)
             stack.change_sets, stack.change_set_id = {}, change_set.id
 
     def _begin(self, stack: Stack, change_set: ChangeSet, deployment: Deployment, request: Json) -> None:

@@ -13,6 +13,7 @@ from cfnbox.aws.paging import page
 from cfnbox.cloudformation.answers import present
 from cfnbox.cloudformation.status import DRIFT_DETECTABLE, DetectionStatus, DriftStatus
 from cfnbox.core.errors import Invalid
+from cfnbox.core.history import drop_oldest
 from cfnbox.core.unexpected import internal_error
 from cfnbox.providers import comparison
 from cfnbox.providers.protocol import Request, ResourceFailed
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from cfnbox.cloudformation.stacks import Stack
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
+
+_MOST_DETECTIONS = 500
 
 
 class Drift:
@@ -64,12 +67,15 @@ class Drift:
         if unknown := [name for name in names if name not in resources]:
             raise Invalid(f"Resource(s) [{', '.join(unknown)}] do not exist in stack [{stack.name}]")
         detection_id, compared = str(uuid.uuid4()), [resources[name] for name in names]
-        self._detections[detection_id] = {
+        detection: Json = {
             "StackId": stack.id,
             "StackDriftDetectionId": detection_id,
             "DetectionStatus": DetectionStatus.DETECTION_IN_PROGRESS,
             "Timestamp": datetime.now(UTC),
         }
+        with self._stacks.changed:
+            self._detections[detection_id] = detection
+            drop_oldest(self._detections, _MOST_DETECTIONS, _has_ended)
         threading.Thread(
             target=self._carry_out, args=(detection_id, stack, compared), name="drift", daemon=True
         ).start()
@@ -157,6 +163,10 @@ class Drift:
             "ActualProperties": json.dumps(actual),
             "PropertyDifferences": differences,
         }
+
+
+def _has_ended(detection: Json) -> bool:
+    return bool(detection["DetectionStatus"] != DetectionStatus.DETECTION_IN_PROGRESS)
 
 
 def _described(stack: Stack, resource: StackResource) -> Json:

@@ -206,13 +206,19 @@ class Runs:
                     self._stacks.set_status(stack, FAILURE_OF[stack.status], reason)
             finally:
                 run.close()
+                with self._stacks.changed:
+                    if self._runs.get(stack.id) is run:
+                        del self._runs[stack.id]
 
         threading.Thread(target=run_to_the_end, name=f"stack {stack.name}", daemon=True).start()
         return operation_id
 
     def cancel_update(self, stack: Stack) -> None:
         """End a running update: it rolls back."""
-        self._runs[stack.id].stop("Update cancelled. Rollback requested by user.")
+        run = self._runs.get(stack.id)
+        # Without one the update has just ended, and CancelUpdateStack comes too late to have an effect.
+        if run is not None:
+            run.stop("Update cancelled. Rollback requested by user.")
 
     def close(self) -> None:
         """Stop every operation, and wait until it makes nothing any more."""

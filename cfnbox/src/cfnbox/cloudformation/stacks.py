@@ -40,6 +40,11 @@ OperationType = Literal[
 ]
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
 # Clients in JavaScript sort events by milliseconds.
+# CloudFormation keeps a deleted stack for 90 days. A cloud keeps as many as it can keep for weeks.
+_MOST_DELETED = 300
+# Of one stack.
+_MOST_EVENTS = 5_000
+_MOST_OPERATIONS = 1_000
 _BETWEEN_EVENTS = timedelta(milliseconds=1)
 
 
@@ -250,6 +255,7 @@ class Stacks:
                 stack.operations[-1].end(OperationStatus.FAILED)
             operation = StackOperation(kind, is_automatic)
             stack.operations.append(operation)
+            del stack.operations[:-_MOST_OPERATIONS]
             return operation
 
     def set_status(self, stack: Stack, status: StackStatus, reason: str = "") -> None:
@@ -274,12 +280,21 @@ class Stacks:
             itself = StackResource(stack.name, STACK_TYPE, {}, frozenset(), physical_id=stack.id)
             self.append_event(stack, itself, stack.status, reason)
 
+    def _forget_deleted(self) -> None:
+        """Forget the stacks that were deleted before the last _MOST_DELETED ones."""
+        deleted = [stack for stack in self._stacks.values() if stack.is_deleted]
+        deleted.sort(key=lambda stack: stack.deleted or stack.created)
+        for stack in deleted[:-_MOST_DELETED]:
+            del self._stacks[stack.id]
+
     def _settle(self, stack: Stack) -> None:
         """Set what follows from a status."""
         if stack.status.sets_updated_time:
             stack.updated = datetime.now(UTC)
         if stack.status.sets_deletion_time:
             stack.deleted = datetime.now(UTC)
+        if stack.is_deleted:
+            self._forget_deleted()
         if stack.operations and not stack.status.is_in_progress:
             has_failed = stack.status.is_failed
             stack.operations[-1].end(OperationStatus.FAILED if has_failed else OperationStatus.SUCCEEDED)
@@ -334,6 +349,7 @@ class Stacks:
                 "ClientRequestToken": stack.token,
             }
             stack.events.append({member: value for member, value in event.items() if value is not None})
+            del stack.events[:-_MOST_EVENTS]
             self.changed.notify_all()
 
     def append_signal_event(self, owner: Owner, text: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import Refused
+from cfnbox.core.history import drop_oldest
 from cfnbox.core.place import Place
 from cfnbox.core.unexpected import internal_error
 from cfnbox.registry.packages import BadPackage, Package
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ReadObject = Callable[[str, Place], bytes]
 
 # How CloudFormation describes where a registration ended (reports in aws-cloudformation/cloudformation-cli).
+_MOST_REGISTRATIONS = 500
 _COMPLETED = "Deployment is currently in DEPLOY_STAGE of status COMPLETED"
 _FAILED = (
     "Deployment is currently in VALIDATION_STAGE of status FAILED; Next is DEPLOY_STAGE with status CANCELLED\n"
@@ -66,7 +68,7 @@ class Registrations:
 
     def __init__(self, types: Types, read_object: ReadObject) -> None:
         self._types, self._read_object = types, read_object
-        self._made: list[Registration] = []
+        self._made: dict[str, Registration] = {}
         self._tokens: dict[tuple[Place, str], tuple[Json, Registration]] = {}
         self._changing, self._working = threading.Lock(), threading.Lock()
 
@@ -84,9 +86,11 @@ class Registrations:
                     )
                 return made
             made = Registration(place, name)
-            self._made.append(made)
+            self._made[made.token] = made
+            drop_oldest(self._made, _MOST_REGISTRATIONS, lambda other: other.ended.is_set())
             if token:
                 self._tokens[place, token] = request, made
+                drop_oldest(self._tokens, _MOST_REGISTRATIONS, lambda kept: kept[1].ended.is_set())
         threading.Thread(target=self._run, args=(made, request), name=f"register-{name}", daemon=True).start()
         return made
 
@@ -102,20 +106,19 @@ class Registrations:
     def find(self, token: str) -> Registration:
         """The registration of a token. Raises Refused."""
         with self._changing:
-            for one in self._made:
-                if one.token == token:
-                    return one
+            if (found := self._made.get(token)) is not None:
+                return found
         raise Refused("CFNRegistryException", f"There is no registration with the token {token}.")
 
     def of(self, place: Place) -> list[Registration]:
         """The registrations of a place, latest first."""
         with self._changing:
-            return [one for one in reversed(self._made) if one.place == place]
+            return [one for one in reversed(self._made.values()) if one.place == place]
 
     def close(self) -> None:
         """Wait for what is under way, for a while."""
         with self._changing:
-            running = [one for one in self._made if not one.ended.is_set()]
+            running = [one for one in self._made.values() if not one.ended.is_set()]
         for one in running:
             one.ended.wait(_STOP_SECONDS)
 

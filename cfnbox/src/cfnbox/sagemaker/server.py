@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _TARGET = "SageMaker."
 
+_MOST_CALLS = 2_000
 # Below it are the requests that steer the server.
 CONTROL_PATH = "/_local/"
 
@@ -132,6 +133,7 @@ class SageMakerApp:
             fault = rule.fault if rule else None
             calls.append(Call(request.operation, signature.service, signature.region, signature.access_key, status,
                               code, fault))  # fmt: skip
+            del calls[:-_MOST_CALLS]
 
     def _answer(self, request: _Arrived, rule: Rule | None) -> Answer:
         rule = rule or self._of_its_role(request)
