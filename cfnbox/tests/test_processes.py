@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from programs import running_cloud
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+MODEL = {
+    "ExecutionRoleArn": "arn:aws:iam::123456789012:role/inference",
+    "PrimaryContainer": {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"},
+}
 LIMIT_SECONDS = 60.0
 # A child that hears no signal and starts a process in another session, as a user's handler may.
 CHILD = """
@@ -94,3 +100,20 @@ def test_the_next_start_ends_what_a_process_killed_with_its_watcher_left(tmp_pat
             # A run whose owner lives is left alone.
             assert (Path(living["folder"]) / "left").exists()
             assert psutil.pid_exists(living["child"])
+
+
+def test_killed_handlers_are_reaped(tmp_path: Path) -> None:
+    with running_cloud(folder=tmp_path) as cloud:
+        (up,) = (child for child in psutil.Process().children() if "up" in child.cmdline())
+        control = cloud.client("cloudcontrol")
+        for round_ in range(10):
+            request = {"TypeName": "AWS::SageMaker::Model", "DesiredState": json.dumps(MODEL)}
+            token = control.create_resource(**request)["ProgressEvent"]["RequestToken"]
+            control.get_waiter("resource_request_success").wait(RequestToken=token)
+            killed = [child for child in up.children() if "aws_sagemaker_model.handlers.resource" in child.cmdline()]
+            assert killed, f"no handler in round {round_}"
+            for child in killed:
+                child.kill()
+        below_up = up.children(recursive=True)
+        # Those of the last round are reaped by the invocation after it.
+        assert sum(child.status() == psutil.STATUS_ZOMBIE for child in below_up) <= len(killed)

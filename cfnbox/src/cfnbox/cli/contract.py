@@ -31,6 +31,7 @@ from cfnbox.aws import clients
 from cfnbox.cli import output
 from cfnbox.cloudformation.status import ResourceStatus
 from cfnbox.core.errors import LocalFailure
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
 from cfnbox.registry.projects import SETTINGS, Project, layout
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
 
 _OVERRIDES = "overrides.json"
-_ROLE = "arn:aws:iam::123456789012:role/contract-test-{}"
+_ROLE = f"arn:aws:iam::{DEFAULT_ACCOUNT}:role/contract-test-{{}}"
 # What CloudFormation gives a READ or LIST; cfn allows the other handlers twice as much.
 _READ_SECONDS = 30
 _STYLES = {"passed": "green", "skipped": "yellow", "failed": "red"}
@@ -207,7 +208,7 @@ def _suite(folder: Path, project: Project, stacks: Sequence[str], select: str | 
         mock.patch.object(botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader)),
     ):
         arguments = ["test", "--endpoint", cloud.url, "--function-name", TYPE_FUNCTION,
-                     "--cloudformation-endpoint-url", cloud.url, "--region", "us-east-1",
+                     "--cloudformation-endpoint-url", cloud.url, "--region", DEFAULT_REGION,
                      "--enforce-timeout", str(_READ_SECONDS), "--role-arn", _ROLE.format("caller"),
                      "--log-group-name", "contract-tests", "--log-role-arn", _ROLE.format("provider"),
                      "--", "-p", __name__, "-p", "no:cacheprovider", "-o", "log_cli=false", "-rs"]  # fmt: skip

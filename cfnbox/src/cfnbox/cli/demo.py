@@ -20,6 +20,7 @@ from cfnbox import stack_client
 from cfnbox.aws import clients
 from cfnbox.cli import output
 from cfnbox.core.errors import LocalFailure
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
 from cfnbox.handlers.events import follow, production_event
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ _STACK = "churn"
 _NEW_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.4.0-cpu-py311-ubuntu22.04-sagemaker"
 # As wide as a README shows a picture with letters that can be read.
 _RECORDED_WIDTH = 118
-_REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference"
+_REPOSITORY = f"{DEFAULT_ACCOUNT}.dkr.ecr.{DEFAULT_REGION}.amazonaws.com/inference"
 _MODEL = {
     "ModelName": "by-hand",
-    "ExecutionRoleArn": "arn:aws:iam::123456789012:role/a-second-old",
+    "ExecutionRoleArn": f"arn:aws:iam::{DEFAULT_ACCOUNT}:role/a-second-old",
     "PrimaryContainer": {"Image": f"{_REPOSITORY}:1"},
 }
 

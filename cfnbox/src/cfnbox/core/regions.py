@@ -31,7 +31,7 @@ def partitions() -> Mapping[str, Partition]:
 
 def partition_of(region: str) -> Partition:
     """The partition of a region; AWS's own for what is no region."""
-    return partitions().get(region, partitions()["us-east-1"])
+    return partitions().get(region) or next(one for one in partitions().values() if one.name == "aws")
 
 
 def require_region(region: str, *, json: bool) -> None:

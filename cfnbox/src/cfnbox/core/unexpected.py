@@ -29,13 +29,18 @@ _MOST_BYTES = 1_000_000
 def internal_error(where: str, problem: BaseException) -> str:
     """Log an exception that nothing expects, and return a sentence with the place of its traceback."""
     entry = secrets.token_hex(4)
-    _LOG.error("[%s] Internal error in %s\n%s", entry, where, "".join(_lines(problem)).rstrip())
+    _LOG.error("[%s] Internal error in %s\n%s", entry, where, traceback_without_values(problem))
     return f"Internal error in {where}: {type(problem).__name__}. Details: log entry {entry} {_place()}."
 
 
 def internal_failure(where: str, problem: BaseException) -> Refused:
     """Log an exception as `internal_error` does, and return the answer of a service to it."""
     return Refused("InternalFailure", internal_error(where, problem), 500)
+
+
+def traceback_without_values(problem: BaseException) -> str:
+    """Return the traceback of an exception, after those of its causes, without the texts of the exceptions."""
+    return "".join(_lines(problem)).rstrip()
 
 
 def write_log() -> None:
@@ -68,7 +73,6 @@ def _place() -> str:
 
 
 def _lines(problem: BaseException) -> Iterator[str]:
-    """The traceback of an exception, after those of its causes; without texts of exceptions."""
     chain = [problem]
     while (cause := _cause(chain[-1])) is not None and cause not in chain:
         chain.append(cause)

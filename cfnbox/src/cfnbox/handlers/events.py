@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.paths import Json
-from cfnbox.core.place import DEFAULT_ACCOUNT
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
@@ -74,7 +74,7 @@ def production_event(
     token: str | None = None,
     context: Mapping[str, Any] | None = None,
     next_token: str | None = None,
-    region: str = "us-east-1",
+    region: str = DEFAULT_REGION,
     account: str = DEFAULT_ACCOUNT,
     log_group: str | None = None,
     type_configuration: Mapping[str, Any] | None = None,

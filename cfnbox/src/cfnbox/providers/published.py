@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import LocalFailure
+from cfnbox.core.place import DEFAULT_REGION
 from cfnbox.core.type_definition import TypeDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# A region that cfn-lint does not know gets the types of this one.
-_DEFAULT_REGION = "us-east-1"
 # What Fn::GetAtt serves of types where it is not the read-only properties; `make generate` writes it.
 _ATTRIBUTES = Path(__file__).with_name("published_attributes.json")
 
@@ -59,7 +58,7 @@ class PublishedTypes:
         """The names of the files, by the type that they describe, of a region."""
         if region not in self._files:
             path = self._folder / "providers" / f"{region}.json"
-            path = path if path.exists() else path.with_name(f"{_DEFAULT_REGION}.json")
+            path = path if path.exists() else path.with_name(f"{DEFAULT_REGION}.json")
             self._files[region] = json.loads(path.read_bytes())
         return self._files[region]
 
@@ -67,7 +66,7 @@ class PublishedTypes:
     def _folder(self) -> Path:
         found = importlib.util.find_spec("cfnlint")
         folder = Path(found.origin).parent / "data" / "schemas" if found and found.origin else None
-        if folder is None or not (folder / "providers" / f"{_DEFAULT_REGION}.json").exists():
+        if folder is None or not (folder / "providers" / f"{DEFAULT_REGION}.json").exists():
             raise PublishedSchemasMissing("cfn-lint has no schemas of AWS's types here: pip install cfn-lint==1.55.1")
         return folder
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cfnbox.aws.child_application import ChildApplication, ChildEnded
 from cfnbox.core.errors import Refused
-from cfnbox.core.place import DEFAULT_ACCOUNT, Place
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 from cfnbox.core.processes import ChildProcesses
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ class Moto:
         if self._child is None or not access_key.startswith(_TEMPORARY_KEY):
             return DEFAULT_ACCOUNT
         if access_key not in self._accounts:
-            headers = {**_signed("sts", access_key, "us-east-1"), "Content-Type": "application/x-www-form-urlencoded"}
+            headers = {
+                **_signed("sts", access_key, DEFAULT_REGION),
+                "Content-Type": "application/x-www-form-urlencoded",
+            }
             body = b"Action=GetCallerIdentity&Version=2011-06-15"
             found = _ACCOUNT.search(self._child.send("POST", "/", headers, body)[2].decode())
             self._accounts[access_key] = found[1] if found else DEFAULT_ACCOUNT

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import run_wsgi_app
+
+from cfnbox.core.unexpected import traceback_without_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +29,8 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
         content, status, headers = run_wsgi_app(_MOTO, environ, buffered=True)
     except NotImplementedError:
         return _failed(start_response, HTTPStatus.NOT_IMPLEMENTED)
-    except Exception:
-        traceback.print_exc(file=sys.stderr)
+    except Exception as problem:
+        print(traceback_without_values(problem), file=sys.stderr)
         return _failed(start_response, HTTPStatus.INTERNAL_SERVER_ERROR)
     start_response(status, list(headers))
     return [b"".join(content)]
