@@ -1,9 +1,10 @@
-"""The list of properties that services of the local cloud do not keep, in the README of cfnbox: from its tables."""
+"""The list of properties that the local cloud does not apply, in the README of cfnbox: from its tables."""
 
 import re
 from pathlib import Path
 
-from cfnbox.providers.services.catalogue import SERVICE_TYPES
+from cfnbox.providers.ministack_stacks import types
+from cfnbox.providers.services.catalogue import SERVICE_TYPES, UNIFORM_TYPES
 
 PATH = "cfnbox/README.md"
 _BLOCK = re.compile(
@@ -17,9 +18,11 @@ def text(readme: Path) -> str:
 
 
 def _table() -> str:
+    properties = {name: sorted(entry.ignored) for name, entry in types().items() if name not in UNIFORM_TYPES}
+    properties |= {name: list(row.not_applied) for name, row in SERVICE_TYPES.items()}
     rows = [
-        f"| `{name}` | {', '.join(f'`{one}`' for one in row.not_applied)} |"
-        for name, row in sorted(SERVICE_TYPES.items())
-        if row.not_applied
+        f"| `{name}` | {', '.join(f'`{one}`' for one in names)} |"
+        for name, names in sorted(properties.items())
+        if names
     ]
     return "\n".join(("| type | not applied here |", "|---|---|", *rows, ""))

@@ -129,7 +129,7 @@ class Composition:
                 ServiceProvider(clients, self._published, self._write_system_tags, strict=self._settings.strict),
                 CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, self._published, self._stacks.append_signal_event),
-                MinistackProvider(self.ministack, self._published, clients),
+                MinistackProvider(self.ministack, self._published, clients, strict=self._settings.strict),
                 *([] if self._settings.strict else [SimulatedProvider(self._published)]),
             ]
         )

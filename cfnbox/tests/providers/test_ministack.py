@@ -263,3 +263,50 @@ def test_an_answer_has_one_date(connect: Any, service: str, operation: str) -> N
     """AWS's SDK for JavaScript, and the CDK with it, cannot read two."""
     answer = getattr(connect(service), operation)()
     assert answer["ResponseMetadata"]["HTTPHeaders"]["date"].count("GMT") == 1
+
+
+def test_a_property_that_ministack_does_not_look_at_is_named(types: Types) -> None:
+    definition = types.definition("AWS::Glue::Job")
+    job = {"Command": {}, "Role": "r", "ExecutionClass": "FLEX", "LogUri": "s3://b/l"}
+    assert types.provider.notice(definition, job) == "not applied here: ExecutionClass, LogUri"
+    assert types.provider.notice(definition, {"Command": {}, "Role": "r"}) is None
+
+
+def test_a_strict_cloud_refuses_a_property_that_ministack_does_not_look_at(
+    ministack: Ministack, published: PublishedTypes
+) -> None:
+    strict = Types(MinistackProvider(ministack, published, strict=True))
+    with pytest.raises(ResourceFailed, match=r"does not apply LogUri of AWS::Glue::Job, .* without --strict"):
+        strict.create("AWS::Glue::Job", {"Command": {}, "Role": "r", "LogUri": "s3://b/l"})
+
+
+STREAMS = [{}, {"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}]
+
+
+def test_attributes_that_depend_on_properties_are_there_when_the_resource_has_them(types: Types) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda stream: types.create("AWS::DynamoDB::Table", {**TABLE, **stream}), STREAMS * 4))
+    assert ["StreamArn" in table.attributes for table in made] == [False, True] * 4
+
+
+def test_a_large_property_arrives(types: Types, connect: Any) -> None:
+    body = {"openapi": "3.0.1", "info": {"title": "large", "version": "1"}, "paths": {
+        f"/path{number}": {"get": {"description": "x" * 200}} for number in range(400)
+    }}  # fmt: skip
+    made = types.create("AWS::ApiGateway::RestApi", {"Name": "large", "Body": body})
+    assert connect("apigateway").get_rest_api(restApiId=made.physical_id)["name"]
+    assert connect("s3").list_buckets()["Buckets"] == []
+
+
+def test_what_fails_leaves_nothing_and_is_said_by_the_service(types: Types, connect: Any) -> None:
+    with pytest.raises(ResourceFailed, match="Resource handler returned message"):
+        types.create("AWS::ServiceDiscovery::Instance", {"ServiceId": "srv-none", "InstanceAttributes": {}})
+    assert types.provider.list(types.definition("AWS::ServiceDiscovery::Instance"), request(), {}, None) == ([], None)
+
+
+def test_a_deleted_resource_is_not_found_again(types: Types) -> None:
+    made = types.create("AWS::ServiceDiscovery::HttpNamespace", {"Name": "space"})
+    types.delete("AWS::ServiceDiscovery::HttpNamespace", made, {"Name": "space"})
+    with pytest.raises(ResourceFailed) as raised:
+        types.delete("AWS::ServiceDiscovery::HttpNamespace", made, {"Name": "space"})
+    assert raised.value.code == "NotFound"

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from cfnbox.core.paths import Json, put_at
 from cfnbox.providers import iam_documents, inline_code
-from cfnbox.providers.failures import already_exists, handler_failure, not_found
+from cfnbox.providers.failures import already_exists, handler_failure, not_applied, not_found
 from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, MinistackFailed
 from cfnbox.providers.ministack_stacks import ResourceStack, ResourceStacks, types
 from cfnbox.providers.names import generated_name
 from cfnbox.providers.properties import coerced
-from cfnbox.providers.protocol import Resource, ResourceFailed
+from cfnbox.providers.protocol import NOT_APPLIED, Resource, ResourceFailed
 from cfnbox.providers.tags import merged, tag_list, tag_map
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 # How CloudFormation, and ministack after it, begins to refuse a replacement that keeps the name of the resource.
 _CUSTOM_NAMED = "CloudFormation cannot update a stack when a custom-named resource requires replacing."
-_NOT_APPLIED = "not applied here: "
 _AS_OWNER = "cloudcontrol"
 _IAM = "AWS::IAM::"
 _FIFO = ".fifo"
@@ -64,20 +63,25 @@ class MinistackProvider:
     """Serves the types that ministack makes.
 
     An update of some types answers a resource with another physical id: that one takes the place of the old one,
-    which is there until it is deleted.
+    which is there until it is deleted. With `strict` a property that ministack does not look at is refused.
     """
 
     def __init__(
-        self, ministack: Ministack, published: PublishedTypes, clients: ServiceClients | None = None
+        self,
+        ministack: Ministack,
+        published: PublishedTypes,
+        clients: ServiceClients | None = None,
+        *,
+        strict: bool = False,
     ) -> None:
-        self._ministack, self._published, self._clients = ministack, published, clients
+        self._ministack, self._published, self._clients, self._strict = ministack, published, clients, strict
         self._stacks = ResourceStacks(ministack, self._list_attributes)
         self._made: dict[tuple[Place, str, str], _Made] = {}
 
     def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
         """Name the properties that ministack does not look at."""
-        ignored = sorted(types()[definition.type_name].ignored & properties.keys())
-        return f"{_NOT_APPLIED}{', '.join(ignored)}" if ignored else None
+        ignored = _ignored(definition, properties)
+        return f"{NOT_APPLIED}{', '.join(ignored)}" if ignored else None
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """Return the published schema of a type that ministack makes."""
@@ -86,6 +90,8 @@ class MinistackProvider:
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         """Create at once; AlreadyExists when the name is taken, because ministack would write over that resource."""
         iam_documents.require_valid(definition.type_name, request, desired)
+        if self._strict and (ignored := _ignored(definition, desired)):
+            raise not_applied(request, definition.type_name, ignored)
         names = self._names(definition, desired)
         self._require_free(definition, request, desired, names)
         return self._create(definition, request, desired, names, progress)
@@ -111,6 +117,8 @@ class MinistackProvider:
     ) -> Resource:
         """Update in place, or make a resource that takes the place of the old one."""
         iam_documents.require_valid(definition.type_name, request, desired)
+        if self._strict and (ignored := _ignored(definition, desired)):
+            raise not_applied(request, definition.type_name, ignored)
         made = self._require_made(definition, request, resource, previous, progress.wait)
         wanted = self._stack(definition, request, desired, made.generated_name)
         replacing = types()[definition.type_name].replacing
@@ -290,6 +298,10 @@ class MinistackProvider:
         if definition is None:
             return frozenset()
         return frozenset(name for name in types()[type_name].attributes if _is_list(definition, name))
+
+
+def _ignored(definition: TypeDefinition, properties: Json) -> list[str]:
+    return sorted(types()[definition.type_name].ignored & properties.keys())
 
 
 @contextmanager

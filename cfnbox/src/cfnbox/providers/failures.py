@@ -8,6 +8,8 @@ from cfnbox.handlers.events import new_token
 from cfnbox.providers.protocol import ResourceFailed, failure_code
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cfnbox.providers.protocol import Request
 
 
@@ -37,3 +39,12 @@ def not_found(request: Request, type_name: str, identifier: str) -> ResourceFail
     """The failure of an operation on a resource that is not there."""
     message = f"Resource of type '{type_name}' with identifier '{identifier}' was not found."
     return handler_failure(request, message, "NotFound")
+
+
+def not_applied(request: Request, type_name: str, names: Iterable[str]) -> ResourceFailed:
+    """Return the failure, under --strict, of a resource with properties that are not applied here."""
+    message = (
+        f"cfnbox does not apply {', '.join(names)} of {type_name}, and was started with --strict. "
+        "Remove the property, or start cfnbox without --strict."
+    )
+    return handler_failure(request, message, "InvalidRequest")

@@ -117,8 +117,8 @@ class ResourceStacks:
 
     def __init__(self, ministack: Ministack, lists: Callable[[str, Place], frozenset[str]]) -> None:
         self._ministack, self._lists = ministack, lists
-        # Attributes that depend on the properties, as found out when a resource did not have them.
-        self._absent: set[tuple[str, str]] = set()
+        # Attributes that a resource of a type with these properties turned out not to have.
+        self._absent: set[tuple[str, frozenset[str], str]] = set()
 
     def create(self, desired: ResourceStack, wait: Wait) -> ResourceStack:
         """Create the stack of a resource; what an attempt has left behind is deleted when it fails."""
@@ -230,7 +230,7 @@ class ResourceStacks:
             definition["DeletionPolicy"] = "Retain"
         outputs: Json = {_REFERENCE: {"Value": {"Ref": resource.logical_id}}}
         lists = self._lists(resource.type_name, resource.place)
-        for name in self._attributes(resource.type_name):
+        for name in self._attributes(resource):
             attribute: Any = {"Fn::GetAtt": [resource.logical_id, name]}
             value = {"Fn::Join": [_SEPARATOR, attribute]} if name in lists else attribute
             if name not in lists:
@@ -238,15 +238,17 @@ class ResourceStacks:
             outputs[_output(name)] = {"Value": value}
         return {"Resources": {resource.logical_id: definition}, "Outputs": outputs}
 
-    def _attributes(self, type_name: str) -> list[str]:
-        return [name for name in types()[type_name].attributes if (type_name, name) not in self._absent]
+    def _attributes(self, resource: ResourceStack) -> list[str]:
+        """Return the names of the attributes to ask for."""
+        kind = resource.type_name, frozenset(resource.properties)
+        return [name for name in types()[resource.type_name].attributes if (*kind, name) not in self._absent]
 
     def _is_absent_attribute(self, resource: ResourceStack, failure: MinistackFailed) -> bool:
         """Whether an operation failed only because the resource lacks an attribute, which is not asked for again."""
         found = _UNKNOWN_ATTRIBUTE.search(str(failure))
-        if found is None or found[1] not in self._attributes(resource.type_name):
+        if found is None or found[1] not in types()[resource.type_name].attributes:
             return False
-        self._absent.add((resource.type_name, found[1]))
+        self._absent.add((resource.type_name, frozenset(resource.properties), found[1]))
         return True
 
     def _finished(self, resource: ResourceStack, wait: Wait) -> ResourceStack:
@@ -262,7 +264,7 @@ class ResourceStacks:
         }
         lists = self._lists(resource.type_name, resource.place)
         attributes: Json = {}
-        for name in self._attributes(resource.type_name):
+        for name in self._attributes(resource):
             text = outputs.get(_output(name), "None")
             if name in lists:
                 attributes[name] = text.split(_SEPARATOR) if text else []

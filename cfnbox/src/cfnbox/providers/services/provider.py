@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.paths import values_at
-from cfnbox.providers.failures import handler_failure
+from cfnbox.providers.failures import not_applied
 from cfnbox.providers.protocol import NOT_APPLIED
 from cfnbox.providers.services.calls import Calls
 from cfnbox.providers.services.catalogue import SERVICE_TYPES, UNIFORM_TYPES
@@ -121,11 +121,7 @@ class ServiceProvider:
     def _refuse_if_strict(self, definition: TypeDefinition, request: Request, properties: Json) -> None:
         names = _not_applied(definition, properties) if self._strict else []
         if names:
-            message = (
-                f"cfnbox does not apply {', '.join(names)} of {definition.type_name}, and was started with --strict. "
-                "Remove the property, or start cfnbox without --strict."
-            )
-            raise handler_failure(request, message, "InvalidRequest")
+            raise not_applied(request, definition.type_name, names)
 
 
 def _known(definition: TypeDefinition, resource: Resource, properties: Json) -> Json:
