@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import json
 import logging
 import os
 import re
@@ -16,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Headers
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -78,6 +79,14 @@ class Request:
     def is_form(self) -> bool:
         """Whether this is a form, as AWS's query protocol sends it."""
         return self.headers["content-type"].startswith("application/x-www-form-urlencoded")
+
+
+def json_value(text: str | bytes) -> Any:
+    """Return the value of a JSON text; raise ValueError for a text that is no JSON, or nested too deeply to read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply.") from None
 
 
 def send(start_response: StartResponse, answer: Answer) -> list[bytes]:

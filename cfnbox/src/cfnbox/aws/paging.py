@@ -16,14 +16,14 @@ Item = TypeVar("Item")
 
 
 def page(items: Sequence[Item], request: Json, member: str, size: int = _PER_PAGE) -> Json:
-    """The page that a request asks for under the member's name, with the NextToken of the next one."""
+    """Return the page that a request asks for as that member, with the NextToken of the next page."""
     start = _position(request.get("NextToken"), len(items))
-    end = start + min(int(request.get("MaxResults", size)), size)
+    end = start + max(1, min(request.get("MaxResults", size), size))
     return {member: list(items[start:end]), **({"NextToken": str(end)} if end < len(items) else {})}
 
 
 def page_backwards(items: Sequence[Item], request: Json, member: str) -> Json:
-    """The same, newest first, of a list that grows at its end: a page is not moved by what comes meanwhile."""
+    """Return a page, newest first, of a list that grows at its end: members that come later move no page."""
     end = len(items) if request.get("NextToken") is None else _position(request["NextToken"], len(items))
     start = max(end - _PER_PAGE, 0)
     return {member: list(reversed(items[start:end])), **({"NextToken": str(start)} if start else {})}
@@ -32,6 +32,7 @@ def page_backwards(items: Sequence[Item], request: Json, member: str) -> Json:
 def _position(token: str | None, length: int) -> int:
     if token is None:
         return 0
-    if not (token.isascii() and token.isdigit() and int(token) <= length):
+    # A list has fewer members than a number of ten digits.
+    if not (token.isascii() and token.isdigit() and len(token) <= 10 and int(token) <= length):
         raise Invalid("Invalid NextToken: it is not one that a former page came with.")
     return int(token)

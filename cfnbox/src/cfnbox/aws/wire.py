@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 import uuid
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from moto.core.serialize import SerializationContext, get_serializer_class
 from werkzeug.datastructures import MultiDict
 
 from cfnbox.aws import shapes
+from cfnbox.aws.http import json_value
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
 from cfnbox.core.patterns import one_limit
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 _REQUEST_ID = "x-amzn-RequestId"
+# Characters that XML 1.0 does not allow, escaped or not.
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Operation = Callable[[Place, "Json"], "Json | None"]
 
 
@@ -51,24 +55,24 @@ class Api:
         """Return the answer to one request."""
         model = service_model(self.service)
         protocol = model.resolved_protocol
-        name = _operation_name(request)
+        name = _operation_name(request, model.metadata.get("targetPrefix", ""))
         known = name in model.operation_names
         # An operation that nobody knows still gets an answer in the protocol of the service.
         operation = model.operation_model(name if known else model.operation_names[0])
         context = SerializationContext(request_id=str(uuid.uuid4()))
         try:
             if not known:
-                raise Refused("InvalidAction", f"Could not find operation {name} for version {model.api_version}")
+                raise _no_operation(self.service, name, protocol, model.api_version)
             with one_limit():
                 result = self._waiters.answer(
                     request.headers.get("user-agent", ""), self.service, name,
                     lambda: self._carried_out(operation, protocol, request), lambda result: result,
                 )  # fmt: skip
+            made = get_serializer_class(self.service, protocol)(operation, context).serialize(result)
         except Refused as refused:
             return error_answer(refused, protocol, context.request_id)
         except Exception as problem:
             return error_answer(internal_failure(f"{name} of {self.service}", problem), protocol, context.request_id)
-        made = get_serializer_class(self.service, protocol)(operation, context).serialize(result)
         content = made["body"]
         # Recorded of CloudFormation, as of other services: every answer has the header.
         headers = {**made["headers"], _REQUEST_ID: context.request_id}
@@ -81,17 +85,38 @@ class Api:
                 f"cfnbox does not have {operation.name} of {self.service}. It has: "
                 f"{', '.join(sorted(self._operations))}.",
             )
-        values: MultiDict[str, str] = MultiDict()
-        if protocol == "query":
-            values = MultiDict(
-                urllib.parse.parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
-            )
-        parser = PROTOCOL_PARSERS[protocol](operation)
-        parsed = parser.parse({"body": request.body, "headers": request.headers, "method": "POST", "url_params": {},
-                               "url_path": "/", "values": values})  # fmt: skip
-        code = "ValidationError" if protocol == "query" else "ValidationException"
-        checked = shapes.checked(operation.input_shape, parsed, code) if operation.input_shape else {}
+        is_query = protocol == "query"
+        members = _form_members(operation, request) if is_query else _json_members(request.body)
+        code = "ValidationError" if is_query else "ValidationException"
+        checked = shapes.checked(operation.input_shape, members, code) if operation.input_shape else {}
         return self._operations[operation.name](request.signature.place, checked) or {}
+
+
+def _no_operation(service: str, name: str, protocol: str, version: str) -> Refused:
+    if protocol == "query":
+        return Refused("InvalidAction", f"Could not find operation {name} for version {version}")
+    # The code is that of every AWS service of the JSON protocols, which answers no text.
+    return Refused("UnknownOperationException", f"{service} has no operation {name}.")
+
+
+def _form_members(operation: Any, request: Request) -> object:
+    fields = urllib.parse.parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+    parser = PROTOCOL_PARSERS["query"](operation)
+    try:
+        return parser.parse({"body": request.body, "headers": request.headers, "method": "POST", "url_params": {},
+                             "url_path": "/", "values": MultiDict(fields)})  # fmt: skip
+    except (ValueError, OverflowError):
+        # The code is that of services of the query protocol, such as CloudWatch (jclouds/legacy-jclouds#274).
+        text = f"A parameter of {operation.name} has a value of another type than a number, a time or base64 text."
+        raise Refused("MalformedInput", text) from None
+
+
+def _json_members(body: bytes) -> object:
+    try:
+        return json_value(body or b"{}")
+    except ValueError:
+        # As shapes.checked does where a value has a wrong type.
+        raise Refused("SerializationException", "") from None
 
 
 def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
@@ -101,7 +126,7 @@ def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
         headers = {"Content-Type": "application/x-amz-json-1.0", _REQUEST_ID: request_id,
                    "x-amzn-ErrorType": refused.code}  # fmt: skip
         return refused.status, headers, content
-    code, text = escape(refused.code), escape(refused.message)
+    code, text = escape(refused.code), escape(_NO_XML.sub("\ufffd", refused.message))
     if protocol == "rest-xml":
         document = f"<Error><Code>{code}</Code><Message>{text}</Message><RequestId>{request_id}</RequestId></Error>"
         return refused.status, {"Content-Type": "application/xml", "x-amz-request-id": request_id}, document.encode()
@@ -112,8 +137,9 @@ def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
     return refused.status, {"Content-Type": "text/xml", _REQUEST_ID: request_id}, document.encode()
 
 
-def _operation_name(request: Request) -> str:
-    target = request.headers.get("x-amz-target", "")
-    if target:
-        return target.rpartition(".")[2]
+def _operation_name(request: Request, target_prefix: str) -> str:
+    """Return the operation that a request names; "" for a target of another service."""
+    if target := request.headers.get("x-amz-target", ""):
+        prefix, _, name = target.rpartition(".")
+        return name if prefix == target_prefix else ""
     return urllib.parse.parse_qs(request.body.decode("utf-8", "replace")).get("Action", [""])[0]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
+from cfnbox.aws.http import json_value
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
 from cfnbox.handlers import distributions, python_loop, tracebacks
@@ -170,7 +171,7 @@ def serve_lambda(
     """WSGI application: Lambda's Invoke operation, with an error of the function as Lambda reports it."""
     headers: dict[str, str] = {}
     try:
-        answer = invoke(_with_local_credentials(json.loads(Request(environ).get_data())))
+        answer = invoke(_with_local_credentials(json_value(Request(environ).get_data())))
     except ValueError:
         message = {"Type": "User", "Message": "Could not parse request body into json"}
         return Response(json.dumps(message), 400, mimetype="application/json")(environ, start_response)

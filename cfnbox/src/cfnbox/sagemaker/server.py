@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from cfnbox.aws.admission import Admission
-from cfnbox.aws.http import Answer, ConnectionDropped, HttpServer, Request, keep_silent, send
+from cfnbox.aws.http import Answer, ConnectionDropped, HttpServer, Request, json_value, keep_silent, send
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
@@ -112,7 +112,7 @@ class SageMakerApp:
         members: Any = {}
         if request.headers.get("x-amz-target"):
             try:
-                members = json.loads(request.body)
+                members = json_value(request.body)
             except ValueError:
                 members = {}
         place = request.signature.place
@@ -211,7 +211,7 @@ class SageMakerApp:
             known = ", ".join(f"{verb} {at}" for verb, at in routes)
             return json_answer(404, {"message": f"no such control request; there are: {known}"})
         try:
-            done = routes[method, path](json.loads(body or b"null"))
+            done = routes[method, path](json_value(body or b"null"))
         except Refused as refused:
             return refusal(refused)
         except BadRule as problem:

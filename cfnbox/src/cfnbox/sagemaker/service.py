@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cfnbox.aws.http import json_value
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 from cfnbox.sagemaker import api, endpoints, monitoring, packages, studio
@@ -62,7 +62,7 @@ class SageMakerService:
             # The code is that of every AWS service of this protocol, which answers no text.
             raise Refused("UnknownOperationException", f"SageMaker has no operation {operation}.")
         try:
-            request = json.loads(body or b"{}")
+            request = json_value(body or b"{}")
         except ValueError:
             raise Refused("SerializationException", "") from None
         understood = check_shape(operation, request)

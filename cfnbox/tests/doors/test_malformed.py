@@ -1,0 +1,131 @@
+"""Requests that are broken as HTTP or as JSON: a 4xx of the protocol, and nothing in the user's terminal."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from doors.conftest import FORM, Door, signed, xml_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JSON = "application/x-amz-json-1.0"
+DEEP = "[" * 200_000
+# Bodies of the JSON protocols that are no request.
+NO_OBJECTS = ["null", "[]", "1e9999", '"text"', "{", "\ufffe", DEEP, '{"a":' * 100_000]
+
+
+def _status(door: Door, request: bytes) -> int:
+    """Return the status of the answer to bytes; 0 for an answer before HTTP/1.0, which has none."""
+    with socket.create_connection(("127.0.0.1", door.port), timeout=60) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    version, _, rest = answer.partition(b" ")
+    return int(rest[:3]) if version == b"HTTP/1.1" else 0
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param("Content-Length: abc", id="a length that is no number"),
+        pytest.param("Content-Length: -5", id="a negative length"),
+        pytest.param("Content-Length: 1_0", id="a length of Python's spelling"),
+        pytest.param("Content-Length: 2\r\nContent-Length: 3", id="two lengths"),
+        pytest.param("Content-Length: 99999999999999", id="a length that never comes"),
+        pytest.param("Transfer-Encoding: chunked\r\nContent-Length: 2", id="chunks and a length"),
+        pytest.param("Transfer-Encoding: gzip", id="an unknown encoding"),
+        pytest.param("Transfer-Encoding: chunked\r\n\r\nzz", id="a chunk without a size"),
+        pytest.param("Transfer-Encoding: chunked\r\n\r\n-1", id="a chunk of a negative size"),
+        pytest.param("Transfer-Encoding: chunked\r\n\r\n2\r\n{}too long", id="a chunk that is longer than its size"),
+        pytest.param("Transfer-Encoding: chunked\r\n\r\nff\r\n{}", id="a chunk that never ends"),
+    ],
+)
+def test_broken_body_is_a_bad_request(door: Door, written: Path, head: str) -> None:
+    before = written.read_text()
+    assert _status(door, f"POST / HTTP/1.1\r\nHost: {door.host}\r\n{head}\r\n\r\n{{}}".encode()) == 400
+    assert written.read_text() == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /\xff\xfe HTTP/1.1",
+        b"GET /%ff%fe/%00 HTTP/1.1",
+        b"PUT /b\xc3\xa9/\xe9 HTTP/1.1",
+        b"GET //[ HTTP/1.1",
+        b"GET http://[/ HTTP/1.1",
+        b"GARBAGE",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"UNKNOWN / HTTP/1.1",
+    ],
+)
+@pytest.mark.parametrize("service", ["", "s3", "sagemaker", "cloudformation", "cloudcontrolapi"])
+def test_odd_address_is_refused_in_silence(door: Door, written: Path, line: bytes, service: str) -> None:
+    before = written.read_text()
+    signature = f"Authorization: {signed(service)}\r\n" if service else ""
+    status = _status(door, line + f"\r\nHost: {door.host}\r\n{signature}Content-Length: 0\r\n\r\n".encode())
+    assert 400 <= status < 500 or status == 0
+    assert written.read_text() == before
+
+
+@pytest.mark.parametrize("body", NO_OBJECTS, ids=lambda body: body[:12])
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("cloudcontrolapi", "CloudApiService.ListResources"), ("sagemaker", "SageMaker.ListModels")],
+)
+def test_body_that_is_no_object_is_a_serialization_error(door: Door, service: str, operation: str, body: str) -> None:
+    reply = door.ask("POST", "/", body, Authorization=signed(service), X_Amz_Target=operation, Content_Type=JSON)
+    assert (reply.status, json.loads(reply.body)) == (400, {"__type": "SerializationException", "message": ""})
+
+
+@pytest.mark.parametrize("body", ["{", DEEP, "\ufffe"], ids=lambda body: body[:12])
+@pytest.mark.parametrize("path", ["/_local/faults", "/2015-03-31/functions/TypeFunction/invocations"])
+def test_body_that_is_no_json_is_refused(door: Door, path: str, body: str) -> None:
+    assert door.ask("POST", path, body).status == 400
+
+
+@pytest.mark.parametrize("value", ["x", [1], {"a": 1}, True, 1.5])
+@pytest.mark.parametrize("operation", ["ListResources", "ListResourceRequests"])
+def test_number_of_another_type_is_a_serialization_error(door: Door, operation: str, value: object) -> None:
+    body = json.dumps({"TypeName": "AWS::SQS::Queue", "MaxResults": value})
+    headers = {"Authorization": signed("cloudcontrolapi"), "X_Amz_Target": f"CloudApiService.{operation}"}
+    reply = door.ask("POST", "/", body, Content_Type=JSON, **headers)
+    assert (reply.status, json.loads(reply.body)["__type"]) == (400, "SerializationException")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "Action=ListTypes&MaxResults=x",
+        "Action=ListTypes&MaxResults=1e3",
+        "Action=CreateStack&StackName=x&TimeoutInMinutes=ten",
+        f"Action=ListTypes&MaxResults={'9' * 5000}",
+    ],
+)
+def test_number_of_a_form_that_is_none_is_malformed(door: Door, form: str) -> None:
+    reply = door.ask("POST", "/", form, Authorization=signed("cloudformation"), Content_Type=FORM)
+    action = form.partition("&")[0].partition("=")[2]
+    text = f"A parameter of {action} has a value of another type than a number, a time or base64 text."
+    assert (reply.status, xml_error(reply.body)) == (400, ("MalformedInput", text))
+
+
+@pytest.mark.parametrize(
+    "target", [".", "CloudApiService", "CloudApiService.", "CloudApiService.Nope", "x.y.ListResources"]
+)
+def test_target_that_names_no_operation_is_unknown(door: Door, target: str) -> None:
+    reply = door.ask(
+        "POST", "/", "{}", Authorization=signed("cloudcontrolapi"), X_Amz_Target=target, Content_Type=JSON
+    )
+    assert (reply.status, json.loads(reply.body)["__type"]) == (400, "UnknownOperationException")
+
+
+def test_error_with_a_control_character_is_xml(door: Door) -> None:
+    form = "Action=DescribeStacks&StackName=%00%01a"
+    reply = door.ask("POST", "/", form, Authorization=signed("cloudformation"), Content_Type=FORM)
+    assert reply.status == 400
+    assert not set(reply.body) & {"\x00", "\x01"}
