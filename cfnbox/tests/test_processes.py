@@ -117,3 +117,35 @@ def test_killed_handlers_are_reaped(tmp_path: Path) -> None:
         below_up = up.children(recursive=True)
         # Those of the last round are reaped by the invocation after it.
         assert sum(child.status() == psutil.STATUS_ZOMBIE for child in below_up) <= len(killed)
+
+
+LIBRARY = """
+import json, sys, threading
+from cfnbox import Cloud
+cloud = Cloud(code=[sys.argv[1]], handler="hanging.resource")
+threading.Thread(target=cloud.runtime.invoke, args=({},), daemon=True).start()
+print(json.dumps({}), flush=True)
+threading.Event().wait()
+"""
+HANGING = """
+import signal, time
+
+def resource(event, context):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+"""
+
+
+def test_a_hanging_handler_ends_with_the_process_that_uses_the_library(tmp_path: Path) -> None:
+    (tmp_path / "hanging.py").write_text(HANGING)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-c", LIBRARY, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(temporary)}) as process:
+        assert process.stdout
+        process.stdout.readline()
+        # The process itself, its watcher, ministack and the handler.
+        eventually(lambda: len(below(temporary)) >= 4)
+        process.kill()
+        eventually(lambda: not below(temporary))
+        assert [path.name for path in temporary.iterdir() if not path.name.startswith("project-")] == []

@@ -89,7 +89,7 @@ class Composition:
     def __init__(self, url: str, inspection_url: str, settings: Settings, closing: contextlib.ExitStack) -> None:
         self._url, self._inspection_url, self._settings = url, inspection_url, settings
         self._first_type = settings.sources[0].definition.type_name
-        processes = ChildProcesses()
+        processes = self._processes = ChildProcesses()
         closing.callback(processes.close)
         self.ministack = Ministack(int(url.rpartition(":")[2]), processes)
         closing.callback(self.ministack.close)
@@ -192,7 +192,8 @@ class Composition:
         env = {"AWS_ENDPOINT_URL": self._url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **settings.env}
         runtime = LambdaRuntime(code.handler, code.paths, env=env, timeout=settings.timeout,
                                 concurrency=settings.concurrency, isolated=code.isolated,
-                                record=settings.invocations.add, debugger=settings.debugger)  # fmt: skip
+                                record=settings.invocations.add, debugger=settings.debugger,
+                                temporary=self._processes.environment["TMPDIR"])  # fmt: skip
         return runtime.__enter__()
 
     def _version(self, name: str, place: Place, version: str) -> Served | None:

@@ -54,7 +54,7 @@ class LambdaRuntime:
     the handler, not enforced). The process environment is not inherited, so that no profile of the user leaks in.
     An `isolated` handler imports from `code` and from what Lambda's own runtime brings alone.
     `record` gets each event with its outcome. With a `debugger` each new process waits for one to attach, and there
-    is no time limit and no second environment.
+    is no time limit and no second environment. Temporary files go below `temporary`.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class LambdaRuntime:
         isolated: bool = False,
         record: Callable[[Any, Outcome], None] = lambda _event, _outcome: None,
         debugger: Debugger | None = None,
+        temporary: str | None = None,
     ) -> None:
         if debugger is not None:
             # A debugger holds one process at a time, for as long as its user likes.
@@ -76,7 +77,9 @@ class LambdaRuntime:
         self._record, self._handler, self._debugger = record, handler, debugger
         self._debugger_port = debugger.port() if debugger else 0
         self._paths = paths = [str(Path(path).resolve()) for path in code]
-        self._directory = tempfile.TemporaryDirectory(prefix="lambda-runtime-", ignore_cleanup_errors=True)
+        self._directory = tempfile.TemporaryDirectory(
+            prefix="lambda-runtime-", dir=temporary, ignore_cleanup_errors=True
+        )
         folder = Path(self._directory.name)
         if isolated:
             paths = [*paths, _linked_runtime(folder / "runtime")]
