@@ -23,6 +23,9 @@ from cfnbox.console.inspection_api import InspectionApi
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import DEFAULT_REGION, Place
 from cfnbox.core.processes import ChildProcesses
+from cfnbox.functions.logs import FunctionLogs
+from cfnbox.functions.running import Functions
+from cfnbox.functions.service import CODE_PATHS, PROXY_PATH, LambdaService
 from cfnbox.handlers.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
 from cfnbox.providers.callbacks import Callbacks
 from cfnbox.providers.clients import ServiceClients
@@ -93,6 +96,8 @@ class Composition:
         closing.callback(processes.close)
         self.ministack = Ministack(int(url.rpartition(":")[2]), processes)
         closing.callback(self.ministack.close)
+        self._clients = ServiceClients(url)
+        self._functions = self._make_functions(processes, closing)
         waiters = Waiters()
         self.sagemaker = SageMakerApp(waiters, self._sagemaker_may_assume, processes)
         closing.callback(self.sagemaker.close)
@@ -120,7 +125,7 @@ class Composition:
         return self._types.functions_of(self._first_type).runtime(DEFAULT_REGION)
 
     def _providers(self, registry: Registry) -> Providers:
-        clients = ServiceClients(self._url)
+        clients = self._clients
         return Providers(
             [
                 self._handlers(self._types, self._write_system_tags),
@@ -141,6 +146,9 @@ class Composition:
                 TYPE_FUNCTION_PATH: self._type_function,
                 ABOUT_PATH: self._about,
                 CONTROL_PATH: self.sagemaker.answer,
+                PROXY_PATH: self._functions.proxied,
+                # Code of functions and layers, at the addresses that GetFunction and GetLayerVersion return.
+                **dict.fromkeys(CODE_PATHS, self._functions.code),
                 Callbacks.PATH: lambda request: self._callbacks.answer(
                     request.method, request.path, request.headers["content-type"], request.body
                 ),
@@ -150,9 +158,20 @@ class Composition:
                 "cloudformation": Api("cloudformation", operations, waiters).answer,
                 "cloudcontrolapi": Api("cloudcontrol", control.operations, waiters).answer,
             },
-            engines={**dict.fromkeys(_MOTO_SERVICES, self.sagemaker.answer), "ssm": self._bootstrapped},
+            engines={
+                **dict.fromkeys(_MOTO_SERVICES, self.sagemaker.answer),
+                "lambda": self._functions.answer,
+                "ssm": self._bootstrapped,
+            },
             others=self.ministack.answer,
         )
+
+    def _make_functions(self, processes: ChildProcesses, closing: contextlib.ExitStack) -> LambdaService:
+        logs = FunctionLogs(self._clients)
+        closing.callback(logs.close)
+        functions = Functions(self._url, self._clients, logs, processes)
+        closing.callback(functions.close)
+        return LambdaService(self._url, self.ministack.answer, self._clients, functions)
 
     def _bootstrapped(self, request: Request) -> Answer:
         self.ministack.add_bootstrap_parameter(request.signature.place)

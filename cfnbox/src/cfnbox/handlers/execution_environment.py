@@ -67,6 +67,8 @@ class ExecutionEnvironment:
         self.log.touch()
         self._reader: IO[bytes] | None = None
         self._process: _RuntimeProcess | None = None
+        # How long the last process took to ask for its first event; None once that was read.
+        self._init_seconds: float | None = None
         self._lock = threading.Lock()
         self._closed = False
 
@@ -99,6 +101,7 @@ class ExecutionEnvironment:
         """
         process = self.start()
         try:
+            self._init_seconds = process.wait_until_ready(self._timeout + _INIT_SECONDS)
             return process.invoke(event, self._timeout)
         except InitFailed as failure:
             self.stop()
@@ -109,6 +112,11 @@ class ExecutionEnvironment:
         except RuntimeEnded:
             self.stop()
             raise ProcessExited(process.returncode) from None
+
+    def take_init_seconds(self) -> float | None:
+        """Return how long the process took to start, once for each process."""
+        seconds, self._init_seconds = self._init_seconds, None
+        return seconds
 
     @property
     def process_id(self) -> int | None:
@@ -132,13 +140,16 @@ class ExecutionEnvironment:
             self._reader.close()
 
     def logged(self) -> str:
-        """Return what the process has written since the last call."""
-        content = b""
+        """Return the lines that the process has written since the last call."""
+        # awslambdaric ends the lines of a traceback with carriage returns.
+        return "\n".join(line for line in self.read_log().splitlines() if line)
+
+    def read_log(self) -> str:
+        """Return the text that the process has written since the last call."""
         # It may be closed at any moment.
         with suppress(OSError, ValueError):
-            content = self._reader.read() if self._reader else b""
-        # awslambdaric ends the lines of a traceback with carriage returns.
-        return "\n".join(line for line in content.decode(errors="replace").splitlines() if line)
+            return (self._reader.read() if self._reader else b"").decode(errors="replace")
+        return ""
 
 
 class _RuntimeProcess:
@@ -147,6 +158,7 @@ class _RuntimeProcess:
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], cwd: str, log: IO[bytes]) -> None:
         self._api = RuntimeApi()
         self._serving = threading.Lock()
+        self._started: float | None = time.monotonic()
         try:
             self._process = subprocess.Popen(
                 command, env={**environ, "AWS_LAMBDA_RUNTIME_API": self._api.address}, cwd=cwd, stdout=log,
@@ -172,10 +184,19 @@ class _RuntimeProcess:
         """Return whether the process runs."""
         return self._waiter.is_alive() and (self._serving.locked() or self._api.is_connected())
 
-    def invoke(self, event: Event, timeout: float) -> Reply:
-        """Return the answer to an event. Raises InitFailed, DeadlinePassed, RuntimeEnded."""
+    def wait_until_ready(self, timeout: float) -> float | None:
+        """Wait until the process takes an event; return how long it took to start, the first time.
+
+        Raises InitFailed, DeadlinePassed, RuntimeEnded.
+        """
         with self._serving:
-            self._api.wait_until_polled(time.monotonic() + timeout + _INIT_SECONDS)
+            self._api.wait_until_polled(time.monotonic() + timeout)
+        started, self._started = self._started, None
+        return None if started is None else time.monotonic() - started
+
+    def invoke(self, event: Event, timeout: float) -> Reply:
+        """Return the answer to an event. Raises DeadlinePassed, RuntimeEnded."""
+        with self._serving:
             return self._api.invoke(event, time.monotonic() + timeout)
 
     def end(self) -> None:

@@ -8,11 +8,10 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from cfnbox.handlers.execution_environment import ExecutionEnvironment
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from cfnbox.handlers.execution_environment import ExecutionEnvironment
 
 _CORES = os.cpu_count() or 1
 # Run at most one CPU-bound handler per core. A handler that waits for I/O gives up its slot after this time.
@@ -23,26 +22,16 @@ _START_SECONDS = 1.0
 
 
 class EnvironmentPool:
-    """Lends execution environments of one command, `concurrency` at most. `directory` holds their logs."""
+    """Lends execution environments, `concurrency` at most. `make` makes one of a number, which counts from 0."""
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        directory: Path,
-        environ: Mapping[str, str],
-        cwd: str,
-        *,
-        timeout: float,
-        concurrency: int,
-    ) -> None:
-        self._command, self._directory, self._environ, self._cwd = command, directory, environ, cwd
-        self._timeout, self._concurrency = timeout, concurrency
+    def __init__(self, make: Callable[[int], ExecutionEnvironment], concurrency: int) -> None:
+        self._make, self._concurrency = make, concurrency
         self._environments: list[ExecutionEnvironment] = []
         self._idle: queue.LifoQueue[ExecutionEnvironment] = queue.LifoQueue()
         self._starting: set[ExecutionEnvironment] = set()
         self._scale_lock = threading.Lock()
         self._cpu_slots = threading.Semaphore(_CORES)
-        self._closed = False
+        self._retired = self._closed = False
 
     def start(self) -> None:
         """Start an environment before it is needed, without waiting for it. Raises RuntimeUnavailable."""
@@ -60,6 +49,8 @@ class EnvironmentPool:
             finally:
                 self._starting.discard(environment)
                 self._idle.put(environment)
+                if self._retired:
+                    self._close_when_idle()
 
     @property
     def process_ids(self) -> list[int]:
@@ -75,6 +66,15 @@ class EnvironmentPool:
         self._closed = True
         for environment in self._environments:
             environment.close()
+
+    def retire(self) -> None:
+        """Close as soon as nothing runs any more."""
+        self._retired = True
+        self._close_when_idle()
+
+    def _close_when_idle(self) -> None:
+        if self._idle.qsize() == len(self._environments):
+            self.close()
 
     @contextmanager
     def _cpu_slot(self) -> Iterator[None]:
@@ -95,8 +95,7 @@ class EnvironmentPool:
         return self._idle.get()
 
     def _add_environment(self) -> ExecutionEnvironment:
-        log = self._directory / f"{len(self._environments)}.log"
-        environment = ExecutionEnvironment(self._command, log, self._environ, self._cwd, self._timeout)
+        environment = self._make(len(self._environments))
         self._environments.append(environment)
         self._starting.add(environment)
         if self._closed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
@@ -17,14 +16,13 @@ from werkzeug.wrappers import Request, Response
 from cfnbox.aws.http import json_value
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
-from cfnbox.handlers import distributions, python_loop, tracebacks
+from cfnbox.handlers import interpreters, tracebacks
 from cfnbox.handlers.debugging import TIME_LIMIT_SECONDS, Debugger
 from cfnbox.handlers.events import InvocationFailed
 from cfnbox.handlers.execution_environment import (
     ExecutionEnvironment,
     HandlerCrashed,
     ProcessExited,
-    RuntimeUnavailable,
 )
 from cfnbox.handlers.invocations import Outcome
 from cfnbox.handlers.pool import EnvironmentPool
@@ -82,14 +80,16 @@ class LambdaRuntime:
         )
         folder = Path(self._directory.name)
         if isolated:
-            paths = [*paths, _linked_runtime(folder / "runtime")]
+            paths = [*paths, interpreters.linked_runtime(folder / "runtime")]
         # Without its site module Python knows of no packages but those on PYTHONPATH.
         debugging = debugger.options(self._debugger_port) if debugger else []
-        command = [sys.executable, *(["-S"] if isolated else []), *debugging, *_runtime_client(), handler]
+        command = [sys.executable, *(["-S"] if isolated else []), *debugging, *interpreters.python_runtime(), handler]
         cwd = next((path for path in paths if os.path.isdir(path)), os.getcwd())
         environ = _function_environment(handler, paths, timeout, memory)
         environ |= {"LAMBDA_TASK_ROOT": cwd, "TMPDIR": str(folder), **(env or {})}
-        self._pool = EnvironmentPool(command, folder, environ, cwd, timeout=timeout, concurrency=concurrency)
+        self._pool = EnvironmentPool(
+            lambda number: ExecutionEnvironment(command, folder / f"{number}.log", environ, cwd, timeout), concurrency
+        )
 
     def __enter__(self) -> LambdaRuntime:
         try:
@@ -183,21 +183,6 @@ def serve_lambda(
         headers = {"X-Amz-Function-Error": "Unhandled"}
     response = Response(json.dumps(answer), headers=headers, mimetype="application/json")
     return response(environ, start_response)
-
-
-def _runtime_client() -> list[str]:
-    """Return the arguments of Python that run a function: awslambdaric, which works with its C extension alone."""
-    if all(importlib.util.find_spec(name) for name in ("awslambdaric", "runtime_client")):
-        return ["-m", "awslambdaric"]
-    return [str(Path(python_loop.__file__))]
-
-
-def _linked_runtime(folder: Path) -> str:
-    # Where awslambdaric is not installed, a loop of our own takes its place.
-    choices = distributions.LAMBDA_RUNTIME, distributions.SDK
-    if not any(distributions.link(packages, folder) for packages in choices):
-        raise RuntimeUnavailable("boto3 is not installed: pip install boto3")
-    return str(folder)
 
 
 def _with_local_credentials(event: Any) -> Any:

@@ -60,10 +60,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a runtime sent to invocation/ID/response, or to invocation/ID/error."""
+    """What a runtime sent to invocation/ID/response, to invocation/ID/error, or to init/error."""
 
     body: bytes
     is_error: bool
+    # Without the time in which the process started.
+    seconds: float = 0.0
 
 
 class RuntimeApi:
@@ -123,13 +125,14 @@ class RuntimeApi:
             ("Lambda-Runtime-Invoked-Function-Arn", event.function_arn),
             *event.headers,
         )
+        started = time.monotonic()
         connection.answer(200, event.payload, headers, seconds)
         target = f"{_PATH}/invocation/{event.request_id}"
         while True:
             request = self._next_request(deadline)
             if request.target in (f"{target}/response", f"{target}/error"):
                 request.accept()
-                return Reply(request.body, is_error=request.target.endswith("/error"))
+                return Reply(request.body, request.target.endswith("/error"), time.monotonic() - started)
             if request.target == _INIT_ERROR:
                 # A runtime may load the function late.
                 request.accept()

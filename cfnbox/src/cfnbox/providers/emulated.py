@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cfnbox.core.paths import Json, put_at
+from cfnbox.handlers import interpreters
 from cfnbox.providers import iam_documents, inline_code
 from cfnbox.providers.failures import already_exists, handler_failure, not_applied, not_found
-from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, MinistackFailed
+from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, MinistackFailed, without_proxy
 from cfnbox.providers.ministack_stacks import ResourceStack, ResourceStacks, types
 from cfnbox.providers.names import generated_name
 from cfnbox.providers.properties import coerced
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _CUSTOM_NAMED = "CloudFormation cannot update a stack when a custom-named resource requires replacing."
 _AS_OWNER = "cloudcontrol"
 _IAM = "AWS::IAM::"
+_FUNCTION = "AWS::Lambda::Function"
 _FIFO = ".fifo"
 # An exception of Python that reached an event, where a service would give a sentence; the text may hold a value.
 _MISTAKE = re.compile(
@@ -79,9 +81,12 @@ class MinistackProvider:
         self._made: dict[tuple[Place, str, str], _Made] = {}
 
     def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
-        """Name the properties that ministack does not look at."""
-        ignored = _ignored(definition, properties)
-        return f"{NOT_APPLIED}{', '.join(ignored)}" if ignored else None
+        """Name the properties that ministack does not look at, and what runs a function in place of its runtime."""
+        said = [*_ignored(definition, properties)]
+        runtime = properties.get("Runtime") if definition.type_name == _FUNCTION else None
+        if isinstance(runtime, str) and (about := interpreters.notice(runtime)):
+            said.append(about)
+        return f"{NOT_APPLIED}{', '.join(said)}" if said else None
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """Return the published schema of a type that ministack makes."""
@@ -156,7 +161,7 @@ class MinistackProvider:
             raise handler_failure(request, message, "UnsupportedAction")
         with _failures(request):
             stack = self._existing_stack(definition, request, identifier)
-            current = self._stacks.current_properties(stack) if entry.is_readable else {}
+            current = without_proxy(self._stacks.current_properties(stack)) if entry.is_readable else {}
         if current is None:
             raise not_found(request, definition.type_name, identifier)
         properties = {**stack.properties, **_with_tags(definition, current, stack.properties)}
@@ -172,10 +177,13 @@ class MinistackProvider:
         self, definition: TypeDefinition, request: Request, physical_id: str, properties: Json
     ) -> None:
         """Put beside inline code what is there at AWS; ministack has the code alone."""
-        packed = inline_code.package(properties) if definition.type_name == "AWS::Lambda::Function" else None
-        if packed is not None and self._clients is not None:
-            functions = self._clients.of("lambda", request.place)
+        if definition.type_name != _FUNCTION or self._clients is None:
+            return
+        functions, packed = self._clients.of("lambda", request.place), inline_code.package(properties)
+        if packed is not None:
             functions.update_function_code(FunctionName=physical_id, ZipFile=packed)
+        # Lambda's API in front of ministack has every function run in the cloud's own runtime from now on.
+        functions.update_function_configuration(FunctionName=physical_id)
 
     def _require_made(
         self, definition: TypeDefinition, request: Request, resource: Resource, properties: Json, wait: Wait

@@ -14,7 +14,7 @@ import urllib.parse
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
 from cfnbox.aws.child_application import ChildApplication, ChildEnded
@@ -40,6 +40,9 @@ _CONTROL_PLANE_HOST = re.compile(r"^(cloudformation|cloudcontrolapi)\.")
 _CONTROL_PLANE_TARGET = re.compile(r"^(CloudApiService|CloudFormation)")
 _CONTROL_PLANE_VERSION = "2010-05-15"
 _STACK_RESPONSE_PATHS = ("/_ministack/cfn-", "/_ministack/config")
+
+# ministack sends its own invocations of a function with this variable to the address in it: its Lambda proxy mode.
+PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 
 
 class MinistackUnavailable(LocalFailure):
@@ -234,3 +237,17 @@ def _is_for_control_plane(request: Request) -> bool:
 def _names_stacks(action: str) -> bool:
     """Whether an operation without a version is CloudFormation's by its name."""
     return any(word in action for word in ("Stack", "ChangeSet", "Template")) and "Email" not in action
+
+
+def without_proxy(value: Any) -> Any:
+    """Return a function's configuration, wherever it is in a value, without PROXY_VARIABLE, which no user has set."""
+    if isinstance(value, list):
+        return [without_proxy(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    members = {name: without_proxy(item) for name, item in value.items()}
+    environment = members.get("Environment")
+    variables = environment.get("Variables") if isinstance(environment, dict) else None
+    if isinstance(variables, dict) and variables.pop(PROXY_VARIABLE, None) is not None and not variables:
+        del members["Environment"]
+    return members

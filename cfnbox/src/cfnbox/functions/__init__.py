@@ -1,0 +1,1 @@
+"""The Lambda functions of templates and users, run in Lambda's runtime on this machine."""
