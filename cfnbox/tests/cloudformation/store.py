@@ -55,6 +55,7 @@ for name, extra in (
         "AWS::Store::Named",
         {"primaryIdentifier": ["/properties/Name"], "createOnlyProperties": ["/properties/Frozen"]},
     ),
+    ("Custom::Thing", {}),
     ("Acme::Store::Alias", {"additionalIdentifiers": [["/properties/Name"]]}),
 ):
     TYPES[name] = {**TYPES["Acme::Store::Thing"], **extra}
@@ -77,7 +78,7 @@ class Orders:
 
 
 class StoreProvider:
-    """Serves Acme::Store::* and AWS::Store::*. `things` are the resources that exist, by identifier."""
+    """Serves Acme::Store::*, AWS::Store::* and Custom::Thing. `things` are the resources that exist, by identifier."""
 
     notice = staticmethod(no_notice)
 

@@ -109,7 +109,9 @@ def test_an_encrypted_file(cloud: Cloud) -> None:
     ("settings", "said"),
     [
         ({"language": "java"}, "Its handlers are written in java. cfnbox runs handlers in Python alone."),
-        ({"language": None}, "Its handlers are written in None. cfnbox runs handlers in Python alone."),
+        # Recorded on AWS: a runtime of Python alone is enough.
+        ({"language": None, "runtime": None}, "Its handlers are written in None. cfnbox runs handlers in Python "
+                                              "alone."),
         ({"artifact_type": "HOOK"}, "It is a hook. cfnbox runs resource types alone, no hooks and no "
                                     "modules."),
         ({"artifact_type": "MODULE", "language": None}, "It is a module. cfnbox runs resource types alone, "
@@ -122,6 +124,10 @@ def test_an_encrypted_file(cloud: Cloud) -> None:
 )  # fmt: skip
 def test_what_is_no_python_resource_type(cloud: Cloud, settings: Any, said: str) -> None:
     assert cloud.failure(package(settings=settings)) == said
+
+
+def test_a_runtime_of_python_needs_no_language(cloud: Cloud) -> None:
+    assert cloud.register(package(settings={"language": None, "runtime": "python3.9"})).endswith("/00000001")
 
 
 def test_settings_that_are_no_settings(cloud: Cloud) -> None:

@@ -87,6 +87,9 @@ class CloudFormation:
 
     def _policy(self, place: Place, request: Json, member: str) -> policy.Policy | None:
         """Return the stack policy of a request, which gives it as a body or a URL; None if it gives none."""
+        if {f"{member}URL", f"{member}Body"} <= request.keys():
+            # Recorded for StackPolicy.
+            raise Invalid(f"You cannot specify both {member}URL and {member}Body")
         if f"{member}URL" in request:
             return policy.parse(self.deployments.read_url(request[f"{member}URL"], place))
         return policy.parse(request[f"{member}Body"]) if f"{member}Body" in request else None
@@ -105,9 +108,15 @@ class CloudFormation:
 
     def _delete_stack(self, place: Place, request: Json) -> None:
         if (stack := self.stacks.find(place, request["StackName"])) is not None:
+            self._require_unprotected_root(place, stack)
             force = request.get("DeletionMode") == "FORCE_DELETE_STACK"
             token = request.get("ClientRequestToken")
             self._service.delete(stack, request.get("RetainResources", []), force=force, token=token)
+
+    def _require_unprotected_root(self, place: Place, stack: Stack) -> None:
+        root = self.stacks.find(place, stack.root_id) if stack.root_id else None
+        if root is not None and root.has_termination_protection:
+            raise Invalid(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
 
     def _cancel_update(self, stack: Stack, _request: Json) -> None:
         self._service.cancel_update(stack)
@@ -135,6 +144,12 @@ class CloudFormation:
         self._service.signal(stack, request["LogicalResourceId"], request["UniqueId"], request["Status"])
 
     def _protect(self, stack: Stack, request: Json) -> Json:
+        if stack.parent_id is not None:
+            # UpdateTerminationProtection in the API reference; the sentence is ours.
+            raise Invalid(
+                f"Stack [{stack.name}] is a nested stack: its termination protection is that of its root "
+                f"{stack.root_id}"
+            )
         stack.has_termination_protection = request["EnableTerminationProtection"]
         return {"StackId": stack.id}
 

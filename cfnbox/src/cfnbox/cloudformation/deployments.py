@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from cfnbox.core.place import Place
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.template.dynamic import DynamicReferences
+
+# Types of CloudFormation itself whose effect would be missing: they act on other stacks, accounts and operations.
+_UNSUPPORTED_TYPES = {
+    f"AWS::CloudFormation::{name}"
+    for name in ("GuardHook", "HookDefaultVersion", "HookTypeConfig", "HookVersion", "LambdaHook", "StackSet")
+}
 
 
 @dataclass
@@ -63,8 +70,11 @@ class Deployments:
     def build(self, stack: Stack, request: DeploymentRequest, *, in_change_set: bool = False) -> Deployment:
         """Return the deployment that a request asks for. Raise Refused if CloudFormation would not begin it."""
         place, previous = stack.place, stack.deployment
+        arns = request.notification_arns
+        if arns is None:
+            arns = previous.notification_arns if previous else ()
         around = Surroundings(
-            Scope(place, stack.name, stack.id, notification_arns=tuple(request.notification_arns)),
+            Scope(place, stack.name, stack.id, notification_arns=tuple(arns)),
             self.dynamic(place),
             lambda bucket, key: self.read_object(bucket, key, place),
             lambda type_name: self.definition(type_name, place),
@@ -73,14 +83,15 @@ class Deployments:
         body = self.template_body(request.template, place, stack)
         template = prepare(body, request.parameters, request.capabilities, around, in_change_set=in_change_set)
         _require_same_types(stack, template.resources)
+        _require_supported_types(template.resources)
         tags = request.tags if request.tags is not None else dict(previous.tags) if previous else {}
         return Deployment(
             template,
             tags,
             request.capabilities,
-            request.notification_arns,
-            request.role_arn,
-            request.rollback_configuration,
+            arns,
+            request.role_arn or (previous.role_arn if previous else None),
+            _rollback_configuration(request, previous),
         )
 
     def scope(
@@ -108,7 +119,39 @@ class Deployments:
             exports=lambda name: self.stacks.exports(place).get(name, (None, None))[1],
             dynamic=None if as_written else self.dynamic(place),
             notification_arns=tuple(deployment.notification_arns),
+            missing_attribute=lambda logical_id, name: _missing_attribute(stack, logical_id, name),
         )
+
+
+def _missing_attribute(stack: Stack, logical_id: str, name: str) -> str:
+    """Return why an attribute has no value; of a custom resource in CloudFormation's sentence.
+
+    AWS keeps the responses in a bucket of its own, by stack, logical id and request.
+    """
+    type_name = stack.resources[logical_id].type_name if logical_id in stack.resources else ""
+    if not type_name.startswith("Custom::") and type_name != "AWS::CloudFormation::CustomResource":
+        return f"Resource {logical_id} has no value for its attribute {name} now."
+    response = f"{stack.id}|{logical_id}|{uuid.uuid5(uuid.NAMESPACE_URL, f'{stack.id}|{logical_id}')}"
+    bucket = f"cloudformation-custom-resource-storage-{stack.place.region.replace('-', '')}"
+    return (
+        f"CustomResource attribute error: Vendor response doesn't contain {name} key in object {response} in S3 "
+        f"bucket {bucket}"
+    )
+
+
+def _require_supported_types(resources: Mapping[str, Json]) -> None:
+    types = {definition["Type"] for definition in resources.values()}
+    if unsupported := sorted(types & _UNSUPPORTED_TYPES):
+        raise Invalid(
+            f"cfnbox does not have {', '.join(unsupported)}, and does not simulate it, because a stack would succeed "
+            "without its effect. Leave it out of the template."
+        )
+
+
+def _rollback_configuration(request: DeploymentRequest, previous: Deployment | None) -> Json:
+    if request.rollback_configuration is None:
+        return previous.rollback_configuration if previous else {}
+    return request.rollback_configuration
 
 
 def _require_same_types(stack: Stack, resources: Mapping[str, Json]) -> None:

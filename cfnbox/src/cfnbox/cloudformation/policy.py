@@ -38,15 +38,21 @@ class Policy:
 
 
 def parse(body: str) -> Policy:
-    """Return the policy of a JSON text. Raise Refused if it is not a policy."""
+    """Return the policy of a JSON text. Raise Refused if it is not a policy. `{}` is one (recorded)."""
     try:
-        statements = json.loads(body)["Statement"]
-        is_policy = isinstance(statements, list) and all(item["Effect"] in ("Allow", "Deny") for item in statements)
-    except (ValueError, TypeError, KeyError):
+        document = json.loads(body)
+        statements = document["Statement"] if document != {} else []
+        is_policy = isinstance(statements, list) and all(_is_statement(item) for item in statements)
+    except (ValueError, TypeError, KeyError, AttributeError):
         is_policy = False
     if not is_policy:
         raise Invalid("Error validating stack policy: Invalid stack policy")
     return Policy(body, statements)
+
+
+def _is_statement(statement: Json) -> bool:
+    """Return whether a statement has an effect, and no other principal than the wildcard (recorded)."""
+    return statement["Effect"] in ("Allow", "Deny") and statement.get("Principal", "*") == "*"
 
 
 def _matches(statement: Json, logical_id: str, type_name: str, action: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cfnbox.cloudformation.status import OnFailure
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Place", "Json"], "Json | None"]
 _TAG_LIMIT = 50
+# API reference, RollbackTrigger.
+_TRIGGER_TYPES = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 
 
 @dataclass(frozen=True)
@@ -34,27 +36,28 @@ class TemplateSource:
 
 @dataclass(frozen=True)
 class DeploymentRequest:
-    """What a request deploys. `tags` None keeps the tags of the stack; `parameters` are botocore's structures."""
+    """What a request deploys; `parameters` are botocore's structures. What is None stays as the stack has it."""
 
     template: TemplateSource
     parameters: Sequence[Json] = ()
     capabilities: Sequence[str] = ()
     tags: Mapping[str, str] | None = None
-    notification_arns: Sequence[str] = ()
+    notification_arns: Sequence[str] | None = None
     role_arn: str | None = None
-    rollback_configuration: Json = field(default_factory=dict)
+    rollback_configuration: Json | None = None
 
     @classmethod
     def of(cls, request: Json) -> DeploymentRequest:
-        """Return what a request of the API deploys. Raise Refused for tags that a stack cannot have."""
+        """Return what a request of the API deploys. Raise Refused for tags and triggers that a stack cannot have."""
+        _check_rollback_triggers(request.get("RollbackConfiguration", {}))
         return cls(
             TemplateSource.of(request),
             request.get("Parameters", []),
             request.get("Capabilities", []),
             _tags(request["Tags"]) if "Tags" in request else None,
-            request.get("NotificationARNs", []),
+            request.get("NotificationARNs"),
             request.get("RoleARN"),
-            request.get("RollbackConfiguration", {}),
+            request.get("RollbackConfiguration"),
         )
 
 
@@ -79,6 +82,15 @@ class UpdateOptions:
     policy: Policy | None = None
     policy_during_update: Policy | None = None
     token: str | None = None
+
+
+def _check_rollback_triggers(configuration: Json) -> None:
+    for trigger in configuration.get("RollbackTriggers", []):
+        # Recorded, both sentences.
+        if trigger["Type"] not in _TRIGGER_TYPES:
+            raise Invalid("Rollback Trigger Type not supported")
+        if not trigger["Arn"].split(":", 5)[-1].startswith("alarm:"):
+            raise Invalid("RelativeId of a Rollback Trigger's ARN is incorrect")
 
 
 def _tags(tags: list[Json]) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from cfnbox.cloudformation.status import ExecutionStatus, OnFailure, ResourceSta
 from cfnbox.core.errors import Invalid
 from cfnbox.template import outputs
 from cfnbox.template.functions import UNKNOWN
+from cfnbox.template.syntax import uses_macro
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -99,7 +100,12 @@ class StackService:
     def update(self, stack: Stack, request: DeploymentRequest, options: UpdateOptions) -> str:
         """Begin to update a stack. Raise NothingToUpdate if the update would change nothing."""
         self.require_updatable(stack)
-        return self.update_to(stack, self.deployments.build(stack, request), options)
+        deployment = self.deployments.build(stack, request)
+        if not uses_macro(deployment.template.document):
+            return self.update_to(stack, deployment, options)
+        # Recorded: a template with a transform is always updated.
+        stack.change_set_id = None
+        return self.start_update(stack, deployment, options)
 
     def update_to(self, stack: Stack, deployment: Deployment, options: UpdateOptions) -> str:
         """Begin to update a stack to a deployment. Raise NothingToUpdate if the update would change nothing."""
@@ -117,6 +123,8 @@ class StackService:
     def changes_anything(self, stack: Stack, deployment: Deployment) -> bool:
         """Return whether a deployment would change a resource or an output, as far as that can be known before."""
         if deployment.template.failure or any(one.action != "Keep" for one in self.planned(stack, deployment)):
+            return True
+        if stack.deployment and deployment.rollback_configuration != stack.deployment.rollback_configuration:
             return True
         scope = self.deployments.scope(stack, deployment, as_written=True)
         resolved = outputs.described(deployment.template.outputs, scope)
@@ -161,7 +169,7 @@ class StackService:
         with self.stacks.changed:
             if stack.is_deleted:
                 return
-            self._require_deletable(stack, retained)
+            self._require_deletable(stack, retained, force=force)
             if stack.status == StackStatus.DELETE_IN_PROGRESS:
                 return
             stack.token = token
@@ -176,9 +184,14 @@ class StackService:
                 lambda operation: operation.delete(retained, force=force),
             )
 
-    def _require_deletable(self, stack: Stack, retained: Collection[str]) -> None:
+    def _require_deletable(self, stack: Stack, retained: Collection[str], *, force: bool) -> None:
         if stack.has_termination_protection:
             raise Invalid(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
+        if force and stack.status != StackStatus.DELETE_FAILED:
+            # DeletionMode in the API reference; the sentence is ours.
+            raise Invalid(
+                f"Stack [{stack.name}] is not in DELETE_FAILED state: FORCE_DELETE_STACK cannot be specified."
+            )
         if retained and stack.status != StackStatus.DELETE_FAILED:
             raise Invalid(f"Stack [{stack.name}] is not in DELETE_FAILED state: RetainResources cannot be specified.")
         if unknown := sorted(set(retained) - stack.resources.keys()):

@@ -78,7 +78,9 @@ def _handler(package: Path) -> str:
         kind = str(settings.get("artifact_type", "RESOURCE"))
     except (ValueError, AttributeError):
         raise BadPackage(f"{_SETTINGS} is not what `cfn init` writes.") from None
-    if problem := unsupported(kind, str(settings.get("language"))):
+    # Recorded: AWS takes a package whose settings name a runtime such as python3.9 and no language.
+    language = str(settings.get("language") or settings.get("runtime"))
+    if problem := unsupported(kind, language):
         raise BadPackage(problem)
     entry_point = settings.get("entrypoint")
     if not (isinstance(entry_point, str) and re.fullmatch(r"\w+(\.\w+)+", entry_point, re.ASCII)):

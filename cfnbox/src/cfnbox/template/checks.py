@@ -16,7 +16,7 @@ from cfnbox.template.scope import PSEUDO_PARAMETERS
 from cfnbox.template.syntax import objects, uses_macro
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
@@ -34,6 +34,20 @@ _LENGTHS = {
     "Fn::Cidr": (2, 3), "Fn::FindInMap": (3, 4), "Fn::If": (3,), "Fn::Join": (2,), "Fn::Select": (2,),
     "Fn::Split": (2,),
 }  # fmt: skip
+# "Resources that support dynamic parameter patterns for secure strings" in the user guide.
+_WITH_SECURE_REFERENCES = {
+    "AWS::DirectoryService::MicrosoftAD/Properties/Password",
+    "AWS::DirectoryService::SimpleAD/Properties/Password",
+    "AWS::ElastiCache::ReplicationGroup/Properties/AuthToken",
+    "AWS::IAM::User/Properties/LoginProfile/Password",
+    "AWS::KinesisFirehose::DeliveryStream/Properties/RedshiftDestinationConfiguration/Password",
+    "AWS::OpsWorks::App/Properties/AppSource/Password",
+    "AWS::OpsWorks::Stack/Properties/CustomCookbooksSource/Password",
+    "AWS::OpsWorks::Stack/Properties/RdsDbInstances/DbPassword",
+    "AWS::RDS::DBCluster/Properties/MasterUserPassword",
+    "AWS::RDS::DBInstance/Properties/MasterUserPassword",
+    "AWS::Redshift::Cluster/Properties/MasterUserPassword",
+}
 # What only the operation or another stack gives, and the name of an export must not depend on.
 _NOT_IN_EXPORTS = {"Fn::GetAtt", "Fn::GetAZs", "Fn::ImportValue"}
 
@@ -53,6 +67,7 @@ def check(document: Json, parameters: Collection[str], conditions: Mapping[str, 
         for name, member in members.items():
             _check_functions(member, (section, name), document, conditions)
     _check_wait_conditions(existing)
+    _check_secure_references(existing)
     _check_types(existing, find)
     for section, members in (("Resources", resources), ("Outputs", outputs)):
         _check_names(section, members, resources, parameters, None)
@@ -151,6 +166,29 @@ def _check_types(resources: Mapping[str, Json], find: Find) -> None:
     types = {one["Type"] for one in resources.values()}
     if unknown := sorted(one for one in types if not _is_custom(one) and one != NESTED_STACK and not find(one)):
         raise Invalid(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
+
+
+def _check_secure_references(resources: Mapping[str, Json]) -> None:
+    unsupported = [
+        place
+        for definition in resources.values()
+        for place in _secure_references(definition.get("Properties", {}), f"{definition['Type']}/Properties")
+        if place not in _WITH_SECURE_REFERENCES
+    ]
+    if unsupported:
+        raise Invalid(f"SSM Secure reference is not supported in: [{', '.join(unsupported)}]")
+
+
+def _secure_references(value: Any, place: str) -> Iterator[str]:
+    """Return the places of the references to secure strings; positions in lists are not part of a place."""
+    if isinstance(value, str) and "{{resolve:ssm-secure:" in value:
+        yield place
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _secure_references(item, place if key.startswith("Fn::") else f"{place}/{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secure_references(item, place)
 
 
 def _check_wait_conditions(resources: Mapping[str, Json]) -> None:

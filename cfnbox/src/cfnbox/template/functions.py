@@ -171,7 +171,7 @@ def _get_att(argument: Any, scope: Scope) -> Any:
     name = _scalar(_resolved(attribute, scope))
     found = _inside(_resource(logical_id, scope).attributes, name)
     if found is None:
-        raise ResolutionFailed(f"Resource {logical_id} has no value for its attribute {name} now.")
+        raise ResolutionFailed(scope.missing_attribute(logical_id, name))
     return found
 
 

@@ -282,4 +282,12 @@ def _resolve_policies(document: Json, scope: Scope) -> None:
     for resource in document["Resources"].values():
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
             if isinstance(resource, dict) and policy in resource:
-                resource[policy] = resolve(resource[policy], scope)
+                resource[policy] = _policy(resource[policy], scope)
+
+
+def _policy(value: Any, scope: Scope) -> Any:
+    """Return a policy with its references resolved; Fn::If stays, because conditions are evaluated later."""
+    if function_of(value) == "Fn::If" and isinstance(value["Fn::If"], list):
+        name, *branches = value["Fn::If"]
+        return {"Fn::If": [name, *(_policy(branch, scope) for branch in branches)]}
+    return resolve(value, scope)

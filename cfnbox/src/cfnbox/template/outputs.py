@@ -59,7 +59,22 @@ def _output(key: str, definition: Json, scope: Scope) -> Json:
 
 
 def _text(value: Any) -> str:
-    return ",".join(map(_text, value)) if isinstance(value, list) else as_text(value)
+    if isinstance(value, dict | list):
+        # AWS refuses lists too, parameters of a list type included.
+        raise functions.ResolutionFailed(
+            "Template format error: The Value field of every Outputs member must evaluate to a String."
+        )
+    return as_text(value)
+
+
+def check_values(definitions: Mapping[str, Json], scope: Scope) -> None:
+    """Raise Refused if the value of an output is known before the operation, and is not a text."""
+    for definition in definitions.values():
+        try:
+            value = functions.resolve(definition["Value"], scope)
+        except functions.ResolutionFailed:
+            continue
+        _text(value)
 
 
 def imports(names: Iterable[Any], scope: Scope) -> list[str]:

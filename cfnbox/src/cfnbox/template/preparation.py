@@ -42,8 +42,9 @@ class Prepared:
 
     @cached_property
     def resources(self) -> dict[str, Json]:
-        """The resource definitions whose condition holds, by logical id."""
-        return active(self.processed.get("Resources", {}), self.conditions)
+        """The resource definitions whose condition holds, by logical id. Their policies are resolved."""
+        existing = active(self.processed.get("Resources", {}), self.conditions)
+        return {name: _with_policies(definition, self.conditions) for name, definition in existing.items()}
 
     @property
     def dependencies(self) -> dict[str, set[str]]:
@@ -109,8 +110,27 @@ def prepare(
     checks.check(processed, parameters, conditions, around.find)
     _require_bounded_text(processed, replace(scope, conditions=conditions, dynamic=None))
     prepared = Prepared(body, document, processed, parameters, conditions, failure)
+    all_pending = replace(scope, conditions=conditions, pending=frozenset(prepared.resources))
+    outputs.check_values(prepared.outputs, all_pending)
     outputs.check_exports(prepared.outputs, replace(scope, conditions=conditions))
     return prepared
+
+
+def _with_policies(definition: Json, conditions: Mapping[str, bool]) -> Json:
+    """Return a definition in which the policies are texts: conditions decide about Fn::If."""
+    written = {name: definition[name] for name in syntax.POLICIES if isinstance(definition.get(name), dict)}
+    if not written:
+        return definition
+    chosen = {name: _chosen(value, conditions) for name, value in written.items()}
+    others = {name: value for name, value in definition.items() if name not in written}
+    return others | {name: value for name, value in chosen.items() if isinstance(value, str)}
+
+
+def _chosen(value: Any, conditions: Mapping[str, bool]) -> Any:
+    while isinstance(value, dict) and "Fn::If" in value:
+        name, when_true, when_false = value["Fn::If"]
+        value = when_true if conditions[name] else when_false
+    return value
 
 
 def _require_bounded_text(processed: Json, scope: Scope) -> None:

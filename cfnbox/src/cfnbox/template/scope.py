@@ -54,6 +54,9 @@ class Scope:
     mappings: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, Referable] = field(default_factory=dict)
     pending: frozenset[str] = frozenset()
+    missing_attribute: Callable[[str, str], str] = lambda logical_id, name: (
+        f"Resource {logical_id} has no value for its attribute {name} now."
+    )
     exports: Callable[[str], str | None] = lambda _name: None
     dynamic: DynamicReferences | None = None
     notification_arns: Sequence[str] = ()

@@ -60,7 +60,7 @@ _SECTIONS = {
     "Outputs": _Section("Output", 200, "Value", frozenset({"Condition", "Description", "Export", "Value"})),
 }  # fmt: skip
 _TOP_LEVEL = {*_SECTIONS, "AWSTemplateFormatVersion", "Description", "Hooks", "Metadata", "Transform"}
-_POLICIES = {
+POLICIES = {
     "DeletionPolicy": ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot"),
     "UpdateReplacePolicy": ("Delete", "Retain", "Snapshot"),
 }
@@ -286,22 +286,40 @@ def _check_parameter(key: str, parameter: Json) -> None:
 
 
 def _check_resource(logical_id: str, resource: Json) -> None:
-    _check_texts(resource, "Type", "Condition", *_POLICIES)
+    _check_texts(resource, "Type", "Condition")
     for name in ("Properties", "CreationPolicy", "UpdatePolicy", "Metadata"):
         if not isinstance(resource.get(name, {}), dict):
             raise Invalid(f"Template format error: [/Resources/{logical_id}/{name}] must be an object.")
     named = resource.get("DependsOn", [])
     if not all(isinstance(one, str) for one in (named if isinstance(named, list) else [named])):
         raise Invalid("Template format error: Every DependsOn value must be a string or a list of strings.")
-    for name, allowed in _POLICIES.items():
-        value = resource.get(name, "Delete")
-        if value not in allowed:
-            raise Invalid(
-                f"Template format error: {name} of resource {logical_id} must be one of {', '.join(allowed)}."
-            )
-        if value == "Snapshot" and resource["Type"] not in _WITH_SNAPSHOTS:
-            kind = "deletion policy" if name == "DeletionPolicy" else "update replace policy"
-            raise Invalid(f"Template error: resource type {resource['Type']} does not support {kind} Snapshot")
+    for name in POLICIES:
+        for value in _choices(resource.get(name, "Delete")):
+            check_policy(logical_id, resource["Type"], name, value)
+
+
+def _choices(value: Any) -> Iterator[Any]:
+    """Return every value that Fn::If can give a policy (recorded: it needs no transform)."""
+    argument = value.get("Fn::If") if isinstance(value, dict) and len(value) == 1 else None
+    if not isinstance(argument, list) or len(argument) != 3:
+        yield value
+        return
+    for branch in argument[1:]:
+        yield from _choices(branch)
+
+
+def check_policy(logical_id: str, type_name: str, name: str, value: Any) -> None:
+    """Raise Refused if a DeletionPolicy or UpdateReplacePolicy has a value that the type does not support."""
+    if value == {"Ref": "AWS::NoValue"}:
+        return
+    if not isinstance(value, str):
+        raise Invalid(f"Template format error: Every {name} member must be a string.")
+    allowed = POLICIES[name]
+    if value not in allowed:
+        raise Invalid(f"Template format error: {name} of resource {logical_id} must be one of {', '.join(allowed)}.")
+    if value == "Snapshot" and type_name not in _WITH_SNAPSHOTS:
+        kind = "deletion policy" if name == "DeletionPolicy" else "update replace policy"
+        raise Invalid(f"Template error: resource type {type_name} does not support {kind} Snapshot")
 
 
 def _check_output(key: str, output: Json) -> None:
