@@ -78,7 +78,7 @@ class Orders:
 
 
 class StoreProvider:
-    """Serves Acme::Store::*, AWS::Store::* and Custom::Thing. `things` are the resources that exist, by identifier."""
+    """Serves Acme::Store::*, AWS::Store::* and Custom::Thing. `things` are the live resources by identifier."""
 
     notice = staticmethod(no_notice)
 
