@@ -1,11 +1,12 @@
 """`python -m tools.package`: build what CloudFormation's RegisterType takes, small and fast, and try it.
 
-The outer zip is what `cfn submit --dry-run` would make, made by the same library; the function's code in it,
+The outer zip is what `cfn submit --dry-run` would make, by the names of the same library; the function's code in it,
 ResourceProvider.zip, holds the libraries without data that is never read (tools/function_package.py).
 """
 
 import argparse
 import hashlib
+import importlib.metadata
 import io
 import json
 import logging
@@ -21,7 +22,13 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
-from rpdk.core.project import Project
+from rpdk.core.project import (
+    CFN_METADATA_FILENAME,
+    INPUTS_FOLDER,
+    SCHEMA_UPLOAD_FILENAME,
+    SETTINGS_FILENAME,
+    Project,
+)
 from rpdk.python.codegen import Python312LanguagePlugin
 
 from cfnbox.cli.shutdown import Ending, run
@@ -165,11 +172,12 @@ def _say(text: str) -> None:
 
 
 def stock_size() -> int:
-    """Return the bytes of the ResourceProvider.zip that `cfn submit` makes, by the plugin's own function."""
+    """Return the bytes of the ResourceProvider.zip of `cfn submit`: every file but byte code, not compressed."""
     dependencies, file = dependencies_folder(), io.BytesIO()
     with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
-        Python312LanguagePlugin._recursive_relative_write(dependencies, dependencies, archive)
-        Python312LanguagePlugin._recursive_relative_write(ROOT / _SOURCE, ROOT / _SOURCE.parent, archive)
+        for folder, base in ((dependencies, dependencies), (ROOT / _SOURCE, ROOT / _SOURCE.parent)):
+            for path in _packaged(folder):
+                archive.write(path.resolve(), str(path.relative_to(base)))
     return file.tell()
 
 
@@ -217,38 +225,30 @@ def _write_project(folder: Path, name: str) -> Path:
     return folder
 
 
-class _Project(Project):  # type: ignore[misc]
-    """A project of the CloudFormation CLI that writes its zip into its own folder."""
-
-    def _get_zip_file_path(self) -> Path:
-        return self.root / "package.zip"  # type: ignore[no-any-return]
-
-
-class _Plugin(Python312LanguagePlugin):  # type: ignore[misc]
-    """The CLI's plugin for Python, with our code of the function in place of what pip would install."""
-
-    def __init__(self, code: bytes) -> None:
-        super().__init__()
-        self._code = code
-
-    def package(self, project: Project, zip_file: zipfile.ZipFile) -> None:
-        """Write the function's code and its source."""
-        zip_file.writestr(FUNCTION_ZIP, self._code)
-        self._recursive_relative_write(project.root / _SOURCE, project.root, zip_file)
+def _packaged(folder: Path) -> list[Path]:
+    """Return the files of a folder that the plugin for Python packages."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
 
 
 def _write_package(output: Path, folder: Path, code: bytes) -> None:
-    """Let the CloudFormation CLI package a project, then take times and order of files out of its zip."""
+    """Write the zip that `cfn submit` makes of a project, with our code of the function in place of pip's."""
     logging.getLogger("rpdk").setLevel(logging.CRITICAL + 1)
-    project = _Project(root=folder)
+    project = Project(root=folder)
     project.load()
-    project._plugin = _Plugin(code)
-    project.submit(True, None, None, None, None, None, None)
+    metadata = {**Python312LanguagePlugin().get_plugin_information(project),
+                "cli-version": importlib.metadata.version("cloudformation-cli")}  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="package-") as directory:
-        with zipfile.ZipFile(folder / "package.zip") as made:
-            made.extractall(directory)
-        function_package.write_zip(output, Path(directory))
-    (folder / "package.zip").unlink()
+        content = Path(directory)
+        shutil.copy(project.settings_path, content / SETTINGS_FILENAME)
+        shutil.copy(project.schema_path, content / SCHEMA_UPLOAD_FILENAME)
+        shutil.copytree(project.inputs_path, content / INPUTS_FOLDER)
+        for path in _packaged(folder / _SOURCE):
+            copy = content / path.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+        (content / FUNCTION_ZIP).write_bytes(code)
+        (content / CFN_METADATA_FILENAME).write_text(json.dumps(metadata), encoding="utf-8")
+        function_package.write_zip(output, content)
 
 
 def _tell(package: Package) -> None:

@@ -6,7 +6,6 @@ logs and messages, and lets a complete create fail when it cannot publish a metr
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from cloudformation_cli_python_lib import Action, HandlerErrorCode, OperationStatus, ProgressEvent, Resource
@@ -82,9 +81,17 @@ def _seconds(action: Action, context: Any) -> float:
 
 def _to_json(progress: ProgressEvent) -> dict[str, Any]:
     """Return the JSON of a progress event. Our resource models are JSON, which the library does not expect."""
-    models = {"resourceModel": progress.resourceModel, "resourceModels": progress.resourceModels}
-    event = replace(progress, resourceModel=None, resourceModels=None)._serialize()
-    return {**event, **{name: value for name, value in models.items() if value is not None}}
+    event = {
+        "status": progress.status.name,
+        "errorCode": progress.errorCode.name if progress.errorCode else None,
+        "message": progress.message,
+        "callbackContext": progress.callbackContext,
+        "callbackDelaySeconds": progress.callbackDelaySeconds,
+        "resourceModel": progress.resourceModel,
+        "resourceModels": progress.resourceModels,
+        "nextToken": progress.nextToken,
+    }
+    return {name: value for name, value in event.items() if value is not None}
 
 
 def _model_name(request: Request, progress: ProgressEvent) -> str | None:

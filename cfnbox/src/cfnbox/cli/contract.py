@@ -9,7 +9,6 @@ globally.
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.metadata
 import io
 import json
@@ -22,7 +21,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 from botocore.exceptions import ClientError
 
@@ -191,7 +189,6 @@ def _failed(event: Json) -> bool:
 def _suite(folder: Path, project: Project, stacks: Sequence[str], select: str | None) -> tuple[int, str, int]:
     """cfn's exit status, what it printed, and how many resources it left behind."""
     # Imported when needed: moto and rpdk take most of a second.
-    import botocore.loaders
     import moto
     from rpdk.core import cli
 
@@ -201,12 +198,7 @@ def _suite(folder: Path, project: Project, stacks: Sequence[str], select: str | 
     # A running cloud that the user works with is not the one to test on.
     os.environ.pop("AWS_ENDPOINT_URL", None)
     passthrough = {"core": {"passthrough": {"urls": [r"^http://127\.0\.0\.1"]}}}
-    with (
-        moto.mock_aws(config=passthrough),
-        Cloud(sources=[project]) as cloud,
-        # rpdk has botocore parse its list of endpoints twice for every request: a third of the whole run.
-        mock.patch.object(botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader)),
-    ):
+    with moto.mock_aws(config=passthrough), Cloud(sources=[project]) as cloud:
         arguments = ["test", "--endpoint", cloud.url, "--function-name", TYPE_FUNCTION,
                      "--cloudformation-endpoint-url", cloud.url, "--region", DEFAULT_REGION,
                      "--enforce-timeout", str(_READ_SECONDS), "--role-arn", _ROLE.format("caller"),
