@@ -30,6 +30,14 @@ def _cut(definition: TypeDefinition, node: Mapping[str, Any], value: Any) -> Any
     return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
 
 
+def in_known_order(value: Any, known: Any) -> Any:
+    """Return a list in the order of the known one, when both have the same items: services sort as they like."""
+    if not (isinstance(value, list) and isinstance(known, list)):
+        return value
+    same = len(value) == len(known) and all(item in known for item in value) and all(item in value for item in known)
+    return known if same else value
+
+
 def with_values_at(model: Json, known: Json, names: tuple[str, ...]) -> Json:
     """Return the model with the known values of dotted names that it lacks; `*` goes into lists of equal length."""
     for name in names:

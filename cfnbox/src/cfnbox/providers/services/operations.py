@@ -10,7 +10,7 @@ from cfnbox.providers.failures import already_exists, not_found
 from cfnbox.providers.names import generated_name
 from cfnbox.providers.properties import coerced
 from cfnbox.providers.protocol import Resource
-from cfnbox.providers.services.models import cut_to_schema, with_values_at
+from cfnbox.providers.services.models import cut_to_schema, in_known_order, with_values_at
 from cfnbox.providers.tags import merged, tag_list, tag_map
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ class Operation:
         for name, value in self.definition.identifier_model(identifier).items():
             model.setdefault(name, value)
         model = cut_to_schema(self.definition, {**model, **self.row.derived(self.request.place, model)})
+        model = coerced(self.definition, model)
         model = {name: value for name, value in model.items() if value not in ([], {}, None) or name in known}
+        model = {name: in_known_order(value, known.get(name)) for name, value in model.items()}
         model = with_values_at(model, known, (*self.row.not_applied, *self.row.kept))
         return self._resource(without(model, self.definition.write_only))
 
@@ -124,22 +126,20 @@ class Operation:
         name = self.row.name
         if name is None or name.property in desired:
             return desired
-        suffix = name.suffix(desired)
-        limit = name.limit - len(suffix)
-        owner = self.request.owner
-        request = self.request
-        if name.abbreviated and owner:
-            shorter = replace(owner, stack_name=owner.stack_name[:_SHORT], logical_id=owner.logical_id[:_SHORT])
-            request = replace(request, owner=shorter)
-        generated = generated_name(request, limit, name.allowed, lower=name.lower)
+        owner, suffix = self.request.owner, name.suffix(desired)
+        if owner and name.abbreviated:
+            owner = replace(owner, stack_name=owner.stack_name[:_SHORT], logical_id=owner.logical_id[:_SHORT])
+        if owner and name.stack_name is not None:
+            owner = replace(owner, stack_name=name.stack_name)
+        request = replace(self.request, owner=owner)
+        generated = generated_name(request, name.limit - len(suffix), name.allowed, lower=name.lower)
         return {**desired, name.property: generated + suffix}
 
     def _require_free(self, desired: Json) -> None:
-        if not self.row.create_overwrites:
-            return
-        model = {**desired, **self.row.derived(self.request.place, desired)}
-        identifier = self._identifier(model)
-        if self.row.describe(self.calls, self.row.key(identifier), desired) is not None:
+        if self.row.is_taken and self.row.is_taken(self.calls, desired):
+            model = {**desired, **self.row.derived(self.request.place, desired)}
+            names = (self.row.name.property,) if self.row.name else self.definition.primary_identifier
+            identifier = "|".join(str(model[name]) for name in names)
             raise already_exists(self.request, self.definition.type_name, identifier)
 
     def _call_create(self, desired: Json, tags: Mapping[str, str]) -> Json:

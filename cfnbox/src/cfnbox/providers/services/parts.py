@@ -121,6 +121,57 @@ class Update:
         return {}
 
 
+def attribute_text(value: Any) -> str:
+    """Return a property's value as the text that an API of attributes takes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Properties that are attributes to the service: texts by name, set together or one by one.
+
+    `names` are the attributes by property; the type's description has them (`read`). `defaults` are the texts that
+    removed properties get, "" for others. `one_by_one` says that the operation sets a single AttributeName.
+    """
+
+    operation: str
+    names: Mapping[str, str]
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    one_by_one: bool = False
+    in_create: bool = True
+    removed_before_delete: bool = False
+
+    def texts(self, properties: Json) -> dict[str, str]:
+        """Return the attributes of those properties that are set."""
+        return {
+            attribute: attribute_text(properties[name])
+            for name, attribute in self.names.items()
+            if properties.get(name) is not None
+        }
+
+    def properties(self, attributes: Mapping[str, str]) -> Json:
+        """Return the properties of those attributes that are not empty; the schema gives them their types."""
+        found = {name: attributes.get(attribute) for name, attribute in self.names.items()}
+        return {name: value for name, value in found.items() if value not in (None, "")}
+
+    def apply(self, calls: Calls, key: Json, previous: Json, desired: Json) -> None:
+        """Set the attributes that differ."""
+        before, after = self.texts(previous), self.texts(desired)
+        removed = {name: self.defaults.get(name, "") for name in before if name not in after}
+        changed = {name: value for name, value in after.items() if before.get(name) != value} | removed
+        if self.one_by_one:
+            for name, value in changed.items():
+                calls.invoke(self.operation, {**key, "AttributeName": name, "AttributeValue": value})
+        elif changed:
+            calls.invoke(self.operation, {**key, "Attributes": changed})
+
+    def read(self, _calls: Calls, _key: Json) -> Json:
+        """Return nothing: the type's description has the properties."""
+        return {}
+
+
 @dataclass(frozen=True)
 class Items:
     """A property that is a list, each item of which has an operation that adds and one that removes it.

@@ -341,7 +341,7 @@ _BUCKET_TYPE = ServiceType(
     name=GeneratedName("BucketName", 63, "A-Za-z0-9-", lower=True),
     create="CreateBucket",
     create_request=_create_bucket,
-    create_overwrites=True,
+    is_taken=lambda calls, desired: calls.find("HeadBucket", {"Bucket": desired["BucketName"]}) is not None,
     describe_after_create=False,
     describe=_describe_bucket,
     derived=_addresses,
@@ -466,7 +466,7 @@ def _describe_policy(calls: Calls, key: Json, _known: Json) -> Json | None:
 _BUCKET_POLICY_TYPE = ServiceType(
     "s3",
     key=named_by("Bucket"),
-    create_overwrites=True,
+    is_taken=lambda calls, desired: _describe_policy(calls, desired, {}) is not None,
     describe=_describe_policy,
     describe_after_create=False,
     parts=(Setting("PolicyDocument", put="PutBucketPolicy", request=lambda value: {"Policy": document(value)}),),

@@ -23,6 +23,7 @@ def _same(members: Json) -> Json:
 class GeneratedName:
     """The name `STACK-LOGICAL-RANDOM` that a template may leave out; `limit` is the service's longest name.
 
+    `stack_name` stands in place of the stack's name, "" for none; `suffix` follows the random part.
     An `abbreviated` one has five characters of each, as the physical ids of resources that have no name to a service.
     """
 
@@ -31,6 +32,7 @@ class GeneratedName:
     allowed: str = "A-Za-z0-9-"
     lower: bool = False
     abbreviated: bool = False
+    stack_name: str | None = None
     suffix: Callable[[Json], str] = lambda _desired: ""
 
 
@@ -85,8 +87,8 @@ class ServiceType:
 
     Operations:
     `create` and `delete` are operations ("" when there is none); `create_request` makes members of the properties and
-    the place, `create_answer` properties of the answer. `create_overwrites` is true where the API's create would
-    silently take an existing resource of that name. `require` raises ResourceFailed for properties that only the
+    the place, `create_answer` properties of the answer. `is_taken` says whether a resource of that name exists, where
+    the API's create would silently take it. `require` raises ResourceFailed for properties that only the
     service in AWS refuses. `refuse_deletion` raises it for what AWS does not delete and the service here does; it
     gets the properties of the template, whose own attachments are no reason to refuse.
     `is_settled` and `failure` judge a description where the service works on after its answer. Without
@@ -105,7 +107,7 @@ class ServiceType:
     name: GeneratedName | None = None
     create_request: Callable[[Json, Place], Json] = lambda properties, _place: properties
     create_answer: Callable[[Json], Json] = _same
-    create_overwrites: bool = False
+    is_taken: Callable[[Calls, Json], bool] | None = None
     parts: tuple[Part, ...] = ()
     tags: Tags | None = None
     derived: Callable[[Place, Json], Json] = lambda _place, _model: {}
