@@ -32,7 +32,7 @@ from cfnbox.providers.clients import ServiceClients
 from cfnbox.providers.custom_resources import CustomResources
 from cfnbox.providers.emulated import MinistackProvider
 from cfnbox.providers.iam_documents import lets_assume
-from cfnbox.providers.ministack import Ministack
+from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Ministack
 from cfnbox.providers.nested import NestedStacks
 from cfnbox.providers.protocol import Providers
 from cfnbox.providers.published import PublishedTypes
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cfnbox.console.page import ConsolePage
+    from cfnbox.core.paths import Json
     from cfnbox.handlers.debugging import Debugger
     from cfnbox.handlers.invocations import Invocations
     from cfnbox.providers.protocol import Served
@@ -131,7 +132,13 @@ class Composition:
                 self._handlers(self._types, self._write_system_tags),
                 NestedStacks(lambda: self.cloudformation.nesting),
                 RegistryProvider(registry, self._published),
-                ServiceProvider(clients, self._published, self._write_system_tags, strict=self._settings.strict),
+                ServiceProvider(
+                    clients,
+                    self._published,
+                    self._write_system_tags,
+                    before_create=self._make_way_for_bootstrap,
+                    strict=self._settings.strict,
+                ),
                 CustomResources(clients, self._callbacks),
                 WaitConditions(self._callbacks, self._published, self._stacks.append_signal_event),
                 MinistackProvider(self.ministack, self._published, clients, strict=self._settings.strict),
@@ -176,6 +183,10 @@ class Composition:
     def _bootstrapped(self, request: Request) -> Answer:
         self.ministack.add_bootstrap_parameter(request.signature.place)
         return self.ministack.answer(request)
+
+    def _make_way_for_bootstrap(self, type_name: str, place: Place, properties: Json) -> None:
+        if type_name == "AWS::SSM::Parameter" and properties.get("Name") == BOOTSTRAP_PARAMETER:
+            self.ministack.remove_bootstrap_parameter(place)
 
     def _references(self, place: Place) -> DynamicReferences:
         self.ministack.add_bootstrap_parameter(place)

@@ -230,7 +230,8 @@ QUEUE_POLICY = Sample(
     direct=(
         Direct("get_queue_attributes", lambda _: _at("queue-one"), "contains(Attributes.Policy, 'SendMessage')", True,
                False),
-        Direct("get_queue_attributes", lambda _: _at("queue-two"), "Attributes.Policy", json.dumps(policy("sqs:SendMessage")), None),
+        Direct("get_queue_attributes", lambda _: _at("queue-two"), "Attributes.Policy",
+               json.dumps(policy("sqs:SendMessage")), None),
     ),
     kept_elsewhere=("PolicyDocument", "Queues"),
 )  # fmt: skip

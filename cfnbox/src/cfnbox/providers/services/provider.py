@@ -31,8 +31,9 @@ class ServiceProvider:
     """Serves the types of the tables by calls to the services behind the cloud's address.
 
     `on_tagged` gets ARN and system tags of each resource of SageMaker: CloudFormation itself writes its
-    `aws:cloudformation:` tags there, which no caller of that API can. It must not raise. With `strict` a property
-    that the service here does not keep is refused.
+    `aws:cloudformation:` tags there, which no caller of that API can. It must not raise. `before_create`
+    gets type, place and properties of what is created next. With `strict` a property that the service here does not
+    keep is refused.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class ServiceProvider:
         published: PublishedTypes,
         on_tagged: Callable[[str, Mapping[str, str]], None] = lambda _arn, _tags: None,
         *,
+        before_create: Callable[[str, Place, Json], None] = lambda _type_name, _place, _properties: None,
         strict: bool = False,
     ) -> None:
         self._clients, self._published, self._on_tagged, self._strict = clients, published, on_tagged, strict
+        self._before_create = before_create
         self._properties: dict[tuple[Place, str, str], Json] = {}
         self._provisionable: dict[TypeDefinition, TypeDefinition] = {}
 
@@ -67,6 +70,7 @@ class ServiceProvider:
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         """Create, and wait until the resource is ready; its identity is told before the wait."""
         self._refuse_if_strict(definition, request, desired)
+        self._before_create(definition.type_name, request.place, desired)
         created = self._operation(definition, request).create(desired, progress)
         self.remember(definition, request, created.identifier, _known(definition, created, desired))
         return created
