@@ -60,6 +60,11 @@ for name, extra in (
 ):
     TYPES[name] = {**TYPES["Acme::Store::Thing"], **extra}
 DEFINITIONS = {name: TypeDefinition.from_schema({"typeName": name, **schema}) for name, schema in TYPES.items()}
+# Fn::GetAtt serves properties that a template sets, as it does of many types of AWS.
+OPEN = "AWS::Store::Open"
+DEFINITIONS[OPEN] = TypeDefinition.from_schema(
+    {"typeName": OPEN, **TYPES["Acme::Store::Thing"]}, attributes=["Id", "Echo", "Value", "Frozen", "Unordered"]
+)
 
 
 @dataclass
@@ -104,7 +109,7 @@ class StoreProvider:
             return cast("Resource", self._astonish("create", name))
         with self._lock:
             self.things[identifier] = {**desired, "Tags": _merged(request, desired)}
-        resource = _resource(identifier, desired)
+        resource = _resource(definition, identifier, desired)
         if early != "late":
             progress.identified(resource)
         try:
@@ -126,7 +131,7 @@ class StoreProvider:
                 raise ResourceFailed("There is no such thing.", "NotFound")
             self.things[resource.identifier] = {**desired, "Tags": _merged(request, desired)}
         self._meet("update", desired.get("Name", ""), progress, "after")
-        return _resource(resource.identifier, desired)
+        return _resource(definition, resource.identifier, desired)
 
     def delete(self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json,
                progress: Progress) -> None:  # fmt: skip
@@ -145,7 +150,7 @@ class StoreProvider:
             return cast("Resource", self._astonish("read", name))
         if identifier not in self.things:
             raise ResourceFailed("There is no such thing.", "NotFound")
-        return _resource(identifier, self.things[identifier])
+        return _resource(definition, identifier, self.things[identifier])
 
     def list(
         self, definition: TypeDefinition, request: Request, filters: Json, next_token: str | None
@@ -173,10 +178,10 @@ class StoreProvider:
         return answer
 
 
-def _resource(identifier: str, properties: Json) -> Resource:
+def _resource(definition: TypeDefinition, identifier: str, properties: Json) -> Resource:
     properties = {key: value for key, value in properties.items() if key != "Secret"}
     model: Json = {**properties, "Id": identifier, "Echo": str(properties.get("Value", ""))}
-    return Resource(identifier, identifier, model, {"Id": identifier, "Echo": model["Echo"]})
+    return Resource(identifier, identifier, model, definition.attributes_of(model))
 
 
 def _merged(request: Request, desired: Json) -> list[Any]:

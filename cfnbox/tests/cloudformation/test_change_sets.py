@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -95,39 +95,6 @@ def test_property_values(user: User) -> None:
         "AfterValue": "2",
         "AttributeChangeType": "Modify",
     }
-
-
-def parametrised(**properties: Any) -> dict[str, Any]:
-    return {"Parameters": {"P": {"Type": "String"}}, **template(M=thing(Name="m", **properties))}
-
-
-def given(value: str) -> list[dict[str, str]]:
-    return [{"ParameterKey": "P", "ParameterValue": value}]
-
-
-def test_a_change_by_a_parameter(user: User) -> None:
-    body = parametrised(Value={"Ref": "P"})
-    user.create("s", body, Parameters=given("1"))
-    change_set = user.change_set("s", body, Parameters=given("2"))
-    assert [(one["ChangeSource"], one["CausingEntity"], one["Evaluation"])
-            for one in change_set["Changes"][0]["ResourceChange"]["Details"]] == [
-        ("ParameterReference", "P", "Static")]  # fmt: skip
-    assert change_set["Parameters"] == given("2")
-
-
-@pytest.mark.parametrize(("property_name", "replacement"), [("Value", "False"), ("Frozen", "Conditional")])
-def test_a_change_by_another_resource(user: User, property_name: str, replacement: str) -> None:
-    """What the other becomes is not known yet, so that a replacement that follows from it is conditional."""
-
-    def written(value: str) -> dict[str, Any]:
-        return template(A=thing(Name="a", Frozen=value), B=thing(Name="b", **{property_name: {"Ref": "A"}}))
-
-    user.create("s", written("1"))
-    change_set = user.change_set("s", written("2"))
-    assert user.changes(change_set) == {"A": "Modify True", "B": f"Modify {replacement}"}
-    detail = change_set["Changes"][1]["ResourceChange"]["Details"][0]
-    assert (detail["ChangeSource"], detail["CausingEntity"], detail["Evaluation"]) == (
-        "ResourceReference", "A", "Dynamic")  # fmt: skip
 
 
 def test_a_change_of_tags_and_of_metadata(user: User) -> None:

@@ -27,9 +27,9 @@ from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.template.transforms import TransformFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from cfnbox.cloudformation.plan import Change
+    from cfnbox.cloudformation.changes import Change
     from cfnbox.cloudformation.requests import Handler
     from cfnbox.cloudformation.service import StackService
     from cfnbox.core.paths import Json
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _MOST_CHANGE_SETS = 500
 _MOST_EXECUTED = 100
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+# Recorded.
+_INCOMPLETE = "[WARN] --include-property-values option can return incomplete ChangeSet data because: "
 # The members of a request that its change set answers with, or executes with.
 _OPTIONS = ("Description", "OnStackFailure", "IncludeNestedStacks", "ImportExistingResources", "ResourcesToImport")
 
@@ -135,14 +137,18 @@ class ChangeSets:
                 imports = importing.existing(deployments, deployment, stack)
             else:
                 imports = {}
-            deployment = replace(deployment, imports=imports)
-            unplanned = ("Keep", "Modify") if kind == ChangeSetType.IMPORT else ("Keep",)
-            changes = [one for one in self._service.planned(stack, deployment) if one.action not in unplanned]
-            if changes or kind == ChangeSetType.CREATE or self._service.changes_anything(stack, deployment):
-                return deployment, changes, ""
-            return None, [], _NO_CHANGES
         except (Refused, ResourceFailed) as failure:
             return None, [], str(failure)
+        deployment = replace(deployment, imports=imports)
+        unplanned = ("Keep", "Modify") if kind == ChangeSetType.IMPORT else ("Keep",)
+        try:
+            # Recorded: what a function cannot return is refused, and the stack is not left in review.
+            changes = [one for one in self._service.planned(stack, deployment) if one.action not in unplanned]
+        except ResourceFailed as failure:
+            return None, [], str(failure)
+        if changes or kind == ChangeSetType.CREATE or self._service.changes_anything(stack, deployment):
+            return deployment, changes, ""
+        return None, [], _NO_CHANGES
 
     def execute(self, place: Place, request: Json) -> None:
         """Execute a change set. It stays; the others of its stack are deleted, as CloudFormation deletes them."""
@@ -190,8 +196,12 @@ class ChangeSets:
         values = bool(request.get("IncludePropertyValues"))
         deployment = change_set.deployment
         hidden = stack.secrets | (deployment.template.secrets if deployment else frozenset())
-        changes = [change.described(values=values, hidden=hidden) for change in change_set.changes]
-        return answer(CHANGE_SET, ChangeSetOf(stack, change_set)) | page(changes, request, "Changes")
+        shown = [change for change in change_set.changes if change.is_shown_with_values or not values]
+        changes = [change.described(values=values, hidden=hidden) for change in shown]
+        described = answer(CHANGE_SET, ChangeSetOf(stack, change_set)) | page(changes, request, "Changes")
+        if values and (incomplete := _warnings(change_set.changes)):
+            described["StatusReason"] = f"{_INCOMPLETE}{incomplete}"
+        return described
 
     def _delete(self, place: Place, request: Json) -> None:
         """Delete a change set. A stack that was created for it stays in REVIEW_IN_PROGRESS, as in AWS.
@@ -213,3 +223,12 @@ class ChangeSets:
         newest_first = list(reversed(stack.change_sets.values()))
         summaries = [answer(CHANGE_SET_SUMMARY, ChangeSetOf(stack, change_set)) for change_set in newest_first]
         return page(summaries, request, "Summaries")
+
+
+def _warnings(changes: Iterable[Change]) -> str:
+    """Return why property values are incomplete, or nothing."""
+    return "; ".join(
+        f"ChangeSet creation failed for resource [{change.logical_id}] because: {change.warning}"
+        for change in changes
+        if change.warning
+    )

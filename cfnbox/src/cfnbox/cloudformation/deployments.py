@@ -84,6 +84,7 @@ class Deployments:
         template = prepare(body, request.parameters, request.capabilities, around, in_change_set=in_change_set)
         _require_same_types(stack, template.resources)
         _require_supported_types(template.resources)
+        request.require_allowed_types(definition["Type"] for definition in template.resources.values())
         tags = request.tags if request.tags is not None else dict(previous.tags) if previous else {}
         return Deployment(
             template,

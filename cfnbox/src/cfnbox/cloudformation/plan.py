@@ -1,79 +1,48 @@
 """What a new template changes: add, modify, replace, remove. Pure.
 
-The members and values of a change are those of CloudFormation's ResourceChange (botocore's shape of that name).
+Change sets show a plan, and the operation that executes it decides by the same `step_for`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Literal
 
+from cfnbox.cloudformation.changes import Cause, Change, Detail, Target, with_unknown_attributes, with_unknown_values
 from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment, StackResource
 from cfnbox.cloudformation.status import ResourceStatus
+from cfnbox.core.paths import values_at
 from cfnbox.core.type_definition import Replacement, TypeDefinition
-from cfnbox.providers.protocol import Resource
-from cfnbox.template import functions, secrets
+from cfnbox.template import functions
 from cfnbox.template.functions import UNKNOWN
 from cfnbox.template.references import references
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterator
 
+    from cfnbox.cloudformation.changes import Recreation
     from cfnbox.core.paths import Json
     from cfnbox.template.scope import Scope
 
 Find = Callable[[str], TypeDefinition]
-Action = Literal["Add", "Modify", "Remove", "Import", "Keep"]
 Step = Literal["create", "update", "replace", "keep"]
-_RECREATION = {"True": "Always", "Conditional": "Conditionally", "False": "Never"}
+_RECREATION: Mapping[Replacement, Recreation] = {"True": "Always", "Conditional": "Conditionally", "False": "Never"}
 # PolicyAction of a replacement, by UpdateReplacePolicy.
 _REPLACEMENT_ACTIONS = {"Retain": "ReplaceAndRetain", "Snapshot": "ReplaceAndSnapshot"}
 # Attributes of a resource beside its properties whose change is part of a change set.
 _OTHER_ATTRIBUTES = ("Metadata", "DeletionPolicy", "UpdateReplacePolicy", "CreationPolicy", "UpdatePolicy")
 
 
-@dataclass(frozen=True)
-class Change:
-    """A change of one resource; `before` and `after` are its properties, None where there is no resource."""
+class _Effect(Enum):
+    """What a planned change means for the resources that refer to the changed one."""
 
-    action: Action
-    logical_id: str
-    type_name: str
-    physical_id: str = ""
-    replacement: Replacement | None = None
-    policy_action: str | None = None
-    details: list[Json] = field(default_factory=list)
-    before: Json | None = None
-    after: Json | None = None
-
-    def described(self, *, values: bool, hidden: Collection[str] = ()) -> Json:
-        """Return the change as DescribeChangeSet answers it; `values` adds the properties, with secrets hidden."""
-        shown = self.details if values else [_without_values(detail) for detail in self.details]
-        optional = {
-            "PolicyAction": self.policy_action,
-            "PhysicalResourceId": self.physical_id or None,
-            "Replacement": self.replacement if self.action == "Modify" else None,
-        }
-        change: Json = {
-            **{member: value for member, value in optional.items() if value is not None},
-            "Action": self.action,
-            "LogicalResourceId": self.logical_id,
-            "ResourceType": self.type_name,
-            "Scope": sorted({detail["Target"]["Attribute"] for detail in self.details}),
-            "Details": secrets.hidden(shown, hidden),
-        }
-        for member, properties in (("BeforeContext", self.before), ("AfterContext", self.after)):
-            if values and properties is not None:
-                change[member] = json.dumps({"Properties": secrets.hidden(properties, hidden)})
-        return {"Type": "Resource", "ResourceChange": change}
-
-
-def _without_values(detail: Json) -> Json:
-    hidden = ("BeforeValue", "AfterValue", "Path", "AttributeChangeType")
-    return {**detail, "Target": {k: v for k, v in detail["Target"].items() if k not in hidden}}
+    NEW = auto()
+    PERHAPS_NEW = auto()
+    IN_PLACE = auto()
 
 
 def step_for(
@@ -105,114 +74,151 @@ def plan(
 
     `scope` resolves functions as far as they can be before the operation.
     """
-    needed, changes, planner = goal.template.dependencies, list[Change](), _Planner(goal, deployed, find)
+    needed, changes, planner = goal.template.dependencies, list[Change](), _Planner(goal, deployed, find, scope)
     for logical_id in TopologicalSorter(needed).static_order():
-        change = planner.change(logical_id, existing.get(logical_id), scope)
-        changes.append(change)
-        scope = _after(scope, change, find)
-    for name, one in existing.items():
-        if name not in needed and one.is_live:
-            action = "Retain" if one.is_kept else "Delete"
-            removal = Change("Remove", name, one.type_name, one.physical_id, None, action, before=one.properties)
+        changes.append(planner.plan(logical_id, existing.get(logical_id)))
+    for name, resource in existing.items():
+        if name not in needed and resource.is_live:
+            action = "Retain" if resource.is_kept else "Delete"
+            before = with_unknown_attributes(resource.definition.get("Properties", {}), resource.properties)
+            removal = Change(
+                "Remove", name, resource.type_name, resource.physical_id, policy_action=action, before=before
+            )
             changes.append(removal)
     return changes
 
 
-def _after(scope: Scope, change: Change, find: Find) -> Scope:
-    """Return the scope after a change, for the resources that refer to the changed one."""
-    if change.action in ("Add", "Import") or (change.action == "Modify" and change.replacement != "False"):
-        return replace(scope, pending=scope.pending | {change.logical_id})
-    if change.action == "Modify":
-        unknown = dict.fromkeys(find(change.type_name).attributes, UNKNOWN)
-        now = Resource(change.physical_id, "", {}, unknown)
-        return replace(scope, resources={**scope.resources, change.logical_id: now})
-    return scope
-
-
-@dataclass(frozen=True)
+@dataclass
 class _Planner:
-    """Plans the changes of one deployment."""
+    """Plans the changes of one deployment; `effects` are those of the changes planned so far."""
 
     goal: Deployment
     deployed: Deployment | None
     find: Find
+    scope: Scope
+    effects: dict[str, _Effect] = field(default_factory=dict)
 
-    def change(self, logical_id: str, resource: StackResource | None, scope: Scope) -> Change:
+    def plan(self, logical_id: str, resource: StackResource | None) -> Change:
+        """Return the change of a resource, once those of all that it refers to are planned."""
+        change = self._change(logical_id, resource)
+        if change.action in ("Add", "Import") or change.replacement == "True":
+            self.effects[logical_id] = _Effect.NEW
+        elif change.action == "Modify":
+            is_open = change.replacement == "Conditional"
+            self.effects[logical_id] = _Effect.PERHAPS_NEW if is_open else _Effect.IN_PLACE
+        return change
+
+    def _change(self, logical_id: str, resource: StackResource | None) -> Change:
         definition = self.goal.template.resources[logical_id]
         kind = self.find(definition["Type"])
         if logical_id in self.goal.imports and (resource is None or not resource.is_live):
             return Change("Import", logical_id, kind.type_name, self.goal.imports[logical_id])
-        desired = functions.resolve(definition.get("Properties", {}), scope)
+        desired, shown, warning = self._resolved(definition)
         step, replacement = step_for(kind, resource, desired, self.goal.tags)
         if step == "create" or resource is None:
-            return Change("Add", logical_id, kind.type_name, after=desired)
-        details = self._property_details(kind, resource, definition, desired, scope)
-        others = [name for name in _OTHER_ATTRIBUTES if resource.definition.get(name) != definition.get(name)]
-        if kind.tag_property is not None and dict(resource.stack_tags) != dict(self.goal.tags):
-            others.insert(0, "Tags")
-        details += [_detail({"Attribute": name, "RequiresRecreation": "Never"}) for name in others]
+            sets_identity = any(values_at(shown, name) for name in kind.create_only)
+            return Change(
+                "Add", logical_id, kind.type_name, after=shown, sets_identity=sets_identity, warning=warning
+            )
+        others = list(self._other_details(kind, resource, definition))
+        details = [*self._property_details(kind, resource, definition, desired), *others]
         if not details and step == "update" and kind.type_name == STACK_TYPE:
-            target = {"Attribute": "Properties", "RequiresRecreation": "Never"}
-            details.append(_detail(target, "Automatic", "Dynamic"))
+            others = details = [Detail(Target("Properties"), Cause("Automatic", "Dynamic"))]
         if not details and step == "keep":
             return Change("Keep", logical_id, kind.type_name, resource.physical_id, before=desired, after=desired)
+        replacement = _overall(details, replacement)
         return Change(
-            "Modify", logical_id, kind.type_name, resource.physical_id, _overall(details, replacement),
+            "Modify", logical_id, kind.type_name, resource.physical_id, replacement,
             _REPLACEMENT_ACTIONS.get(resource.definition.get("UpdateReplacePolicy", ""), "ReplaceAndDelete")
             if replacement == "True" else None,
-            details, resource.properties, desired,
+            tuple(details),
+            (*self._property_details(kind, resource, definition, shown, values=True), *others),
+            resource.properties, shown, warning=warning,
         )  # fmt: skip
 
+    def _resolved(self, definition: Json) -> tuple[Json, Json, str]:
+        """Return the properties as far as they are known: to compare, to show, and why they are incomplete.
+
+        To compare, the attributes of a resource that changes in place are unknown; shown are its current ones.
+        An export that does not exist yet is unknown, because it may exist when the change set is executed.
+        """
+        missing = list[str]()
+
+        def export(name: str) -> str:
+            value = self.scope.exports(name)
+            if value is None:
+                missing.append(name)
+            return UNKNOWN if value is None else value
+
+        new = frozenset(name for name, effect in self.effects.items() if effect != _Effect.IN_PLACE)
+        shown_scope = replace(self.scope, pending=new, exports=export)
+        compared_scope = replace(shown_scope, changing=frozenset(self.effects) - new)
+        written = definition.get("Properties", {})
+        compared, shown = functions.resolve(written, compared_scope), functions.resolve(written, shown_scope)
+        # Recorded without "found." at its end, unlike the reason of a failed operation.
+        warning = f"No export named {missing[0]}" if missing else ""
+        return compared, with_unknown_values(shown), warning
+
     def _property_details(
-        self, kind: TypeDefinition, resource: StackResource, definition: Json, desired: Json, scope: Scope
-    ) -> list[Json]:
-        details = []
+        self, kind: TypeDefinition, resource: StackResource, definition: Json, desired: Json, *, values: bool = False
+    ) -> Iterator[Detail]:
         for name in kind.changed(resource.properties, desired):
             before, after = resource.properties.get(name), desired.get(name)
             one_before, one_after = ({} if value is None else {name: value} for value in (before, after))
-            target = {
-                "Attribute": "Properties",
-                "RequiresRecreation": _RECREATION[kind.replacement(one_before, one_after)],
-                "Name": name,
-                "Path": f"/Properties/{name}",
-                "BeforeValue": _text(before),
-                "AfterValue": _text(after),
-                "AttributeChangeType": "Add" if before is None else "Remove" if after is None else "Modify",
-            }
-            was_written, written = (one.get("Properties", {}).get(name) for one in (resource.definition, definition))
-            for source, entity in self._sources(was_written, written, after, scope):
-                evaluation = "Dynamic" if source == "ResourceReference" else "Static"
-                details.append(_detail(target, source, evaluation, entity))
-        return details
+            recreation = _RECREATION[kind.replacement(one_before, one_after)]
+            target = Target("Properties", recreation, name, before, after)
+            previous, written = (one.get("Properties", {}).get(name) for one in (resource.definition, definition))
+            for cause in self._causes(previous, written, values=values):
+                yield Detail(target, cause)
 
-    def _sources(self, before: Any, after: Any, value: Any, scope: Scope) -> list[tuple[str, str | None]]:
-        """Return why a property changes: the template, a parameter, or another resource that changes."""
-        named = {name for name, _ in references(after, self.goal.template.conditions)}
-        source, causes = "ParameterReference", set[str]()
-        if UNKNOWN in json.dumps(value, default=str):
-            source, causes = "ResourceReference", named & (scope.pending | scope.resources.keys())
-        elif before == after and self.deployed is not None:
-            given, had = self.goal.template.parameters, self.deployed.template.parameters
-            changed = {name for name, one in given.items() if name not in had or had[name].value != one.value}
-            causes = named & changed
-        return [(source, entity) for entity in sorted(causes)] or [("DirectModification", None)]
+    def _other_details(self, kind: TypeDefinition, resource: StackResource, definition: Json) -> Iterator[Detail]:
+        if kind.tag_property is not None and dict(resource.stack_tags) != dict(self.goal.tags):
+            yield Detail(Target("Tags"))
+        for name in _OTHER_ATTRIBUTES:
+            previous, written = resource.definition.get(name), definition.get(name)
+            causes = self._causes(previous, written, values=False)
+            is_caused = any(cause.source == "ParameterReference" for cause in causes)
+            if previous != written or (name == "Metadata" and is_caused):
+                yield from (Detail(Target(name), cause) for cause in causes)
+
+    def _causes(self, previous: Any, written: Any, *, values: bool) -> list[Cause]:
+        """Return why what is written there changes."""
+        causes = self._referred(written, values=values)
+        if not causes:
+            return [Cause()]
+        is_parameter = any(cause.source == "ParameterReference" for cause in causes)
+        direct = [Cause(evaluation="Dynamic")] if values or is_parameter or previous != written else []
+        return [*causes, *direct]
+
+    def _referred(self, written: Any, *, values: bool) -> list[Cause]:
+        """Return which changes of parameters and resources are causes; without those that change in place."""
+        causes = dict[Cause, None]()
+        for name, attribute in references(written, self.goal.template.conditions):
+            effect = self.effects.get(name)
+            if values and effect == _Effect.IN_PLACE:
+                continue
+            evaluation: Literal["Static", "Dynamic"] = "Static" if effect == _Effect.NEW else "Dynamic"
+            if attribute is None and name in self._changed_parameters:
+                causes[Cause("ParameterReference", entity=name)] = None
+            elif attribute is not None and effect is not None:
+                causes[Cause("ResourceAttribute", evaluation, f"{name}.{attribute}")] = None
+            elif attribute is None and effect in (_Effect.NEW, _Effect.PERHAPS_NEW):
+                causes[Cause("ResourceReference", evaluation, name)] = None
+        return list(causes)
+
+    @cached_property
+    def _changed_parameters(self) -> set[str]:
+        if self.deployed is None:
+            return set()
+        desired, previous = self.goal.template.parameters, self.deployed.template.parameters
+        return {
+            name for name, parameter in desired.items()
+            if name not in previous or previous[name].referred != parameter.referred
+        }  # fmt: skip
 
 
-def _overall(details: list[Json], replacement: Replacement) -> Replacement:
+def _overall(details: list[Detail], replacement: Replacement) -> Replacement:
     """Return True only if a certain change recreates; a value that is not known yet makes it conditional."""
     if replacement == "False":
         return "False"
-    needs = [(one["Target"].get("RequiresRecreation"), one.get("Evaluation")) for one in details]
-    return "True" if ("Always", "Static") in needs else "Conditional"
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) or value is None else json.dumps(value)
-
-
-def _detail(
-    target: Json, source: str = "DirectModification", evaluation: str = "Static", entity: str | None = None
-) -> Json:
-    target = {member: value for member, value in target.items() if value is not None}
-    causing = {} if entity is None else {"CausingEntity": entity}
-    return {"Target": target, "Evaluation": evaluation, "ChangeSource": source, **causing}
+    return "True" if any(detail.recreates for detail in details) else "Conditional"

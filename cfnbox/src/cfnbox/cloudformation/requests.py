@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ class DeploymentRequest:
     notification_arns: Sequence[str] | None = None
     role_arn: str | None = None
     rollback_configuration: Json | None = None
+    resource_types: Sequence[str] | None = None
 
     @classmethod
     def of(cls, request: Json) -> DeploymentRequest:
@@ -58,7 +59,19 @@ class DeploymentRequest:
             request.get("NotificationARNs"),
             request.get("RoleARN"),
             request.get("RollbackConfiguration"),
+            request.get("ResourceTypes"),
         )
+
+    def require_allowed_types(self, type_names: Iterable[str]) -> None:
+        """Raise Refused for the first type that ResourceTypes does not name (recorded, the sentence too)."""
+        allowed = self.resource_types
+        if allowed is None:
+            return
+        starts = tuple(name.removesuffix("*") for name in allowed if name.endswith("::*"))
+        for type_name in type_names:
+            if type_name not in allowed and not type_name.startswith(starts):
+                listed = ", ".join(allowed)
+                raise Invalid(f"Resource type {type_name} is not allowed by parameter ResourceTypes [{listed}]")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.cloudformation import exports
 from cfnbox.cloudformation.operation import Operation
-from cfnbox.cloudformation.plan import Change, plan
+from cfnbox.cloudformation.plan import plan
 from cfnbox.cloudformation.runs import Runs, timer
 from cfnbox.cloudformation.status import ExecutionStatus, OnFailure, ResourceStatus, StackStatus
 from cfnbox.core.errors import Invalid
@@ -21,6 +21,7 @@ from cfnbox.template.syntax import uses_macro
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from cfnbox.cloudformation.changes import Change
     from cfnbox.cloudformation.deployment import Deployment
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions

@@ -28,7 +28,7 @@ from cfnbox.template import secrets
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cfnbox.cloudformation.plan import Change
+    from cfnbox.cloudformation.changes import Change
     from cfnbox.cloudformation.policy import Policy
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place

@@ -166,7 +166,7 @@ def attribute_of(argument: Any) -> tuple[str, Any]:
 
 def _get_att(argument: Any, scope: Scope) -> Any:
     logical_id, attribute = attribute_of(argument)
-    if logical_id in scope.pending:
+    if logical_id in scope.pending | scope.changing:
         return UNKNOWN
     name = _scalar(_resolved(attribute, scope))
     found = _inside(_resource(logical_id, scope).attributes, name)

@@ -42,8 +42,9 @@ class Referable(Protocol):
 class Scope:
     """The names of one stack.
 
-    `pending` are the resources whose Ref and Fn::GetAtt only the operation will give. Without `dynamic`, dynamic
-    references stay as they are written. `text` is what functions may still give here and in scopes made of this one.
+    `pending` are the resources whose Ref and Fn::GetAtt only the operation will give, `changing` those of which it
+    will give Fn::GetAtt alone. Without `dynamic`, dynamic references stay as they are written. `text` is what
+    functions may still give here and in scopes made of this one.
     """
 
     place: Place
@@ -57,6 +58,7 @@ class Scope:
     missing_attribute: Callable[[str, str], str] = lambda logical_id, name: (
         f"Resource {logical_id} has no value for its attribute {name} now."
     )
+    changing: frozenset[str] = frozenset()
     exports: Callable[[str], str | None] = lambda _name: None
     dynamic: DynamicReferences | None = None
     notification_arns: Sequence[str] = ()
