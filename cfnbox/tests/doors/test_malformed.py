@@ -114,14 +114,22 @@ def test_number_of_a_form_that_is_none_is_malformed(door: Door, form: str) -> No
     assert (reply.status, xml_error(reply.body)) == (400, ("MalformedInput", text))
 
 
-@pytest.mark.parametrize(
-    "target", [".", "CloudApiService", "CloudApiService.", "CloudApiService.Nope", "x.y.ListResources"]
-)
-def test_target_that_names_no_operation_is_unknown(door: Door, target: str) -> None:
-    reply = door.ask(
-        "POST", "/", "{}", Authorization=signed("cloudcontrolapi"), X_Amz_Target=target, Content_Type=JSON
-    )
+@pytest.mark.parametrize(("service", "prefix"), [("cloudcontrolapi", "CloudApiService"), ("sagemaker", "SageMaker")])
+@pytest.mark.parametrize("name", [".", "{}", "{}.", "{}.Nope", "x.y.ListModels", "ListModels"])
+def test_target_that_names_no_operation_is_unknown(door: Door, service: str, prefix: str, name: str) -> None:
+    headers = {"Authorization": signed(service), "X_Amz_Target": name.format(prefix)}
+    reply = door.ask("POST", "/", "{}", Content_Type=JSON, **headers)
     assert (reply.status, json.loads(reply.body)["__type"]) == (400, "UnknownOperationException")
+
+
+def test_pattern_with_pairs_of_surrogates_matches_characters(door: Door) -> None:
+    catalog = {"TableName": "\U0001f600", "Catalog": "\ue000", "Database": "\x01"}
+    body = json.dumps({"FeatureGroupName": "x", "OfflineStoreConfig": {"DataCatalogConfig": catalog}})
+    headers = {"Authorization": signed("sagemaker"), "X_Amz_Target": "SageMaker.CreateFeatureGroup"}
+    reply = door.ask("POST", "/", body, Content_Type=JSON, **headers)
+    message = json.loads(reply.body)["message"]
+    assert reply.status == 400
+    assert [name for name in ("tableName", "catalog'", "database'") if name in message] == ["database'"]
 
 
 def test_error_with_a_control_character_is_xml(door: Door) -> None:

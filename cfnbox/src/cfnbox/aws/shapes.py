@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # JSON can spell half of a surrogate pair, which is no text.
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 _NUMBERS = ("integer", "long", "float", "double")
 
 
@@ -138,7 +139,8 @@ def _constraints(shape: Shape) -> list[Constraint]:
         # The patterns are Java's: they match the whole, \d and \s are ASCII, and \p{...} is Unicode.
         flags = 0 if r"\p{" in pattern else regex.ASCII
         text = f"Member must satisfy regular expression pattern: {pattern}"
-        found.append((text, lambda v: _matches(pattern, v, flags)))
+        expression = _SURROGATES.sub(_code_point, pattern)
+        found.append((text, lambda v: _matches(expression, v, flags)))
     if values := limits.get("enum"):
         text = f"Member must satisfy enum value set: [{', '.join(values)}]"
         found.append((text, lambda v: v in values))
@@ -150,6 +152,11 @@ def _matches(pattern: str, value: str, flags: int) -> bool:
         return patterns.matches(pattern, value, whole=True, flags=flags)
     except patterns.PatternTimeout:
         return False
+
+
+def _code_point(pair: re.Match[str]) -> str:
+    """Return the character for which Java's pattern has a pair of surrogates."""
+    return rf"\U{0x10000 + (int(pair[1], 16) - 0xD800) * 0x400 + int(pair[2], 16) - 0xDC00:08x}"
 
 
 def _camel(name: str) -> str:

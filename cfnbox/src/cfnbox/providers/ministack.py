@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
 from cfnbox.aws.child_application import ChildApplication, ChildEnded
+from cfnbox.aws.clients import CREDENTIALS
 from cfnbox.aws.wire import error_answer
 from cfnbox.core.errors import LocalFailure, Refused
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
@@ -194,6 +195,8 @@ def _require_version() -> None:
 def _environment(port: int, folder: Path) -> dict[str, str]:
     """Return the whole environment of ministack, and so of the Lambda functions that it runs: none of the user's."""
     environment = {
+        # It checks the signatures of presigned URLs of S3.
+        **CREDENTIALS,
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "LOG_LEVEL": "CRITICAL",

@@ -64,6 +64,12 @@ class _Arrived:
     place: Place
 
     @property
+    def is_of_no_operation(self) -> bool:
+        """Whether the request is signed for SageMaker, and its target is of another service."""
+        is_target = bool(self.request.headers.get("x-amz-target"))
+        return is_target and not self.is_sagemaker and self.request.signature.service == "sagemaker"
+
+    @property
     def is_sagemaker(self) -> bool:
         """Whether the request is for SageMaker's own API."""
         return self.request.headers.get("x-amz-target", "").startswith(_TARGET)
@@ -143,7 +149,7 @@ class SageMakerApp:
             request.request.headers.get("user-agent", ""), "sagemaker", request.operation,
             lambda: self._acted(request), _members,
         )  # fmt: skip
-        if request.operation == "CreateModel" and made[0] == HTTPStatus.OK:
+        if request.is_sagemaker and request.operation == "CreateModel" and made[0] == HTTPStatus.OK:
             self.faults.note_create(request.members["ModelName"])
         return self._spoiled(made, request, rule) if rule else made
 
@@ -155,6 +161,8 @@ class SageMakerApp:
     def _acted(self, request: _Arrived) -> Answer:
         try:
             payload = None
+            if request.is_of_no_operation:
+                raise Refused("UnknownOperationException", f"SageMaker has no operation {request.operation}.")
             if request.is_sagemaker:
                 payload = self.service.answer(request.operation, request.request.body, request.place)
             if payload is None:
