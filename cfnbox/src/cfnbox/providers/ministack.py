@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 from cfnbox.aws.child_application import ChildApplication, ChildEnded
 from cfnbox.aws.clients import CREDENTIALS
+from cfnbox.aws.partition_names import PartitionNames
 from cfnbox.aws.wire import error_answer
 from cfnbox.core.errors import LocalFailure, Refused
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
@@ -84,7 +85,9 @@ class Ministack:
             refused = Refused("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
             return error_answer(refused, protocol, str(uuid.uuid4()))
         try:
-            return self._child.answer(request)
+            # ministack's ARNs are all in the partition aws.
+            names = PartitionNames.of(request.signature.region)
+            return names.answer(request, self._child.answer(names.request(request)))
         except ChildEnded as ended:
             return error_answer(Refused("InternalFailure", str(ended), 500), protocol, str(uuid.uuid4()))
         finally:
@@ -94,11 +97,12 @@ class Ministack:
 
     def query(self, service: str, place: Place, version: str, members: Mapping[str, str]) -> ElementTree.Element:
         """Call an operation of AWS's query protocol; return its answer without namespaces. MinistackFailed."""
-        body = urllib.parse.urlencode({"Version": version, **members}).encode()
+        names = PartitionNames.of(place.region)
+        body = names.to_aws(urllib.parse.urlencode({"Version": version, **members}).encode())
         status, _, content = self._child.send(
             "POST", "/", _headers(service, place, "application/x-www-form-urlencoded"), body
         )
-        root = ElementTree.fromstring(content)  # noqa: S314 - our own child process wrote it
+        root = ElementTree.fromstring(names.from_aws(content))  # noqa: S314 - our own child process wrote it
         for element in root.iter():
             element.tag = _NAMESPACE.sub("", element.tag)
         if status >= 400:
@@ -171,13 +175,18 @@ class Ministack:
                               {"Action": "GetRole", "RoleName": name})  # fmt: skip
         except MinistackFailed:
             return None
-        if role.findtext(".//Arn") != role_arn:
+        # Roles belong to an account, and the region that is asked says nothing of their partition.
+        if _without_partition(role.findtext(".//Arn") or "") != _without_partition(role_arn):
             return None
         document = urllib.parse.unquote(role.findtext(".//AssumeRolePolicyDocument") or "")
         try:
             return cast("Json", json.loads(document))
         except ValueError:
             return document
+
+
+def _without_partition(arn: str) -> str:
+    return arn.partition(":iam:")[2]
 
 
 def _require_version() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cfnbox.core.place import Place
     from cfnbox.providers.services.calls import Calls
     from cfnbox.providers.services.parts import Part
+    from cfnbox.providers.services.service_type import Resources
 
 # What names in IAM may hold (API reference, CreateRole).
 _NAME = r"\w+=,.@-"
@@ -109,6 +110,21 @@ class _Principal:
         if any(name not in own for name in calls.items(f"List{self.title}Policies", key, "PolicyNames")):
             raise calls.refused("Cannot delete entity, must delete policies first.", *_CONFLICT)
 
+    def own_policies(self, model: Json, known: Json, resources: Resources) -> Json:
+        """Return a model without the policies of other resources, where the template names policies itself."""
+        name, own = model[self.member], {**model}
+        if "Policies" in known:
+            inline = resources("AWS::IAM::Policy").values()
+            others = {policy["PolicyName"] for policy in inline if name in (policy.get(self.property) or ())}
+            others -= {policy["PolicyName"] for policy in known["Policies"]}
+            own["Policies"] = [policy for policy in model["Policies"] if policy["PolicyName"] not in others]
+        if "ManagedPolicyArns" in known:
+            managed = resources("AWS::IAM::ManagedPolicy").items()
+            others = {arn for arn, policy in managed if name in (policy.get(self.property) or ())}
+            others -= set(known["ManagedPolicyArns"])
+            own["ManagedPolicyArns"] = [arn for arn in model["ManagedPolicyArns"] if arn not in others]
+        return own
+
 
 def _inline_policy(policy: Json) -> Json:
     return {"PolicyName": policy["PolicyName"], "PolicyDocument": document(policy["PolicyDocument"])}
@@ -127,7 +143,7 @@ _ROLE, _USER, _GROUP = (_Principal(title) for title in ("Role", "User", "Group")
 _PRINCIPALS = (_ROLE, _USER, _GROUP)
 
 
-def _named_and_valid(type_name: str) -> Any:
+def _valid(type_name: str) -> Any:
     return partial(iam_documents.require_valid, type_name)
 
 
@@ -186,7 +202,8 @@ _ROLE_TYPE = ServiceType(
     tags=Tags("TagRole", "UntagRole", "ListRoleTags"),
     delete="DeleteRole",
     refuse_deletion=_refuse_role,
-    require=_named_and_valid("AWS::IAM::Role"),
+    require=_valid("AWS::IAM::Role"),
+    not_own=_ROLE.own_policies,
     list=listed_by("ListRoles", "Roles", {"RoleName": "RoleName"}),
 )
 
@@ -246,7 +263,8 @@ _USER_TYPE = ServiceType(
     tags=Tags("TagUser", "UntagUser", "ListUserTags"),
     delete="DeleteUser",
     refuse_deletion=_refuse_user,
-    require=_named_and_valid("AWS::IAM::User"),
+    require=_valid("AWS::IAM::User"),
+    not_own=_USER.own_policies,
     list=listed_by("ListUsers", "Users", {"UserName": "UserName"}),
 )
 
@@ -303,7 +321,7 @@ _POLICY_TYPE = ServiceType(
     describe=_describe_policy,
     describe_after_create=False,
     parts=(Hook(_apply_policy, removed_before_delete=True),),
-    require=_named_and_valid("AWS::IAM::Policy"),
+    require=_valid("AWS::IAM::Policy"),
 )
 
 # Managed policies
@@ -387,7 +405,7 @@ _MANAGED_POLICY_TYPE = ServiceType(
     ),
     delete="DeletePolicy",
     refuse_deletion=_refuse_managed_policy,
-    require=_named_and_valid("AWS::IAM::ManagedPolicy"),
+    require=_valid("AWS::IAM::ManagedPolicy"),
     list=lambda calls, _filters: (
         {"PolicyArn": policy["Arn"]} for policy in calls.items("ListPolicies", {"Scope": "Local"}, "Policies")
     ),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.providers.protocol import Progress, Request
     from cfnbox.providers.services.calls import Calls
-    from cfnbox.providers.services.service_type import ServiceType
+    from cfnbox.providers.services.service_type import Resources, ServiceType
 
 _PER_PAGE = 100
 # Characters of stack name and logical id in an abbreviated name.
@@ -36,6 +36,7 @@ class Operation:
     request: Request
     row: ServiceType
     calls: Calls
+    resources: Resources
 
     def create(self, desired: Json, progress: Progress) -> Resource:
         """Create, tell the identity, then make the calls of the properties that the create call does not take."""
@@ -107,6 +108,7 @@ class Operation:
             model.setdefault(name, value)
         model = cut_to_schema(self.definition, {**model, **self.row.derived(self.request.place, model)})
         model = coerced(self.definition, model)
+        model = self.row.not_own(model, known, self.resources)
         model = {name: value for name, value in model.items() if value not in ([], {}, None) or name in known}
         model = {name: in_known_order(value, known.get(name)) for name, value in model.items()}
         model = with_values_at(model, known, (*self.row.not_applied, *self.row.kept))

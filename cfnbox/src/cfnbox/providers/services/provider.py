@@ -119,8 +119,13 @@ class ServiceProvider:
         if uniform := UNIFORM_TYPES.get(definition.type_name):
             calls = UniformCalls(connect(uniform.service), request, connect, uniform)
             return UniformOperation(definition, request, uniform, calls, self._on_tagged)
+
+        def resources(type_name: str) -> Mapping[str, Json]:
+            known = list(self._properties.items())
+            return {key[2]: properties for key, properties in known if key[:2] == (request.place, type_name)}
+
         row = SERVICE_TYPES[definition.type_name]
-        return Operation(definition, request, row, Calls(connect(row.service), request, connect))
+        return Operation(definition, request, row, Calls(connect(row.service), request, connect), resources)
 
     def _refuse_if_strict(self, definition: TypeDefinition, request: Request, properties: Json) -> None:
         names = _not_applied(definition, properties) if self._strict else []

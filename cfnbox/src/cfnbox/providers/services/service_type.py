@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
     from cfnbox.providers.protocol import Request
     from cfnbox.providers.services.calls import Calls
     from cfnbox.providers.services.parts import Part
+
+
+# The resources of a type that were made here: properties by primary identifier.
+Resources = Callable[[str], Mapping[str, "Json"]]
 
 
 def _same(members: Json) -> Json:
@@ -85,6 +90,9 @@ class ServiceType:
     property that Ref returns where that is not the primary identifier. `kept` are properties that only the answer to
     the create call has.
 
+    `not_own` takes out of a model that was read what other resources have put there and the template does not name
+    (an AWS::IAM::Policy in a role), so that this is no drift.
+
     Operations:
     `create` and `delete` are operations ("" when there is none); `create_request` makes members of the properties and
     the place, `create_answer` properties of the answer. `is_taken` says whether a resource of that name exists, where
@@ -113,6 +121,7 @@ class ServiceType:
     derived: Callable[[Place, Json], Json] = lambda _place, _model: {}
     ref: str = ""
     kept: tuple[str, ...] = ()
+    not_own: Callable[[Json, Json, Resources], Json] = lambda model, _known, _resources: model
     delete_request: Callable[[Json], Json] = field(default=lambda _previous: {})
     require: Callable[[Request, Json], None] = lambda _request, _properties: None
     refuse_deletion: Callable[[Calls, Json, Json], None] = lambda _calls, _key, _previous: None

@@ -1,0 +1,91 @@
+"""ARNs in the partition of a region, for a service that writes `arn:aws:` everywhere.
+
+Requests to it name everything in the partition `aws`, and its answers are read in the partition of the request's
+region: China, GovCloud and the isolated regions. What users store as data stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cfnbox.core.regions import partition_of
+
+if TYPE_CHECKING:
+    from cfnbox.aws.http import Answer, Request
+
+_DEFAULT = "aws"
+# In texts, and in forms and paths.
+_SEPARATORS = (":", "%3A", "%3a")
+# Operations on data of a user, which hold no ARN that the service has made.
+_DATA = re.compile(
+    r"\.(SendMessage(Batch)?|ReceiveMessage|(Batch)?(Get|Put|Update|Delete|Write)Item|Transact\w+|Query|Scan"
+    r"|PutRecords?|GetRecords|PutLogEvents|(Get|Filter)LogEvents)$"
+)
+_DATA_PATH = re.compile(r"/invocations$|/response-streaming-invocations$")
+# S3 makes no ARNs, and its bodies are objects.
+_DATA_SERVICES = ("s3", "s3express")
+# A checksum of an answer that has been changed.
+_CHECKSUM = "x-amz-crc32"
+
+
+@dataclass(frozen=True)
+class PartitionNames:
+    """Translates requests to a service, and its answers, between the partition `aws` and another one."""
+
+    partition: str
+
+    @classmethod
+    def of(cls, region: str) -> PartitionNames:
+        """Return the translation for requests to a region."""
+        return cls(partition_of(region).name)
+
+    def request(self, request: Request) -> Request:
+        """Return a request with every ARN in the partition `aws`."""
+        if not self._applies_to(request):
+            return request
+        uri = request.environ.get("REQUEST_URI")
+        environ = request.environ if uri is None else {**request.environ, "REQUEST_URI": self._to_aws(str(uri))}
+        return replace(
+            request,
+            path=self._to_aws(request.path),
+            query=self._to_aws(request.query),
+            body=self.to_aws(request.body),
+            environ=environ,
+        )
+
+    def answer(self, request: Request, answer: Answer) -> Answer:
+        """Return an answer to that request with every ARN in the partition of its region."""
+        if not self._applies_to(request):
+            return answer
+        status, headers, content = answer
+        kept = {name: value for name, value in headers.items() if name.lower() != _CHECKSUM}
+        return status, kept, self.from_aws(content)
+
+    def to_aws(self, content: bytes) -> bytes:
+        """Return text or a form with every ARN in the partition `aws`."""
+        return self._replaced(content, self.partition, _DEFAULT)
+
+    def from_aws(self, content: bytes) -> bytes:
+        """Return text with every ARN in this partition."""
+        return self._replaced(content, _DEFAULT, self.partition)
+
+    def _to_aws(self, text: str) -> str:
+        return self.to_aws(text.encode("latin-1")).decode("latin-1")
+
+    def _replaced(self, content: bytes, before: str, after: str) -> bytes:
+        if before != after:
+            for separator in _SEPARATORS:
+                old, new = (f"arn{separator}{name}{separator}".encode() for name in (before, after))
+                content = content.replace(old, new)
+        return content
+
+    def _applies_to(self, request: Request) -> bool:
+        return (
+            self.partition != _DEFAULT
+            and request.signature.service not in _DATA_SERVICES
+            and not request.headers.get("content-encoding")
+            and not _DATA.search(request.headers.get("x-amz-target", ""))
+            and not _DATA_PATH.search(request.path)
+        )
