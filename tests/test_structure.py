@@ -1,11 +1,14 @@
 """How the folders lie: what Python imports must not depend on which of them it finds first."""
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from cfnbox.cloudformation.status import ResourceStatus, StackStatus
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = (ROOT / "tests", ROOT / "cfnbox" / "tests")
@@ -36,6 +39,19 @@ def test_the_map_has_every_module_and_folder_of_the_code(folder: str) -> None:
     assert (modules | folders) - named == set()
     everywhere = {path.name for path in (ROOT / folder).rglob("*.py")} | {"schema.json"}
     assert {name for name in named if name.endswith((".py", ".json"))} - everywhere == set()
+
+
+def test_no_module_but_status_spells_a_status() -> None:
+    statuses = {str(status) for status in [*StackStatus, *ResourceStatus]}
+    spelled = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "cfnbox" / "src").rglob("*.py")
+        # The second reads the statuses of ministack's stacks.
+        if path.name not in ("status.py", "ministack_stacks.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in statuses
+    }
+    assert spelled == set()
 
 
 def test_the_layers_of_cfnbox_hold() -> None:

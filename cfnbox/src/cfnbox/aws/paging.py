@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cfnbox.core.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cfnbox.core.paths import Json
 
@@ -15,14 +15,14 @@ _PER_PAGE = 100
 Item = TypeVar("Item")
 
 
-def page(items: Sequence[Item], request: Json, member: str, size: int = _PER_PAGE) -> Json:
+def page(items: Sequence[Item], request: Mapping[str, Any], member: str, size: int = _PER_PAGE) -> Json:
     """Return the page that a request asks for as that member, with the NextToken of the next page."""
     start = _position(request.get("NextToken"), len(items))
     end = start + max(1, min(request.get("MaxResults", size), size))
     return {member: list(items[start:end]), **({"NextToken": str(end)} if end < len(items) else {})}
 
 
-def page_backwards(items: Sequence[Item], request: Json, member: str) -> Json:
+def page_backwards(items: Sequence[Item], request: Mapping[str, Any], member: str) -> Json:
     """Return a page, newest first, of a list that grows at its end: members that come later move no page."""
     end = len(items) if request.get("NextToken") is None else _position(request["NextToken"], len(items))
     start = max(end - _PER_PAGE, 0)

@@ -83,7 +83,7 @@ def _last_operations(stack: Stack) -> list[Json]:
     last = stack.operations[-1:]
     if last and last[0].is_automatic:
         last = stack.operations[-2:]
-    return [{"OperationType": one.kind, "OperationId": one.id} for one in reversed(last)]
+    return [{"OperationType": item.kind, "OperationId": item.id} for item in reversed(last)]
 
 
 _SUMMARY: tuple[Member[Stack], ...] = (
@@ -131,27 +131,31 @@ class ChangeSetOf:
         return self.change_set.deployment
 
 
+def _includes_nested_stacks(item: ChangeSetOf) -> bool:
+    return bool(item.change_set.options.get("IncludeNestedStacks", False))
+
+
 CHANGE_SET_SUMMARY: tuple[Member[ChangeSetOf], ...] = (
-    Member("StackId", lambda one: one.stack.id),
-    Member("StackName", lambda one: one.stack.name),
-    Member("ChangeSetId", lambda one: one.change_set.id),
-    Member("ChangeSetName", lambda one: one.change_set.name),
-    Member("ExecutionStatus", lambda one: one.change_set.execution_status),
-    Member("Status", lambda one: one.change_set.status),
-    Member("StatusReason", lambda one: one.change_set.reason),
-    Member("CreationTime", lambda one: one.change_set.created),
-    Member("Description", lambda one: one.change_set.options.get("Description")),
-    Member("IncludeNestedStacks", lambda one: one.change_set.options.get("IncludeNestedStacks", False), always=True),
-    Member("ImportExistingResources", lambda one: one.change_set.options.get("ImportExistingResources")),
+    Member("StackId", lambda item: item.stack.id),
+    Member("StackName", lambda item: item.stack.name),
+    Member("ChangeSetId", lambda item: item.change_set.id),
+    Member("ChangeSetName", lambda item: item.change_set.name),
+    Member("ExecutionStatus", lambda item: item.change_set.execution_status),
+    Member("Status", lambda item: item.change_set.status),
+    Member("StatusReason", lambda item: item.change_set.reason),
+    Member("CreationTime", lambda item: item.change_set.created),
+    Member("Description", lambda item: item.change_set.options.get("Description")),
+    Member("IncludeNestedStacks", _includes_nested_stacks, always=True),
+    Member("ImportExistingResources", lambda item: item.change_set.options.get("ImportExistingResources")),
 )
 CHANGE_SET: tuple[Member[ChangeSetOf], ...] = (
     *CHANGE_SET_SUMMARY,
-    Member("OnStackFailure", lambda one: one.change_set.options.get("OnStackFailure")),
-    Member("Parameters", lambda one: parameters(one.deployment)),
-    Member("Tags", lambda one: _tags(one.deployment)),
-    Member("Capabilities", lambda one: list(_of(one.deployment, "capabilities", ())), always=True),
-    Member("NotificationARNs", lambda one: list(_of(one.deployment, "notification_arns", ())), always=True),
-    Member("RollbackConfiguration", lambda one: _of(one.deployment, "rollback_configuration", {}), always=True),
+    Member("OnStackFailure", lambda item: item.change_set.options.get("OnStackFailure")),
+    Member("Parameters", lambda item: parameters(item.deployment)),
+    Member("Tags", lambda item: _tags(item.deployment)),
+    Member("Capabilities", lambda item: list(_of(item.deployment, "capabilities", ())), always=True),
+    Member("NotificationARNs", lambda item: list(_of(item.deployment, "notification_arns", ())), always=True),
+    Member("RollbackConfiguration", lambda item: _of(item.deployment, "rollback_configuration", {}), always=True),
 )
 
 
@@ -172,25 +176,25 @@ def _drift(resource: StackResource) -> Json:
 
 
 RESOURCE_SUMMARY: tuple[Member[ResourceOf], ...] = (
-    Member("LogicalResourceId", lambda one: one.resource.logical_id),
-    Member("PhysicalResourceId", lambda one: one.resource.physical_id),
-    Member("ResourceType", lambda one: one.resource.type_name),
-    Member("LastUpdatedTimestamp", lambda one: one.resource.updated),
-    Member("ResourceStatus", lambda one: one.resource.status),
-    Member("ResourceStatusReason", lambda one: one.resource.reason),
-    Member("DriftInformation", lambda one: _drift(one.resource)),
+    Member("LogicalResourceId", lambda item: item.resource.logical_id),
+    Member("PhysicalResourceId", lambda item: item.resource.physical_id),
+    Member("ResourceType", lambda item: item.resource.type_name),
+    Member("LastUpdatedTimestamp", lambda item: item.resource.updated),
+    Member("ResourceStatus", lambda item: item.resource.status),
+    Member("ResourceStatusReason", lambda item: item.resource.reason),
+    Member("DriftInformation", lambda item: _drift(item.resource)),
 )
 _IN_STACK: tuple[Member[ResourceOf], ...] = (
-    Member("StackId", lambda one: one.stack.id),
-    Member("StackName", lambda one: one.stack.name),
+    Member("StackId", lambda item: item.stack.id),
+    Member("StackName", lambda item: item.stack.name),
 )
 RESOURCE_DETAIL: tuple[Member[ResourceOf], ...] = (
     *_IN_STACK,
     *RESOURCE_SUMMARY,
-    Member("Metadata", lambda one: None if one.metadata is None else json.dumps(one.metadata)),
+    Member("Metadata", lambda item: None if item.metadata is None else json.dumps(item.metadata)),
 )
 RESOURCE: tuple[Member[ResourceOf], ...] = (
     *_IN_STACK,
     *(member for member in RESOURCE_SUMMARY if member.name != "LastUpdatedTimestamp"),
-    Member("Timestamp", lambda one: one.resource.updated),
+    Member("Timestamp", lambda item: item.resource.updated),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cfnbox.aws.tokens import Tokens
 from cfnbox.cloudformation import policy
@@ -19,6 +19,18 @@ from cfnbox.core.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from types_boto3_cloudformation.type_defs import (
+        CancelUpdateStackInputTypeDef,
+        ContinueUpdateRollbackInputTypeDef,
+        CreateStackInputTypeDef,
+        DeleteStackInputTypeDef,
+        RollbackStackInputTypeDef,
+        SetStackPolicyInputTypeDef,
+        SignalResourceInputTypeDef,
+        UpdateStackInputTypeDef,
+        UpdateTerminationProtectionInputTypeDef,
+    )
 
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.requests import Handler
@@ -61,16 +73,16 @@ class CloudFormation:
     def _once(self, name: str, handler: Handler) -> Handler:
         return lambda place, request: self._tokens.once(place, name, request, lambda: handler(place, request) or {})
 
-    def _of_stack(self, handler: Callable[[Stack, Json], Json | None]) -> Handler:
+    def _of_stack(self, handler: Callable[[Stack, Any], Json | None]) -> Handler:
         """Return an operation on the stack that a request names; nothing else changes the stack meanwhile."""
 
-        def handle(place: Place, request: Json) -> Json | None:
+        def handle(place: Place, request: Mapping[str, Any]) -> Json | None:
             with self.stacks.changed:
                 return handler(self.stacks.require(place, request["StackName"]), request)
 
         return handle
 
-    def _create_stack(self, place: Place, request: Json) -> Json:
+    def _create_stack(self, place: Place, request: CreateStackInputTypeDef) -> Json:
         if "OnFailure" in request and "DisableRollback" in request:
             raise Invalid("You can specify either OnFailure or DisableRollback, but not both.")
         default = OnFailure.DO_NOTHING if request.get("DisableRollback") else OnFailure.ROLLBACK
@@ -85,7 +97,7 @@ class CloudFormation:
         stack = self._service.create(place, request["StackName"], DeploymentRequest.of(request), options)
         return _begun(stack)
 
-    def _policy(self, place: Place, request: Json, member: str) -> policy.Policy | None:
+    def _policy(self, place: Place, request: Mapping[str, Any], member: str) -> policy.Policy | None:
         """Return the stack policy of a request, which gives it as a body or a URL; None if it gives none."""
         if {f"{member}URL", f"{member}Body"} <= request.keys():
             # Recorded for StackPolicy.
@@ -94,7 +106,7 @@ class CloudFormation:
             return policy.parse(self.deployments.read_url(request[f"{member}URL"], place))
         return policy.parse(request[f"{member}Body"]) if f"{member}Body" in request else None
 
-    def _update_stack(self, place: Place, request: Json) -> Json:
+    def _update_stack(self, place: Place, request: UpdateStackInputTypeDef) -> Json:
         stack = self.stacks.require(place, request["StackName"])
         options = UpdateOptions(
             request.get("DisableRollback", False),
@@ -106,7 +118,7 @@ class CloudFormation:
         self._service.update(stack, DeploymentRequest.of(request), options)
         return _begun(stack)
 
-    def _delete_stack(self, place: Place, request: Json) -> None:
+    def _delete_stack(self, place: Place, request: DeleteStackInputTypeDef) -> None:
         if (stack := self.stacks.find(place, request["StackName"])) is not None:
             self._require_unprotected_root(place, stack)
             force = request.get("DeletionMode") == "FORCE_DELETE_STACK"
@@ -118,14 +130,14 @@ class CloudFormation:
         if root is not None and root.has_termination_protection:
             raise Invalid(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
 
-    def _cancel_update(self, stack: Stack, _request: Json) -> None:
+    def _cancel_update(self, stack: Stack, _request: CancelUpdateStackInputTypeDef) -> None:
         self._service.cancel_update(stack)
 
-    def _continue_rollback(self, stack: Stack, request: Json) -> None:
+    def _continue_rollback(self, stack: Stack, request: ContinueUpdateRollbackInputTypeDef) -> None:
         skipped = request.get("ResourcesToSkip", [])
         self._service.continue_rollback(stack, skipped, request.get("ClientRequestToken"))
 
-    def _roll_back(self, stack: Stack, request: Json) -> Json:
+    def _roll_back(self, stack: Stack, request: RollbackStackInputTypeDef) -> Json:
         self._service.roll_back(
             stack,
             retain_except_on_create=request.get("RetainExceptOnCreate", False),
@@ -133,17 +145,17 @@ class CloudFormation:
         )
         return _begun(stack)
 
-    def _set_stack_policy(self, place: Place, request: Json) -> None:
+    def _set_stack_policy(self, place: Place, request: SetStackPolicyInputTypeDef) -> None:
         stack = self.stacks.require(place, request["StackName"])
         desired = self._policy(place, request, "StackPolicy")
         if desired is None:
             raise Invalid("StackPolicyBody or StackPolicyURL is required")
         stack.policy = desired
 
-    def _signal(self, stack: Stack, request: Json) -> None:
+    def _signal(self, stack: Stack, request: SignalResourceInputTypeDef) -> None:
         self._service.signal(stack, request["LogicalResourceId"], request["UniqueId"], request["Status"])
 
-    def _protect(self, stack: Stack, request: Json) -> Json:
+    def _protect(self, stack: Stack, request: UpdateTerminationProtectionInputTypeDef) -> Json:
         if stack.parent_id is not None:
             # UpdateTerminationProtection in the API reference; the sentence is ours.
             raise Invalid(

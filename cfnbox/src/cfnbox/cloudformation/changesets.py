@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cfnbox.aws.paging import page
 from cfnbox.cloudformation import importing
@@ -29,11 +29,21 @@ from cfnbox.template.transforms import TransformFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from types_boto3_cloudformation.type_defs import (
+        CreateChangeSetInputTypeDef,
+        DeleteChangeSetInputTypeDef,
+        DescribeChangeSetInputTypeDef,
+        ExecuteChangeSetInputTypeDef,
+        ListChangeSetsInputTypeDef,
+    )
+
     from cfnbox.cloudformation.changes import Change
     from cfnbox.cloudformation.requests import Handler
     from cfnbox.cloudformation.service import StackService
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
+
+    _Named = ExecuteChangeSetInputTypeDef | DescribeChangeSetInputTypeDef | DeleteChangeSetInputTypeDef
 
 # Of one stack.
 _MOST_CHANGE_SETS = 500
@@ -56,7 +66,7 @@ class ChangeSets:
         """The operations that a token does not make repeatable."""
         return {"DescribeChangeSet": self._describe, "DeleteChangeSet": self._delete, "ListChangeSets": self._list}
 
-    def create(self, place: Place, request: Json) -> Json:
+    def create(self, place: Place, request: CreateChangeSetInputTypeDef) -> Json:
         """Plan a change set. Raise Refused for what CloudFormation refuses at once; later failures make it FAILED."""
         kind = ChangeSetType(request.get("ChangeSetType", ChangeSetType.UPDATE))
         if request.get("OnStackFailure") == OnFailure.DELETE and kind != ChangeSetType.CREATE:
@@ -78,7 +88,7 @@ class ChangeSets:
             reason=reason,
             created=datetime.now(UTC),
             changes=changes,
-            options={member: request[member] for member in _OPTIONS if member in request},
+            options=_options(request),
             operation=self._stacks.begin_operation(stack, "CREATE_CHANGESET"),
             execution_status=ExecutionStatus.UNAVAILABLE if deployment is None else ExecutionStatus.AVAILABLE,
         )
@@ -97,7 +107,7 @@ class ChangeSets:
             stack.change_sets = {**others, change_set.id: change_set}
         return {"Id": change_set.id, "StackId": stack.id}
 
-    def _stack(self, place: Place, request: Json, kind: ChangeSetType) -> Stack:
+    def _stack(self, place: Place, request: CreateChangeSetInputTypeDef, kind: ChangeSetType) -> Stack:
         stack = self._stacks.find(place, request["StackName"])
         if stack is None:
             if kind == ChangeSetType.UPDATE:
@@ -114,7 +124,7 @@ class ChangeSets:
         return stack
 
     def _planned(
-        self, stack: Stack, kind: ChangeSetType, request: Json
+        self, stack: Stack, kind: ChangeSetType, request: CreateChangeSetInputTypeDef
     ) -> tuple[Deployment | None, list[Change], str]:
         """Return what a change set deploys and changes; or no deployment, and why it is FAILED."""
         deployments = self._service.deployments
@@ -150,7 +160,7 @@ class ChangeSets:
             return deployment, changes, ""
         return None, [], _NO_CHANGES
 
-    def execute(self, place: Place, request: Json) -> None:
+    def execute(self, place: Place, request: ExecuteChangeSetInputTypeDef) -> None:
         """Execute a change set. It stays; the others of its stack are deleted, as CloudFormation deletes them."""
         stack, change_set = self._find(place, request)
         with self._stacks.changed:
@@ -168,7 +178,9 @@ class ChangeSets:
             drop_oldest(stack.executed_change_sets, _MOST_EXECUTED)
             stack.change_sets, stack.change_set_id = {}, change_set.id
 
-    def _begin(self, stack: Stack, change_set: ChangeSet, deployment: Deployment, request: Json) -> None:
+    def _begin(
+        self, stack: Stack, change_set: ChangeSet, deployment: Deployment, request: ExecuteChangeSetInputTypeDef
+    ) -> None:
         on_failure = change_set.options.get("OnStackFailure")
         token = request.get("ClientRequestToken")
         retain = request.get("RetainExceptOnCreate", False)
@@ -187,10 +199,10 @@ class ChangeSets:
             update = UpdateOptions(disable_rollback, retain_except_on_create=retain, token=token)
             self._service.start_update(stack, deployment, update)
 
-    def _find(self, place: Place, request: Json) -> tuple[Stack, ChangeSet]:
+    def _find(self, place: Place, request: _Named) -> tuple[Stack, ChangeSet]:
         return self._stacks.change_set(place, request["ChangeSetName"], request.get("StackName"))
 
-    def _describe(self, place: Place, request: Json) -> Json:
+    def _describe(self, place: Place, request: DescribeChangeSetInputTypeDef) -> Json:
         """Return a change set; with IncludePropertyValues also the properties before and after."""
         stack, change_set = self._find(place, request)
         values = bool(request.get("IncludePropertyValues"))
@@ -203,7 +215,7 @@ class ChangeSets:
             described["StatusReason"] = f"{_INCOMPLETE}{incomplete}"
         return described
 
-    def _delete(self, place: Place, request: Json) -> None:
+    def _delete(self, place: Place, request: DeleteChangeSetInputTypeDef) -> None:
         """Delete a change set. A stack that was created for it stays in REVIEW_IN_PROGRESS, as in AWS.
 
         A change set that does not exist is deleted: botocore's model has no error for it.
@@ -217,7 +229,7 @@ class ChangeSets:
         with self._stacks.changed:
             stack.change_sets = {key: one for key, one in stack.change_sets.items() if one is not change_set}
 
-    def _list(self, place: Place, request: Json) -> Json:
+    def _list(self, place: Place, request: ListChangeSetsInputTypeDef) -> Json:
         """Return the change sets of a stack that were not executed, newest first."""
         stack = self._stacks.require(place, request["StackName"])
         newest_first = list(reversed(stack.change_sets.values()))
@@ -232,3 +244,7 @@ def _warnings(changes: Iterable[Change]) -> str:
         for change in changes
         if change.warning
     )
+
+
+def _options(request: Mapping[str, Any]) -> Json:
+    return {member: request[member] for member in _OPTIONS if member in request}

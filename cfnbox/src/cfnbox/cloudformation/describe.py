@@ -25,6 +25,21 @@ from cfnbox.template.summary import summary
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from types_boto3_cloudformation.type_defs import (
+        DescribeStackEventsInputTypeDef,
+        DescribeStackResourceInputTypeDef,
+        DescribeStackResourcesInputTypeDef,
+        DescribeStacksInputTypeDef,
+        GetStackPolicyInputTypeDef,
+        GetTemplateInputTypeDef,
+        GetTemplateSummaryInputTypeDef,
+        ListExportsInputTypeDef,
+        ListImportsInputTypeDef,
+        ListStackResourcesInputTypeDef,
+        ListStacksInputTypeDef,
+        ValidateTemplateInputTypeDef,
+    )
+
     from cfnbox.cloudformation.deployment import Deployment, StackResource
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.requests import Handler
@@ -36,6 +51,8 @@ if TYPE_CHECKING:
 # them: the CDK's `diff` takes the first for "not deployed yet".
 _WITH_ID = "Stack with id {} does not exist"
 _QUOTED = "Stack '{}' does not exist"
+# The members of ValidateTemplate, which looks at no types.
+_VALIDATION = ("Parameters", "Description", "Capabilities", "CapabilitiesReason", "DeclaredTransforms")
 # "Only the first 100 resources will be returned" (API reference): DescribeStackResources has no pages.
 _MOST_RESOURCES = 100
 
@@ -64,7 +81,7 @@ class Descriptions:
             "ListImports": self._imports,
         }
 
-    def _describe_stacks(self, place: Place, request: Json) -> Json:
+    def _describe_stacks(self, place: Place, request: DescribeStacksInputTypeDef) -> Json:
         if "StackName" not in request:
             with self._stacks.changed:
                 live = [stack for stack in self._stacks.in_place(place) if not stack.is_deleted]
@@ -73,18 +90,18 @@ class Descriptions:
             stack = self._stacks.require(place, request["StackName"], _WITH_ID)
             return {"Stacks": [answer(STACK, stack, stack.status)]}
 
-    def _list_stacks(self, place: Place, request: Json) -> Json:
+    def _list_stacks(self, place: Place, request: ListStacksInputTypeDef) -> Json:
         statuses = request.get("StackStatusFilter")
         with self._stacks.changed:
             listed = [one for one in self._stacks.in_place(place) if not statuses or one.status in statuses]
             return page([answer(STACK_SUMMARY, one, one.status) for one in listed], request, "StackSummaries")
 
-    def _events(self, place: Place, request: Json) -> Json:
+    def _events(self, place: Place, request: DescribeStackEventsInputTypeDef) -> Json:
         if "StackName" not in request:
             raise Invalid("StackName is required")
         return page_backwards(self._stacks.require(place, request["StackName"]).events, request, "StackEvents")
 
-    def _resource(self, place: Place, request: Json) -> Json:
+    def _resource(self, place: Place, request: DescribeStackResourceInputTypeDef) -> Json:
         stack = self._stacks.require(place, request["StackName"], _QUOTED)
         resource = stack.require_resource(request["LogicalResourceId"])
         described = ResourceOf(stack, resource, self._metadata(stack, resource))
@@ -101,7 +118,7 @@ class Descriptions:
             return metadata
         return resolved
 
-    def _resources(self, place: Place, request: Json) -> Json:
+    def _resources(self, place: Place, request: DescribeStackResourcesInputTypeDef) -> Json:
         if "PhysicalResourceId" in request:
             stack = self._owner(place, request["PhysicalResourceId"])
         elif "StackName" in request:
@@ -118,12 +135,12 @@ class Descriptions:
                 return stack
         raise Invalid(f"Stack for {physical_id} does not exist")
 
-    def _list_resources(self, place: Place, request: Json) -> Json:
+    def _list_resources(self, place: Place, request: ListStackResourcesInputTypeDef) -> Json:
         stack = self._stacks.require(place, request["StackName"], _WITH_ID)
         listed = [answer(RESOURCE_SUMMARY, ResourceOf(stack, one)) for one in stack.resources.values()]
         return page(listed, request, "StackResourceSummaries")
 
-    def _template(self, place: Place, request: Json) -> Json:
+    def _template(self, place: Place, request: GetTemplateInputTypeDef) -> Json:
         stages = ["Original", "Processed"]
         if "ChangeSetName" not in request and self._named(place, request).deployment is None:
             # The CDK reads it before the change set is executed, and takes an empty body for no template.
@@ -133,7 +150,7 @@ class Descriptions:
         body = json.dumps(template.processed) if is_processed else template.body
         return {"TemplateBody": body, "StagesAvailable": stages}
 
-    def _named(self, place: Place, request: Json) -> Stack:
+    def _named(self, place: Place, request: GetTemplateInputTypeDef) -> Stack:
         if "StackName" not in request:
             # Recorded, both.
             has_change_set = "ChangeSetName" in request
@@ -141,7 +158,7 @@ class Descriptions:
             raise Invalid(f"StackName is {missing}.")
         return self._stacks.require(place, request["StackName"], _WITH_ID)
 
-    def _deployment(self, place: Place, request: Json) -> Deployment:
+    def _deployment(self, place: Place, request: GetTemplateInputTypeDef) -> Deployment:
         if "ChangeSetName" in request:
             if not request["ChangeSetName"].startswith("arn:"):
                 self._named(place, request)
@@ -149,7 +166,7 @@ class Descriptions:
             return change_set.deployment or stack.require_deployment()
         return self._named(place, request).require_deployment()
 
-    def _summary(self, place: Place, request: Json) -> Json:
+    def _summary(self, place: Place, request: GetTemplateSummaryInputTypeDef) -> Json:
         if "StackName" in request:
             stack = self._stacks.require(place, request["StackName"])
             if stack.status == StackStatus.REVIEW_IN_PROGRESS:
@@ -158,32 +175,38 @@ class Descriptions:
             document = stack.require_deployment().template.document
         else:
             document = syntax.parse(self._deployments.template_body(TemplateSource.of(request), place))
-        configuration = request.get("TemplateSummaryConfig", {})
+        configuration = request.get("TemplateSummaryConfig")
+        as_warnings = configuration is not None and configuration["TreatUnrecognizedResourceTypesAsWarnings"]
+        return self._summarized(place, document, unrecognized_as_warnings=as_warnings)
+
+    def _summarized(self, place: Place, document: Json, *, unrecognized_as_warnings: bool) -> Json:
         summarized: Json = summary(
             document,
             lambda type_name: self._deployments.definition(type_name, place),
-            unrecognized_as_warnings=configuration.get("TreatUnrecognizedResourceTypesAsWarnings", False),
+            unrecognized_as_warnings=unrecognized_as_warnings,
         )
         return summarized
 
-    def _validate(self, place: Place, request: Json) -> Json:
-        check_references(syntax.parse(self._deployments.template_body(TemplateSource.of(request), place)))
-        return self._summary(place, request)
+    def _validate(self, place: Place, request: ValidateTemplateInputTypeDef) -> Json:
+        document = syntax.parse(self._deployments.template_body(TemplateSource.of(request), place))
+        check_references(document)
+        summarized = self._summarized(place, document, unrecognized_as_warnings=True)
+        return {member: summarized[member] for member in _VALIDATION if member in summarized}
 
-    def _stack_policy(self, place: Place, request: Json) -> Json:
+    def _stack_policy(self, place: Place, request: GetStackPolicyInputTypeDef) -> Json:
         stack = self._stacks.require(place, request["StackName"])
         # Recorded: during an update the temporary policy is shown.
         policy = stack.policy_in_force if stack.status.is_in_progress else stack.policy
         return {"StackPolicyBody": policy.body} if policy else {}
 
-    def _exports(self, place: Place, request: Json) -> Json:
+    def _exports(self, place: Place, request: ListExportsInputTypeDef) -> Json:
         listed = [
             {"ExportingStackId": stack.id, "Name": name, "Value": value}
             for name, (stack, value) in sorted(self._stacks.exports(place).items())
         ]
         return page(listed, request, "Exports")
 
-    def _imports(self, place: Place, request: Json) -> Json:
+    def _imports(self, place: Place, request: ListImportsInputTypeDef) -> Json:
         name = request["ExportName"]
         importers = self._stacks.importers(place, name)
         if not importers:

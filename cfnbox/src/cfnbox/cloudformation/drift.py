@@ -22,6 +22,13 @@ from cfnbox.template import dynamic, secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from types_boto3_cloudformation.type_defs import (
+        DescribeStackDriftDetectionStatusInputTypeDef,
+        DescribeStackResourceDriftsInputTypeDef,
+        DetectStackDriftInputTypeDef,
+        DetectStackResourceDriftInputTypeDef,
+    )
+
     from cfnbox.cloudformation.deployment import StackResource
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.requests import Handler
@@ -50,8 +57,8 @@ class Drift:
             "DescribeStackResourceDrifts": self._resource_drifts,
         }
 
-    def _stack(self, place: Place, request: Json) -> Stack:
-        stack = self._stacks.require(place, request["StackName"])
+    def _stack(self, place: Place, name: str) -> Stack:
+        stack = self._stacks.require(place, name)
         if stack.status not in DRIFT_DETECTABLE:
             raise Invalid(
                 f"Stack [{stack.name}] is in {stack.status} state; drift detection is possible in the states "
@@ -59,9 +66,9 @@ class Drift:
             )
         return stack
 
-    def _detect(self, place: Place, request: Json) -> Json:
+    def _detect(self, place: Place, request: DetectStackDriftInputTypeDef) -> Json:
         """Begin to detect drift of a stack, or of some of its resources, in a thread of its own."""
-        stack = self._stack(place, request)
+        stack = self._stack(place, request["StackName"])
         resources = stack.resources
         names = sorted(request.get("LogicalResourceIds", resources.keys()))
         if unknown := [name for name in names if name not in resources]:
@@ -106,20 +113,20 @@ class Drift:
                 StackDriftStatus=None if failed else status,
             )
 
-    def _status(self, _place: Place, request: Json) -> Json:
+    def _status(self, _place: Place, request: DescribeStackDriftDetectionStatusInputTypeDef) -> Json:
         if request["StackDriftDetectionId"] not in self._detections:
             raise Invalid("StackDriftDetectionId names no drift detection.")
         return self._detections[request["StackDriftDetectionId"]]
 
-    def _detect_resource(self, place: Place, request: Json) -> Json:
-        stack = self._stack(place, request)
+    def _detect_resource(self, place: Place, request: DetectStackResourceDriftInputTypeDef) -> Json:
+        stack = self._stack(place, request["StackName"])
         resource = stack.require_resource(request["LogicalResourceId"])
         try:
             return {"StackResourceDrift": _described(stack, self._check(stack, resource))}
         except ResourceFailed as failure:
             raise Invalid(str(failure)) from None
 
-    def _resource_drifts(self, place: Place, request: Json) -> Json:
+    def _resource_drifts(self, place: Place, request: DescribeStackResourceDriftsInputTypeDef) -> Json:
         stack = self._stacks.require(place, request["StackName"])
         statuses = request.get("StackResourceDriftStatusFilters")
         pairs = [(one, one.drift["StackResourceDriftStatus"]) for one in stack.resources.values()]

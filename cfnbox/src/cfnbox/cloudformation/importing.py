@@ -15,14 +15,15 @@ from cfnbox.providers.protocol import Request, ResourceFailed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from types_boto3_cloudformation.type_defs import ResourceToImportTypeDef
+
     from cfnbox.cloudformation.deployment import Deployment
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.stacks import Stack
-    from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
 
-def check(deployment: Deployment, stack: Stack, to_import: Sequence[Json]) -> None:
+def check(deployment: Deployment, stack: Stack, to_import: Sequence[ResourceToImportTypeDef]) -> None:
     """Raise Refused in CloudFormation's sentences if the deployment does more than import these resources."""
     desired, current = deployment.template.resources, stack.resources
     imported = [resource["LogicalResourceId"] for resource in to_import]
@@ -46,14 +47,16 @@ def check(deployment: Deployment, stack: Stack, to_import: Sequence[Json]) -> No
         raise Invalid("As part of the import operation, you cannot modify or add [Outputs]")
 
 
-def identifiers(deployments: Deployments, place: Place, to_import: Sequence[Json]) -> dict[str, str]:
+def identifiers(
+    deployments: Deployments, place: Place, to_import: Sequence[ResourceToImportTypeDef]
+) -> dict[str, str]:
     """Return logical id to primary identifier of the resources to import. Raise ResourceFailed if one is not live."""
     identified = {}
     for resource in to_import:
         type_name, values = resource["ResourceType"], resource["ResourceIdentifier"]
         served, request = deployments.find(type_name, place), Request(place)
         try:
-            identifier = primary(served, request, values)
+            identifier = primary(served, request, dict(values))
         except ValueError:
             expected = ", ".join(served.definition.primary_identifier)
             text = f"Invalid resource identifier for resource type {type_name}. Expected [{expected}]"

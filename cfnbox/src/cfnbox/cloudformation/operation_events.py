@@ -13,6 +13,10 @@ from cfnbox.cloudformation.status import ResourceStatus
 from cfnbox.core.errors import Invalid
 
 if TYPE_CHECKING:
+    from types_boto3_cloudformation.type_defs import (
+        DescribeEventsInputTypeDef,
+    )
+
     from cfnbox.cloudformation.stacks import Stack, StackOperation, Stacks
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
@@ -29,7 +33,7 @@ class OperationEvents:
     def __init__(self, stacks: Stacks) -> None:
         self._stacks = stacks
 
-    def describe(self, place: Place, request: Json) -> Json:
+    def describe(self, place: Place, request: DescribeEventsInputTypeDef) -> Json:
         """Return a page of events, newest first."""
         with self._stacks.changed:
             stack, operations = self._requested(place, request)
@@ -39,7 +43,7 @@ class OperationEvents:
         newest_first = sorted(events, key=lambda event: event["Timestamp"], reverse=True)
         return page(newest_first, request, "OperationEvents")
 
-    def _requested(self, place: Place, request: Json) -> tuple[Stack, list[StackOperation]]:
+    def _requested(self, place: Place, request: DescribeEventsInputTypeDef) -> tuple[Stack, list[StackOperation]]:
         if "OperationId" in request:
             return self._by_operation(place, request["OperationId"])
         if "ChangeSetName" in request:

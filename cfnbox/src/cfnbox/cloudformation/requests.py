@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cfnbox.cloudformation.status import OnFailure
 from cfnbox.core.errors import Invalid
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
-Handler = Callable[["Place", "Json"], "Json | None"]
+# An operation of the API; its request is the TypedDict of that name in types_boto3_cloudformation.
+Handler = Callable[["Place", Any], "Json | None"]
 _TAG_LIMIT = 50
 # API reference, RollbackTrigger.
 _TRIGGER_TYPES = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
@@ -29,7 +30,7 @@ class TemplateSource:
     is_previous: bool = False
 
     @classmethod
-    def of(cls, request: Json) -> TemplateSource:
+    def of(cls, request: Mapping[str, Any]) -> TemplateSource:
         """Return the source that a request names."""
         return cls(request.get("TemplateBody"), request.get("TemplateURL"), bool(request.get("UsePreviousTemplate")))
 
@@ -48,7 +49,7 @@ class DeploymentRequest:
     resource_types: Sequence[str] | None = None
 
     @classmethod
-    def of(cls, request: Json) -> DeploymentRequest:
+    def of(cls, request: Mapping[str, Any]) -> DeploymentRequest:
         """Return what a request of the API deploys. Raise Refused for tags and triggers that a stack cannot have."""
         _check_rollback_triggers(request.get("RollbackConfiguration", {}))
         return cls(
