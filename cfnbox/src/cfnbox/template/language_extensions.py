@@ -39,8 +39,8 @@ _PLACEHOLDER = re.compile(r"([$&])\{([^{}!][^{}]*)\}")
 _NESTED_VARIABLE = re.compile(r"\$\{[^}]*\$\{")
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Za-z0-9]")
-# A member of an object in JSON, such as `"A":1,`, which each item of a loop makes at least.
-_SHORTEST_MEMBER = 6
+# What an item of a loop counts besides what it makes, because loops around an empty one take time and make nothing.
+_ITEM_OF_A_LOOP = 20
 
 
 def extend(document: Json, scope: Scope) -> Json:
@@ -116,7 +116,7 @@ class _Expansion:
     def _loop(self, key: str, loop: Any, *, are_ids: bool) -> Iterator[tuple[str, Any]]:
         identifier, collection, fragment = _parts(key, loop)
         for item in self._collection(key, collection):
-            self.left.take(_SHORTEST_MEMBER)
+            self.left.take(_ITEM_OF_A_LOOP)
             inside = self._with(identifier, item)
             for fragment_key, value in fragment.items():
                 if fragment_key.startswith(FOR_EACH):
