@@ -16,7 +16,7 @@ from cfnbox.handlers.runtime import LambdaRuntime
 DEFINITION = TypeDefinition.load(ROOT / "aws-sagemaker-model.json")
 FLOOR, IN_PROCESS, RUNTIME = "kept boto3 client", "in process", "Lambda runtime"
 # A delete is one call, beside which what the runtime itself takes weighs most: it is shown without a target.
-LIMITS = {IN_PROCESS: 1.2, RUNTIME: 2.0}
+LIMITS = {IN_PROCESS: 1.2, RUNTIME: 1.5}
 _WITHOUT_TARGET = "delete"
 _ROUNDS, _WARM_UP = 100, 20
 _TAGS = [[{"Key": "team", "Value": "risk"}], [{"Key": "stage", "Value": "live"}]]

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
+import psutil
+
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.processes import kill_session
 from cfnbox.handlers.events import InvocationFailed
@@ -123,6 +125,14 @@ class ExecutionEnvironment:
         """The process that runs now."""
         process = self._process
         return process.pid if process and process.is_alive() else None
+
+    def cpu_seconds(self) -> float:
+        """Return how long the process has computed so far."""
+        with suppress(psutil.Error):
+            if (process_id := self.process_id) is not None:
+                times = psutil.Process(process_id).cpu_times()
+                return float(times.user + times.system)
+        return 0.0
 
     def stop(self) -> None:
         """Kill the process and all that it started, even one that hangs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,11 @@ _CORES = os.cpu_count() or 1
 CPU_SLOT_SECONDS = 0.25
 # Starting an environment costs about this much CPU. While as many start as there are cores, wait so long for one of
 # them before another is started.
-_START_SECONDS = 1.0
+START_SECONDS = 1.0
+# While the environments compute, another one makes none of them faster: wait longer, as on a busy machine.
+_MOST_WAIT_SECONDS = 5.0
+# The share of the cores from which on environments count as computing, and not as waiting for something.
+_COMPUTING_SHARE = 0.1
 
 
 class EnvironmentPool:
@@ -87,12 +92,29 @@ class EnvironmentPool:
                 self._cpu_slots.release()
 
     def _acquire_environment(self) -> ExecutionEnvironment:
-        with suppress(queue.Empty):
-            return self._idle.get(timeout=_START_SECONDS if len(self._starting) >= _CORES else 0)
-        with self._scale_lock:
-            if len(self._environments) < self._concurrency:
-                return self._add_environment()
+        """Return an idle environment, or a new one when that is sooner than to wait for one that is busy."""
+        deadline = time.monotonic() + _MOST_WAIT_SECONDS
+        while True:
+            patience, used = self._patience(), self._cpu_seconds()
+            with suppress(queue.Empty):
+                return self._idle.get(timeout=patience)
+            computing_seconds = patience * _COMPUTING_SHARE * _CORES
+            is_computing = patience > 0 and self._cpu_seconds() - used > computing_seconds
+            with self._scale_lock:
+                if len(self._environments) >= self._concurrency:
+                    break
+                if not is_computing or time.monotonic() > deadline:
+                    return self._add_environment()
         return self._idle.get()
+
+    def _patience(self) -> float:
+        """Return how long to wait for an idle environment before another is started."""
+        if len(self._environments) < _CORES:
+            return 0
+        return START_SECONDS if len(self._starting) >= _CORES else CPU_SLOT_SECONDS
+
+    def _cpu_seconds(self) -> float:
+        return sum(environment.cpu_seconds() for environment in list(self._environments))
 
     def _add_environment(self) -> ExecutionEnvironment:
         environment = self._make(len(self._environments))
