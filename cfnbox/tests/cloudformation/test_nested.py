@@ -22,7 +22,7 @@ def child(control: Control, value: str = "1", url: str = URL, **more: Any) -> No
     })  # fmt: skip
 
 
-def parent(url: str = URL, p: str = "p", **others: Any) -> dict[str, Any]:
+def parent(url: str = URL, p: Any = "p", **others: Any) -> dict[str, Any]:
     nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url, "Parameters": {"P": p}}}
     outputs = {"Outputs": {"Of": {"Value": {"Fn::GetAtt": ["N", "Outputs.Echo"]}}}}
     return {**template(N=nested, **others), **outputs}
@@ -204,15 +204,3 @@ def test_a_child_in_a_failed_update_goes_back_with_its_parent(user: User, contro
     assert user.rest("s")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert child_of(user)["Outputs"] == [{"OutputKey": "Echo", "OutputValue": "1-p"}]
     assert child_of(user)["StackStatus"] == "UPDATE_COMPLETE"
-
-
-def test_change_sets_of_nested_stacks_are_refused(user: User, control: Control) -> None:
-    child(control)
-    asked = {"StackName": "s", "ChangeSetName": "c", "ChangeSetType": "CREATE", "IncludeNestedStacks": True}
-    assert user.refused("create_change_set", **asked, TemplateBody=text(parent())) == (
-        "UnsupportedOperation",
-        "cfnbox makes no change sets of nested stacks: leave IncludeNestedStacks out, and see the changes "
-        "of the parent alone.",
-    )
-    # Where there are none, there is nothing to leave out.
-    assert user.client.create_change_set(**asked, TemplateBody=text(template(A=thing(Name="a"))))["Id"]

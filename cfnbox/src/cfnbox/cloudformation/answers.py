@@ -146,6 +146,8 @@ CHANGE_SET_SUMMARY: tuple[Member[ChangeSetOf], ...] = (
     Member("CreationTime", lambda item: item.change_set.created),
     Member("Description", lambda item: item.change_set.options.get("Description")),
     Member("IncludeNestedStacks", _includes_nested_stacks, always=True),
+    Member("ParentChangeSetId", lambda item: item.change_set.parent and item.change_set.parent.change_set_id),
+    Member("RootChangeSetId", lambda item: item.change_set.parent and item.change_set.parent.root_id),
     Member("ImportExistingResources", lambda item: item.change_set.options.get("ImportExistingResources")),
 )
 CHANGE_SET: tuple[Member[ChangeSetOf], ...] = (

@@ -104,6 +104,11 @@ class Change:
     change_set_id: str | None = None
 
     @property
+    def is_automatic(self) -> bool:
+        """Whether only the template of a nested stack can tell what changes."""
+        return bool(self.details) and all(detail.cause.source == "Automatic" for detail in self.details)
+
+    @property
     def is_shown_with_values(self) -> bool:
         """Whether a change set with property values has the change."""
         return self.action != "Modify" or bool(self.details_with_values) or not self.details

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.aws.paging import page
 from cfnbox.cloudformation import importing
 from cfnbox.cloudformation.answers import CHANGE_SET, CHANGE_SET_SUMMARY, ChangeSetOf, answer
-from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment
+from cfnbox.cloudformation.change_set_making import ChangeSetMaking, ChangeSetRequest
 from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions
-from cfnbox.cloudformation.stacks import ChangeSet, Stack
 from cfnbox.cloudformation.status import (
     ChangeSetStatus,
     ChangeSetType,
     ExecutionStatus,
     OnFailure,
-    OperationStatus,
     StackStatus,
 )
 from cfnbox.core.errors import Invalid, Refused
-from cfnbox.core.history import drop_oldest
-from cfnbox.providers.protocol import ResourceFailed
-from cfnbox.template.transforms import TransformFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,17 +31,15 @@ if TYPE_CHECKING:
     )
 
     from cfnbox.cloudformation.changes import Change
+    from cfnbox.cloudformation.deployment import Deployment
     from cfnbox.cloudformation.requests import Handler
     from cfnbox.cloudformation.service import StackService
+    from cfnbox.cloudformation.stacks import ChangeSet, Stack
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
     _Named = ExecuteChangeSetInputTypeDef | DescribeChangeSetInputTypeDef | DeleteChangeSetInputTypeDef
 
-# Of one stack.
-_MOST_CHANGE_SETS = 500
-_MOST_EXECUTED = 100
-_NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 # Recorded.
 _INCOMPLETE = "[WARN] --include-property-values option can return incomplete ChangeSet data because: "
 # The members of a request that its change set answers with, or executes with.
@@ -60,6 +51,7 @@ class ChangeSets:
 
     def __init__(self, service: StackService) -> None:
         self._service, self._stacks = service, service.stacks
+        self._making = ChangeSetMaking(service)
 
     @property
     def operations(self) -> Mapping[str, Handler]:
@@ -79,33 +71,9 @@ class ChangeSets:
         # A change set that FAILED gives way to a new one of its name.
         if same is not None and same.status != ChangeSetStatus.FAILED:
             raise Refused("AlreadyExistsException", f"ChangeSet [{name}] already exists")
-        deployment, changes, reason = self._planned(stack, kind, request)
-        change_set = ChangeSet(
-            id=f"{stack.id.partition(':stack/')[0]}:changeSet/{name}/{uuid.uuid4()}",
-            name=name,
-            kind=kind,
-            deployment=deployment,
-            reason=reason,
-            created=datetime.now(UTC),
-            changes=changes,
-            options=_options(request),
-            operation=self._stacks.begin_operation(stack, "CREATE_CHANGESET"),
-            execution_status=ExecutionStatus.UNAVAILABLE if deployment is None else ExecutionStatus.AVAILABLE,
-        )
-        with self._stacks.changed:
-            change_set.operation.end(OperationStatus.FAILED if deployment is None else OperationStatus.SUCCEEDED)
-            if self._stacks.find(place, stack.id) is None:
-                self._stacks.enter_review(stack)
-            others = {key: one for key, one in stack.change_sets.items() if one is not same}
-            if len(others) >= _MOST_CHANGE_SETS:
-                # botocore's model has the code, no public record the sentence.
-                raise Refused(
-                    "LimitExceededException",
-                    f"Stack [{stack.name}] has {_MOST_CHANGE_SETS} change sets, the most that cfnbox keeps: delete "
-                    "or execute one.",
-                )
-            stack.change_sets = {**others, change_set.id: change_set}
-        return {"Id": change_set.id, "StackId": stack.id}
+        desired = ChangeSetRequest(name, kind, DeploymentRequest.of(request), _options(request))
+        made = self._making.make(stack, desired)
+        return {"Id": made.id, "StackId": stack.id}
 
     def _stack(self, place: Place, request: CreateChangeSetInputTypeDef, kind: ChangeSetType) -> Stack:
         stack = self._stacks.find(place, request["StackName"])
@@ -123,46 +91,10 @@ class ChangeSets:
             self._service.require_updatable(stack)
         return stack
 
-    def _planned(
-        self, stack: Stack, kind: ChangeSetType, request: CreateChangeSetInputTypeDef
-    ) -> tuple[Deployment | None, list[Change], str]:
-        """Return what a change set deploys and changes; or no deployment, and why it is FAILED."""
-        deployments = self._service.deployments
-        try:
-            deployment = deployments.build(stack, DeploymentRequest.of(request), in_change_set=True)
-        except TransformFailed as failure:
-            return None, [], str(failure)
-        types = {definition["Type"] for definition in deployment.template.resources.values()}
-        if request.get("IncludeNestedStacks") and STACK_TYPE in types:
-            raise Refused(
-                "UnsupportedOperation",
-                "cfnbox makes no change sets of nested stacks: leave IncludeNestedStacks out, and see the "
-                "changes of the parent alone.",
-            )
-        try:
-            if kind == ChangeSetType.IMPORT:
-                importing.check(deployment, stack, request["ResourcesToImport"])
-                imports = importing.identifiers(deployments, stack.place, request["ResourcesToImport"])
-            elif request.get("ImportExistingResources"):
-                imports = importing.existing(deployments, deployment, stack)
-            else:
-                imports = {}
-        except (Refused, ResourceFailed) as failure:
-            return None, [], str(failure)
-        deployment = replace(deployment, imports=imports)
-        unplanned = ("Keep", "Modify") if kind == ChangeSetType.IMPORT else ("Keep",)
-        try:
-            # Recorded: what a function cannot return is refused, and the stack is not left in review.
-            changes = [one for one in self._service.planned(stack, deployment) if one.action not in unplanned]
-        except ResourceFailed as failure:
-            return None, [], str(failure)
-        if changes or kind == ChangeSetType.CREATE or self._service.changes_anything(stack, deployment):
-            return deployment, changes, ""
-        return None, [], _NO_CHANGES
-
     def execute(self, place: Place, request: ExecuteChangeSetInputTypeDef) -> None:
         """Execute a change set. It stays; the others of its stack are deleted, as CloudFormation deletes them."""
         stack, change_set = self._find(place, request)
+        _require_root(change_set, "executed")
         with self._stacks.changed:
             if change_set.deployment is None or change_set.execution_status != ExecutionStatus.AVAILABLE:
                 raise Refused(
@@ -173,10 +105,7 @@ class ChangeSets:
             if stack.status != StackStatus.REVIEW_IN_PROGRESS:
                 self._service.require_updatable(stack)
             self._begin(stack, change_set, change_set.deployment, request)
-            change_set.execution_status = ExecutionStatus.EXECUTE_IN_PROGRESS
-            stack.executed_change_sets = {**stack.executed_change_sets, change_set.id: change_set}
-            drop_oldest(stack.executed_change_sets, _MOST_EXECUTED)
-            stack.change_sets, stack.change_set_id = {}, change_set.id
+            self._stacks.begin_execution(stack, change_set)
 
     def _begin(
         self, stack: Stack, change_set: ChangeSet, deployment: Deployment, request: ExecuteChangeSetInputTypeDef
@@ -226,8 +155,10 @@ class ChangeSets:
             if refused.code == "ChangeSetNotFound":
                 return
             raise
+        _require_root(change_set, "deleted")
         with self._stacks.changed:
             stack.change_sets = {key: one for key, one in stack.change_sets.items() if one is not change_set}
+            self._stacks.delete_nested_change_sets(change_set.id)
 
     def _list(self, place: Place, request: ListChangeSetsInputTypeDef) -> Json:
         """Return the change sets of a stack that were not executed, newest first."""
@@ -235,6 +166,16 @@ class ChangeSets:
         newest_first = list(reversed(stack.change_sets.values()))
         summaries = [answer(CHANGE_SET_SUMMARY, ChangeSetOf(stack, change_set)) for change_set in newest_first]
         return page(summaries, request, "Summaries")
+
+
+def _require_root(change_set: ChangeSet, done: str) -> None:
+    """Raise Refused for a nested change set: the API reference demands the one of the root. The sentence is ours."""
+    if change_set.parent is not None:
+        raise Refused(
+            "InvalidChangeSetStatus",
+            f"ChangeSet [{change_set.id}] is part of the change set [{change_set.parent.root_id}] of the root stack, "
+            f"and is {done} with it.",
+        )
 
 
 def _warnings(changes: Iterable[Change]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, TemplateSource, UpdateOptions
@@ -12,7 +13,7 @@ from cfnbox.providers.protocol import Owner, Progress, ResourceFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.cloudformation.stacks import ChangeSet, Stack
     from cfnbox.core.place import Place
     from cfnbox.providers.nested import NestedStack
 
@@ -27,18 +28,28 @@ class Nesting:
         """Begin to create a stack, and return its id."""
         options = CreationOptions(OnFailure.DO_NOTHING, stack.timeout_minutes)
         request = self._request(place, owner.stack_id, stack)
-        return self._service.create(place, name, request, options, parent_id=owner.stack_id).id
+        with self._stacks.changed:
+            shown = self._shown(place, owner.stack_id, owner.logical_id)
+            if shown is not None:
+                name, request = shown[0].name, _with_shown_template(request, shown[1])
+                self._stacks.begin_execution(*shown)
+            return self._service.create(place, name, request, options, parent_id=owner.stack_id).id
 
     def wait_until_created(self, place: Place, stack_id: str, progress: Progress) -> None:
         """Wait until a new stack is complete."""
         self._wait(self._stacks.require(place, stack_id), progress, StackStatus.CREATE_COMPLETE)
 
-    def update(self, place: Place, stack_id: str, stack: NestedStack, progress: Progress) -> None:
+    def update(self, owner: Owner, place: Place, stack_id: str, stack: NestedStack, progress: Progress) -> None:
         """Update a stack; do nothing if that would change nothing."""
         nested = self._stacks.require(place, stack_id)
         request = self._request(place, nested.parent_id, stack)
         try:
-            self._service.update(nested, request, UpdateOptions())
+            with self._stacks.changed:
+                shown = self._shown(place, nested.parent_id, owner.logical_id)
+                self._service.update(nested, request if shown is None else _with_shown_template(request, shown[1]),
+                                     UpdateOptions())  # fmt: skip
+                if shown is not None:
+                    self._stacks.begin_execution(*shown)
         except NothingToUpdate:
             return
         self._wait(nested, progress, StackStatus.UPDATE_COMPLETE)
@@ -79,13 +90,14 @@ class Nesting:
     def _request(self, place: Place, parent_id: str | None, stack: NestedStack) -> DeploymentRequest:
         """Return what a nested stack deploys: it has the capabilities of its parent."""
         parent = self._stacks.find(place, parent_id) if parent_id is not None else None
-        return DeploymentRequest(
-            TemplateSource(url=stack.template_url),
-            [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()],
-            parent.deployment.capabilities if parent is not None and parent.deployment is not None else (),
-            stack.tags,
-            stack.notification_arns,
-        )
+        deployment = None if parent is None else parent.deployment
+        return deployment_request(stack, () if deployment is None else deployment.capabilities)
+
+    def _shown(self, place: Place, parent_id: str | None, logical_id: str) -> tuple[Stack, ChangeSet] | None:
+        """Return the nested stack with its change set, if the parent executes a change set that shows it."""
+        parent = self._stacks.find(place, parent_id) if parent_id is not None else None
+        shown = self._stacks.nested_change_sets(parent.change_set_id) if parent and parent.change_set_id else []
+        return next((pair for pair in shown if pair[1].parent and pair[1].parent.logical_id == logical_id), None)
 
     def _wait(self, nested: Stack, progress: Progress, expected: StackStatus) -> None:
         """Wait until the operation of a stack has ended. Raise ResourceFailed if it has another status then."""
@@ -104,6 +116,24 @@ class Nesting:
     def _notify(self) -> None:
         with self._stacks.changed:
             self._stacks.changed.notify_all()
+
+
+def deployment_request(stack: NestedStack, capabilities: Sequence[str]) -> DeploymentRequest:
+    """Return what a nested stack deploys, with the capabilities of its parent."""
+    return DeploymentRequest(
+        TemplateSource(url=stack.template_url),
+        [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()],
+        capabilities,
+        stack.tags,
+        stack.notification_arns,
+    )
+
+
+def _with_shown_template(request: DeploymentRequest, change_set: ChangeSet) -> DeploymentRequest:
+    """Return the request with the template that the change set has shown, whatever its address holds by now."""
+    if change_set.deployment is None:
+        return request
+    return replace(request, template=TemplateSource(body=change_set.deployment.template.body))
 
 
 def _failure_reason(nested: Stack, expected: StackStatus) -> str:

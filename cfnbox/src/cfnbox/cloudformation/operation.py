@@ -77,12 +77,18 @@ class Operation:
             self._begin_rollback(failure)
 
     def _begin_rollback(self, reason: str) -> None:
+        self._delete_nested_change_sets()
         with self._stacks.changed:
             if not self._run.superseded:
                 # DescribeEvents: an automatic rollback is an operation of its own (API reference).
                 self._stacks.begin_operation(self._stack, "ROLLBACK", is_automatic=True)
                 self._stacks.set_status(self._stack, self._stack.rollback_status_prefix.in_progress, reason)
         self.roll_back()
+
+    def _delete_nested_change_sets(self) -> None:
+        """Delete what the executed change set has prepared in nested stacks that the operation did not reach."""
+        if self._stack.change_set_id is not None:
+            self._stacks.delete_nested_change_sets(self._stack.change_set_id)
 
     def import_resources(self) -> None:
         """Adopt the resources that the deployment imports, and change no others."""
@@ -157,6 +163,7 @@ class Operation:
 
     def delete(self, retained: Iterable[str] = (), *, force: bool = False) -> None:
         """Delete every resource, dependent resources first, except for those that are retained."""
+        self._delete_nested_change_sets()
         left_behind = self._clean_up()
         kept = {name for name, resource in self._stack.resources.items() if resource.is_kept}
         self._delete_all({*retained, *kept})

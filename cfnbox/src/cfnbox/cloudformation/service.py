@@ -125,6 +125,10 @@ class StackService:
         """Return whether a deployment would change a resource or an output, as far as that can be known before."""
         if deployment.template.failure or any(one.action != "Keep" for one in self.planned(stack, deployment)):
             return True
+        return self.changes_beside_resources(stack, deployment)
+
+    def changes_beside_resources(self, stack: Stack, deployment: Deployment) -> bool:
+        """Return whether a deployment would change an output or an option, or ends a failed state."""
         if stack.deployment and deployment.rollback_configuration != stack.deployment.rollback_configuration:
             return True
         scope = self.deployments.scope(stack, deployment, as_written=True)

@@ -23,6 +23,7 @@ from cfnbox.cloudformation.status import (
     StackStatus,
 )
 from cfnbox.core.errors import Invalid, Refused
+from cfnbox.core.history import drop_oldest
 from cfnbox.template import secrets
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _MOST_DELETED = 300
 # Of one stack.
 _MOST_EVENTS = 5_000
 _MOST_OPERATIONS = 1_000
+_MOST_EXECUTED = 100
 _BETWEEN_EVENTS = timedelta(milliseconds=1)
 
 
@@ -66,6 +68,18 @@ class StackOperation:
             self.ended, self.status = datetime.now(UTC), status
 
 
+@dataclass(frozen=True)
+class ChangeSetParent:
+    """Of which change sets a nested change set is part: the one of its parent stack, and the one of the root stack.
+
+    `logical_id` is that of the nested stack in its parent.
+    """
+
+    change_set_id: str
+    root_id: str
+    logical_id: str
+
+
 @dataclass
 class ChangeSet:
     """A change set: executing it deploys `deployment`, which is None in a change set that FAILED.
@@ -83,6 +97,7 @@ class ChangeSet:
     options: Json
     operation: StackOperation
     execution_status: ExecutionStatus
+    parent: ChangeSetParent | None = None
 
     @property
     def status(self) -> ChangeSetStatus:
@@ -247,6 +262,36 @@ class Stacks:
                     return stack, change_set
         # botocore's model: httpStatusCode 404.
         raise Refused("ChangeSetNotFound", f"ChangeSet [{name_or_arn}] does not exist", 404)
+
+    def nested_change_sets(self, change_set_id: str) -> list[tuple[Stack, ChangeSet]]:
+        """Return the change sets of nested stacks that are part of a change set, and were not executed."""
+        return [
+            (stack, nested)
+            for stack in self
+            for nested in stack.change_sets.values()
+            if nested.parent is not None and nested.parent.change_set_id == change_set_id
+        ]
+
+    def begin_execution(self, stack: Stack, change_set: ChangeSet) -> None:
+        """Keep a change set whose execution has begun; the others of its stack go, as CloudFormation deletes them."""
+        with self.changed:
+            others = [one for one in stack.change_sets.values() if one is not change_set]
+            change_set.execution_status = ExecutionStatus.EXECUTE_IN_PROGRESS
+            stack.executed_change_sets = {**stack.executed_change_sets, change_set.id: change_set}
+            drop_oldest(stack.executed_change_sets, _MOST_EXECUTED)
+            stack.change_sets, stack.change_set_id = {}, change_set.id
+            for other in others:
+                self.delete_nested_change_sets(other.id)
+
+    def delete_nested_change_sets(self, change_set_id: str) -> None:
+        """Delete the nested change sets of a change set, and the nested stacks that were made for them alone."""
+        with self.changed:
+            for stack, nested in self.nested_change_sets(change_set_id):
+                stack.change_sets = {key: one for key, one in stack.change_sets.items() if one is not nested}
+                self.delete_nested_change_sets(nested.id)
+                if stack.status == StackStatus.REVIEW_IN_PROGRESS:
+                    self.set_status(stack, StackStatus.DELETE_IN_PROGRESS)
+                    self.set_status(stack, StackStatus.DELETE_COMPLETE)
 
     def begin_operation(self, stack: Stack, kind: OperationType, *, is_automatic: bool = False) -> StackOperation:
         """Make a new operation the last one of a stack. The one before has failed, unless it has ended."""

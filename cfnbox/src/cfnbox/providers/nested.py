@@ -60,7 +60,7 @@ class NestedOperations(Protocol):
     def wait_until_created(self, place: Place, stack_id: str, progress: Progress) -> None:
         """Wait until a new stack is complete."""
 
-    def update(self, place: Place, stack_id: str, stack: NestedStack, progress: Progress) -> None:
+    def update(self, owner: Owner, place: Place, stack_id: str, stack: NestedStack, progress: Progress) -> None:
         """Update a stack; do nothing if that would change nothing."""
 
     def revert(self, place: Place, stack_id: str, progress: Progress) -> None:
@@ -90,12 +90,10 @@ class NestedStacks:
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         """Create the stack, named after its parent and logical id, and wait until it is complete."""
-        owner, place = request.owner, request.place
-        if owner is None:
-            raise ResourceFailed("A nested stack belongs to a stack; make others by CreateStack.", "InvalidRequest")
-        name = f"{owner.stack_name}-{owner.logical_id}-{request.token.replace('-', '')[:12].upper()}"[-128:]
+        owner, place = _owner(request), request.place
+        name = stack_name(owner.stack_name, owner.logical_id, request.token)
         try:
-            stack_id = self._operations().create(owner, place, name, _nested_stack(request, desired))
+            stack_id = self._operations().create(owner, place, name, nested_stack(desired, request.stack_tags))
         except Refused as refused:
             raise _failure(refused) from None
         progress.identified(self._resource(place, stack_id))
@@ -112,12 +110,13 @@ class NestedStacks:
         progress: Progress,
     ) -> Resource:
         """Update the stack; in a rollback of its parent update it back."""
-        place, stack_id = request.place, resource.physical_id
+        place, stack_id, owner = request.place, resource.physical_id, _owner(request)
         try:
             if request.reverting:
                 self._operations().revert(place, stack_id, progress)
             else:
-                self._operations().update(place, stack_id, _nested_stack(request, desired), progress)
+                stack = nested_stack(desired, request.stack_tags)
+                self._operations().update(owner, place, stack_id, stack, progress)
         except Refused as refused:
             raise _failure(refused) from None
         return self._resource(place, stack_id)
@@ -149,14 +148,26 @@ class NestedStacks:
         return Resource(stack_id, stack_id, {"StackId": stack_id}, attributes)
 
 
-def _nested_stack(request: Request, properties: Json) -> NestedStack:
+def stack_name(parent: str, logical_id: str, token: str) -> str:
+    """Return the name of a nested stack."""
+    return f"{parent}-{logical_id}-{token.replace('-', '')[:12].upper()}"[-128:]
+
+
+def nested_stack(properties: Json, stack_tags: Mapping[str, str]) -> NestedStack:
+    """Return the nested stack of these properties in a stack with these tags."""
     return NestedStack(
         properties["TemplateURL"],
         {key: as_text(value) for key, value in properties.get("Parameters", {}).items()},
-        merged(properties.get("Tags"), request.stack_tags),
+        merged(properties.get("Tags"), stack_tags),
         properties.get("NotificationARNs", []),
         properties.get("TimeoutInMinutes"),
     )
+
+
+def _owner(request: Request) -> Owner:
+    if request.owner is None:
+        raise ResourceFailed("A nested stack belongs to a stack; make others by CreateStack.", "InvalidRequest")
+    return request.owner
 
 
 def _failure(refused: Refused) -> ResourceFailed:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cfnbox.core.errors import Invalid, Refused
 from cfnbox.template import dynamic, secrets
 from cfnbox.template.limits import TooMuchText
+from cfnbox.template.parameters import UNKNOWN as UNKNOWN
 from cfnbox.template.parameters import as_text
 from cfnbox.template.scope import NO_VALUE, PSEUDO_PARAMETERS
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from cfnbox.template.scope import Referable, Scope
 
-# What CloudFormation's change sets show for a value that only the operation will give.
-UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_.:]+")
 # No attribute of a published schema lies deeper.
 _MOST_PARTS_OF_ATTRIBUTE = 50

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from cfnbox.core.paths import Json
 
+# What CloudFormation's change sets show for a value that only the operation will give.
+UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
 _SSM_VALUE = "AWS::SSM::Parameter::Value<"
 _OF_THE_ACCOUNT = (
     "AWS::EC2::AvailabilityZone::Name", "AWS::EC2::Image::Id", "AWS::EC2::Instance::Id",
@@ -104,6 +106,9 @@ def _value(key: str, declared: Json, requested: Mapping[str, Any], previous: Map
 
 def _parameter(key: str, declared: Json, value: str) -> Parameter:
     parameter = Parameter(key, value, declared["Type"], as_text(declared.get("NoEcho", False)).lower() == "true")
+    if UNKNOWN in value:
+        # A nested change set, whose parent will give the value.
+        return parameter
     unmet = next((demand for demand, met in _demands(parameter, declared) if not met), None)
     described = declared.get("ConstraintDescription")
     if unmet and described:
