@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cfnbox.providers.protocol import Resource
 
 ROLE = "arn:aws:iam::123456789012:role/replication"
+FILTER = {"S3Key": {"Rules": [{"Name": "prefix", "Value": "n/"}]}}
 OFF = {
     "BlockPublicAcls": False,
     "BlockPublicPolicy": False,
@@ -62,6 +63,7 @@ def first(ground: Json) -> Json:
         "BucketEncryption": {
             "ServerSideEncryptionConfiguration": [
                 {
+                    "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
                     "BucketKeyEnabled": True,
                     "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/k"},
                 }
@@ -150,7 +152,34 @@ def first(ground: Json) -> Json:
                     "Filter": {"And": {"Prefix": "r/", "TagFilters": [{"Key": "a", "Value": "b"}]}},
                     "DeleteMarkerReplication": {"Status": "Disabled"},
                     "Destination": {"Bucket": "arn:aws:s3:::copies", "StorageClass": "STANDARD_IA"},
-                }
+                },
+                {
+                    "Id": "prefix",
+                    "Priority": 3,
+                    "Status": "Enabled",
+                    "Filter": {"Prefix": "s/"},
+                    "DeleteMarkerReplication": {"Status": "Enabled"},
+                    "Destination": {"Bucket": "arn:aws:s3:::copies"},
+                },
+                {
+                    "Id": "tagged",
+                    "Priority": 2,
+                    "Status": "Enabled",
+                    "Filter": {"TagFilter": {"Key": "c", "Value": "d"}},
+                    "DeleteMarkerReplication": {"Status": "Disabled"},
+                    "SourceSelectionCriteria": {
+                        "ReplicaModifications": {"Status": "Enabled"},
+                        "SseKmsEncryptedObjects": {"Status": "Enabled"},
+                    },
+                    "Destination": {
+                        "Bucket": "arn:aws:s3:::copies",
+                        "Account": "123456789012",
+                        "AccessControlTranslation": {"Owner": "Destination"},
+                        "EncryptionConfiguration": {"ReplicaKmsKeyID": "arn:aws:kms:us-east-1:123456789012:key/k"},
+                        "Metrics": {"Status": "Enabled", "EventThreshold": {"Minutes": 15}},
+                        "ReplicationTime": {"Status": "Enabled", "Time": {"Minutes": 15}},
+                    },
+                },
             ],
         },
         "Tags": [{"Key": "k", "Value": "1"}],
@@ -162,7 +191,11 @@ def first(ground: Json) -> Json:
                 {
                     "RoutingRuleCondition": {"KeyPrefixEquals": "old/"},
                     "RedirectRule": {"ReplaceKeyPrefixWith": "new/", "HttpRedirectCode": "301"},
-                }
+                },
+                {
+                    "RoutingRuleCondition": {"HttpErrorCodeReturnedEquals": "404"},
+                    "RedirectRule": {"HostName": "example.com", "Protocol": "https", "ReplaceKeyWith": "gone.html"},
+                },
             ],
         },
     }
@@ -184,14 +217,25 @@ def second(ground: Json) -> Json:
                 {"Id": "tag", "Status": "Disabled", "TagFilters": [{"Key": "a", "Value": "b"}],
                  "ExpirationInDays": 1},
                 {"Id": "marker", "Status": "Enabled", "ExpiredObjectDeleteMarker": True},
+                {"Id": "dates", "Status": "Enabled", "Prefix": "d/", "ExpirationDate": "2031-01-01T00:00:00Z",
+                 "Transitions": [{"StorageClass": "GLACIER", "TransitionDate": "2030-01-01T00:00:00Z"}]},
+                # As templates of former times have it.
+                {"Id": "old", "Status": "Enabled", "Prefix": "o/", "NoncurrentVersionExpirationInDays": 40,
+                 "NoncurrentVersionTransition": {"StorageClass": "GLACIER", "TransitionInDays": 30,
+                                                 "NewerNoncurrentVersions": 1},
+                 "Transition": {"StorageClass": "GLACIER", "TransitionInDays": 30}},
+                {"Id": "older", "Status": "Enabled", "Prefix": "p/",
+                 "Transition": {"StorageClass": "GLACIER", "TransitionDate": "2030-01-01T00:00:00Z"}},
                 {"Id": "prefix", "Status": "Enabled", "Prefix": "q/",
                  "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
             ],
         },
         "LoggingConfiguration": {"LogFilePrefix": "own/"},
         "NotificationConfiguration": {
-            "TopicConfigurations": [{"Event": "s3:ObjectRemoved:*", "Topic": ground["topic"]}],
-            "LambdaConfigurations": [{"Event": "s3:ObjectCreated:Put", "Function": ground["function"]}],
+            "TopicConfigurations": [{"Event": "s3:ObjectRemoved:*", "Topic": ground["topic"], "Filter": FILTER}],
+            "LambdaConfigurations": [
+                {"Event": "s3:ObjectCreated:Put", "Function": ground["function"], "Filter": FILTER}
+            ],
         },
         "ObjectLockConfiguration": {
             "ObjectLockEnabled": "Enabled",
@@ -202,13 +246,12 @@ def second(ground: Json) -> Json:
         "PublicAccessBlockConfiguration": {**OFF, "BlockPublicPolicy": True},
         "ReplicationConfiguration": {
             "Role": ROLE,
+            # The form without a filter, of former times.
             "Rules": [
                 {
                     "Id": "r",
-                    "Priority": 2,
                     "Status": "Disabled",
-                    "Filter": {"Prefix": "s/"},
-                    "DeleteMarkerReplication": {"Status": "Enabled"},
+                    "Prefix": "s/",
                     "Destination": {"Bucket": "arn:aws:s3:::copies"},
                 }
             ],
@@ -242,7 +285,14 @@ BUCKET = Sample(
                "ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault",
                {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/k"}, {"SSEAlgorithm": "AES256"}),
         Direct("get_bucket_versioning", _bucket, "Status", "Enabled", "Enabled"),
-        Direct("get_bucket_lifecycle_configuration", _bucket, "Rules[].ID", ["all"], ["tag", "marker", "prefix"]),
+        Direct("get_bucket_lifecycle_configuration", _bucket, "Rules[].ID", ["all"],
+               ["tag", "marker", "dates", "old", "older", "prefix"]),
+        # The schema calls these write-only.
+        Direct("get_bucket_lifecycle_configuration", _bucket,
+               "Rules[?ID=='old'].[Transitions[0].Days, NoncurrentVersionTransitions[0].NoncurrentDays, "
+               "NoncurrentVersionExpiration.NoncurrentDays][]", [], [30, 30, 40]),
+        Direct("get_bucket_lifecycle_configuration", _bucket,
+               "Rules[?ID=='marker'].Expiration.ExpiredObjectDeleteMarker", [], [True]),
         Direct("get_bucket_logging", _bucket, "LoggingEnabled.[TargetBucket, TargetPrefix]", ["logs", "l/"],
                ["whole", "own/"]),
         Direct("get_bucket_cors", _bucket, "CORSRules[0].AllowedMethods", ["GET", "PUT"], ["HEAD"]),

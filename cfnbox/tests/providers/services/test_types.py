@@ -15,6 +15,9 @@ from providers.services import samples_iam, samples_messaging, samples_s3, sampl
 from providers.services.harness import Bench, Sample, found_directly
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.providers.clients import ServiceClients
     from cfnbox.providers.published import PublishedTypes
 
@@ -38,17 +41,40 @@ def test_every_type_has_a_sample() -> None:
 
 
 @each
-def test_the_sample_sets_every_property(sample: Sample, bench: Bench, connect: Any) -> None:
+def test_the_sample_sets_every_property_at_every_depth(sample: Sample, bench: Bench, connect: Any) -> None:
     definition = bench.definition(sample.type_name)
     first, second, _ = sample.states(sample.prepare(connect))
-    settable = {
-        name
-        for name in definition.schema["properties"]
-        if name not in definition.read_only or name in definition.create_only
-    }
-    assert settable - {*first, *second} == set()
     not_applied = SERVICE_TYPES[sample.type_name].not_applied
+    unsampled = [
+        name
+        for name in leaves(definition, definition.schema)
+        if not values_at(first, name) and not values_at(second, name) and not is_below(name, not_applied)
+    ]
+    # EndpointName and its like are read-only by the schema, and can be given at the creation.
+    read_only = [name for name in definition.read_only if name not in definition.create_only]
+    assert [name for name in unsampled if not is_below(name, read_only)] == []
     assert [name for name in not_applied if not values_at(first, name) and not values_at(second, name)] == []
+
+
+def leaves(definition: TypeDefinition, node: Any, prefix: str = "", seen: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the dotted names of all properties that hold no other ones; `*` stands for the items of a list."""
+    reference = node.get("$ref", "")
+    if reference in seen:
+        return
+    node, seen = definition.resolved(node), (*seen, *([reference] if reference else ()))
+    if "properties" in node:
+        for name, inner in node["properties"].items():
+            yield from leaves(definition, inner, f"{prefix}.{name}".strip("."), seen)
+    elif node.get("type") == "array":
+        # A list of texts is one property.
+        items = definition.resolved(node.get("items", {}))
+        yield from leaves(definition, node["items"], f"{prefix}.*", seen) if "properties" in items else (prefix,)
+    else:
+        yield prefix
+
+
+def is_below(name: str, parents: Sequence[str]) -> bool:
+    return any(name == parent or name.startswith(f"{parent}.") for parent in parents)
 
 
 @each

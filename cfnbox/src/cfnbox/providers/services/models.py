@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
 
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
 def cut_to_schema(definition: TypeDefinition, members: Json) -> Json:
@@ -30,12 +34,22 @@ def _cut(definition: TypeDefinition, node: Mapping[str, Any], value: Any) -> Any
     return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
 
 
-def in_known_order(value: Any, known: Any) -> Any:
-    """Return a list in the order of the known one, when both have the same items: services sort as they like."""
-    if not (isinstance(value, list) and isinstance(known, list)):
-        return value
-    same = len(value) == len(known) and all(item in known for item in value) and all(item in value for item in known)
-    return known if same else value
+def in_known_form(value: Any, known: Any) -> Any:
+    """Return what was read as it is known, where that is the same: lists in another order, times in another form."""
+    if isinstance(value, dict) and isinstance(known, dict):
+        return {name: in_known_form(member, known.get(name)) for name, member in value.items()}
+    if isinstance(value, list) and isinstance(known, list) and len(value) == len(known):
+        same = all(item in known for item in value) and all(item in value for item in known)
+        return known if same else [in_known_form(item, other) for item, other in zip(value, known, strict=True)]
+    return known if _is_same_time(value, known) else value
+
+
+def _is_same_time(value: Any, known: Any) -> bool:
+    texts = [text for text in (value, known) if isinstance(text, str) and _TIME.match(text)]
+    try:
+        return len(texts) == 2 and len({datetime.fromisoformat(text) for text in texts}) == 1
+    except ValueError:
+        return False
 
 
 def with_values_at(model: Json, known: Json, names: tuple[str, ...]) -> Json:

@@ -10,7 +10,7 @@ from cfnbox.providers.failures import already_exists, not_found
 from cfnbox.providers.names import generated_name
 from cfnbox.providers.properties import coerced
 from cfnbox.providers.protocol import Resource
-from cfnbox.providers.services.models import cut_to_schema, in_known_order, with_values_at
+from cfnbox.providers.services.models import cut_to_schema, in_known_form, with_values_at
 from cfnbox.providers.tags import merged, tag_list, tag_map
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Operation:
         model = coerced(self.definition, model)
         model = self.row.not_own(model, known, self.resources)
         model = {name: value for name, value in model.items() if value not in ([], {}, None) or name in known}
-        model = {name: in_known_order(value, known.get(name)) for name, value in model.items()}
+        model = in_known_form(model, known)
         model = with_values_at(model, known, (*self.row.not_applied, *self.row.kept))
         return self._resource(without(model, self.definition.write_only))
 

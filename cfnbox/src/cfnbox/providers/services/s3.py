@@ -7,6 +7,7 @@ Sources: botocore's service model; the template reference for names, Ref and Fn:
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.regions import partition_of
@@ -156,16 +157,22 @@ def _read_lifecycle_rule(rule: Json) -> Json:
         "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker",
     }
     read: Json = {"Status": rule["Status"], **_read_filter(rule.get("Filter", {}))}
-    read |= {names[name]: value for name, value in expiration.items() if name in names}
+    read |= {names[name]: _date(value) for name, value in expiration.items() if name in names}
     if "ID" in rule:
         read["Id"] = rule["ID"]
     for name, renames in (("Transitions", _TRANSITION), ("NoncurrentVersionTransitions", _NONCURRENT_TRANSITION)):
         if rule.get(name):
-            read[name] = [_renamed(item, _reversed(renames)) for item in rule[name]]
+            items = [_renamed(item, _reversed(renames)) for item in rule[name]]
+            read[name] = [{member: _date(value) for member, value in item.items()} for item in items]
     for name in ("NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"):
         if name in rule:
             read[name] = rule[name]
     return read
+
+
+def _date(value: Any) -> Any:
+    """Return a time as the schema of a bucket has it."""
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
 
 
 # Logging
