@@ -43,16 +43,21 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("handlers") / "answers.json"
 
 
+@pytest.fixture(scope="module", params=["awslambdaric", "without awslambdaric's C extension and the emulator"])
+def missing_modules(request: pytest.FixtureRequest) -> list[str]:
+    return [] if request.param == "awslambdaric" else ["runtime_client", "samcli"]
+
+
 @pytest.fixture(scope="module")
-def invocations() -> Invocations:
+def invocations(missing_modules: list[str]) -> Invocations:
+    """The record of the runtime, one for each."""
     return Invocations()
 
 
-@pytest.fixture(scope="module", params=["awslambdaric", "without awslambdaric's C extension and the emulator"])
-def runtime(request: pytest.FixtureRequest, answers: Path, invocations: Invocations) -> Iterator[LambdaRuntime]:
-    taken_away = [] if request.param == "awslambdaric" else ["runtime_client", "samcli"]
+@pytest.fixture(scope="module")
+def runtime(missing_modules: list[str], answers: Path, invocations: Invocations) -> Iterator[LambdaRuntime]:
     with pytest.MonkeyPatch.context() as patch:
-        for name in taken_away:
+        for name in missing_modules:
             patch.setitem(sys.modules, name, None)
         started = LambdaRuntime(
             "scripted_handlers.resource",
