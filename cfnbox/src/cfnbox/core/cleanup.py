@@ -173,6 +173,10 @@ def _exit(status: int, folders: Iterable[Path]) -> None:
     end_run(run, descendants_of=os.getpid())
     for folder in others:
         remove(folder)
+    # Without this the children are zombies until process 1 notices.
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
     os._exit(status)
 
 
