@@ -65,10 +65,16 @@ def queues(url: str) -> Sequence[str]:
     return listed
 
 
-def deploy(url: str, resources: dict[str, Any]) -> None:
+def deploy(url: str, resources: dict[str, Any], **outputs: Any) -> dict[str, str]:
+    """Create a stack; return the values of its outputs."""
     cloudformation = clients.client("cloudformation", url)
-    cloudformation.create_stack(StackName="stack", TemplateBody=json.dumps({"Resources": resources}))
+    template = {"Resources": resources, "Outputs": {name: {"Value": value} for name, value in outputs.items()}}
+    cloudformation.create_stack(
+        StackName="stack", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
+    )
     cloudformation.get_waiter("stack_create_complete").wait(StackName="stack")
+    (stack,) = cloudformation.describe_stacks(StackName="stack")["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 def namespace(name: str) -> dict[str, Any]:
@@ -160,3 +166,36 @@ def test_a_process_that_ended_is_named_and_not_started_again() -> None:
         for _ in range(2):
             with pytest.raises(ClientError, match=r"process of ministack .* Start the cloud again"):
                 queues(cloud.url)
+
+
+def test_addresses_in_answers_lead_to_the_cloud() -> None:
+    allowed = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = {"Version": "2012-10-17", "Statement": [allowed]}
+    code = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello'}\n"
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": role}},
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"Runtime": "python3.12", "Handler": "index.handler", "Timeout": 60,
+                           "Code": {"ZipFile": code}, "Role": {"Fn::GetAtt": ["Role", "Arn"]}},
+        },
+        "Url": {
+            "Type": "AWS::Lambda::Url",
+            "Properties": {"AuthType": "NONE", "TargetFunctionArn": {"Fn::GetAtt": ["Function", "Arn"]}},
+        },
+        "Queue": {"Type": "AWS::SQS::Queue"},
+    }  # fmt: skip
+    with Cloud() as cloud:
+        outputs = deploy(cloud.url, resources, Url={"Fn::GetAtt": ["Url", "FunctionUrl"]}, Queue={"Ref": "Queue"})
+        # Names below localhost are this machine, but not every resolver knows that.
+        host = urllib.parse.urlsplit(outputs["Url"]).netloc
+        answer = requests.get(cloud.url, headers={"Host": host}, timeout=90)
+        clients.client("sqs", cloud.url).send_message(QueueUrl=outputs["Queue"], MessageBody="hello")
+        url = clients.client("lambda", cloud.url).get_function_url_config(
+            FunctionName=clients.client("lambda", cloud.url).list_functions()["Functions"][0]["FunctionName"]
+        )["FunctionUrl"]
+
+    assert (answer.status_code, answer.text) == (200, "hello")
+    assert host.endswith(f".localhost:{cloud.port}")
+    assert url == outputs["Url"]
+    assert urllib.parse.urlsplit(outputs["Queue"]).port == cloud.port

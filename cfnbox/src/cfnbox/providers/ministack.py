@@ -41,6 +41,9 @@ _NAMESPACE = re.compile(r"^\{[^}]*\}")
 _CONTROL_PLANE_HOST = re.compile(r"^(cloudformation|cloudcontrolapi)\.")
 _CONTROL_PLANE_TARGET = re.compile(r"^(CloudApiService|CloudFormation)")
 _CONTROL_PLANE_VERSION = "2010-05-15"
+# Addresses of AWS that ministack writes into answers, and serves at any host name with the same beginning.
+_PUBLIC_URL = re.compile(rb"https://([a-z0-9-]+\.(?:lambda-url|appsync-api)\.[a-z0-9-]+)\.(?:on\.aws|amazonaws\.com)")
+_URL_SERVICES = ("lambda", "appsync")
 _STACK_RESPONSE_PATHS = ("/_ministack/cfn-", "/_ministack/config")
 
 # ministack sends its own invocations of a function with this variable to the address in it: its Lambda proxy mode.
@@ -65,6 +68,8 @@ class Ministack:
     def __init__(self, port: int, processes: ChildProcesses) -> None:
         """`port` is that of the cloud, which URLs in answers have to name."""
         _require_version()
+        # Names below localhost are this machine (RFC 6761).
+        self._local_url = rf"http://\1.localhost:{port}".encode()
         self._child = ChildApplication("ministack", _APPLICATION, processes, _environment(port, processes.folder))
         self._lock = threading.RLock()
         # Whether the bootstrap parameter of a place is there in place of a bootstrap stack.
@@ -87,7 +92,10 @@ class Ministack:
         try:
             # ministack's ARNs are all in the partition aws.
             names = PartitionNames.of(request.signature.region)
-            return names.answer(request, self._child.answer(names.request(request)))
+            status, headers, content = names.answer(request, self._child.answer(names.request(request)))
+            if request.signature.service in _URL_SERVICES and not request.path.endswith("/invocations"):
+                content = _PUBLIC_URL.sub(self._local_url, content)
+            return status, headers, content
         except ChildEnded as ended:
             return error_answer(Refused("InternalFailure", str(ended), 500), protocol, str(uuid.uuid4()))
         finally:
@@ -102,7 +110,10 @@ class Ministack:
         status, _, content = self._child.send(
             "POST", "/", _headers(service, place, "application/x-www-form-urlencoded"), body
         )
-        root = ElementTree.fromstring(names.from_aws(content))  # noqa: S314 - our own child process wrote it
+        content = names.from_aws(content)
+        if service == "cloudformation":
+            content = _PUBLIC_URL.sub(self._local_url, content)
+        root = ElementTree.fromstring(content)  # noqa: S314 - our own child process wrote it
         for element in root.iter():
             element.tag = _NAMESPACE.sub("", element.tag)
         if status >= 400:
