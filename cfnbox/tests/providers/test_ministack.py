@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cfnbox.core.place import Place
+from cfnbox.core.processes import ChildProcesses
 from cfnbox.providers.emulated import MinistackProvider
-from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Ministack
+from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Ministack, MinistackUnavailable
 from cfnbox.providers.protocol import Resource, ResourceFailed
 from providers.doubles import PLACE, SYSTEM_TAGS, Recorded, request
 
@@ -310,3 +312,12 @@ def test_a_deleted_resource_is_not_found_again(types: Types) -> None:
     with pytest.raises(ResourceFailed) as raised:
         types.delete("AWS::ServiceDiscovery::HttpNamespace", made, {"Name": "space"})
     assert raised.value.code == "NotFound"
+
+
+def test_a_version_that_cfnbox_does_not_require_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.1" if name == "ministack" else version(name))
+    processes = ChildProcesses()
+    with pytest.raises(MinistackUnavailable, match=r"installed is 0\.1\. Install .* pip install ministack==1"):
+        Ministack(4566, processes)
+    processes.close()

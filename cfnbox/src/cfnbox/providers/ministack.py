@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
+from packaging.requirements import Requirement
+
 from cfnbox.aws.child_application import ChildApplication, ChildEnded
 from cfnbox.aws.clients import CREDENTIALS
 from cfnbox.aws.partition_names import PartitionNames
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.core.processes import ChildProcesses
 
-MINISTACK_VERSION = "1.5.33"
 # What `cdk bootstrap` leaves behind, and every template of the CDK asks for (aws-cdk, DefaultStackSynthesizer).
 BOOTSTRAP_PARAMETER, BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version", "21"
 _APPLICATION = "ministack.app:app"
@@ -201,15 +202,22 @@ def _without_partition(arn: str) -> str:
 
 
 def _require_version() -> None:
+    """Raise MinistackUnavailable unless the version is installed that cfnbox requires."""
+    required = [
+        requirement
+        for requirement in map(Requirement, importlib.metadata.requires("cfnbox") or ())
+        if requirement.name == "ministack"
+    ]
     try:
         version = importlib.metadata.version("ministack")
     except ImportError:
         version = "none"
-    if version != MINISTACK_VERSION:
-        raise MinistackUnavailable(
-            f"cfnbox is written for ministack {MINISTACK_VERSION}; installed is {version}. "
-            f"Install the pinned version: pip install ministack=={MINISTACK_VERSION}"
-        )
+    for requirement in required:
+        if not requirement.specifier.contains(version):
+            raise MinistackUnavailable(
+                f"cfnbox is written for {requirement}; installed is {version}. "
+                f"Install the pinned version: pip install {requirement}"
+            )
 
 
 def _environment(port: int, folder: Path) -> dict[str, str]:
