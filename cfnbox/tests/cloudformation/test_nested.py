@@ -93,7 +93,7 @@ def test_a_rollback_of_the_parent_brings_the_child_back(user: User, control: Con
     assert control.things.things["thing-1"]["Value"] == "1-p"
     assert user.outputs("s") == {"Of": "1-p"}
     nested = child_of(user)
-    assert nested["StackStatus"] == "UPDATE_COMPLETE"
+    assert nested["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert nested["Outputs"] == [{"OutputKey": "Echo", "OutputValue": "1-p"}]
     # Again, to see that what it goes back to is still known.
     control.things.orders.fail["update", "a"] = "before"
@@ -184,23 +184,118 @@ def test_a_child_whose_template_alone_changed_goes_back_with_its_parent(user: Us
     assert user.outputs("s") == {"Of": "1-p"}
 
 
-def test_a_child_in_a_failed_update_goes_back_with_its_parent(user: User, control: Control) -> None:
+def test_a_child_awaits_the_end_of_its_root(user: User, control: Control) -> None:
+    """Neither an update nor a deletion of the child alone begins meanwhile."""
     child(control)
     user.create("s", parent(A=thing(Name="a", Value="1")))
     child(control, "2")
     event = control.things.orders.hang["update", "a"] = threading.Event()
-    failing = parent(A={**thing(Name="a", Value="2"), "DependsOn": "N"})
-    user.client.update_stack(StackName="s", TemplateBody=text(failing))
+    updated = parent(A={**thing(Name="a", Value="2"), "DependsOn": "N"})
+    user.client.update_stack(StackName="s", TemplateBody=text(updated))
     user.reach("s", "A", "UPDATE_IN_PROGRESS")
-    # Meanwhile the child is updated beside its parent, and left as it failed.
-    nested = child_of(user)["StackId"]
-    control.things.orders.fail["update", "c"] = "after"
-    control.things.orders.fail["update", "a"] = "after"
-    child(control, "3")
-    user.client.update_stack(StackName=nested, TemplateURL=URL, DisableRollback=True,
-                             Parameters=[{"ParameterKey": "P", "UsePreviousValue": True}])  # fmt: skip
-    assert user.rest(nested)["StackStatus"] == "UPDATE_FAILED"
+    nested = child_of(user)
+    assert nested["StackStatus"] == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+    state = f"Stack:{nested['StackId']} is in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS state and can not be updated."
+    request = {"StackName": nested["StackId"], "TemplateURL": URL}
+    assert user.refused("update_stack", **request) == ("ValidationError", state)
     event.set()
-    assert user.rest("s")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    assert child_of(user)["Outputs"] == [{"OutputKey": "Echo", "OutputValue": "1-p"}]
+    assert user.rest("s")["StackStatus"] == "UPDATE_COMPLETE"
     assert child_of(user)["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def frozen_child(control: Control, value: str, url: str = URL, removed: bool = False) -> None:
+    """A child with a thing that another value replaces, and perhaps one that is removed."""
+    resources = {"C": thing(Name="c", Frozen=value)}
+    if not removed:
+        resources["R"] = thing(Name="r")
+    control.documents[url] = text({
+        **template(**resources),
+        "Outputs": {"Id": {"Value": {"Ref": "C"}}, "Echo": {"Value": "e"}},
+    })  # fmt: skip
+
+
+def frozen_parent(value: str, url: str = URL) -> dict[str, Any]:
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+    a = {**thing(Name="a", Value=value), "DependsOn": "N"}
+    outputs = {"Outputs": {name: {"Value": {"Fn::GetAtt": ["N", f"Outputs.{name}"]}} for name in ("Id", "Echo")}}
+    return {**template(N=nested, A=a), **outputs}
+
+
+def test_a_rollback_of_the_parent_finds_what_the_child_replaced_and_removed(user: User, control: Control) -> None:
+    frozen_child(control, "1")
+    user.create("s", frozen_parent("1"))
+    before, outputs = dict(control.things.things), user.outputs("s")
+    frozen_child(control, "2", removed=True)
+    control.things.orders.fail["update", "a"] = "before"
+    assert user.update("s", frozen_parent("2"))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert control.things.things == before
+    assert user.outputs("s") == outputs
+    assert {name: one["PhysicalResourceId"] for name, one in user.resources(child_of(user)["StackId"]).items()} == {
+        "C": outputs["Id"], "R": next(key for key, one in before.items() if one["Name"] == "r")}  # fmt: skip
+    assert child_of(user)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    # The same update succeeds afterwards.
+    assert user.update("s", frozen_parent("2"))["StackStatus"] == "UPDATE_COMPLETE"
+    assert sorted((one["Name"], one.get("Frozen")) for one in control.things.things.values()) == [
+        ("a", None), ("c", "2")]  # fmt: skip
+    assert user.outputs("s")["Id"] in control.things.things
+
+
+def test_what_a_child_replaced_is_deleted_in_the_clean_up_of_the_root(user: User, control: Control) -> None:
+    """A grandchild as well: its clean-up follows the end of the root's update."""
+    inner = "https://bucket.s3.amazonaws.com/inner.yaml"
+    frozen_child(control, "1", inner)
+    control.documents[URL] = text(frozen_parent("1", inner))
+    user.create("s", frozen_parent("1"))
+    frozen_child(control, "2", inner, removed=True)
+    assert user.update("s", frozen_parent("2"))["StackStatus"] == "UPDATE_COMPLETE"
+    middle = child_of(user)
+    grandchild = user.describe(user.resources(middle["StackId"])["N"]["PhysicalResourceId"])
+    assert [middle["StackStatus"], grandchild["StackStatus"]] == ["UPDATE_COMPLETE"] * 2
+    ended = next(one["Timestamp"] for one in user.history("s")
+                 if one["ResourceStatus"] == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")  # fmt: skip
+    deletions = [one for one in user.history(grandchild["StackId"]) if one["ResourceStatus"].startswith("DELETE_")]
+    assert [one["LogicalResourceId"] for one in deletions if one["ResourceStatus"] == "DELETE_COMPLETE"] != []
+    assert all(one["Timestamp"] >= ended for one in deletions)
+    assert sorted((one["Name"], one.get("Frozen")) for one in control.things.things.values()) == [
+        ("a", None), ("a", None), ("c", "2")]  # fmt: skip
+
+
+def test_a_failed_parent_keeps_what_its_child_replaced_until_it_is_rolled_back(user: User, control: Control) -> None:
+    frozen_child(control, "1")
+    user.create("s", frozen_parent("1"))
+    before = dict(control.things.things)
+    frozen_child(control, "2")
+    control.things.orders.fail["update", "a"] = "before"
+    assert user.update("s", frozen_parent("2"), DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    # Another update that fails goes on from there.
+    frozen_child(control, "3")
+    control.things.orders.fail["update", "a"] = "before"
+    assert user.update("s", frozen_parent("3"), DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    user.client.rollback_stack(StackName="s")
+    assert user.rest("s")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert control.things.things == before
+    assert user.outputs("s")["Id"] in before
+
+
+def test_a_failed_parent_that_is_deleted_leaves_nothing(user: User, control: Control) -> None:
+    frozen_child(control, "1")
+    user.create("s", frozen_parent("1"))
+    frozen_child(control, "2")
+    control.things.orders.fail["update", "a"] = "before"
+    assert user.update("s", frozen_parent("2"), DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
+    assert control.things.things == {}
+
+
+def test_outputs_after_a_rollback_name_what_was_made_again(user: User, control: Control) -> None:
+    """A resource that is deleted before its replacement is made has another identity after the rollback."""
+
+    def body(value: str) -> dict[str, Any]:
+        resources = template(L=thing("Lone", Name="l", Frozen=value),
+                             A={**thing(Name="a", Value=value), "DependsOn": "L"})  # fmt: skip
+        return {**resources, "Outputs": {"Id": {"Value": {"Ref": "L"}}}}
+
+    user.create("s", body("1"))
+    control.things.orders.fail["update", "a"] = "before"
+    assert user.update("s", body("2"))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert user.outputs("s")["Id"] in control.things.things

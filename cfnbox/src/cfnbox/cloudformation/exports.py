@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cfnbox.providers.protocol import ResourceFailed
-from cfnbox.template import outputs
+from cfnbox.template import functions, outputs
 
 if TYPE_CHECKING:
     from cfnbox.cloudformation.stacks import Stack, Stacks
@@ -21,6 +22,15 @@ def resolve(stacks: Stacks, stack: Stack, scope: Scope) -> None:
         _check_exports(stacks, stack, resolved)
         stack.outputs = resolved
         stack.imports = frozenset(outputs.imports(template.imports, scope))
+
+
+def restore(stacks: Stacks, stack: Stack, scope: Scope) -> None:
+    """Set the outputs after a rollback, so that they name no resource that is deleted; nothing is refused then."""
+    template = stack.require_deployment().template
+    with suppress(functions.ResolutionFailed):
+        resolved, imported = outputs.described(template.outputs, scope), outputs.imports(template.imports, scope)
+        with stacks.changed:
+            stack.outputs, stack.imports = resolved, frozenset(imported)
 
 
 def _check_exports(stacks: Stacks, stack: Stack, resolved: list[Json]) -> None:

@@ -46,8 +46,11 @@ class Nesting:
         try:
             with self._stacks.changed:
                 shown = self._shown(place, nested.parent_id, owner.logical_id)
-                self._service.update(nested, request if shown is None else _with_shown_template(request, shown[1]),
-                                     UpdateOptions())  # fmt: skip
+                if shown is not None:
+                    request = _with_shown_template(request, shown[1])
+                if nested.awaits_root:
+                    self._resume(nested, request)
+                self._service.update(nested, request, UpdateOptions(awaits_root=True))
                 if shown is not None:
                     self._stacks.begin_execution(*shown)
         except NothingToUpdate:
@@ -57,6 +60,10 @@ class Nesting:
     def revert(self, place: Place, stack_id: str, progress: Progress) -> None:
         """Update a stack back to what it was when its parent was complete."""
         nested = self._stacks.require(place, stack_id)
+        self._wait_while_busy(nested, progress)
+        if nested.awaits_root:
+            self._service.roll_back_nested(nested)
+            self._wait(nested, progress, StackStatus.UPDATE_ROLLBACK_COMPLETE)
         if nested.status == StackStatus.UPDATE_FAILED:
             self._service.roll_back(nested)
             self._wait(nested, progress, StackStatus.UPDATE_ROLLBACK_COMPLETE)
@@ -73,7 +80,11 @@ class Nesting:
         """Delete a stack."""
         if (nested := self._stacks.find(place, stack_id)) is None:
             return
-        self._service.delete(nested)
+        with self._stacks.changed:
+            if nested.awaits_root:
+                nested.awaits_root = False
+                self._stacks.set_status(nested, StackStatus.UPDATE_COMPLETE)
+            self._service.delete(nested)
         self._wait(nested, progress, StackStatus.DELETE_COMPLETE)
 
     def outputs(self, place: Place, stack_id: str) -> Mapping[str, str] | None:
@@ -99,19 +110,33 @@ class Nesting:
         shown = self._stacks.nested_change_sets(parent.change_set_id) if parent and parent.change_set_id else []
         return next((pair for pair in shown if pair[1].parent and pair[1].parent.logical_id == logical_id), None)
 
+    def _resume(self, nested: Stack, request: DeploymentRequest) -> None:
+        """Let a stack that awaits its root be updated again: its parent is, after an update that failed.
+
+        Raise NothingToUpdate if the update would change nothing.
+        """
+        if not self._service.changes_anything(nested, self._service.deployments.build(nested, request)):
+            raise NothingToUpdate
+        self._stacks.set_status(nested, StackStatus.UPDATE_COMPLETE)
+
     def _wait(self, nested: Stack, progress: Progress, expected: StackStatus) -> None:
         """Wait until the operation of a stack has ended. Raise ResourceFailed if it has another status then."""
         try:
-            with progress.waking(self._notify), self._stacks.changed:
-                while nested.status.is_in_progress:
-                    progress.wait(0)
-                    self._stacks.changed.wait()
+            self._wait_while_busy(nested, progress)
         except ResourceFailed:
             if nested.status == StackStatus.UPDATE_IN_PROGRESS:
                 self._service.cancel_update(nested)
             raise
-        if nested.status != expected:
+        is_updated = nested.awaits_root and expected == StackStatus.UPDATE_COMPLETE
+        if nested.status != expected and not is_updated:
             raise ResourceFailed(_failure_reason(nested, expected), "NotStabilized")
+
+    def _wait_while_busy(self, nested: Stack, progress: Progress) -> None:
+        """Wait until nothing works on a stack: its operation has ended, or awaits the root stack."""
+        with progress.waking(self._notify), self._stacks.changed:
+            while nested.status.is_in_progress and not nested.awaits_root:
+                progress.wait(0)
+                self._stacks.changed.wait()
 
     def _notify(self) -> None:
         with self._stacks.changed:

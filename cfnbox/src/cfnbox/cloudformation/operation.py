@@ -56,8 +56,11 @@ class Operation:
         else:
             self._begin_rollback(f"{failure.rstrip('. ')}. Rollback requested by user.")
 
-    def update(self, *, disable_rollback: bool) -> None:
-        """Deploy the new template. `stack.last_complete` keeps the last complete deployment for a rollback."""
+    def update(self, *, disable_rollback: bool, awaits_root: bool = False) -> None:
+        """Deploy the new template. `stack.last_complete` keeps the last complete deployment for a rollback.
+
+        A nested stack that `awaits_root` leaves the clean-up to its root stack.
+        """
         failure = self._deploy()
         if self._run.superseded:
             return
@@ -69,12 +72,21 @@ class Operation:
         if not failure:
             kept = {name for name, resource in self._stack.resources.items() if resource.is_kept}
             self._schedule_removed_for_cleanup(kept)
-            self._clean_up()
-            self._succeed(StackStatus.UPDATE_COMPLETE)
+            if awaits_root:
+                with self._stacks.changed:
+                    self._stack.awaits_root = True
+                    self._stacks.changed.notify_all()
+            else:
+                self._complete_update()
         elif disable_rollback and not self._run.reason:
             self._status(StackStatus.UPDATE_FAILED, failure)
         else:
             self._begin_rollback(failure)
+
+    def _complete_update(self) -> None:
+        """Delete what the stack and its nested stacks no longer use, and end the update."""
+        self._clean_up()
+        self._succeed(StackStatus.UPDATE_COMPLETE)
 
     def _begin_rollback(self, reason: str) -> None:
         self._delete_nested_change_sets()
@@ -117,6 +129,7 @@ class Operation:
         complete, skipped = stack.last_complete_resources, set(skipped)
         with self._stacks.changed:
             stack.deployment = stack.last_complete or stack.deployment
+            self._keep_removed()
         for logical_id in skipped & complete.keys():
             taken = replace(complete[logical_id], status=ResourceStatus.UPDATE_COMPLETE)
             self._stacks.save_resource(stack, taken, event=False)
@@ -137,7 +150,19 @@ class Operation:
             self._status(prefix.failed, _failure("delete", undeleted))
             return
         self._restore_last_complete()
+        if prefix == RollbackPrefix.UPDATE_ROLLBACK:
+            exports.restore(self._stacks, stack, self._deployments.scope(stack))
         self._status(prefix.complete)
+
+    def _keep_removed(self) -> None:
+        """Keep the resources that a nested stack has removed already, and would delete with its root stack."""
+        stack = self._stack
+        complete = {(name, resource.physical_id) for name, resource in stack.last_complete_resources.items()}
+        stack.leftovers = [
+            leftover
+            for leftover in stack.leftovers
+            if leftover.logical_id in stack.resources or (leftover.logical_id, leftover.physical_id) not in complete
+        ]
 
     def _delete_new_resources(self, prefix: RollbackPrefix) -> None:
         """Delete what the failed operations made, unless its DeletionPolicy keeps it even then."""
@@ -220,7 +245,8 @@ class Operation:
         """
         for tries_left in reversed(range(_CLEAN_UP_TRIES)):
             with self._stacks.changed:
-                leftovers = {str(number): leftover for number, leftover in enumerate(self._stack.leftovers)}
+                numbered = {str(number): leftover for number, leftover in enumerate(self._stack.leftovers)}
+                leftovers = numbered | self._nested_awaiting_root()
             if not leftovers or self._run.superseded:
                 return []
             graph = _deletion_graph(leftovers) if tries_left else {key: set[str]() for key in leftovers}
@@ -229,7 +255,23 @@ class Operation:
             left_behind, self._stack.leftovers = self._stack.leftovers, []
         return left_behind
 
+    def _nested_awaiting_root(self) -> dict[str, StackResource]:
+        """Return the nested stacks that have a clean-up of their own to do, by the ids of the stacks."""
+        awaiting = {child.id for child in self._stacks.children(self._stack) if child.awaits_root}
+        return {
+            resource.physical_id: resource
+            for resource in self._stack.resources.values()
+            if resource.physical_id in awaiting
+        }
+
+    def _complete_nested(self, stack_id: str) -> bool:
+        child = self._stacks.require(self._stack.place, stack_id)
+        Operation(self._deployments, child, self._run)._complete_update()
+        return not child.awaits_root
+
     def _delete_leftover(self, leftovers: dict[str, StackResource], number: str) -> bool:
+        if number in self._nested_awaiting_root():
+            return self._complete_nested(number)
         if is_deleted := self._resources.delete(leftovers[number], current=False):
             with self._stacks.changed:
                 self._stack.leftovers.remove(leftovers[number])
@@ -252,6 +294,7 @@ class Operation:
             for child in self._stacks.children(stack):
                 child.complete_in_parent = child.last_complete
             self._status(status)
+            stack.awaits_root = stack.awaits_root and self._run.superseded
 
     def _status(self, status: StackStatus, reason: str = "") -> None:
         with self._stacks.changed:

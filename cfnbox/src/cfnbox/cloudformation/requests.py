@@ -89,13 +89,14 @@ class CreationOptions:
 
 @dataclass(frozen=True)
 class UpdateOptions:
-    """How a stack is updated."""
+    """How a stack is updated. A nested stack `awaits_root` if it is updated with its parent."""
 
     disable_rollback: bool = False
     retain_except_on_create: bool = False
     policy: Policy | None = None
     policy_during_update: Policy | None = None
     token: str | None = None
+    awaits_root: bool = False
 
 
 def _check_rollback_triggers(configuration: Json) -> None:

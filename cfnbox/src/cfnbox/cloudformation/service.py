@@ -150,11 +150,14 @@ class StackService:
             stack.policy = options.policy or stack.policy
             stack.policy_during_update = options.policy_during_update
             stack.retain_except_on_create = options.retain_except_on_create
+            stack.awaits_root = False
             return self._start(
                 stack,
                 "UPDATE_STACK",
                 StackStatus.UPDATE_IN_PROGRESS,
-                lambda operation: operation.update(disable_rollback=options.disable_rollback),
+                lambda operation: operation.update(
+                    disable_rollback=options.disable_rollback, awaits_root=options.awaits_root
+                ),
             )
 
     def start_import(self, stack: Stack, deployment: Deployment) -> str:
@@ -226,6 +229,12 @@ class StackService:
             _require_status(stack, "RollbackStack", StackStatus.CREATE_FAILED, StackStatus.UPDATE_FAILED)
             stack.retain_except_on_create = retain_except_on_create
             return self._start_rollback(stack, "ROLLBACK", (), token)
+
+    def roll_back_nested(self, stack: Stack) -> str:
+        """Begin to roll back a nested stack that awaits its root stack, because its parent rolls back."""
+        with self.stacks.changed:
+            stack.awaits_root = False
+            return self._start_rollback(stack, "ROLLBACK", (), None)
 
     def _start_rollback(self, stack: Stack, kind: OperationType, skipped: Collection[str], token: str | None) -> str:
         stack.token = token

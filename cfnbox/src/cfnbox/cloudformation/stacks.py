@@ -110,8 +110,9 @@ class Stack:
     """One stack. `deployment` is that of the running operation or of the last one.
 
     A rollback goes back to `last_complete` and `last_complete_resources`, a rollback of the parent of a nested stack
-    to `complete_in_parent`. The clean-up deletes the `leftovers`, which the stack no longer uses.
-    `deleted_physical_ids` are those deleted since the stack was complete.
+    to `complete_in_parent`. A nested stack that is updated with its parent `awaits_root`: it keeps what it replaced
+    until the clean-up of the root stack, so that a rollback finds it. The clean-up deletes the `leftovers`, which the
+    stack no longer uses. `deleted_physical_ids` are those deleted since the stack was complete.
     `resources` and `change_sets` are replaced and never changed, so that readers need no lock.
     """
 
@@ -129,6 +130,7 @@ class Stack:
     last_complete: Deployment | None = None
     last_complete_resources: dict[str, StackResource] = field(default_factory=dict)
     complete_in_parent: Deployment | None = None
+    awaits_root: bool = False
     deleted_physical_ids: set[str] = field(default_factory=set)
     outputs: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)

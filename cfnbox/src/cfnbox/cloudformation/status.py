@@ -109,7 +109,8 @@ FOLLOWING: dict[StackStatus, frozenset[StackStatus]] = {
     _S.ROLLBACK_COMPLETE: frozenset({_S.DELETE_IN_PROGRESS}),
     _S.ROLLBACK_FAILED: frozenset({_S.DELETE_IN_PROGRESS}),
     _S.UPDATE_IN_PROGRESS: _ROLLING_BACK | {_S.UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, _S.UPDATE_FAILED},
-    _S.UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: frozenset({_S.UPDATE_COMPLETE}),
+    # A nested stack stays in it until the clean-up of the root stack, or is rolled back with its parent.
+    _S.UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: frozenset({_S.UPDATE_COMPLETE, _S.UPDATE_ROLLBACK_IN_PROGRESS}),
     _S.UPDATE_COMPLETE: _UPDATING,
     _S.UPDATE_FAILED: _UPDATING | _ROLLING_BACK,
     _S.UPDATE_ROLLBACK_IN_PROGRESS: frozenset(
