@@ -202,6 +202,7 @@ _ROLE_TYPE = ServiceType(
     tags=Tags("TagRole", "UntagRole", "ListRoleTags"),
     delete="DeleteRole",
     refuse_deletion=_refuse_role,
+    service_refuses_deletion=True,
     require=_valid("AWS::IAM::Role"),
     not_own=_ROLE.own_policies,
     list=listed_by("ListRoles", "Roles", {"RoleName": "RoleName"}),
@@ -448,6 +449,7 @@ _INSTANCE_PROFILE_TYPE = ServiceType(
     ),
     delete="DeleteInstanceProfile",
     refuse_deletion=_refuse_instance_profile,
+    service_refuses_deletion=True,
     list=listed_by("ListInstanceProfiles", "InstanceProfiles", {"InstanceProfileName": "InstanceProfileName"}),
 )
 

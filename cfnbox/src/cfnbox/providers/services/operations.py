@@ -9,7 +9,7 @@ from cfnbox.core.paths import has, put_at, value_at, without
 from cfnbox.providers.failures import already_exists, not_found
 from cfnbox.providers.names import generated_name
 from cfnbox.providers.properties import coerced
-from cfnbox.providers.protocol import Resource
+from cfnbox.providers.protocol import Resource, ResourceFailed
 from cfnbox.providers.services.models import cut_to_schema, in_known_form, with_values_at
 from cfnbox.providers.tags import merged, tag_list, tag_map
 
@@ -41,8 +41,11 @@ class Operation:
     def create(self, desired: Json, progress: Progress) -> Resource:
         """Create, tell the identity, then make the calls of the properties that the create call does not take."""
         self.row.require(self.request, desired)
-        desired = self._with_name(coerced(self.definition, desired))
-        self._require_free(desired)
+        given = coerced(self.definition, desired)
+        desired = self._with_name(given)
+        if desired is given:
+            # A generated name is free.
+            self._require_free(desired)
         tags = self._tags(desired, self.request.stack_tags, self.request.system_tags)
         model = {**desired, **self._call_create(desired, tags)}
         model = {**model, **self.row.derived(self.request.place, model)}
@@ -52,7 +55,7 @@ class Operation:
             if not part.in_create:
                 part.apply(self.calls, key, {}, desired)
         if self.row.tags and not self.row.tags.in_create and tags:
-            self._write_tags(key, model, {}, tags)
+            self._add_tags(key, model, tags)
         if self.row.describe_after_create:
             model = {**model, **self._read_only(self._wait_until_settled(key, desired, progress))}
         return self._resource(model)
@@ -82,6 +85,22 @@ class Operation:
         """Delete; what AWS refuses is refused before anything is removed."""
         previous = coerced(self.definition, previous)
         key = self.row.key(identifier)
+        if not (self.row.service_refuses_deletion and self._is_deleted_at_once(key, previous)):
+            self._remove_and_delete(identifier, key, previous)
+        if self.row.delete_takes_time:
+            self._wait_until_gone(key, previous, progress)
+
+    def _is_deleted_at_once(self, key: Json, previous: Json) -> bool:
+        """Try to delete a resource that may have nothing to be removed before."""
+        try:
+            self.calls.invoke(self.row.delete, {**key, **self.row.delete_request(previous)})
+        except ResourceFailed as failure:
+            if failure.code != "ResourceConflict":
+                raise
+            return False
+        return True
+
+    def _remove_and_delete(self, identifier: str, key: Json, previous: Json) -> None:
         if self.row.describe(self.calls, key, previous) is None:
             raise not_found(self.request, self.definition.type_name, identifier)
         self.row.refuse_deletion(self.calls, key, previous)
@@ -90,8 +109,6 @@ class Operation:
                 part.apply(self.calls, key, previous, {})
         if self.row.delete:
             self.calls.invoke(self.row.delete, {**key, **self.row.delete_request(previous)})
-        if self.row.delete_takes_time:
-            self._wait_until_gone(key, previous, progress)
 
     def read(self, identifier: str, known: Json) -> Resource:
         """Return the resource as the service has it, with the properties that the service here does not keep."""
@@ -202,11 +219,16 @@ class Operation:
         current = self._read_tags(key, model, with_system_tags=True)
         added = {name: value for name, value in after.items() if current.get(name) != value}
         removed = [name for name in before if name not in after and name in current]
-        target = tags.target(key, model)
         if removed:
-            self.calls.invoke(tags.untag, {**target, tags.keys_member: removed}, service=tags.service)
+            members = {**tags.target(key, model), tags.keys_member: removed}
+            self.calls.invoke(tags.untag, members, service=tags.service)
         if added:
-            self.calls.invoke(tags.tag, {**target, tags.tags_member: tags.written(added)}, service=tags.service)
+            self._add_tags(key, model, added)
+
+    def _add_tags(self, key: Json, model: Json, added: dict[str, str]) -> None:
+        if tags := self.row.tags:
+            members = {**tags.target(key, model), tags.tags_member: tags.written(added)}
+            self.calls.invoke(tags.tag, members, service=tags.service)
 
     def _read_tags(self, key: Json, model: Json, *, with_system_tags: bool = False) -> dict[str, str]:
         tags = self.row.tags

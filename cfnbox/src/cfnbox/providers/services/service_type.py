@@ -98,7 +98,8 @@ class ServiceType:
     the place, `create_answer` properties of the answer. `is_taken` says whether a resource of that name exists, where
     the API's create would silently take it. `require` raises ResourceFailed for properties that only the
     service in AWS refuses. `refuse_deletion` raises it for what AWS does not delete and the service here does; it
-    gets the properties of the template, whose own attachments are no reason to refuse.
+    gets the properties of the template, whose own attachments are no reason to refuse. `service_refuses_deletion` is
+    true where the service here refuses all of it too: then a deletion is tried first, which saves calls.
     `is_settled` and `failure` judge a description where the service works on after its answer. Without
     `describe_after_create` the answer to the create call has all read-only properties, and `delete_takes_time` is
     true where a deletion is to be waited for.
@@ -125,6 +126,7 @@ class ServiceType:
     delete_request: Callable[[Json], Json] = field(default=lambda _previous: {})
     require: Callable[[Request, Json], None] = lambda _request, _properties: None
     refuse_deletion: Callable[[Calls, Json, Json], None] = lambda _calls, _key, _previous: None
+    service_refuses_deletion: bool = False
     is_settled: Callable[[Json], bool] = lambda _description: True
     failure: Callable[[Json], str | None] = lambda _description: None
     describe_after_create: bool = True
