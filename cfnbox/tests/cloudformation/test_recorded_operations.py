@@ -225,3 +225,27 @@ def test_types_that_act_on_other_stacks_are_not_simulated(user: User, control: C
     assert code == "ValidationError"
     assert f"AWS::CloudFormation::{name}" in sentence
     assert control.things.calls == []
+
+
+@pytest.mark.parametrize(("value", "processed"), [
+    ({"Fn::Sub": "${P}-x"}, "p-x"),
+    ({"Fn::Sub": ["${P}-${V}", {"V": "v"}]}, "p-v"),
+    ({"Fn::Join": ["-", ["a", {"Ref": "P"}]]}, "a-p"),
+    ({"Fn::Sub": "${AWS::Region}"}, "us-east-1"),
+    ({"Fn::Sub": "${AWS::StackName}"}, "s"),
+    ({"Fn::Sub": "${AWS::StackName}-${P}"}, {"Fn::Sub": "${AWS::StackName}-${P}"}),
+    ({"Fn::Sub": "${B}-${P}"}, {"Fn::Sub": "${B}-${P}"}),
+    ({"Fn::Sub": "${Secret}"}, {"Fn::Sub": "${Secret}"}),
+    ({"Fn::Join": ["", [{"Ref": "B"}, "x"]]}, {"Fn::Join": ["", [{"Ref": "B"}, "x"]]}),
+])  # fmt: skip
+def test_language_extensions_resolve_what_is_known(user: User, value: Any, processed: Any) -> None:
+    body = {
+        **template(A=thing(Name="a", Value=value), B=thing(Name="b", Value="1")),
+        "Transform": LANGUAGE,
+        "Parameters": {"P": {"Type": "String", "Default": "p"},
+                       "Secret": {"Type": "String", "Default": "secret", "NoEcho": True}},
+    }  # fmt: skip
+    assert user.create("s", body, Capabilities=["CAPABILITY_AUTO_EXPAND"])["StackStatus"] == "CREATE_COMPLETE"
+    answer = user.client.get_template(StackName="s", TemplateStage="Processed")["TemplateBody"]
+    document = json.loads(answer) if isinstance(answer, str) else answer
+    assert document["Resources"]["A"]["Properties"]["Value"] == processed

@@ -34,6 +34,7 @@ _SECTIONS = ("Conditions", "Resources", "Outputs")
 _NOT_SEARCHED = ("AWSTemplateFormatVersion", "Description", "Transform")
 # Pseudo parameters that are known before there is a stack.
 _KNOWN = frozenset(f"AWS::{name}" for name in ("AccountId", "NoValue", "Partition", "Region", "URLSuffix"))
+_OF_STACK_NAME = ({"Fn::Sub": "${AWS::StackName}"}, {"Fn::Join": ["", [{"Ref": "AWS::StackName"}]]})
 # ${Identifier} and &{Identifier}; ${!Literal} is text.
 _PLACEHOLDER = re.compile(r"([$&])\{([^{}!][^{}]*)\}")
 _NESTED_VARIABLE = re.compile(r"\$\{[^}]*\$\{")
@@ -96,7 +97,9 @@ class _Expansion:
             case "Fn::GetAtt":
                 return {"Fn::GetAtt": self._names(value["Fn::GetAtt"])}
             case "Fn::Sub":
-                return {"Fn::Sub": self._sub(value["Fn::Sub"])}
+                return self._constant({"Fn::Sub": self._sub(value["Fn::Sub"])})
+            case "Fn::Join":
+                return self._constant({"Fn::Join": self.value(value["Fn::Join"])})
         return self.members(value)
 
     def members(self, value: Mapping[str, Any], *, are_ids: bool = False) -> Json:
@@ -157,6 +160,26 @@ class _Expansion:
             if "Fn::Select cannot select" in failure.message:
                 raise failed(failure.message.removeprefix("Template error: ")) from None
             return None
+
+    def _constant(self, call: Json) -> Any:
+        """Return the text of Fn::Sub or Fn::Join if all of its values are known, else the call (recorded).
+
+        The name of the stack is known where it is the only value. Values of NoEcho and SSM parameters stay out of the
+        template.
+        """
+        if self.scope.stack_name and call in _OF_STACK_NAME:
+            return self.scope.stack_name
+        try:
+            parameters = [self.scope.parameters.get(name) for name, _ in references(call)]
+        except ResolutionFailed:
+            return call
+        if any(parameter and (parameter.no_echo or parameter.resolved is not None) for parameter in parameters):
+            return call
+        resolved = self._resolved(call)
+        if not isinstance(resolved, str):
+            return call
+        self.left.take(len(resolved))
+        return resolved
 
     def _function(self, name: str, call: Json) -> Any:
         resolved = self._resolved(call)

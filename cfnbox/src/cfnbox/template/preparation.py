@@ -97,7 +97,8 @@ def prepare(
     document, failure = syntax.parse(body), ""
     parameters = parameters_of(document, given, around.previous, around.dynamic.parameter)
     try:
-        processed = transforms.transform(document, parameters, around.scope.place, around.read_object)
+        place, stack_name = around.scope.place, around.scope.stack_name
+        processed = transforms.transform(document, parameters, place, around.read_object, stack_name)
     except transforms.TransformFailed as problem:
         if in_change_set:
             raise

@@ -37,13 +37,19 @@ def declared_transforms(document: Json) -> list[str]:
     return [one for one in names if isinstance(one, str)]
 
 
-def transform(document: Json, parameters: Mapping[str, Parameter], place: Place, read_object: ReadObject) -> Json:
-    """The template after its transforms; the given one stays as it is.
+def transform(
+    document: Json,
+    parameters: Mapping[str, Parameter],
+    place: Place,
+    read_object: ReadObject,
+    stack_name: str = "",
+) -> Json:
+    """Return the template after its transforms; the document stays as it is.
 
-    `read_object` returns what an S3 object, by bucket and key, holds, or None. Refused when a transform is unknown or
-    fails, or when what it makes is no template.
+    `read_object` returns what an S3 object, by bucket and key, holds, or None. Raise Refused if a transform is
+    unknown or fails, or if its result is not a template.
     """
-    scope = Scope(place, parameters=parameters, mappings=document.get("Mappings", {}))
+    scope = Scope(place, stack_name, parameters=parameters, mappings=document.get("Mappings", {}))
     made = _included(document, scope, _limited(read_object))
     names = declared_transforms(made)
     if language_extensions.NAME not in names:
