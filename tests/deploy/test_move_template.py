@@ -181,7 +181,12 @@ def test_a_moved_template_lints_clean(tmp_path: Path) -> None:
     found = lint(*tmp_path.iterdir())
     assert {name for name, *_ in found} == {f"{style}-wrong.yaml" for style in TEMPLATES}
     for style in TEMPLATES:
-        assert {rule for name, _, rule, _ in found if name == f"{style}-wrong.yaml"} & {"E1010", "E1019", "E6101"}
+        assert {rule for name, _, rule, _ in found if name == f"{style}-wrong.yaml"} & {
+            "E1010",
+            "E1019",
+            "E6101",
+            "E9376",
+        }
 
 
 @pytest.mark.parametrize("text", ["\ufeff" + LONG_FORMS, LONG_FORMS.replace("\n", "\r\n"), LONG_FORMS.rstrip()])

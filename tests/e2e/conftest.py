@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 import programs
@@ -40,6 +41,14 @@ def descendants(pid: int) -> set[int]:
         children = {int(child) for child in (task / "children").read_text().split()}
         found |= children.union(*(descendants(child) for child in children))
     return found
+
+
+def is_running(pid: int) -> bool:
+    """Return whether the process runs; one that has ended may wait for init to reap it."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from cfnbox.aws import clients
-from tests.e2e.conftest import NOTE, Stack, descendants, started_cloud
+from tests.e2e.conftest import NOTE, Stack, descendants, is_running, started_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def arguments(notes: Path) -> list[str]:
@@ -184,4 +184,4 @@ def test_up_ends_in_the_middle_of_an_operation(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-        assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+        assert not [pid for pid in below if is_running(pid)]

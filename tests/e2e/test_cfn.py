@@ -112,11 +112,11 @@ def test_cfn_validate() -> None:
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Resource schema is valid."), done.stdout
 
 
-def test_cfn_generate_changes_the_role_alone(clone: Path) -> None:
+def test_cfn_generate_changes_the_role_and_the_first_lines_of_docs_alone(clone: Path) -> None:
     done = _cfn("generate", cwd=clone)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert _git(clone, "status", "--short") == " M resource-role.yaml\n"
-    # It cannot write the condition, as the file itself says.
+    assert _git(clone, "status", "--short") == " M docs/README.md\n M resource-role.yaml\n"
+    # It cannot write the condition and the link to the better pages, as the files themselves say.
     removed = [line for line in _git(clone, "diff").splitlines() if line.startswith("-")]
     assert any("iam:PassedToService" in line for line in removed)
 

@@ -172,7 +172,7 @@ def test_a_failed_update_goes_back(stack: Stack, sagemaker: Any) -> None:
     assert own_tags_of(sagemaker, arn) == {"version": "1"}
     assert names_of(sagemaker, stack) == [arn.rpartition("/")[2]]
     (reason,) = stack.reasons("CREATE_FAILED")
-    assert reason.startswith("Properties validation failed for resource Broken with message:")
+    assert "/properties has both PrimaryContainer and Containers: give exactly one of the two" in reason
 
 
 def test_delete(stack: Stack, sagemaker: Any) -> None:

@@ -74,7 +74,7 @@ def test_a_chosen_name_is_ours_by_the_clock_of_the_service(times, ahead, sagemak
 @pytest.mark.parametrize("ahead", [-3600, 3600])
 def test_somebody_elses_name_is_theirs_by_the_clock_of_the_service(ahead, sagemaker, service, finish, clock):
     service.create("scorer", THEIRS)
-    stored = PLACE.models["scorer"]
+    stored = sagemaker.service.store(PLACE).models["scorer"]
     stored.description["CreationTime"] = stored.creation_time - 30
     clock.pass_(ahead)
     sagemaker.faults.inject("CreateModel", "reset-before", times=1)
