@@ -48,10 +48,10 @@ fault-matrix: setup ## Try every fault in every call, and print what CloudFormat
 	@$(BIN)/python -m pytest --quiet --numprocesses auto --fault-matrix tests/faults/test_fault_matrix.py
 
 demo: setup ## Show the type at work on the local cloud
-	@$(BIN)/python -m cfnbox demo
+	@$(BIN)/python -m tools.demo
 
 demo-svg: setup ## Record the demo as the picture in the README
-	@$(BIN)/python -m cfnbox demo --record assets/demo.svg
+	@$(BIN)/python -m tools.demo --record assets/demo.svg
 
 generate: setup ## Write what is generated: models, docs and role from the schema, attributes of AWS's types
 	@$(BIN)/python -m tools.generate

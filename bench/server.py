@@ -13,13 +13,12 @@ import sys
 from bench.measure import MODEL, ROOT
 from cfnbox.cloud import Cloud
 from cfnbox.core.place import DEFAULT_REGION, Place
-from cfnbox.registry.projects import projects
 from cfnbox.sagemaker.server import LocalSageMaker
 
 
 def main() -> None:
     if sys.argv[1] == "cloud":
-        with Cloud(sources=projects([ROOT])) as cloud:
+        with Cloud(types=[ROOT]) as cloud:
             cloud.load()
             gc.freeze()
             print(cloud.url, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,8 @@ from corpus.expectations import DEPLOYED, FAULTY, FOLDER, SSM_PARAMETERS, Expect
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# The folder of AWS::SageMaker::Model.
+PROJECT = Path(__file__).resolve().parents[2]
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 STATEFUL = ("Model", "EndpointConfig", "Endpoint", "Pipeline", "MonitoringSchedule")
 MUTATION = re.compile(r"(Create|Update|Delete)(Model|EndpointConfig|Endpoint)")
@@ -26,7 +29,7 @@ MUTATION = re.compile(r"(Create|Update|Delete)(Model|EndpointConfig|Endpoint)")
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    with Cloud() as started:
+    with Cloud(types=[PROJECT]) as started:
         ssm = clients.client("ssm", started.url)
         for name, value in SSM_PARAMETERS.items():
             kind = "StringList" if "," in value else "String"

@@ -9,6 +9,7 @@ import subprocess
 import time
 import zlib
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import programs
 from cfnbox import stack_client
 from cfnbox.aws import clients
 from cfnbox.cloud import Cloud
+from cfnbox.registry.projects import Project, layout
 from cloud_clients import as_a_waiter
 
 if TYPE_CHECKING:
@@ -143,7 +145,9 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def cloud(pytestconfig: pytest.Config) -> Iterator[Cloud]:
-    with Cloud(code=[pytestconfig.getoption("code")]) as started:
+    code = (pytestconfig.getoption("code").resolve(),)
+    project = Project(lambda: replace(layout(ROOT), code=code, requirements=None))
+    with Cloud(sources=[project]) as started:
         yield started
 
 

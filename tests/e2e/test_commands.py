@@ -81,7 +81,8 @@ def test_without_its_environment_one_line_says_what_to_do() -> None:
     )
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
-    assert "Run `make setup`" in line
+    assert "pip install cfnbox" in line
+    assert "`make setup`" in line
 
 
 def test_up_says_that_the_port_is_taken() -> None:
@@ -169,9 +170,9 @@ MISTAKES = {
     "no stack": (("events", "--stack-name", "nowhere"), 1, "error: Stack [nowhere] does not exist"),
     "port": (("up", "--port", "99999"), 2, "99999 is no port: give a number from 1 to 65535, or 0 for any free one"),
     "timeout": (("up", "--timeout", "0"), 2, "0 is no time limit"),
-    "schema": (("up", "--schema", "nowhere.json"), 1, "--schema nowhere.json is no file"),
+    "schema": (("up", "--schema", "nowhere.json"), 1, "--schema nowhere.json is not a file"),
     "contract schema": (("contract", "--schema", "nowhere.json"), 1, "--schema nowhere.json is no file"),
-    "code": (("up", "--code", "nowhere"), 1, "--code nowhere is no directory"),
+    "code": (("up", "--code", "nowhere"), 1, "--code nowhere is not a directory"),
     "command": (("deplyo",), 2, "invalid choice: 'deplyo'"),
     "parameter": (("deploy", "examples/xgboost.yaml", "--own-cloud", "--parameter", "Stage"), 1,
                   "--parameter takes KEY=VALUE, and Stage has no ="),

@@ -65,7 +65,7 @@ SURROUNDINGS = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.
 
 def _demo(cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cfnbox", "demo"],
+        [sys.executable, "-m", "tools.demo"],
         cwd=cwd,
         env={**os.environ, **SURROUNDINGS, "PYTHONPATH": str(cwd / "cfnbox" / "src")},
         capture_output=True,
@@ -106,9 +106,10 @@ def _lasting(text: str) -> str:
 
 
 def test_a_step_that_goes_wrong_stops_the_demo(tmp_path: Path) -> None:
-    for name in ("cfnbox", "src", "examples"):
+    for name in ("cfnbox", "src", "examples", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "aws-sagemaker-model.json", tmp_path)
+    for name in ("aws-sagemaker-model.json", ".rpdk-config", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
     with (tmp_path / "src" / "aws_sagemaker_model" / "handlers.py").open("a") as handlers:
         handlers.write("\n\ntags.changes = lambda *_: tags.Changes({}, [])\n")
 

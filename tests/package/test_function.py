@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,6 +25,7 @@ import programs
 from cfnbox.cloud import Cloud
 from cfnbox.core.type_definition import TypeDefinition
 from cfnbox.handlers.events import production_event
+from cfnbox.registry.projects import Project, layout
 from cfnbox.sagemaker.server import LocalSageMaker, SageMakerApp
 from tests.conftest import MODEL, ROOT, SCHEMA
 from tests.e2e.conftest import Stack
@@ -112,7 +114,8 @@ class TestInTheCloud:
 
     def test_a_stack_deploys(self, function: Path, schema: Path) -> None:
         template = {"Resources": {"Model": {"Type": NAME, "Properties": MODEL}}}
-        with Cloud(schema=schema, code=[function]) as cloud:
+        found = replace(layout(ROOT), schema=schema, code=(function,), requirements=None, type_name=None)
+        with Cloud(sources=[Project(lambda: found)]) as cloud:
             stack = Stack(cloud.url, "own-name")
             assert stack.create(template, tags={"team": "risk"})["StackStatus"] == "CREATE_COMPLETE"
             assert stack.delete()["StackStatus"] == "DELETE_COMPLETE"

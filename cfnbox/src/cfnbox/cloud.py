@@ -4,75 +4,73 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cfnbox.aws.admission import Admission
 from cfnbox.aws.http import Listener
 from cfnbox.composition import CONCURRENCY, Composition, Settings
 from cfnbox.console.inspection_api import PATH as INSPECTION_PATH
 from cfnbox.core.errors import LocalFailure
-from cfnbox.core.place import DEFAULT_REGION, Place
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 from cfnbox.handlers.invocations import Invocation, Invocations
-from cfnbox.registry.projects import Layout, Project
+from cfnbox.registry.projects import projects
 from cfnbox.router import Router
 from cfnbox.sagemaker.rules import service_model
+from cfnbox.session import Session
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from cfnbox.handlers.debugging import Debugger
-    from cfnbox.handlers.runtime import LambdaRuntime
     from cfnbox.registry.functions import Source
-
-ROOT = Path(__file__).resolve().parents[3]
-DEFAULT_SCHEMA = ROOT / "aws-sagemaker-model.json"
-DEFAULT_CODE = (ROOT / "src",)
-DEFAULT_HANDLER = "aws_sagemaker_model.handlers.resource"
 
 
 class PortTaken(LocalFailure):
     """The port cannot be used; the message says what to do."""
 
 
-class Cloud:
+class Cloud(Session):
     """Serves CloudFormation, its types and AWS's services on 127.0.0.1 until closed. Clouds share nothing.
 
-    `port` 0 takes any free one. `sources` are the types that it starts with (cfnbox.registry.projects), at least
-    one; without them the type of `schema` and `handler`, with `code` as PYTHONPATH, and with `type_names` under each
-    of those names instead of the schema's. `strict` refuses types that can only be simulated. `on_invocation` is told
-    each invocation of a handler as it ends, by any thread. With a `debugger` handlers wait for one to attach.
-    With `console` there is a page for browsers at `console_url`, on a port of its own.
+    A cloud is a `Session` in its `region` and `account`: `deploy(template)` returns a stack, `client(service)` a
+    boto3 client. `types` are folders of registry types, as `cfn init` makes them; without any it serves AWS's types
+    alone.
+    `port` 0 takes any free one. `env` are variables for the handlers, `timeout` is the seconds of one invocation.
+    `strict` refuses types that can only be simulated. With `console` there is a page for browsers at `console_url`,
+    on a port of its own.
 
     Requests that a web page caused are refused, except those of pages of `allow_origins` (as http://localhost:3000),
     and requests that name another host than this machine, except `allow_hosts`. ValueError names a wrong one.
+
+    `sources` are types that are not in a folder (cfnbox.registry.functions.Source). `on_invocation` is told each
+    invocation of a handler as it ends, by any thread. With a `debugger` handlers wait for one to attach.
     """
 
     def __init__(
         self,
-        port: int = 0,
+        types: Sequence[str | os.PathLike[str]] = (),
         *,
-        sources: Sequence[Source] = (),
-        schema: str | Path = DEFAULT_SCHEMA,
-        type_names: Sequence[str] = (),
-        code: Sequence[str | Path] = DEFAULT_CODE,
-        handler: str = DEFAULT_HANDLER,
+        port: int = 0,
+        region: str = DEFAULT_REGION,
+        account: str = DEFAULT_ACCOUNT,
         env: Mapping[str, str] | None = None,
         timeout: int = 60,
         concurrency: int = CONCURRENCY,
         strict: bool = False,
-        on_invocation: Callable[[Invocation], None] | None = None,
-        debugger: Debugger | None = None,
         console: bool = False,
         allow_origins: Sequence[str] = (),
         allow_hosts: Sequence[str] = (),
+        sources: Sequence[Source] = (),
+        on_invocation: Callable[[Invocation], None] | None = None,
+        debugger: Debugger | None = None,
     ) -> None:
         admission = Admission.of(tuple(allow_origins), tuple(allow_hosts))
-        sources = sources or _sources(Path(schema).resolve(), handler, code, type_names)
-        self.definition = sources[0].definition
+        sources = (*sources, *projects(Path(folder) for folder in types))
         self.type_names = [source.definition.type_name for source in sources]
         self.invocations = Invocations(on_invocation)
         settings = Settings(
-            sources, self.invocations, dict(env or {}), timeout, concurrency, strict, debugger, console
+            sources, self.invocations, dict(env or {}), timeout, concurrency, strict, debugger, console, admission
         )
         self._closing = contextlib.ExitStack()
         for source in sources:
@@ -80,7 +78,8 @@ class Cloud:
         try:
             listener = _listener(port)
             self._closing.callback(listener.close)
-            self.url, self.port = listener.url, listener.port
+            super().__init__(listener.url, region=region, account=account)
+            self.port = listener.port
             inspection = Listener()
             self._closing.callback(inspection.close)
             self.console_url = f"{inspection.url}{INSPECTION_PATH}"
@@ -90,7 +89,7 @@ class Cloud:
             listener.serve(Router(self._composition.routes, admission))
             inspection.serve(self._composition.inspection)
             # Started at once: the first operation need not wait for it.
-            self._composition.runtime()
+            self._composition.start_first_type()
         except BaseException:
             self.close()
             raise
@@ -99,11 +98,6 @@ class Cloud:
         """Load now what the first requests would otherwise wait for."""
         service_model()
         self._composition.ministack.add_bootstrap_parameter(Place(DEFAULT_REGION))
-
-    @property
-    def runtime(self) -> LambdaRuntime:
-        """The handlers of the first type that the cloud was started with."""
-        return cast("LambdaRuntime", self._composition.runtime())
 
     def __enter__(self) -> Cloud:
         return self
@@ -114,11 +108,6 @@ class Cloud:
     def close(self) -> None:
         """Stop serving and every process that was started; safe to call twice."""
         self._closing.close()
-
-
-def _sources(schema: Path, handler: str, code: Sequence[str | Path], type_names: Sequence[str]) -> list[Project]:
-    layout = Layout(schema.parent, schema, handler, tuple(Path(folder).resolve() for folder in code))
-    return [Project(lambda: layout, type_name=name) for name in type_names or (None,)]
 
 
 def _listener(port: int) -> Listener:

@@ -20,7 +20,7 @@ from cfnbox.cloudformation.template_sources import TemplateSources
 from cfnbox.console.concealment import Concealment
 from cfnbox.console.inspection_api import PATH as INSPECTION_PATH
 from cfnbox.console.inspection_api import InspectionApi
-from cfnbox.core.errors import Refused
+from cfnbox.core.errors import LocalFailure, Refused
 from cfnbox.core.place import DEFAULT_REGION, Place
 from cfnbox.core.processes import ChildProcesses
 from cfnbox.functions.logs import FunctionLogs
@@ -92,7 +92,7 @@ class Composition:
 
     def __init__(self, url: str, inspection_url: str, settings: Settings, closing: contextlib.ExitStack) -> None:
         self._url, self._inspection_url, self._settings = url, inspection_url, settings
-        self._first_type = settings.sources[0].definition.type_name
+        self._type_names = [source.definition.type_name for source in settings.sources]
         processes = self._processes = ChildProcesses()
         closing.callback(processes.close)
         self.ministack = Ministack(int(url.rpartition(":")[2]), processes)
@@ -121,9 +121,17 @@ class Composition:
         self.routes = self._routes(registry, control, waiters)
         self.inspection = self._inspection(providers)
 
-    def runtime(self) -> Runtime:
-        """Return the handlers of the first type that the cloud was started with; started when needed."""
-        return self._types.functions_of(self._first_type).runtime(DEFAULT_REGION)
+    def start_first_type(self) -> None:
+        """Start the handlers of the first type that the cloud was started with, if there is one."""
+        if self._type_names:
+            self._first_runtime()
+
+    def _first_runtime(self) -> Runtime:
+        if not self._type_names:
+            raise LocalFailure(
+                "No type that this cloud serves is named in the event, and it was started without one: cfnbox up DIR"
+            )
+        return self._types.functions_of(self._type_names[0]).runtime(DEFAULT_REGION)
 
     def _providers(self, registry: Registry) -> Providers:
         clients = self._clients
@@ -201,7 +209,7 @@ class Composition:
         return InspectionApi(settings.invocations, concealment, settings.admission, page)
 
     def _about(self, _request: Request) -> Answer:
-        about = {"typeName": self._first_type, "region": DEFAULT_REGION, "inspection": self._inspection_url}
+        about = {"types": self._type_names, "region": DEFAULT_REGION, "inspection": self._inspection_url}
         return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
 
     def _elsewhere(self, request: Request) -> Answer:
@@ -215,7 +223,7 @@ class Composition:
         """Return what the handlers of an event's type answer in its region; the first type's when it names none."""
         named = event if isinstance(event, dict) else {}
         found = self._types.find(str(named.get("resourceType")), Place(str(named.get("region", DEFAULT_REGION))))
-        return found.invoke(event) if found else self.runtime().invoke(event)
+        return found.invoke(event) if found else self._first_runtime().invoke(event)
 
     def _start(self, code: Code, region: str) -> LambdaRuntime:
         settings = self._settings

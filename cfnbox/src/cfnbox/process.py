@@ -28,7 +28,8 @@ class CloudProcess(Session):
     """
 
     def __init__(self, types: Sequence[str | os.PathLike[str]] = (), *, options: Sequence[str] = ()) -> None:
-        command = [sys.executable, "-m", "cfnbox", "up", "--port", "0", *map(str, options), *map(str, types)]
+        served = [str(folder) for folder in types] or ["--no-types"]
+        command = [sys.executable, "-m", "cfnbox", "up", "--port", "0", *map(str, options), *served]
         # A file, not a pipe: nobody reads what the cloud writes later, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", prefix="cfnbox-")  # noqa: SIM115 - close() closes it
         self._process = subprocess.Popen(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import urllib.parse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
+from cfnbox.core.profiles import session
+
+if TYPE_CHECKING:
+    import boto3
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
@@ -37,12 +41,18 @@ def client(service: str, url: str, region: str = DEFAULT_REGION, account: str = 
     An access key of twelve digits names the account.
     """
     # Its types want the service as a literal.
-    make: Any = boto3.client
+    make: Any = _session().client
     return make(
         service,
         endpoint_url=require_loopback(url),
         region_name=region,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"] if account == DEFAULT_ACCOUNT else account,
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        config=Config(retries={"total_max_attempts": 1}),
+        # No proxy stands between this process and its own machine.
+        config=Config(retries={"total_max_attempts": 1}, proxies={}),
     )
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    return session()

@@ -7,12 +7,12 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import shtab
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
 from cfnbox.cli import commands, output
 from cfnbox.core.errors import LocalFailure
+from cfnbox.core.extras import require_extra
 from cfnbox.core.unexpected import show_log
 from cfnbox.handlers.debugging import DEFAULT_PORT as DEBUG_PORT
 from cfnbox.handlers.events import ACTIONS
@@ -20,6 +20,7 @@ from cfnbox.stack_client import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import ModuleType
 
     from cfnbox.cli.shutdown import Ending
 
@@ -47,7 +48,7 @@ def _seconds(given: str) -> int:
 _LAST_PORT = 65535
 # As long as Lambda lets a function run.
 _MOST_SECONDS = 900
-_FILE, _FOLDER = {"complete": shtab.FILE}, {"complete": shtab.DIRECTORY}
+_FILE, _FOLDER = {"complete": "FILE"}, {"complete": "DIRECTORY"}
 _PORT = _argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free port (default: %(default)s)")
 _ENDPOINT = _argument("--endpoint", help="the running cloud (default: AWS_ENDPOINT_URL, else the default port)")
 _REGION = _argument("--region", help="the region in it (default: AWS_REGION or AWS_DEFAULT_REGION, else us-east-1)")
@@ -63,7 +64,13 @@ _DEPLOYMENT = (
     _TAG,
     *_CLOUD,
 )
-_FOLDERS = _argument("folders", nargs="*", metavar="DIR", help="folders of types (default: this one)", **_FOLDER)
+_FOLDERS = _argument(
+    "folders",
+    nargs="*",
+    metavar="DIR",
+    help="folders of types (default: this one if it is one; AWS's types are there always)",
+    **_FOLDER,
+)
 _OWN_CLOUD = _argument("--own-cloud", action="store_true", help="a cloud that ends with the command")
 _TYPE = (
     _argument(
@@ -74,9 +81,7 @@ _TYPE = (
         **_FOLDER,
     ),
     _argument("--strict", action="store_true", help="refuse types that can only be simulated here"),
-    _argument(
-        "--schema", metavar="FILE", help="the registry type's schema (default: aws-sagemaker-model.json)", **_FILE
-    ),
+    _argument("--schema", metavar="FILE", help="a schema instead of that of the type in this folder", **_FILE),
     _argument(
         "--type-name",
         action="append",
@@ -87,10 +92,10 @@ _TYPE = (
         "--code",
         action="append",
         metavar="DIR",
-        help="PYTHONPATH of the handlers; repeatable (default: src)",
+        help="PYTHONPATH of the handlers instead of src; repeatable",
         **_FOLDER,
     ),
-    _argument("--handler", help="the Lambda entry point (default: aws_sagemaker_model.handlers.resource)"),
+    _argument("--handler", help="the Lambda entry point instead of that of the folder"),
     _argument("--env", action="append", metavar="K=V", help="an environment variable of the handlers; repeatable"),
     _argument(
         "--timeout",
@@ -109,6 +114,7 @@ _DEBUG = (
     _argument("--debug-port", type=_port, default=DEBUG_PORT, metavar="PORT", help="default: %(default)s"),
 )
 _UP = (
+    _argument("--no-types", action="store_true", help="serve AWS's types alone, in the folder of a type as well"),
     _argument("--log", action="store_true", help="show each invocation of a handler as it ends, and what it logged"),
     _SHOW_PROPERTIES,
     _argument("--console", action="store_true", help="show stacks, handlers and SageMaker on a page in the browser"),
@@ -139,7 +145,10 @@ class _Command:
 
 
 def _completion(arguments: argparse.Namespace) -> int:
-    print(shtab.complete(parser(), arguments.shell))
+    require_extra("completion", "shtab", "cfnbox completion")
+    import shtab
+
+    print(shtab.complete(parser(shtab), arguments.shell))
     return 0
 
 
@@ -183,9 +192,7 @@ _COMMANDS = {
                   help="a stack to deploy first, whose exports the inputs name; repeatable", **_FILE),
         _argument("--select", metavar="EXPRESSION", help="only tests of this name, as pytest's -k takes it"),
     )),
-    "demo": _Command(commands.demo, "show a stack from deployment to deletion, and the handlers' own events",
-                     (_argument("--record", metavar="SVG", help="draw it as a picture of a terminal as well",
-                               **_FILE),)),
+    "demo": _Command(commands.demo, "show a stack from deployment to deletion, and one that fails", ()),
     "sagemaker": _Command(commands.sagemaker, "serve the local SageMaker alone",
                           (_argument("--port", type=_port, default=0, help="0 takes any free port (default)"),)),
     "completion": _Command(_completion, "print what lets a shell complete commands and options",
@@ -193,8 +200,8 @@ _COMMANDS = {
 }  # fmt: skip
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+def parser(completion: ModuleType | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; for the completion of files and folders, with shtab."""
     parser = argparse.ArgumentParser(
         prog="cfnbox",
         description=_DESCRIPTION,
@@ -207,9 +214,9 @@ def parser() -> argparse.ArgumentParser:
         for names, options in command.arguments:
             kept = {key: value for key, value in options.items() if key != "complete"}
             argument = subparser.add_argument(*names, **kept)  # type: ignore[arg-type]
-            if "complete" in options:
+            if completion and "complete" in options:
                 # What shtab looks at.
-                argument.complete = options["complete"]  # type: ignore[attr-defined]
+                argument.complete = getattr(completion, str(options["complete"]))  # type: ignore[attr-defined]
         subparser.add_argument("--verbose", action="store_true", help="show the tracebacks of internal errors")
         subparser.set_defaults(command=command)
     return parser

@@ -10,7 +10,6 @@ import shlex
 import urllib.error
 import urllib.request
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -19,15 +18,15 @@ from cfnbox import stack_client
 from cfnbox.aws import clients
 from cfnbox.cli import event_output, inputs, output, shutdown
 from cfnbox.core.errors import LocalFailure
+from cfnbox.core.extras import require_extra
 from cfnbox.core.place import DEFAULT_REGION
 from cfnbox.handlers.events import follow, production_event
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from cfnbox.cloud import Cloud
-    from cfnbox.registry.projects import Project
 
 
 class NoCloud(LocalFailure):
@@ -37,6 +36,8 @@ class NoCloud(LocalFailure):
 def up(arguments: Namespace) -> int:
     """Serve until a signal ends the process."""
     watch = output.Stopwatch()
+    if arguments.console:
+        require_extra("console", "jinja2", "--console")
     with _new_cloud(arguments, arguments.port) as cloud:
         # stdout may be a pipe that somebody waits on.
         print(_greeting(cloud, watch, arguments), flush=True)
@@ -55,25 +56,35 @@ def _greeting(cloud: Cloud, watch: output.Stopwatch, arguments: Namespace) -> st
     exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
     return "\n".join(
         [
-            f"# cfnbox is ready after {watch}: CloudFormation with {' and '.join(cloud.type_names)} "
-            "by its own handlers, a local SageMaker, and ministack's other services.",
+            f"# cfnbox is ready after {watch}: CloudFormation, AWS's types{_own_types(cloud)}.",
             "# boto3, the AWS CLI, CDK and Terraform talk to it with:",
             *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
-            "# AWS's contract tests, in a terminal with your own credentials: "
-            f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}",
+            *(
+                [
+                    "# AWS's contract tests, in a terminal with your own credentials: "
+                    f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}"
+                ]
+                if cloud.type_names
+                else []
+            ),
             *([f"# The console, in a browser: {cloud.console_url}"] if arguments.console else []),
             "# Ctrl-C stops it; nothing is kept.",
         ]
     )
 
 
+def _own_types(cloud: Cloud) -> str:
+    return f", and {' and '.join(cloud.type_names)} by their own handlers" if cloud.type_names else ""
+
+
 def _new_cloud(arguments: Namespace, port: int) -> Cloud:
     # Imported when needed: moto and ministack take most of a second.
-    from cfnbox import cloud
+    from cfnbox.cli.type_sources import sources
+    from cfnbox.cloud import Cloud
 
-    return cloud.Cloud(
-        port,
-        sources=_sources(arguments),
+    return Cloud(
+        port=port,
+        sources=sources(arguments),
         on_invocation=event_output.listener(arguments),
         debugger=event_output.debugger(arguments),
         console=getattr(arguments, "console", False),
@@ -83,46 +94,6 @@ def _new_cloud(arguments: Namespace, port: int) -> Cloud:
         allow_origins=getattr(arguments, "allow_origin", None) or (),
         allow_hosts=getattr(arguments, "allow_host", None) or (),
     )
-
-
-def _sources(arguments: Namespace) -> Sequence[Project]:
-    """The types that are meant: what options name part by part, else the projects of folders, this one by default."""
-    from cfnbox import cloud
-    from cfnbox.registry import projects
-
-    folders = [Path(one) for one in (*getattr(arguments, "folders", ()), *(arguments.project or ()))]
-    if not (arguments.schema or arguments.code or arguments.handler or arguments.type_name):
-        here = Path.cwd()
-        is_project = (here / projects.SETTINGS).is_file()
-        return projects.projects(folders or [here if is_project else cloud.ROOT], _say)
-    if folders:
-        raise inputs.BadInput("Name folders of types, or --schema, --code, --handler and --type-name, but not both.")
-    schema = _schema(arguments.schema).resolve()
-    code = tuple(Path(_folder(one, "--code")).resolve() for one in arguments.code or cloud.DEFAULT_CODE)
-    named = projects.Layout(schema.parent, schema, arguments.handler or cloud.DEFAULT_HANDLER, code)
-    return [projects.Project(lambda: named, _say, name) for name in arguments.type_name or (None,)]
-
-
-def _say(text: str) -> None:
-    output.err.print(f"[dim]{escape(text)}[/]")
-
-
-def _schema(named: str | None) -> Path:
-    from cfnbox import cloud
-
-    path = Path(named or cloud.DEFAULT_SCHEMA)
-    if not path.is_file():
-        what = f"--schema {named} is no file" if named else f"There is no {path}"
-        raise inputs.BadInput(
-            f"{what}: give the schema of a registry type (JSON, as `cfn init` makes it) with --schema."
-        )
-    return path
-
-
-def _folder(named: str | Path, option: str) -> str | Path:
-    if not Path(named).is_dir():
-        raise inputs.BadInput(f"{option} {named} is no directory.")
-    return named
 
 
 def _endpoint(arguments: Namespace) -> str | None:
@@ -273,6 +244,7 @@ def sagemaker(arguments: Namespace) -> int:
 
 def contract(arguments: Namespace) -> int:
     """Run AWS's own contract tests on the handlers."""
+    require_extra("contract", "rpdk", "cfnbox contract")
     from cfnbox.cli.contract import run
 
     return run(arguments)
@@ -287,9 +259,10 @@ def demo(arguments: Namespace) -> int:
 
 def invoke(arguments: Namespace) -> int:
     """Send one event to a handler in the Lambda runtime, and show each progress event."""
+    from cfnbox.cli.type_sources import first_source
     from cfnbox.handlers.runtime import LambdaRuntime
 
-    source, *_others = _sources(arguments)
+    source = first_source(arguments)
     definition = source.definition
     event = production_event(
         definition,

@@ -1,47 +1,35 @@
-"""The story of a model on the local cloud: a stack from deployment to deletion, then the handlers' own events.
+"""`cfnbox demo`: a stack of AWS's types from its deployment to its deletion, and one that fails.
 
-Each step shows what CloudFormation and SageMaker answered, and the demo fails if that is not what the step says.
+Each step shows what CloudFormation and the services answered. The demo fails when the answer is not what a step says.
 """
 
 from __future__ import annotations
 
-import io
-import re
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
-from rich.terminal_theme import MONOKAI
 
-from cfnbox import stack_client
-from cfnbox.aws import clients
 from cfnbox.cli import output
 from cfnbox.core.errors import LocalFailure
-from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
-from cfnbox.handlers.events import follow, production_event
+from cfnbox.session import DeployFailed
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
 
-    from cfnbox.cloud import Cloud
     from cfnbox.core.paths import Json
-    from cfnbox.handlers.events import Action
+    from cfnbox.session import Session, Stack
 
-ROOT = Path(__file__).resolve().parents[4]
-_TEMPLATE = "examples/endpoint.yaml"
-_STACK = "churn"
-_NEW_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.4.0-cpu-py311-ubuntu22.04-sagemaker"
-# As wide as a README shows a picture with letters that can be read.
-_RECORDED_WIDTH = 118
-_REPOSITORY = f"{DEFAULT_ACCOUNT}.dkr.ecr.{DEFAULT_REGION}.amazonaws.com/inference"
-_MODEL = {
-    "ModelName": "by-hand",
-    "ExecutionRoleArn": f"arn:aws:iam::{DEFAULT_ACCOUNT}:role/a-second-old",
-    "PrimaryContainer": {"Image": f"{_REPOSITORY}:1"},
+_NAME = "orders"
+_TEMPLATE: Json = {
+    "Parameters": {"Seconds": {"Type": "Number", "Default": 30}},
+    "Resources": {
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": {"Ref": "Seconds"}}},
+        "Address": {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {"Name": "/orders/queue", "Type": "String", "Value": {"Ref": "Queue"}},
+        },
+    },
+    "Outputs": {"QueueUrl": {"Value": {"Ref": "Queue"}}},
 }
 
 
@@ -49,222 +37,89 @@ class DemoFailed(LocalFailure):
     """A step did not lead where it says; the message names both."""
 
 
-def run(arguments: Namespace) -> int:
-    """Show the story; with `record`, write it as an SVG picture of a terminal instead."""
-    if not arguments.record:
-        _show()
-        return 0
-    # Not a terminal: nothing is animated. The picture takes its colours from what was printed, all the same.
-    output.out = Console(file=io.StringIO(), record=True, highlight=False, width=_RECORDED_WIDTH)
-    _show()
-    picture = Path(arguments.record)
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    picture.write_text(_drawn(output.out), encoding="utf-8")
-    output.err.print(f"{picture} is recorded.")
-    return 0
-
-
-def _drawn(recorded: Console) -> str:
-    """The picture, with fonts of the reader's own machine where rich would have them fetched."""
-    drawn = recorded.export_svg(title="make demo", theme=MONOKAI, unique_id="demo")
-    drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
-    return re.sub(r"font-family: [^;]*;", "font-family: monospace;", drawn)
-
-
-def _show() -> None:
+def run(_arguments: Namespace) -> int:
+    """Show the story."""
     watch = output.Stopwatch()
-    _say("1", "A CloudFormation, a Lambda runtime and a SageMaker start on this machine", "cfnbox up")
-    # Imported when needed: moto and ministack take most of a second.
+    _say("1", "A CloudFormation and AWS's services start on this machine", "cfnbox up")
+    # Imported when needed: a cloud takes most of a second.
     from cfnbox.cloud import Cloud
 
     with Cloud() as cloud:
-        output.out.print(f"{cloud.definition.type_name} is served at {cloud.url} after {watch}")
-        _tell_of_a_stack(_Stack(cloud))
-        _tell_of_events(cloud)
+        output.out.print(f"They are served at {cloud.url} after {watch}")
+        stack = _deploy(cloud)
+        _update(cloud, stack)
+        _drift(cloud, stack)
+        _fail(cloud)
+        _delete(stack)
     output.out.print(
-        f"\n[bold green]The demo is complete after {watch}:[/] deployed, tagged, moved to another image, drifted, "
-        "deleted; nothing is left."
+        f"\n[bold green]The demo is complete after {watch}:[/] deployed, updated, drifted, refused, deleted; "
+        "nothing is left."
     )
+    return 0
 
 
-def _say(number: str, title: str, command: str = "") -> None:
-    output.out.print(f"\n[bold cyan]{number}[/]  [bold]{title}[/]")
-    if command:
-        output.out.print(f"[dim]$ {escape(command)}[/]")
+def _say(number: str, title: str, command: str) -> None:
+    output.out.print(f"\n[bold cyan]{number}[/]  [bold]{title}[/]\n[dim]$ {escape(command)}[/]")
 
 
-def _print_row(*columns: tuple[int, str], text: str) -> None:
-    """Cells of given widths, and a text behind them that goes on below itself where the line is full."""
-    grid = Table.grid(padding=(0, 2))
-    for width, _ in columns:
-        grid.add_column(width=width, no_wrap=True)
-    grid.add_row(*(cell for _, cell in columns), text)
-    output.out.print(grid, soft_wrap=False)
-
-
-def _expect(true: bool, what: str) -> None:
-    if not true:
+def _expect(holds: bool, what: str) -> None:
+    if not holds:
         raise DemoFailed(f"The demo stops: it should have come out that {what}, and did not.")
 
 
-class _Stack:
-    """The stack of the story, and clients of the cloud that it stands on."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloudformation = clients.client("cloudformation", cloud.url)
-        self.sagemaker = clients.client("sagemaker", cloud.url)
-
-    def deploy(self, *, tags: Mapping[str, str] | None = None, **parameters: str) -> None:
-        """Deploy as the command would, and show what changes and what happens."""
-        body = (ROOT / _TEMPLATE).read_text(encoding="utf-8")
-        made = stack_client.make_change_set(self.cloudformation, _STACK, body, parameters=parameters, tags=tags)
-        if made is None:
-            raise DemoFailed(f"The demo stops: {_TEMPLATE} changes nothing any more.")
-        for change in (one["ResourceChange"] for one in made["Changes"]):
-            if change["Action"] == "Modify":
-                output.out.print(f"change set: {change['LogicalResourceId']}, Replacement: {change['Replacement']}")
-        operation = stack_client.execute(self.cloudformation, _STACK, made)
-        _follow(operation)
-        _expect(operation.succeeded, f"the stack is deployed, not {operation.status}")
-
-    def output(self, key: str) -> str:
-        """An output of the stack."""
-        outputs = stack_client.find_stack(self.cloudformation, _STACK) or {}
-        return str(next(one["OutputValue"] for one in outputs["Outputs"] if one["OutputKey"] == key))
-
-    @property
-    def arn(self) -> str:
-        """The model's ARN: what Ref returns."""
-        return self.output("ModelArn")
-
-    def stage(self, arn: str) -> str:
-        """The tag that the story is about, as SageMaker holds it."""
-        tags = self.sagemaker.list_tags(ResourceArn=arn)["Tags"]
-        return str(next(tag["Value"] for tag in tags if tag["Key"] == "Stage"))
-
-    def image(self) -> str:
-        """The image that the endpoint runs, as SageMaker tells it."""
-        described = self.sagemaker.describe_endpoint(EndpointName=self.output("EndpointName"))
-        (deployed,) = described["ProductionVariants"][0]["DeployedImages"]
-        return str(deployed["SpecifiedImage"].rpartition("/")[2])
-
-    def made(self) -> dict[str, list[str]]:
-        """The names of all models, configurations and endpoints there are."""
-        return {
-            "models": [one["ModelName"] for one in self.sagemaker.list_models()["Models"]],
-            "configurations": [
-                one["EndpointConfigName"] for one in self.sagemaker.list_endpoint_configs()["EndpointConfigs"]
-            ],
-            "endpoints": [one["EndpointName"] for one in self.sagemaker.list_endpoints()["Endpoints"]],
-        }
+def _print_events(stack: Stack, after: int = 0) -> None:
+    for event in stack.events[after:]:
+        output.print_event(event)
 
 
-def _follow(operation: stack_client.Operation) -> None:
-    started = time.monotonic()
-    for event in operation.events():
-        status, logical_id = event["ResourceStatus"], event["LogicalResourceId"]
-        reason = f"  [dim]{escape(event['ResourceStatusReason'])}[/]" if event.get("ResourceStatusReason") else ""
-        at = f"[dim]{time.monotonic() - started:4.1f} s[/]"
-        _print_row((6, at), (35, f"[{output.style_of(status)}]{status}[/]"), text=logical_id + reason)
+def _deploy(session: Session) -> Stack:
+    _say("2", "A queue and a parameter with its address deploy together", f"cfnbox deploy {_NAME}.yaml")
+    stack = session.deploy(_TEMPLATE, stack_name=_NAME)
+    _print_events(stack)
+    output.print_rows(("Output", "Value"), stack.outputs.items())
+    address = session.client("ssm").get_parameter(Name="/orders/queue")["Parameter"]["Value"]
+    _expect(address == stack.outputs["QueueUrl"], "the parameter holds the queue's address")
+    return stack
 
 
-def _tell_of_a_stack(stack: _Stack) -> None:
-    _say(
-        "2",
-        "A role, a model, its configuration and its endpoint deploy together",
-        f"{_command()} --tag Stage=staging",
+def _update(session: Session, stack: Stack) -> None:
+    _say("3", "The queue changes in place", f"cfnbox deploy {_NAME}.yaml --parameter Seconds=60")
+    before = len(stack.events)
+    stack.update(_TEMPLATE, parameters={"Seconds": 60})
+    _print_events(stack, before)
+    answer = session.client("sqs").get_queue_attributes(
+        QueueUrl=stack.outputs["QueueUrl"], AttributeNames=["VisibilityTimeout"]
     )
-    stack.deploy(tags={"Stage": "staging"})
-    output.print_outputs(stack_client.find_stack(stack.cloudformation, _STACK) or {})
-    first, endpoint = stack.arn, stack.output("EndpointName")
-
-    _say("3", "A tag changes in place", f"{_command()} --tag Stage=production")
-    stack.deploy(tags={"Stage": "production"})
-    _expect(stack.arn == first and stack.stage(first) == "production", "the tag of the same model changed")
-    output.out.print(f"SageMaker: the same model, Stage is {stack.stage(first)}")
-
-    _say(
-        "4",
-        "Another image: a new model and configuration, the endpoint moves over, then the old ones go",
-        f"{_command()} --parameter Image=…/pytorch-inference:2.4.0-…",
-    )
-    stack.deploy(Image=_NEW_IMAGE)
-    made = stack.made()
-    _expect(
-        stack.output("EndpointName") == endpoint and made["models"] == [_name(stack.arn)] != [_name(first)],
-        "a new model took the place of the first, behind the same endpoint",
-    )
-    output.out.print(f"SageMaker: {_name(first)} is gone, the same endpoint runs {stack.image()}")
-
-    _say(
-        "5",
-        "Somebody changes a tag behind CloudFormation's back, and drift detection finds it",
-        f"aws sagemaker add-tags --tags Key=Stage,Value=broken …; cfnbox drift --stack-name {_STACK}",
-    )
-    stack.sagemaker.add_tags(ResourceArn=stack.arn, Tags=[{"Key": "Stage", "Value": "broken"}])
-    drifts = stack_client.detect_drift(stack.cloudformation, _STACK)
-    output.print_drift(drifts)
-    found = {one["LogicalResourceId"]: one["StackResourceDriftStatus"] for one in drifts}
-    _expect(found.get("Model") == "MODIFIED", "the changed tag is found")
-
-    _say("6", "The stack is deleted, and all that it made", f"cfnbox delete --stack-name {_STACK}")
-    described = stack_client.find_stack(stack.cloudformation, _STACK) or {}
-    operation = stack_client.Operation(stack.cloudformation, described["StackId"])
-    stack.cloudformation.delete_stack(StackName=_STACK)
-    _follow(operation)
-    _expect(operation.succeeded and not any(stack.made().values()), "nothing is left")
+    _expect(answer["Attributes"]["VisibilityTimeout"] == "60", "the queue has the new value")
+    output.out.print(f"SQS: the same queue, VisibilityTimeout is {answer['Attributes']['VisibilityTimeout']}")
 
 
-def _command() -> str:
-    return f"cfnbox deploy {_TEMPLATE} --stack-name {_STACK}"
+def _drift(session: Session, stack: Stack) -> None:
+    _say("4", "A change behind CloudFormation's back, and drift detection finds it",
+         f"aws ssm put-parameter --overwrite ...; cfnbox drift --stack-name {_NAME}")  # fmt: skip
+    session.client("ssm").put_parameter(Name="/orders/queue", Value="elsewhere", Overwrite=True)
+    drifted = stack.drift()
+    output.print_drift(drifted.values())
+    _expect(list(drifted) == ["Address"], "the changed parameter is found")
 
 
-def _name(arn: str) -> str:
-    return arn.rpartition("/")[2]
+def _fail(session: Session) -> None:
+    _say("5", "A mistake fails the stack, which says why and leaves nothing",
+         f"cfnbox deploy {_NAME}.yaml --stack-name mistake --parameter Seconds=99999")  # fmt: skip
+    template = {**_TEMPLATE, "Resources": {"Queue": _TEMPLATE["Resources"]["Queue"]}}
+    reason = ""
+    try:
+        session.deploy(template, stack_name="mistake", parameters={"Seconds": 99999})
+    except DeployFailed as failed:
+        reason = str(failed)
+    output.out.print(f"[red]{escape(reason)}[/]")
+    _expect("Queue" in reason, "the queue is refused")
+    session.stack("mistake").delete()
 
 
-def _tell_of_events(cloud: Cloud) -> None:
-    """The same handlers, called as CloudFormation calls them: one production event, and what comes back."""
-    _say(
-        "7",
-        "The handlers alone, in AWS's own Lambda runtime: an event in, progress events out",
-        "cfnbox invoke ACTION --model FILE",
-    )
-    tagged = {**_MODEL, "Tags": [{"Key": "Stage", "Value": "staging"}]}
-    # The role is so new that IAM does not know it everywhere.
-    cloud.sagemaker.faults.replace([{"operation": "CreateModel", "fault": "iam-race-role", "times": 1}])
-    made = _invoke(cloud, "CREATE", tagged)["resourceModel"]
-    _invoke(cloud, "READ", made)
-    _invoke(cloud, "LIST", {})
-    changed = {**made, "Tags": [{"Key": "Stage", "Value": "production"}]}
-    _invoke(cloud, "UPDATE", changed, previous=made)
-    replaced = {**changed, "PrimaryContainer": {"Image": f"{_REPOSITORY}:2"}}
-    _invoke(cloud, "UPDATE", replaced, previous=changed, refused="NotUpdatable")
-    _invoke(cloud, "DELETE", made)
-    _invoke(cloud, "READ", made, refused="NotFound")
-
-
-def _invoke(cloud: Cloud, action: Action, desired: Json, *, previous: Json | None = None, refused: str = "") -> Json:
-    progress: Json = {}
-    event = production_event(cloud.definition, action, desired=desired, previous=previous, logical_id="Model")
-    for progress in follow(cloud.runtime.invoke, event):
-        status = progress["status"]
-        _print_row((6, action), (11, f"[{_style(status, refused)}]{status}[/]"), text=escape(_summary(progress)))
-    _expect(progress.get("errorCode", "") == refused, f"{action} ends with {refused or 'success'}")
-    return progress
-
-
-def _style(status: str, refused: str) -> str:
-    return {"SUCCESS": "green", "IN_PROGRESS": "yellow"}.get(status, "magenta" if refused else "red")
-
-
-def _summary(progress: Mapping[str, Any]) -> str:
-    if progress["status"] == "IN_PROGRESS":
-        return str(progress["message"])
-    if progress["status"] == "FAILED":
-        return f"{progress['errorCode']}: {progress['message']}"
-    if "resourceModels" in progress and progress["resourceModels"] is not None:
-        return ", ".join(one["ModelArn"] for one in progress["resourceModels"])
-    model = progress.get("resourceModel") or {}
-    tags = ", ".join(f"{tag['Key']}={tag['Value']}" for tag in model.get("Tags", []))
-    return f"{model['ModelArn']}  {tags}" if model else ""
+def _delete(stack: Stack) -> None:
+    _say("6", "The stack is deleted, and all that it made", f"cfnbox delete --stack-name {_NAME}")
+    before = len(stack.events)
+    stack.delete()
+    _print_events(stack, before)
+    _expect(stack.status == "DELETE_COMPLETE", "nothing is left")

@@ -42,7 +42,8 @@ def _command(ending: Ending) -> int:
 def _lacks(missing: ModuleNotFoundError) -> int:
     print(
         f"error: {sys.executable} has no package {missing.name}, which the local cloud needs. "
-        "Run `make setup` and then `source .venv/bin/activate` in the project's folder.",
+        "Install it with its packages (pip install cfnbox), or in a clone of the project: `make setup`, and then "
+        "`source .venv/bin/activate`.",
         file=sys.stderr,
     )
     return 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import LocalFailure
+from cfnbox.core.extras import how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ def free_port() -> int:
 def _debugpy() -> str:
     found = importlib.util.find_spec("debugpy")
     if found is None or found.origin is None:
-        raise NoDebugger("debugpy, which --debug needs, is not installed: pip install debugpy==1.8.22")
+        raise NoDebugger(f"debugpy, which --debug needs, is not installed: {how_to_install('debug')}")
     return str(Path(found.origin).parent)
 
 

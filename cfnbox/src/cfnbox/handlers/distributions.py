@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,9 +18,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from pip_requirements_parser import RequirementsFile
 
 from cfnbox.core.errors import LocalFailure
 
@@ -100,12 +100,15 @@ def packages(requirements: Path, links: Path, cache: Path, tell: Tell) -> Path:
 
 
 def _plain(path: Path) -> list[Requirement] | None:
-    """The requirements of a file; None when a line is for an installer, such as a URL or an option."""
-    file = RequirementsFile.from_file(str(path))
-    plain = [one.req for one in file.requirements if one.req is not None and not one.is_editable and one.link is None]
-    if file.options or file.invalid_lines or len(plain) != len(file.requirements):
+    """Return the requirements of a file; None when a line is for an installer, such as a URL or an option."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    # A comment begins with # at the start or after white space ("Requirements File Format" of pip's documentation).
+    lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
+    try:
+        plain = [Requirement(line) for line in lines if line]
+    except InvalidRequirement:
         return None
-    return [Requirement(str(one)) for one in plain]
+    return None if any(requirement.url for requirement in plain) else plain
 
 
 def _install(requirements: Path, folder: Path, tell: Tell) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from cfnbox.aws.clients import CREDENTIALS
 from cfnbox.core.place import DEFAULT_ACCOUNT, Place
+from cfnbox.core.profiles import session
 
 # More than the longest that a Lambda function may run.
 _MOST_SECONDS = 15 * 60 + 30
@@ -20,7 +20,7 @@ class ServiceClients:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._session = boto3.Session()
+        self._session = session()
         self._clients: dict[tuple[str, Place], Any] = {}
         # Making clients of one session is not safe in several threads.
         self._lock = threading.Lock()
@@ -54,5 +54,6 @@ class ServiceClients:
                 parameter_validation=False,
                 read_timeout=_MOST_SECONDS,
                 max_pool_connections=64,
+                proxies={},
             ),
         )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import SchemaError
 
 from cfnbox.core.type_definition import TypeDefinition
 
@@ -12,9 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from cfnbox.core.paths import Json
+
 # RegisterType in the API reference: "reserved and can't be used in your extension names".
 RESERVED_NAMESPACES = ("Alexa", "AMZN", "Amazon", "AWS", "Custom", "Dev")
 _LONGEST_REASON = 400
+# What "Resource type definition schema" of the CloudFormation CLI guide requires.
+_REQUIRED = ("typeName", "properties", "description", "primaryIdentifier", "additionalProperties")
 
 
 class UnusableSchema(Exception):
@@ -22,25 +30,50 @@ class UnusableSchema(Exception):
 
 
 def load(path: Path) -> tuple[str, TypeDefinition]:
-    """The text of a schema file and its definition, checked as `cfn validate` does. Raises UnusableSchema."""
-    # Imported when needed: rpdk takes most of a second.
-    from rpdk.core.data_loaders import load_resource_spec
-    from rpdk.core.exceptions import RPDKBaseException
+    """Return the text of a schema file and its definition. Raise UnusableSchema.
 
-    # Its warnings are for the author at `cfn validate`; here they would land in the output of whoever runs the cloud.
-    logging.getLogger("rpdk").addHandler(logging.NullHandler())
+    The schema is checked as `cfn validate` does where the CloudFormation CLI is installed, else for what is read.
+    """
     try:
         text = path.read_text(encoding="utf-8")
-        _refuse_foreign_references(json.loads(text))
-        with path.open(encoding="utf-8") as file:
-            inlined = load_resource_spec(file)
-        return text, TypeDefinition.from_schema(inlined)
+        schema = json.loads(text)
+        _refuse_foreign_references(schema)
+        return text, TypeDefinition.from_schema(_checked(path, schema))
     except UnicodeDecodeError:
         raise UnusableSchema(f"{path.name} is not UTF-8 text.") from None
     except ValueError as error:
         raise UnusableSchema(f"{path.name} is not JSON: {error}.") from None
+
+
+def _checked(path: Path, schema: Any) -> Json:
+    if importlib.util.find_spec("rpdk") is None:
+        return _with_what_is_read(path, schema)
+    # Imported when needed: rpdk takes most of a second.
+    from rpdk.core.data_loaders import load_resource_spec
+    from rpdk.core.exceptions import RPDKBaseException
+
+    # Its warnings are for the author at `cfn validate`; here they would land in the output of the cloud.
+    logging.getLogger("rpdk").addHandler(logging.NullHandler())
+    try:
+        with path.open(encoding="utf-8") as file:
+            inlined: Json = load_resource_spec(file)
+        return inlined
     except RPDKBaseException as error:
         raise UnusableSchema(f"{path.name} is not a resource type schema: {_reason(error)}.") from None
+
+
+def _with_what_is_read(path: Path, schema: Any) -> Json:
+    """Return the schema, which has the members that every resource type has, and is JSON Schema."""
+    if not isinstance(schema, dict):
+        raise UnusableSchema(f"{path.name} is not a resource type schema: it is not an object.")
+    missing = [name for name in _REQUIRED if name not in schema]
+    if missing:
+        raise UnusableSchema(f"{path.name} is not a resource type schema: it has no {' and no '.join(missing)}.")
+    try:
+        Draft7Validator.check_schema(schema)
+    except SchemaError as error:
+        raise UnusableSchema(f"{path.name} is not a resource type schema: {_reason(error)}.") from None
+    return schema
 
 
 def _reason(error: Exception) -> str:

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-import botocore.session
 from botocore.model import ServiceModel
 
 from cfnbox.aws import shapes
 from cfnbox.core.errors import Refused
 from cfnbox.core.paths import Json
+from cfnbox.core.profiles import botocore_session
 
 ENVIRONMENT_BYTES = 32 * 1024
 TAGS_PER_RESOURCE = 50
@@ -34,8 +34,7 @@ def invalid(message: str) -> Refused:
 @cache
 def service_model() -> ServiceModel:
     """botocore's model of SageMaker, loaded once for the process."""
-    session = botocore.session.get_session()
-    return ServiceModel(session.get_service_data("sagemaker"), "sagemaker")
+    return ServiceModel(botocore_session().get_service_data("sagemaker"), "sagemaker")
 
 
 def check_shape(operation: str, request: object) -> Json:

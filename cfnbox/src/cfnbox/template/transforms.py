@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import threading
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.errors import Invalid, Refused
+from cfnbox.core.extras import how_to_install
+from cfnbox.core.profiles import session
 from cfnbox.template import language_extensions
 from cfnbox.template.functions import function_of, resolve
 from cfnbox.template.limits import TemplateCharacters
@@ -162,7 +165,8 @@ def _pointer(*path: str) -> str:
 
 
 def _serverless(document: Json, parameters: Mapping[str, Parameter], place: Place) -> Json:
-    import boto3
+    if importlib.util.find_spec("samtranslator") is None:
+        raise _failed(SAM, f"cfnbox runs it with a package that is not installed: {how_to_install('sam')}")
     from samtranslator.model.exceptions import InvalidDocumentException
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
@@ -177,7 +181,7 @@ def _serverless(document: Json, parameters: Mapping[str, Parameter], place: Plac
     try:
         to_py27_compatible_template(made, values)
         with _TRANSLATOR:
-            translator = Translator(None, Parser(), boto_session=boto3.Session(region_name=place.region))
+            translator = Translator(None, Parser(), boto_session=session(place.region))
             made = translator.translate(made, values, get_managed_policy_map=dict)
     except InvalidDocumentException as failure:
         causes = " ".join(str(one.message) for one in failure.causes)

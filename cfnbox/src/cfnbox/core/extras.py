@@ -1,0 +1,22 @@
+"""The optional parts of this distribution: which package belongs to which, and how to install it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from cfnbox.core.errors import LocalFailure
+
+
+class ExtraMissing(LocalFailure):
+    """A package of an extra is not installed; the message says what needs it and how to install it."""
+
+
+def require_extra(extra: str, module: str, what: str) -> None:
+    """Raise ExtraMissing when the module of an extra is not installed. `what` begins the sentence."""
+    if importlib.util.find_spec(module) is None:
+        raise ExtraMissing(f"{what} needs a package that is not installed: {how_to_install(extra)}")
+
+
+def how_to_install(extra: str) -> str:
+    """Return the command that installs an extra."""
+    return f"pip install 'cfnbox[{extra}]'"

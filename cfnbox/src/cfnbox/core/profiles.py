@@ -1,0 +1,23 @@
+"""Sessions of boto3 that leave the user's AWS profiles aside: a profile that does not exist would stop everything."""
+
+from __future__ import annotations
+
+import os
+
+import boto3
+import botocore.session
+
+
+def botocore_session() -> botocore.session.Session:
+    """Return a session of botocore that reads no profile."""
+    no_profiles = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return botocore.session.Session(session_vars=no_profiles)
+
+
+def session(region: str | None = None) -> boto3.Session:
+    """Return a session of boto3 that reads no profile."""
+    return boto3.Session(botocore_session=botocore_session(), region_name=region)
