@@ -152,6 +152,8 @@ CHANGE_SET_SUMMARY: tuple[Member[ChangeSetOf], ...] = (
 )
 CHANGE_SET: tuple[Member[ChangeSetOf], ...] = (
     *CHANGE_SET_SUMMARY,
+    Member("DeploymentMode", lambda item: item.change_set.options.get("DeploymentMode")),
+    Member("StackDriftStatus", lambda item: item.change_set.drift_status),
     Member("OnStackFailure", lambda item: item.change_set.options.get("OnStackFailure")),
     Member("Parameters", lambda item: parameters(item.deployment)),
     Member("Tags", lambda item: _tags(item.deployment)),

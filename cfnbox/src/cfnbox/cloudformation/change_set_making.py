@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cfnbox.cloudformation import importing
+from cfnbox.cloudformation.actual_state import ActualState, actual_states, with_drift
 from cfnbox.cloudformation.changes import Change
 from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment
 from cfnbox.cloudformation.nesting import deployment_request
 from cfnbox.cloudformation.stacks import ChangeSet, ChangeSetParent, Stack
-from cfnbox.cloudformation.status import ChangeSetStatus, ChangeSetType, ExecutionStatus, OperationStatus
+from cfnbox.cloudformation.status import ChangeSetStatus, ChangeSetType, DriftStatus, ExecutionStatus, OperationStatus
 from cfnbox.core.errors import Refused
 from cfnbox.providers.nested import nested_stack, stack_name
 from cfnbox.providers.protocol import ResourceFailed
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 # Of one stack.
 _MOST_CHANGE_SETS = 500
 _MOST_CHARACTERS_OF_NAME = 128
+# Options of a change set that its nested ones have too.
+_INHERITED = ("IncludeNestedStacks", "DeploymentMode")
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 
 
@@ -59,6 +62,7 @@ class _Planned:
     deployment: Deployment | None = None
     changes: list[Change] = field(default_factory=list)
     reason: str = ""
+    drift_status: DriftStatus | None = None
 
 
 class ChangeSetMaking:
@@ -101,6 +105,7 @@ class ChangeSetMaking:
                 changes=planned.changes,
                 options=request.options,
                 operation=self._stacks.begin_operation(stack, "CREATE_CHANGESET"),
+                drift_status=planned.drift_status,
                 execution_status=ExecutionStatus.AVAILABLE if planned.deployment else ExecutionStatus.UNAVAILABLE,
                 parent=request.parent,
             )
@@ -123,15 +128,23 @@ class ChangeSetMaking:
         except (Refused, ResourceFailed) as failure:
             return _Planned(reason=str(failure))
         deployment = replace(deployment, imports=imports)
+        states, drift_status = dict[str, ActualState](), None
+        if request.options.get("DeploymentMode") == "REVERT_DRIFT":
+            states = actual_states(deployments, stack)
+            drifted = {name: state.resource for name, state in states.items() if state.is_drifted}
+            deployment = replace(deployment, drifted=drifted)
+            drift_status = DriftStatus.DRIFTED if drifted else DriftStatus.IN_SYNC
         unplanned = ("Keep", "Modify") if kind == ChangeSetType.IMPORT else ("Keep",)
         try:
             # Recorded: what a function cannot return is refused, and the stack is not left in review.
-            changes = [one for one in self._service.planned(stack, deployment) if one.action not in unplanned]
+            planned = with_drift(self._service.planned(stack, deployment), states, stack,
+                                 lambda type_name: deployments.find(type_name, stack.place).definition)  # fmt: skip
         except ResourceFailed as failure:
             return _Planned(reason=str(failure))
+        changes = [change for change in planned if change.action not in unplanned]
         if changes or kind == ChangeSetType.CREATE or self._service.changes_beside_resources(stack, deployment):
-            return _Planned(deployment, changes)
-        return _Planned(reason=_NO_CHANGES)
+            return _Planned(deployment, changes, drift_status=drift_status)
+        return _Planned(reason=_NO_CHANGES, drift_status=drift_status)
 
     def _make_nested(self, stack: Stack, change_set: ChangeSet, deployment: Deployment) -> None:
         """Make the change sets of the nested stacks that a change set changes; those without changes are left out."""
@@ -167,7 +180,7 @@ class ChangeSetMaking:
             change_set.name[: _MOST_CHARACTERS_OF_NAME - len(suffix)] + suffix,
             ChangeSetType.CREATE if change.action == "Add" else ChangeSetType.UPDATE,
             deployment_request(nested_stack(properties, deployment.tags), deployment.capabilities),
-            {"IncludeNestedStacks": True},
+            {member: change_set.options[member] for member in _INHERITED if member in change_set.options},
             ChangeSetParent(change_set.id, root_id, change.logical_id),
         )
         child = self._nested_stack(stack, change)

@@ -16,14 +16,20 @@ from cfnbox.template.references import references
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import Replacement
 
-Action = Literal["Add", "Modify", "Remove", "Import", "Keep"]
+Action = Literal["Add", "Modify", "Remove", "Import", "SyncWithActual", "Keep"]
 Evaluation = Literal["Static", "Dynamic"]
 ChangeSource = Literal[
-    "DirectModification", "ParameterReference", "ResourceReference", "ResourceAttribute", "Automatic"
+    "DirectModification",
+    "ParameterReference",
+    "ResourceReference",
+    "ResourceAttribute",
+    "Automatic",
+    "NoModification",
 ]
 Recreation = Literal["Always", "Conditionally", "Never"]
 
@@ -38,6 +44,27 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Drift:
+    """What a drift-aware change set says of a resource: the status, and its properties in the previous deployment.
+
+    `ignored` are the properties that no provider can read.
+    """
+
+    status: str
+    detected: datetime
+    previous: Json
+    ignored: tuple[str, ...] = ()
+
+    def described(self) -> Json:
+        """Return the members of the ResourceChange."""
+        ignored = [{"Path": f"/Properties/{name}", "Reason": "WRITE_ONLY_PROPERTY"} for name in self.ignored]
+        return {
+            "ResourceDriftStatus": self.status,
+            **({"ResourceDriftIgnoredAttributes": ignored} if ignored else {}),
+        }
+
+
+@dataclass(frozen=True)
 class Target:
     """What changes: a property by its name, or another attribute of the resource."""
 
@@ -47,18 +74,33 @@ class Target:
     before: Any = None
     after: Any = None
 
-    def described(self, *, values: bool) -> Json:
-        """Return the target as DescribeChangeSet answers it; `values` adds the values of a property."""
+    def described(self, *, values: bool, drift: Drift | None = None, is_in_sync: bool = False) -> Json:
+        """Return the target as DescribeChangeSet answers it; `values` adds the values of a property.
+
+        `is_in_sync`: the actual state is as the new template says.
+        """
         target: Json = {"Attribute": self.attribute, "RequiresRecreation": self.recreation}
         if self.name is None:
             return target
         target["Name"] = self.name
         if values:
             kind = "Add" if self.before is None else "Remove" if self.after is None else "Modify"
-            target |= {"Path": f"/{self.attribute}/{self.name}", "AttributeChangeType": kind}
+            target |= {
+                "Path": f"/{self.attribute}/{self.name}",
+                "AttributeChangeType": "SyncWithActual" if is_in_sync else kind,
+            }
             both = {"BeforeValue": _text(self.before), "AfterValue": _text(self.after)}
             target |= {member: text for member, text in both.items() if text is not None}
-        return target
+        return target if drift is None or not values else target | self._drifted(drift)
+
+    def _drifted(self, drift: Drift) -> Json:
+        sources = {"BeforeValueFrom": "ACTUAL_STATE", "AfterValueFrom": "TEMPLATE"}
+        previous = drift.previous.get(self.name or "")
+        if previous == self.before:
+            return sources
+        both = {"PreviousValue": _text(previous), "ActualValue": _text(self.before)}
+        values = {member: text for member, text in both.items() if text is not None}
+        return sources | {"Drift": {**values, "DriftDetectionTimestamp": drift.detected}}
 
 
 @dataclass(frozen=True)
@@ -73,11 +115,13 @@ class Detail:
         """Whether this change certainly replaces the resource."""
         return self.target.recreation == "Always" and self.cause.evaluation == "Static"
 
-    def described(self, *, values: bool) -> Json:
+    def described(self, *, values: bool, drift: Drift | None = None) -> Json:
         """Return the detail as DescribeChangeSet answers it."""
         causing = {} if self.cause.entity is None else {"CausingEntity": self.cause.entity}
         evaluation = {"Evaluation": self.cause.evaluation, "ChangeSource": self.cause.source}
-        return {"Target": self.target.described(values=values), **evaluation, **causing}
+        is_in_sync = self.cause.source == "NoModification"
+        target = self.target.described(values=values, drift=drift, is_in_sync=is_in_sync)
+        return {"Target": target, **evaluation, **causing}
 
 
 @dataclass(frozen=True)
@@ -102,6 +146,7 @@ class Change:
     sets_identity: bool = False
     warning: str = ""
     change_set_id: str | None = None
+    drift: Drift | None = None
 
     @property
     def is_automatic(self) -> bool:
@@ -128,9 +173,18 @@ class Change:
             "LogicalResourceId": self.logical_id,
             "ResourceType": self.type_name,
             "Scope": sorted({detail.target.attribute for detail in details}),
-            "Details": secrets.hidden([detail.described(values=values) for detail in details], hidden),
+            "Details": secrets.hidden(
+                [detail.described(values=values, drift=self.drift) for detail in details], hidden
+            ),
+            **({} if self.drift is None else self.drift.described()),
         }
-        for member, properties in (("BeforeContext", self.before), ("AfterContext", self.after)):
+        previous = None if self.drift is None else self.drift.previous
+        contexts = (
+            ("BeforeContext", self.before),
+            ("AfterContext", self.after),
+            ("PreviousDeploymentContext", previous),
+        )
+        for member, properties in contexts:
             if values and properties is not None:
                 change[member] = json.dumps({"Properties": secrets.hidden(properties, hidden)})
         return {"Type": "Resource", "ResourceChange": change}

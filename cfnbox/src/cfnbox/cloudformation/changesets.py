@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 # Recorded.
 _INCOMPLETE = "[WARN] --include-property-values option can return incomplete ChangeSet data because: "
 # The members of a request that its change set answers with, or executes with.
-_OPTIONS = ("Description", "OnStackFailure", "IncludeNestedStacks", "ImportExistingResources", "ResourcesToImport")
+_OPTIONS = (
+    "Description", "OnStackFailure", "IncludeNestedStacks", "ImportExistingResources", "ResourcesToImport",
+    "DeploymentMode",
+)  # fmt: skip
 
 
 class ChangeSets:

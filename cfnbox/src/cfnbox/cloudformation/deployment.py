@@ -24,7 +24,8 @@ KEEPING_POLICIES = ("Retain", "RetainExceptOnCreate")
 class Deployment:
     """A template with its parameters, and the options of the request that go with it.
 
-    `imports` are the live resources that the deployment adopts: logical id to primary identifier.
+    `imports` are the live resources that the deployment adopts: logical id to primary identifier. `drifted` are the
+    resources that it brings back, as they are: with their actual properties, not live if they are gone.
     """
 
     template: Prepared
@@ -34,6 +35,16 @@ class Deployment:
     role_arn: str | None = None
     rollback_configuration: Json = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
+    drifted: Mapping[str, StackResource] = field(default_factory=dict)
+
+    def actual(self, resources: Mapping[str, StackResource]) -> Mapping[str, StackResource]:
+        """Return the resources of a stack as they are, unless another operation has replaced them since."""
+        known = {
+            name: resource
+            for name, resource in self.drifted.items()
+            if name in resources and resources[name].physical_id == resource.physical_id
+        }
+        return {**resources, **known}
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,7 @@ class Deployments:
             arns,
             request.role_arn or (previous.role_arn if previous else None),
             _rollback_configuration(request, previous),
+            drifted=request.drifted,
         )
 
     def scope(

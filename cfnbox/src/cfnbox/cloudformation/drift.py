@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cfnbox.aws.paging import page
+from cfnbox.cloudformation.actual_state import compare
 from cfnbox.cloudformation.answers import present
 from cfnbox.cloudformation.status import DRIFT_DETECTABLE, DetectionStatus, DriftStatus
 from cfnbox.core.errors import Invalid
 from cfnbox.core.history import drop_oldest
 from cfnbox.core.unexpected import internal_error
-from cfnbox.providers import comparison
-from cfnbox.providers.protocol import Request, ResourceFailed
-from cfnbox.template import dynamic, secrets
+from cfnbox.providers.protocol import ResourceFailed
+from cfnbox.template import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,22 +148,18 @@ class Drift:
         return checked
 
     def _checked(self, stack: Stack, resource: StackResource) -> Json:
-        served = self._deployments.find(resource.type_name, stack.place)
-        definition = served.definition
         if resource.live is None:
             return {"StackResourceDriftStatus": DriftStatus.NOT_CHECKED}
         try:
-            read = served.provider.read(definition, Request(stack.place), resource.live.identifier)
+            compared = compare(self._deployments, stack, resource)
         except ResourceFailed as failure:
             if failure.code == "NotFound":
                 return {"StackResourceDriftStatus": DriftStatus.DELETED}
             if failure.code == "UnsupportedAction":
                 return {"StackResourceDriftStatus": DriftStatus.NOT_CHECKED, "DriftStatusReason": str(failure)}
             raise
-        expected = comparison.expected(definition, resource.properties, resource.stack_tags)
-        actual = dynamic.as_referred(expected, comparison.compared(definition, read.model, expected))
-        differences = list(comparison.differences(definition, expected, actual))
-        expected, actual, differences = secrets.hidden([expected, actual, differences], stack.secrets)
+        shown = [compared.expected, compared.actual, compared.differences]
+        expected, actual, differences = secrets.hidden(shown, stack.secrets)
         return {
             "StackResourceDriftStatus": DriftStatus.MODIFIED if differences else DriftStatus.IN_SYNC,
             "ExpectedProperties": json.dumps(expected),

@@ -158,7 +158,8 @@ def _with_shown_template(request: DeploymentRequest, change_set: ChangeSet) -> D
     """Return the request with the template that the change set has shown, whatever its address holds by now."""
     if change_set.deployment is None:
         return request
-    return replace(request, template=TemplateSource(body=change_set.deployment.template.body))
+    template = TemplateSource(body=change_set.deployment.template.body)
+    return replace(request, template=template, drifted=change_set.deployment.drifted)
 
 
 def _failure_reason(nested: Stack, expected: StackStatus) -> str:

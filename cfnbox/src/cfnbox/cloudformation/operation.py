@@ -125,7 +125,8 @@ class Operation:
         stack, prefix = self._stack, self._stack.rollback_status_prefix
         self._run.resume()
         # The failures of the operation do not count in its rollback.
-        self._resources = Reverting(self._deployments, stack, self._run)
+        drifted = {} if stack.deployment is None else stack.deployment.drifted
+        self._resources = Reverting(self._deployments, stack, self._run, drifted=drifted)
         complete, skipped = stack.last_complete_resources, set(skipped)
         with self._stacks.changed:
             stack.deployment = stack.last_complete or stack.deployment
@@ -289,6 +290,8 @@ class Operation:
         """Make the deployment the one that a later failure goes back to, in nested stacks too."""
         with self._stacks.changed:
             stack = self._stack
+            # What was brought back is not drifted any more.
+            stack.deployment = replace(stack.require_deployment(), drifted={})
             stack.last_complete, stack.last_complete_resources = stack.deployment, dict(stack.resources)
             stack.deleted_physical_ids.clear()
             for child in self._stacks.children(stack):

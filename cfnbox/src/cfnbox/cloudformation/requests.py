@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.cloudformation.status import OnFailure
 from cfnbox.core.errors import Invalid
 
 if TYPE_CHECKING:
+    from cfnbox.cloudformation.deployment import StackResource
     from cfnbox.cloudformation.policy import Policy
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
@@ -47,6 +48,7 @@ class DeploymentRequest:
     role_arn: str | None = None
     rollback_configuration: Json | None = None
     resource_types: Sequence[str] | None = None
+    drifted: Mapping[str, StackResource] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> DeploymentRequest:

@@ -61,7 +61,8 @@ class ResourceOperations:
 
     def deploy(self, logical_id: str, depends_on: frozenset[str]) -> bool:
         """Create, update, replace or import a resource, so that it is as the template says."""
-        deployment, previous = self._stack.require_deployment(), self._stack.resources.get(logical_id)
+        deployment = self._stack.require_deployment()
+        previous = deployment.actual(self._stack.resources).get(logical_id)
         definition = deployment.template.resources[logical_id]
         desired = StackResource(logical_id, definition["Type"], definition, depends_on, stack_tags=deployment.tags)
         is_new = previous is None or not previous.is_live or not previous.is_created
@@ -79,6 +80,8 @@ class ResourceOperations:
                 self._create(served, previous, desired)
             elif step == "keep":
                 kept = replace(previous, definition=definition, depends_on=depends_on)
+                if logical_id in deployment.drifted:
+                    kept = replace(kept, properties=desired.properties, drift=desired.drift)
                 self._stacks.save_resource(self._stack, kept, event=False)
             else:
                 self._require_policy(desired, "Update:Modify" if step == "update" else "Update:Replace")

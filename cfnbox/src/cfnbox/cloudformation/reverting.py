@@ -11,14 +11,18 @@ from cfnbox.cloudformation.resources import ResourceOperations
 from cfnbox.cloudformation.status import Action, ResourceStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cfnbox.cloudformation.deployment import StackResource
 
 
 class Reverting(ResourceOperations):
     """Resource operations that also revert: to the stack's `last_complete_resources`."""
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any, drifted: Mapping[str, StackResource] | None = None) -> None:
+        """`drifted` are the resources that a drift-aware change set was to bring back, as they were before."""
         super().__init__(*arguments)
+        self._drifted = drifted or {}
         # Resources that were created again: those that refer to them get new identities.
         self._recreated: set[str] = set()
 
@@ -36,7 +40,8 @@ class Reverting(ResourceOperations):
             is_replaced = current.physical_id != previous.physical_id
             if is_replaced:
                 current = self._restore_replaced(current, previous)
-            if _was_touched(current, previous):
+            is_brought_back = logical_id in self._drifted and current.updated != previous.updated
+            if is_brought_back or _was_touched(current, previous):
                 self._update_back(previous, current)
             else:
                 if is_replaced:
@@ -100,7 +105,9 @@ class Reverting(ResourceOperations):
         self._stacks.save_resource(self._stack, working, properties=previous.properties)
         served, request = self._find(previous.type_name), self._request(previous, previous=current, reverting=True)
         attempted = current.properties if current.attempted is None else current.attempted
-        tried, desired = self._previous_properties(attempted), self._previous_properties(previous.properties)
+        # A drift-aware change set goes back to the actual state before it (user guide).
+        actual = self._drifted.get(previous.logical_id, previous)
+        tried, desired = self._previous_properties(attempted), self._previous_properties(actual.properties)
         resource = served.provider.update(
             served.definition, request, previous.require_live(), tried, desired, self._run
         )

@@ -138,7 +138,7 @@ class StackService:
     def planned(self, stack: Stack, deployment: Deployment) -> list[Change]:
         """Return the changes of a deployment."""
         scope = self.deployments.scope(stack, deployment, as_written=True)
-        return plan(deployment, stack.deployment, stack.resources, scope,
+        return plan(deployment, stack.deployment, deployment.actual(stack.resources), scope,
                     lambda type_name: self.deployments.find(type_name, stack.place).definition)  # fmt: skip
 
     def start_update(self, stack: Stack, deployment: Deployment, options: UpdateOptions) -> str:

@@ -98,6 +98,7 @@ class ChangeSet:
     operation: StackOperation
     execution_status: ExecutionStatus
     parent: ChangeSetParent | None = None
+    drift_status: DriftStatus | None = None
 
     @property
     def status(self) -> ChangeSetStatus:
