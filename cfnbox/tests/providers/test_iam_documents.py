@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cfnbox.providers.emulated import MinistackProvider
 from cfnbox.providers.iam_documents import require_valid
 from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.providers.simulated import SimulatedProvider
@@ -16,8 +15,6 @@ from providers.doubles import PLACE, Recorded, request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cfnbox.providers.ministack import Ministack
-    from cfnbox.providers.protocol import Provider
     from cfnbox.providers.published import PublishedTypes
 
 Json = dict[str, Any]
@@ -145,22 +142,18 @@ def test_a_managed_policy_that_aws_does_not_have(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_name", "provider", "properties"),
+    ("type_name", "properties"),
     [
-        (ROLE, MinistackProvider, inline),
-        ("AWS::IAM::ManagedPolicy", MinistackProvider, lambda **members: {"PolicyDocument": reading(**members)}),
-        ("AWS::IAM::GroupPolicy", lambda _, published: SimulatedProvider(published),
+        (ROLE, inline),
+        ("AWS::IAM::ManagedPolicy", lambda **members: {"PolicyDocument": reading(**members)}),
+        ("AWS::IAM::GroupPolicy",
          lambda **members: {"GroupName": "a", "PolicyName": "b", "PolicyDocument": reading(**members)}),
     ],
 )  # fmt: skip
 def test_nothing_is_made_or_changed(
-    ministack: Ministack,
-    published: PublishedTypes,
-    type_name: str,
-    provider: Callable[[Ministack, PublishedTypes], Provider],
-    properties: Callable[..., Json],
+    published: PublishedTypes, type_name: str, properties: Callable[..., Json]
 ) -> None:
-    used = provider(ministack, published)
+    used = SimulatedProvider(published)
     definition = used.definition(type_name, PLACE)
     assert definition
     wrong, right = properties(Resource=None), properties()

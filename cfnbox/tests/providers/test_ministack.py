@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from cfnbox.core.processes import ChildProcesses
 from cfnbox.providers.emulated import MinistackProvider
 from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Ministack, MinistackUnavailable
 from cfnbox.providers.protocol import Resource, ResourceFailed
+from cfnbox.providers.services.catalogue import SERVICE_TYPES, UNIFORM_TYPES
 from providers.doubles import PLACE, SYSTEM_TAGS, Recorded, request
 
 if TYPE_CHECKING:
@@ -21,12 +23,6 @@ if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.providers.published import PublishedTypes
 
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ],
-}
 TABLE = {
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
@@ -73,24 +69,26 @@ def connect(types: Types, connect: Callable[..., Any]) -> Callable[..., Any]:
     return connect
 
 
-def test_a_role_lives_as_at_aws(types: Types, connect: Any) -> None:
-    iam, role = connect("iam"), {"AssumeRolePolicyDocument": TRUST, "Tags": [{"Key": "team", "Value": "own"}]}
-    made = types.create("AWS::IAM::Role", role, stack_tags={"team": "stack", "cost": "1"}, system_tags=SYSTEM_TAGS)
-    assert made.physical_id == made.identifier == made.model["RoleName"]
+def test_a_log_group_lives_as_at_aws(types: Types, connect: Any) -> None:
+    logs, group = connect("logs"), {"RetentionInDays": 7, "Tags": [{"Key": "team", "Value": "own"}]}
+    made = types.create(
+        "AWS::Logs::LogGroup", group, stack_tags={"team": "stack", "cost": "1"}, system_tags=SYSTEM_TAGS
+    )
+    assert made.physical_id == made.identifier == made.model["LogGroupName"]
     assert made.physical_id.startswith("shop-Thing-")
-    there = iam.get_role(RoleName=made.physical_id)["Role"]
-    assert made.attributes["Arn"] == there["Arn"]
-    tags = {one["Key"]: one["Value"] for one in iam.list_role_tags(RoleName=made.physical_id)["Tags"]}
+    (there,) = logs.describe_log_groups()["logGroups"]
+    assert made.attributes["Arn"] == there["arn"]
+    tags = logs.list_tags_for_resource(resourceArn=there["arn"].removesuffix(":*"))["tags"]
     assert tags == {"team": "own", "cost": "1", **SYSTEM_TAGS}
-    longer = {**role, "MaxSessionDuration": 7200}
-    updated = types.update("AWS::IAM::Role", made, role, longer, stack_tags={"cost": "2"},
+    longer = {**group, "RetentionInDays": 30}
+    updated = types.update("AWS::Logs::LogGroup", made, group, longer, stack_tags={"cost": "2"},
                            previous_stack_tags={"team": "stack", "cost": "1"})  # fmt: skip
     assert (updated.physical_id, updated.attributes) == (made.physical_id, made.attributes)
-    assert iam.get_role(RoleName=made.physical_id)["Role"]["MaxSessionDuration"] == 7200
-    assert {"Key": "cost", "Value": "2"} in iam.list_role_tags(RoleName=made.physical_id)["Tags"]
-    types.delete("AWS::IAM::Role", updated, longer)
-    with pytest.raises(iam.exceptions.NoSuchEntityException):
-        iam.get_role(RoleName=made.physical_id)
+    (there,) = logs.describe_log_groups()["logGroups"]
+    assert there["retentionInDays"] == 30
+    assert logs.list_tags_for_resource(resourceArn=there["arn"].removesuffix(":*"))["tags"]["cost"] == "2"
+    types.delete("AWS::Logs::LogGroup", updated, longer)
+    assert logs.describe_log_groups()["logGroups"] == []
 
 
 def test_each_creation_draws_a_name_of_its_own(types: Types) -> None:
@@ -100,9 +98,21 @@ def test_each_creation_draws_a_name_of_its_own(types: Types) -> None:
 
 
 def test_a_generated_name_stays_through_updates(types: Types) -> None:
-    made = types.create("AWS::S3::Bucket", {})
-    versioned = {"VersioningConfiguration": {"Status": "Enabled"}}
-    assert types.update("AWS::S3::Bucket", made, {}, versioned).physical_id == made.physical_id
+    made = types.create("AWS::DynamoDB::Table", TABLE)
+    protected = {**TABLE, "DeletionProtectionEnabled": True}
+    assert types.update("AWS::DynamoDB::Table", made, TABLE, protected).physical_id == made.physical_id
+
+
+def test_an_update_that_ministack_cannot_make_in_place_takes_a_new_name(types: Types, connect: Any) -> None:
+    other = {**TABLE, "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}]}
+    made = types.create("AWS::DynamoDB::Table", TABLE)
+    updated = types.update("AWS::DynamoDB::Table", made, TABLE, other)
+    assert updated.physical_id != made.physical_id
+    assert updated.physical_id.startswith("shop-Thing-")
+    # The old one is there until the control plane deletes it, so that a rollback finds it.
+    assert set(connect("dynamodb").list_tables()["TableNames"]) == {made.physical_id, updated.physical_id}
+    types.delete("AWS::DynamoDB::Table", made, TABLE)
+    assert connect("dynamodb").list_tables()["TableNames"] == [updated.physical_id]
 
 
 def test_a_replacement_under_its_name_is_refused_and_nothing_is_to_be_undone(types: Types, connect: Any) -> None:
@@ -127,12 +137,10 @@ def test_a_replacement_under_its_name_is_refused_and_nothing_is_to_be_undone(typ
 @pytest.mark.parametrize(
     ("type_name", "properties"),
     [
-        ("AWS::IAM::Role", {"RoleName": "taken", "AssumeRolePolicyDocument": TRUST}),
         ("AWS::DynamoDB::Table", {"TableName": "taken", **TABLE}),
-        ("AWS::SQS::Queue", {"QueueName": "taken"}),
-        ("AWS::S3::Bucket", {"BucketName": "taken"}),
-        ("AWS::SNS::Topic", {"TopicName": "taken"}),
-        ("AWS::SSM::Parameter", {"Name": "taken", "Type": "String", "Value": "1"}),
+        ("AWS::ECR::Repository", {"RepositoryName": "taken"}),
+        ("AWS::Kinesis::Stream", {"Name": "taken", "ShardCount": 1}),
+        ("AWS::Logs::LogGroup", {"LogGroupName": "taken"}),
     ],
 )
 def test_a_name_is_given_once(types: Types, type_name: str, properties: dict[str, Any]) -> None:
@@ -145,48 +153,50 @@ def test_a_name_is_given_once(types: Types, type_name: str, properties: dict[str
 
 
 def test_what_was_made_through_the_api_is_not_written_over(types: Types, connect: Any) -> None:
-    connect("iam").create_role(RoleName="mine", AssumeRolePolicyDocument="{}", Description="by hand")
+    logs = connect("logs")
+    logs.create_log_group(logGroupName="mine")
+    logs.put_retention_policy(logGroupName="mine", retentionInDays=3)
     with pytest.raises(ResourceFailed, match="identifier 'mine' already exists"):
-        types.create("AWS::IAM::Role", {"RoleName": "mine", "AssumeRolePolicyDocument": TRUST})
-    assert connect("iam").get_role(RoleName="mine")["Role"]["Description"] == "by hand"
-
-
-def test_a_refusal_is_said_in_the_words_of_the_service(types: Types) -> None:
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-    policy = {"PolicyName": "p", "PolicyDocument": {"Statement": [statement]}, "Roles": ["nobody"]}
-    with pytest.raises(ResourceFailed) as raised:
-        types.create("AWS::IAM::Policy", policy)
-    assert str(raised.value).startswith('Resource handler returned message: "')
-    assert "nobody" in str(raised.value)
-    assert "b'" not in str(raised.value)
+        types.create("AWS::Logs::LogGroup", {"LogGroupName": "mine", "RetentionInDays": 7})
+    assert logs.describe_log_groups()["logGroups"][0]["retentionInDays"] == 3
 
 
 def test_read_finds_what_changed_and_knows_the_rest(types: Types, connect: Any) -> None:
-    queue = {"QueueName": "jobs", "VisibilityTimeout": 45, "KmsMasterKeyId": "alias/x"}
-    made = types.create("AWS::SQS::Queue", queue, stack_tags={"a": "1"})
-    read = types.read("AWS::SQS::Queue", made.identifier)
-    assert read.model["VisibilityTimeout"] == 45
-    assert read.model["KmsMasterKeyId"] == "alias/x"
+    logs, group = (
+        connect("logs"),
+        {"LogGroupName": "jobs", "RetentionInDays": 7, "DataProtectionPolicy": {"Name": "p"}},
+    )
+    made = types.create("AWS::Logs::LogGroup", group, stack_tags={"a": "1"})
+    read = types.read("AWS::Logs::LogGroup", made.identifier)
+    assert read.model["RetentionInDays"] == 7
+    assert read.model["DataProtectionPolicy"] == {"Name": "p"}
     assert read.model["Tags"] == [{"Key": "a", "Value": "1"}]
     assert read.attributes["Arn"] == made.attributes["Arn"]
-    connect("sqs").set_queue_attributes(QueueUrl=made.physical_id, Attributes={"VisibilityTimeout": "50"})
-    assert types.read("AWS::SQS::Queue", made.identifier).model["VisibilityTimeout"] == 50
-    connect("sqs").delete_queue(QueueUrl=made.physical_id)
+    logs.put_retention_policy(logGroupName="jobs", retentionInDays=30)
+    assert types.read("AWS::Logs::LogGroup", made.identifier).model["RetentionInDays"] == 30
+    logs.delete_log_group(logGroupName="jobs")
     with pytest.raises(ResourceFailed) as raised:
-        types.read("AWS::SQS::Queue", made.identifier)
+        types.read("AWS::Logs::LogGroup", made.identifier)
     assert raised.value.code == "NotFound"
 
 
 def test_stack_tags_are_known_where_ministack_keeps_none(types: Types) -> None:
-    made = types.create("AWS::S3::Bucket", {}, stack_tags={"a": "1"}, system_tags=SYSTEM_TAGS)
-    assert types.read("AWS::S3::Bucket", made.identifier).model["Tags"] == [{"Key": "a", "Value": "1"}]
+    group = {"Name": "jobs"}
+    made = types.create("AWS::Athena::WorkGroup", group, stack_tags={"a": "1"}, system_tags=SYSTEM_TAGS)
+    assert made.model["Tags"] == [{"Key": "a", "Value": "1"}]
 
 
-def test_a_resource_that_no_stack_made_can_be_read(types: Types, connect: Any) -> None:
-    connect("s3").create_bucket(Bucket="by-hand")
-    read = types.read("AWS::S3::Bucket", "by-hand")
-    assert (read.physical_id, read.model["BucketName"]) == ("by-hand", "by-hand")
-    assert read.attributes["Arn"] == "arn:aws:s3:::by-hand"
+def test_a_resource_that_no_stack_made_can_be_read_changed_and_deleted(types: Types, connect: Any) -> None:
+    logs = connect("logs")
+    logs.create_log_group(logGroupName="by-hand")
+    read = types.read("AWS::Logs::LogGroup", "by-hand")
+    assert (read.physical_id, read.model["LogGroupName"]) == ("by-hand", "by-hand")
+    assert read.attributes["Arn"] == logs.describe_log_groups()["logGroups"][0]["arn"]
+    name = {"LogGroupName": "by-hand"}
+    changed = types.update("AWS::Logs::LogGroup", read, name, {**name, "RetentionInDays": 5})
+    assert logs.describe_log_groups()["logGroups"][0]["retentionInDays"] == 5
+    types.delete("AWS::Logs::LogGroup", changed, name)
+    assert logs.describe_log_groups()["logGroups"] == []
 
 
 def test_a_type_that_cannot_be_read_says_so(types: Types) -> None:
@@ -197,53 +207,46 @@ def test_a_type_that_cannot_be_read_says_so(types: Types) -> None:
 
 
 def test_list_has_what_was_made_here(types: Types) -> None:
-    made = [types.create("AWS::SNS::Topic", {"TopicName": name}) for name in ("one", "two")]
-    listed, token = types.provider.list(types.definition("AWS::SNS::Topic"), request(), {}, None)
-    assert ([one["TopicArn"] for one in listed], token) == ([one.identifier for one in made], None)
+    made = [types.create("AWS::Logs::LogGroup", {"LogGroupName": name}) for name in ("one", "two")]
+    listed, token = types.provider.list(types.definition("AWS::Logs::LogGroup"), request(), {}, None)
+    assert ([group["LogGroupName"] for group in listed], token) == ([group.identifier for group in made], None)
 
 
 def test_regions_are_apart(types: Types, connect: Any) -> None:
     elsewhere = Place("eu-west-1")
-    made = types.create("AWS::SNS::Topic", {"TopicName": "news"}, place=elsewhere)
-    assert made.physical_id == "arn:aws:sns:eu-west-1:123456789012:news"
-    assert connect("sns", "us-east-1").list_topics()["Topics"] == []
-    assert types.create("AWS::SNS::Topic", {"TopicName": "news"}).physical_id.split(":")[3] == "us-east-1"
+    made = types.create("AWS::Logs::LogGroup", {"LogGroupName": "news"}, place=elsewhere)
+    assert made.attributes["Arn"] == "arn:aws:logs:eu-west-1:123456789012:log-group:news:*"
+    assert connect("logs", "us-east-1").describe_log_groups()["logGroups"] == []
+    assert (
+        types.create("AWS::Logs::LogGroup", {"LogGroupName": "news"}).attributes["Arn"].split(":")[3] == "us-east-1"
+    )
 
 
 def test_many_are_made_at_once(types: Types, connect: Any) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: types.create("AWS::SQS::Queue", {"QueueName": f"q{n}"}), range(40)))
-    assert len(connect("sqs").list_queues(MaxResults=100)["QueueUrls"]) == 40
+        list(pool.map(lambda n: types.create("AWS::Logs::LogGroup", {"LogGroupName": f"g{n}"}), range(40)))
+    assert len(connect("logs").describe_log_groups(limit=50)["logGroups"]) == 40
 
 
-def test_the_parameter_of_the_cdk_is_there_and_gives_way_to_the_bootstrap_stack(types: Types, connect: Any) -> None:
-    ssm, ministack = connect("ssm"), types.provider._ministack
+def test_the_parameter_of_the_cdk_is_there_and_gives_way_to_the_bootstrap_stack(
+    ministack: Ministack, connect: Any
+) -> None:
+    ssm, own = connect("ssm"), {"Name": BOOTSTRAP_PARAMETER, "Type": "String", "Value": "25"}
     for _ in range(2):
         ministack.add_bootstrap_parameter(PLACE)
     assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "21"
-    own = {"Name": BOOTSTRAP_PARAMETER, "Type": "String", "Value": "25"}
-    made = types.create("AWS::SSM::Parameter", own)
-    assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
-    with pytest.raises(ResourceFailed, match="already exists"):
-        types.create("AWS::SSM::Parameter", own)
+    ministack.remove_bootstrap_parameter(PLACE)
+    ssm.put_parameter(**own)
     # The stack's own parameter is no stand-in: nothing takes it away, or puts another in its place.
     ministack.add_bootstrap_parameter(PLACE)
+    ministack.remove_bootstrap_parameter(PLACE)
     assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
-    types.delete("AWS::SSM::Parameter", made, own)
-
-
-def test_a_bootstrap_stack_comes_before_anybody_asks_for_the_parameter(types: Types, connect: Any) -> None:
-    own = {"Name": BOOTSTRAP_PARAMETER, "Type": "String", "Value": "25"}
-    made = types.create("AWS::SSM::Parameter", own)
-    types.provider._ministack.add_bootstrap_parameter(PLACE)
-    assert connect("ssm").get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
-    types.delete("AWS::SSM::Parameter", made, own)
 
 
 def test_nothing_is_left_when_it_is_cleared(types: Types, connect: Any, ministack: Ministack) -> None:
-    types.create("AWS::SQS::Queue", {"QueueName": "old"})
+    types.create("AWS::Logs::LogGroup", {"LogGroupName": "old"})
     ministack.clear()
-    assert connect("sqs").list_queues().get("QueueUrls", []) == []
+    assert connect("logs").describe_log_groups()["logGroups"] == []
 
 
 def test_every_type_that_ministack_makes_is_served_and_has_a_published_schema(
@@ -252,12 +255,12 @@ def test_every_type_that_ministack_makes_is_served_and_has_a_published_schema(
     from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
 
     provider = MinistackProvider(ministack, published)
-    # What the control plane and other providers make.
-    own = {
-        f"AWS::CloudFormation::{name}" for name in ("CustomResource", "Stack", "WaitCondition", "WaitConditionHandle")
-    }
+    # What the control plane makes, and what is made by its service's own API.
+    names = ("CustomResource", "Stack", "WaitCondition", "WaitConditionHandle")
+    own = {f"AWS::CloudFormation::{name}" for name in names} | SERVICE_TYPES.keys() | UNIFORM_TYPES.keys()
     served = {name for name in _RESOURCE_HANDLERS if provider.definition(name, PLACE) is not None}
-    assert served == set(_RESOURCE_HANDLERS) - own
+    assert served >= set(_RESOURCE_HANDLERS) - own
+    assert {name for name in published.names(PLACE.region) if provider.definition(name, PLACE)} == served
 
 
 @pytest.mark.parametrize(("service", "operation"), [("s3", "list_buckets"), ("sqs", "list_queues")])
@@ -298,6 +301,16 @@ def test_a_large_property_arrives(types: Types, connect: Any) -> None:
     made = types.create("AWS::ApiGateway::RestApi", {"Name": "large", "Body": body})
     assert connect("apigateway").get_rest_api(restApiId=made.physical_id)["name"]
     assert connect("s3").list_buckets()["Buckets"] == []
+
+
+def test_generated_names_have_the_form_of_the_users_stack(types: Types) -> None:
+    made = [
+        types.create("AWS::ECS::Cluster", {}), types.create("AWS::Kinesis::Stream", {"ShardCount": 1}),
+        types.create("AWS::EC2::SecurityGroup", {"GroupDescription": "d"}), types.create("AWS::Glue::Trigger", {
+            "Type": "ON_DEMAND", "Actions": [{"JobName": "j"}]}),
+    ]  # fmt: skip
+    names = [resource.model.get("GroupName", resource.physical_id) for resource in made]
+    assert [name for name in names if not re.fullmatch("shop-Thing-[A-Z0-9]{12}", name)] == []
 
 
 def test_what_fails_leaves_nothing_and_is_said_by_the_service(types: Types, connect: Any) -> None:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from cfnbox.core.paths import Json, put_at
 from cfnbox.handlers import interpreters
-from cfnbox.providers import iam_documents, inline_code
+from cfnbox.providers import inline_code
 from cfnbox.providers.failures import already_exists, handler_failure, not_applied, not_found
-from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, MinistackFailed, without_proxy
+from cfnbox.providers.ministack import MinistackFailed, without_proxy
 from cfnbox.providers.ministack_stacks import ResourceStack, ResourceStacks, types
 from cfnbox.providers.names import generated_name
 from cfnbox.providers.properties import coerced
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
 # How CloudFormation, and ministack after it, begins to refuse a replacement that keeps the name of the resource.
 _CUSTOM_NAMED = "CloudFormation cannot update a stack when a custom-named resource requires replacing."
 _AS_OWNER = "cloudcontrol"
-_IAM = "AWS::IAM::"
 _FUNCTION = "AWS::Lambda::Function"
-_FIFO = ".fifo"
 # An exception of Python that reached an event, where a service would give a sentence; the text may hold a value.
 _MISTAKE = re.compile(
     r"^'[^']*'$|object has no attribute|object is not|indices must be|unsupported operand|unexpected keyword"
@@ -76,7 +74,7 @@ class MinistackProvider:
         *,
         strict: bool = False,
     ) -> None:
-        self._ministack, self._published, self._clients, self._strict = ministack, published, clients, strict
+        self._published, self._clients, self._strict = published, clients, strict
         self._stacks = ResourceStacks(ministack, self._list_attributes)
         self._made: dict[tuple[Place, str, str], _Made] = {}
 
@@ -94,7 +92,6 @@ class MinistackProvider:
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         """Create at once; AlreadyExists when the name is taken, because ministack would write over that resource."""
-        iam_documents.require_valid(definition.type_name, request, desired)
         if self._strict and (ignored := _ignored(definition, desired)):
             raise not_applied(request, definition.type_name, ignored)
         names = self._names(definition, desired)
@@ -121,7 +118,6 @@ class MinistackProvider:
         progress: Progress,
     ) -> Resource:
         """Update in place, or make a resource that takes the place of the old one."""
-        iam_documents.require_valid(definition.type_name, request, desired)
         if self._strict and (ignored := _ignored(definition, desired)):
             raise not_applied(request, definition.type_name, ignored)
         made = self._require_made(definition, request, resource, previous, progress.wait)
@@ -150,7 +146,6 @@ class MinistackProvider:
         made = self._require_made(definition, request, resource, previous, progress.wait)
         with _failures(request):
             self._stacks.delete(made.stack, progress.wait)
-        self._forget_roles(definition)
         self._made.pop((request.place, definition.type_name, made.stack.physical_id), None)
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
@@ -230,13 +225,8 @@ class MinistackProvider:
         return [made for key, made in list(self._made.items()) if key[:2] == (place, type_name)]
 
     def _keep(self, definition: TypeDefinition, made: _Made) -> Resource:
-        self._forget_roles(definition)
         self._made[made.stack.place, definition.type_name, made.stack.physical_id] = made
         return made.resource
-
-    def _forget_roles(self, definition: TypeDefinition) -> None:
-        if definition.type_name.startswith(_IAM):
-            self._ministack.forget_trust_policies()
 
     def _stack(
         self, definition: TypeDefinition, request: Request, properties: Json, generated_name: str | None
@@ -259,8 +249,7 @@ class MinistackProvider:
         rule = types()[definition.type_name].name
         if rule is None or rule.property in properties:
             return None
-        suffix = _FIFO if properties.get("FifoQueue") in (True, "true") or properties.get("FifoTopic") else ""
-        return generated_name(request, rule.limit - len(suffix), lower=rule.lower) + suffix
+        return generated_name(request, rule.limit, lower=rule.lower)
 
     def _tagged(self, definition: TypeDefinition, request: Request, properties: Json) -> Json:
         """Return the properties with the tags of the stack, those of CloudFormation where ministack keeps tags."""
@@ -289,8 +278,6 @@ class MinistackProvider:
         type_name = definition.type_name
         if not names:
             return
-        if type_name == "AWS::SSM::Parameter" and names == (BOOTSTRAP_PARAMETER,):
-            self._ministack.remove_bootstrap_parameter(request.place)
         identifiers = types()[type_name].identifiers
         values = [str(desired[name]) for name in identifiers if name in desired]
         is_taken = any(made.names == names for made in self._of_type(request.place, type_name))
