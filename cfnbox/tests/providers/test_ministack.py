@@ -294,6 +294,19 @@ def test_attributes_that_depend_on_properties_are_there_when_the_resource_has_th
     assert ["StreamArn" in table.attributes for table in made] == [False, True] * 4
 
 
+def test_an_attribute_that_is_a_list_is_one(types: Types) -> None:
+    made = types.create("AWS::Route53::HostedZone", {"Name": "example.com."})
+    assert [server for server in made.attributes["NameServers"] if not server.startswith("ns-")] == []
+    assert len(made.attributes["NameServers"]) > 1
+
+
+def test_a_mistake_of_ministack_shows_no_value(types: Types) -> None:
+    with pytest.raises(ResourceFailed, match="ministack cannot carry this out") as raised:
+        types.create("AWS::AutoScaling::AutoScalingGroup", {"MinSize": "secret", "MaxSize": "1"})
+    assert raised.value.code == "InternalFailure"
+    assert "secret" not in str(raised.value)
+
+
 def test_a_large_property_arrives(types: Types, connect: Any) -> None:
     body = {"openapi": "3.0.1", "info": {"title": "large", "version": "1"}, "paths": {
         f"/path{number}": {"get": {"description": "x" * 200}} for number in range(400)

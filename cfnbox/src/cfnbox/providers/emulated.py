@@ -44,6 +44,7 @@ _FUNCTION = "AWS::Lambda::Function"
 _MISTAKE = re.compile(
     r"^'[^']*'$|object has no attribute|object is not|indices must be|unsupported operand|unexpected keyword"
     r"|not supported between|argument of type|positional argument|index out of range"
+    r"|invalid literal for|could not convert"
 )
 # A text that ministack quotes from a service's answer.
 _QUOTED = re.compile(r"b'.*'|b\".*\"", re.DOTALL)

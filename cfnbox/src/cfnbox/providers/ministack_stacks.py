@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _VERSION = "2010-05-15"
 _TYPES = Path(__file__).with_name("ministack_types.json")
 _REFERENCE = "Ref"
-# Between the items of an attribute that is a list: an output is one text.
-_SEPARATOR = "\x1f"
+# Between the items of an attribute that is a list: an output is one text, in XML, which forbids control characters.
+_SEPARATOR = "\N{SYMBOL FOR UNIT SEPARATOR}"
 _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 # The quota of TemplateBody.
 _INLINE_BYTES = 51200
