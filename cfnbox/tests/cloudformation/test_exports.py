@@ -120,3 +120,13 @@ def test_an_import_that_is_given_up(user: User) -> None:
     user.create("in", IMPORTING)
     user.update("in", template(M=thing(Name="i", Value="2")))
     assert user.update("out", exporting("2"))["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_a_stack_that_imports_its_own_export_can_be_deleted(user: User) -> None:
+    outputs = {"Outputs": {"O": {"Value": "1", "Export": {"Name": "x"}}}}
+    user.create("s", {**template(A=thing(Name="a")), **outputs})
+    importing = template(A=thing(Name="a", Value={"Fn::ImportValue": "x"}))
+    # Not without the export, which it would import.
+    assert user.update("s", importing)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert user.update("s", {**importing, **outputs})["StackStatus"] == "UPDATE_COMPLETE"
+    assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"

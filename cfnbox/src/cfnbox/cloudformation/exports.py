@@ -18,10 +18,10 @@ def resolve(stacks: Stacks, stack: Stack, scope: Scope) -> None:
     """Set the outputs of a stack. Raise ResourceFailed, and change nothing, if an export is not allowed."""
     template = stack.require_deployment().template
     resolved = outputs.described(template.outputs, scope)
+    imports = frozenset(outputs.imports(template.imports, scope))
     with stacks.changed:
-        _check_exports(stacks, stack, resolved)
-        stack.outputs = resolved
-        stack.imports = frozenset(outputs.imports(template.imports, scope))
+        _check_exports(stacks, stack, resolved, imports)
+        stack.outputs, stack.imports = resolved, imports
 
 
 def restore(stacks: Stacks, stack: Stack, scope: Scope) -> None:
@@ -33,14 +33,16 @@ def restore(stacks: Stacks, stack: Stack, scope: Scope) -> None:
             stack.outputs, stack.imports = resolved, frozenset(imported)
 
 
-def _check_exports(stacks: Stacks, stack: Stack, resolved: list[Json]) -> None:
+def _check_exports(stacks: Stacks, stack: Stack, resolved: list[Json], imports: frozenset[str]) -> None:
     exports = {output["ExportName"]: output["OutputValue"] for output in resolved if "ExportName" in output}
     for name, (owner, _) in stacks.exports(stack.place).items():
         if name in exports and owner is not stack:
             raise ResourceFailed(f"Export with name {name} is already exported by stack {owner.name}.")
     for output in stack.outputs:
         export = output.get("ExportName")
-        importers = stacks.importers(stack.place, export) if export else []
+        importers = stacks.importers(stack.place, export, except_for=stack) if export else []
+        if export in imports:
+            importers.append(stack.name)
         if importers and exports.get(export) != output["OutputValue"]:
             change = "updated" if export in exports else "deleted"
             raise ResourceFailed(f"Export {export} cannot be {change} as it is in use by {' and '.join(importers)}")
@@ -49,9 +51,14 @@ def _check_exports(stacks: Stacks, stack: Stack, resolved: list[Json]) -> None:
 def in_use(stacks: Stacks, stack: Stack) -> str:
     """Return why the stack cannot be deleted, because an export of it is imported; or nothing."""
     for output in stack.outputs:
-        if "ExportName" in output and (importers := stacks.importers(stack.place, output["ExportName"])):
+        if "ExportName" in output and (importers := _others(stacks, stack, output["ExportName"])):
             return f"Export {output['ExportName']} cannot be deleted as it is in use by {' and '.join(importers)}"
     return ""
+
+
+def _others(stacks: Stacks, stack: Stack, export: str) -> list[str]:
+    """Return the other stacks that import an export; a stack that imports its own can be deleted."""
+    return stacks.importers(stack.place, export, except_for=stack)
 
 
 def missing_import(stacks: Stacks, stack: Stack, scope: Scope) -> str:

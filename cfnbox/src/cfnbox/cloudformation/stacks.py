@@ -427,9 +427,10 @@ class Stacks:
                     return stack
         return None
 
-    def importers(self, place: Place, export: str) -> list[str]:
+    def importers(self, place: Place, export: str, except_for: Stack | None = None) -> list[str]:
         """Return the names of the stacks that import an export."""
-        return [stack.name for stack in self.in_place(place) if export in stack.imports and not stack.is_deleted]
+        importing = (stack for stack in self.in_place(place) if export in stack.imports and not stack.is_deleted)
+        return [stack.name for stack in importing if stack is not except_for]
 
 
 def _event_id(stack: Stack, resource: StackResource, status: str, now: datetime) -> str:
