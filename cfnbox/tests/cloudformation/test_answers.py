@@ -201,6 +201,17 @@ def test_events_are_found_by_change_set(user: User) -> None:
     assert (event["EventType"], event["StackId"]) == ("STACK_EVENT", made["StackId"])
 
 
+def test_the_review_of_a_new_stack_belongs_to_its_change_set(user: User) -> None:
+    made = user.client.create_change_set(
+        StackName="s", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=text(BASE)
+    )
+    events = operation_events(user, ChangeSetName=made["Id"])
+    assert {one["OperationType"] for one in events} == {"CREATE_CHANGESET"}
+    assert [one["ResourceStatus"] for one in events if "ResourceStatus" in one] == ["REVIEW_IN_PROGRESS"]
+    (stack_event,) = user.history("s")
+    assert stack_event["OperationId"] == events[0]["OperationId"]
+
+
 def operation_events(user: User, **request: Any) -> list[dict[str, Any]]:
     pages = user.client.get_paginator("describe_events").paginate(**request)
     return [event for page in pages for event in page["OperationEvents"]]

@@ -93,6 +93,7 @@ class ChangeSetMaking:
                     f"Stack [{stack.name}] has {_MOST_CHANGE_SETS} change sets, the most that cfnbox keeps: delete "
                     "or execute one.",
                 )
+            operation = self._stacks.begin_operation(stack, "CREATE_CHANGESET")
             if self._stacks.find(stack.place, stack.id) is None:
                 self._stacks.enter_review(stack)
             change_set = ChangeSet(
@@ -104,7 +105,7 @@ class ChangeSetMaking:
                 created=datetime.now(UTC),
                 changes=planned.changes,
                 options=request.options,
-                operation=self._stacks.begin_operation(stack, "CREATE_CHANGESET"),
+                operation=operation,
                 drift_status=planned.drift_status,
                 execution_status=ExecutionStatus.AVAILABLE if planned.deployment else ExecutionStatus.UNAVAILABLE,
                 parent=request.parent,
