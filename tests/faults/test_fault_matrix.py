@@ -3,8 +3,11 @@
 What must happen stands in a table of kinds of faults; the calls are those of a run without faults.
 """
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.config import Config
@@ -13,7 +16,14 @@ from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import HandlerSession
 from cfnbox.handlers.events import reinvocation
 from cfnbox.sagemaker.faults import FAULTS, READS_OF_A_MODEL, When
-from tests.faults.situations import ARN, BYSTANDER, CANARY, SITUATIONS, outcome
+from tests.faults.situations import ARN, BYSTANDER, CANARY, SITUATIONS, Service, Situation, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cfnbox.sagemaker.server import LocalSageMaker
+    from tests.conftest import Json
+    from tests.faults.conftest import Deliver
 
 # Seconds. A silence is longer than the client listens; a busy machine's answer is not, three times in a row.
 LISTENS = 0.25
@@ -80,7 +90,7 @@ ODD_ANSWERS_OF = {
 }
 
 
-def meets(call, fault):
+def meets(call: Any, fault: str) -> Any:
     """Whether a call can meet a fault: what SageMaker refuses in a model, it refuses when that is created."""
     kind = FAULTS[fault]
     if kind.when is When.NOT_YET:
@@ -90,7 +100,7 @@ def meets(call, fault):
     return kind.code != "ValidationException" or call == "CreateModel"
 
 
-def expected(situation, call, kind, when):
+def expected(situation: Situation, call: Any, kind: Any, when: Any) -> Any:
     """The status or error code of the first answer."""
     if kind.retried and when == "once":
         return "SUCCESS"
@@ -102,21 +112,21 @@ def expected(situation, call, kind, when):
 
 
 @pytest.fixture(scope="module")
-def calls():
+def calls() -> Any:
     """The operations of each situation, filled by a run without faults."""
     return {}
 
 
 @pytest.fixture(scope="module")
-def impatient():
+def impatient() -> Any:
     """A caller's session that does not listen long."""
     patient = session._MUTATIONS
     return HandlerSession(patient.merge(Config(connect_timeout=LISTENS, read_timeout=LISTENS)))
 
 
 @pytest.fixture
-def calls_of(calls, service, deliver, operations_of):
-    def recorded(name):
+def calls_of(calls: Any, service: Service, deliver: Deliver, operations_of: Callable[[], list[str]]) -> Any:
+    def recorded(name: str) -> Any:
         if name not in calls:
             SITUATIONS[name].prepare(service)
             assert outcome(deliver(SITUATIONS[name].event())) == "SUCCESS"
@@ -127,13 +137,13 @@ def calls_of(calls, service, deliver, operations_of):
     return recorded
 
 
-def test_the_table_knows_every_fault():
+def test_the_table_knows_every_fault() -> None:
     assert EXPECTED.keys() == FAULTS.keys()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_cells(name, fault, calls_of, cell, record_property):
+def test_cells(name: str, fault: str, calls_of: Any, cell: Any, record_property: Any) -> None:
     wrong = {}
     for call in filter(lambda call: meets(call, fault), calls_of(name)):
         for when in WHEN:
@@ -147,10 +157,18 @@ def test_cells(name, fault, calls_of, cell, record_property):
 
 
 @pytest.fixture
-def cell(sagemaker, service, deliver, finish, written, impatient, monkeypatch):
+def cell(
+    sagemaker: LocalSageMaker,
+    service: Service,
+    deliver: Deliver,
+    finish: Callable[[Json], Json],
+    written: Any,
+    impatient: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
     """One cell: deliver an event into a fault, look at what there is, follow to the end and deliver it again."""
 
-    def run(situation, call, fault, when):
+    def run(situation: Situation, call: Any, fault: str, when: Any) -> Any:
         kind = EXPECTED[fault]
         sagemaker.reset()
         situation.prepare(service)
@@ -187,7 +205,7 @@ def cell(sagemaker, service, deliver, finish, written, impatient, monkeypatch):
     return run
 
 
-def assert_identified(answer, made):
+def assert_identified(answer: Any, made: Any) -> None:
     """What was made can be deleted by what the answer says; what was not made is not claimed."""
     model = answer.get("resourceModel")
     if made or answer["status"] != "FAILED":
@@ -197,7 +215,7 @@ def assert_identified(answer, made):
         assert model is None
 
 
-def assert_log_lines_have_no_values(text, event):
+def assert_log_lines_have_no_values(text: str, event: Any) -> None:
     """Fail if a log line has a value of a property or tag, or the key of one; the model is identified by its name."""
     data = event["requestData"]
     states = [data.get(name) or {} for name in ("resourceProperties", "previousResourceProperties")]
@@ -212,7 +230,7 @@ def assert_log_lines_have_no_values(text, event):
         assert [member for member in strings(line) for value in values if value in member] == []
 
 
-def strings(value):
+def strings(value: Any) -> Iterator[Any]:
     """Yield every string within JSON, and every name that a user may choose."""
     if isinstance(value, dict):
         value = [*value.values(), *(value if value.keys() & {"TOKEN", "GREETING"} else ())]
@@ -223,6 +241,6 @@ def strings(value):
         yield value
 
 
-def assert_no_values(answer):
+def assert_no_values(answer: Any) -> None:
     assert CANARY not in answer.get("message", "")
     assert CANARY not in str(answer.get("callbackContext"))

@@ -1,11 +1,14 @@
 """SIGKILL before and after every API call of a mutation; the event delivered again must put everything right."""
 
+from __future__ import annotations
+
 import json
 import os
 import queue
 import signal
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +16,11 @@ from cfnbox.aws.http import ConnectionDropped, HttpServer
 from cfnbox.handlers.events import InvocationFailed
 from cfnbox.handlers.runtime import LambdaRuntime
 from tests.conftest import ROOT
-from tests.faults.situations import BYSTANDER, SITUATIONS, outcome
+from tests.faults.situations import BYSTANDER, SITUATIONS, Service, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 # The calls of a mutation that nothing disturbs, and what repeating it answers: (name of situation, its calls).
 MUTATIONS = {
@@ -31,13 +38,13 @@ UNKNOWABLE = [moment for moment in MOMENTS if moment[0] == "create named" and mo
 class Gate:
     """A WSGI application before another; kills a process at a call, before or after the service acts."""
 
-    def __init__(self, app):
+    def __init__(self, app: Any) -> None:
         self._app = app
         self.pid = None
         self.fatal = None
         self.calls = []
 
-    def __call__(self, environ, start_response):
+    def __call__(self, environ: Any, start_response: Any) -> Any:
         call = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         if self.fatal == (call, "before"):
             self._kill()
@@ -47,7 +54,7 @@ class Gate:
             self._kill()
         return answer
 
-    def _kill(self):
+    def _kill(self) -> None:
         os.kill(self.pid(), signal.SIGKILL)
         raise ConnectionDropped
 
@@ -55,7 +62,7 @@ class Gate:
 class Handlers:
     """Handlers of events, each in a process of its own."""
 
-    def __init__(self, url, gate):
+    def __init__(self, url: str, gate: Any) -> None:
         self._gate = gate
         environ = {
             "AWS_ENDPOINT_URL": url,
@@ -68,7 +75,7 @@ class Handlers:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def deliver(self, event):
+    def deliver(self, event: Any) -> Any:
         """The answer to an event, or None when the handler was killed."""
         self._process.stdin.write(json.dumps(event) + "\n")
         self._process.stdin.flush()
@@ -77,46 +84,48 @@ class Handlers:
         known.put(json.loads(self._process.stdout.readline()))
         return json.loads(self._process.stdout.readline())
 
-    def close(self):
+    def close(self) -> None:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait(timeout=10)
 
 
 @pytest.fixture(scope="module")
-def gate(_server):
+def gate(_server: Any) -> Any:
     return Gate(_server.app)
 
 
 @pytest.fixture(scope="module")
-def url(gate):
+def url(gate: Any) -> Iterator[Any]:
     server = HttpServer(gate)
     yield server.url
     server.close()
 
 
 @pytest.fixture(scope="module")
-def handlers(url, gate):
+def handlers(url: str, gate: Any) -> Iterator[Any]:
     processes = Handlers(url, gate)
     yield processes
     processes.close()
 
 
 @pytest.fixture(autouse=True)
-def _open(gate):
+def _open(gate: Any) -> None:
     gate.fatal = None
     gate.calls.clear()
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_the_moments_are_all_there_are(name, gate, service, handlers):
+def test_the_moments_are_all_there_are(name: str, gate: Any, service: Service, handlers: Any) -> None:
     SITUATIONS[name].prepare(service)
     assert outcome(handlers.deliver(SITUATIONS[name].event())) == "SUCCESS"
     assert tuple(gate.calls) == MUTATIONS[name]
 
 
 @pytest.mark.parametrize(("name", "call", "when"), MOMENTS, ids=[" ".join(moment) for moment in MOMENTS])
-def test_killed_and_delivered_again(name, call, when, gate, service, handlers):
+def test_killed_and_delivered_again(
+    name: str, call: Any, when: Any, gate: Any, service: Service, handlers: Any
+) -> None:
     situation = SITUATIONS[name]
     situation.prepare(service)
     event = situation.event()
@@ -141,7 +150,7 @@ def test_killed_and_delivered_again(name, call, when, gate, service, handlers):
 
 
 @pytest.mark.parametrize("name", ["create", "update"])
-def test_killed_again_and_again(name, gate, service, handlers):
+def test_killed_again_and_again(name: str, gate: Any, service: Service, handlers: Any) -> None:
     """One event, a handler killed at every moment in turn, until at last one lives."""
     situation = SITUATIONS[name]
     situation.prepare(service)
@@ -164,7 +173,7 @@ pathlib.Path(__file__).with_suffix(".pid").write_text(str(os.getpid()))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_lambda_runtime_killed(when, gate, url, service, tmp_path):
+def test_the_lambda_runtime_killed(when: Any, gate: Any, url: str, service: Service, tmp_path: Path) -> None:
     """The same in AWS's own runtime, which starts a new execution environment for the second delivery."""
     (tmp_path / "telling.py").write_text(TELLS_ITS_PROCESS)
     gate.pid = lambda: int((tmp_path / "telling.pid").read_text())

@@ -1,13 +1,33 @@
 """Each handler's permissions are the calls that it makes: no more, and no fewer."""
 
+from __future__ import annotations
+
 from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cfnlint.decode import cfn_yaml
 
 from cfnbox.handlers.events import follow
 from tests.conftest import ROOT
-from tests.faults.situations import ARN, BEFORE, DEFINITION, MODEL, NAMED, SITUATIONS, THEIRS, Situation, tag_list
+from tests.faults.situations import (
+    ARN,
+    BEFORE,
+    DEFINITION,
+    MODEL,
+    NAMED,
+    SITUATIONS,
+    THEIRS,
+    Service,
+    Situation,
+    tag_list,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cfnbox.sagemaker.server import LocalSageMaker
+    from tests.faults.conftest import Deliver
 
 # Permissions that a call needs beside its own, by handler. Source: Service Authorization Reference, "Actions,
 # resources, and condition keys for Amazon SageMaker", dependent actions of CreateModel.
@@ -40,7 +60,7 @@ DISTURBED = (None, "reset-after", "garbled", "throttling", "read-after-create-de
 
 
 @pytest.fixture
-def used(sagemaker, service, deliver):
+def used(sagemaker: LocalSageMaker, service: Service, deliver: Deliver) -> Any:
     """The operations of each handler over all situations, undisturbed and under faults, as IAM names them."""
     permissions = defaultdict(set)
     for situation in (SITUATIONS | MORE).values():
@@ -57,7 +77,7 @@ def used(sagemaker, service, deliver):
     return permissions
 
 
-def test_permissions_are_the_calls(used):
+def test_permissions_are_the_calls(used: Any) -> None:
     assert used.keys() == PERMISSIONS.keys()
     for handler, permissions in PERMISSIONS.items():
         assert set(permissions) - WITHOUT_A_CALL.get(handler, set()) == used[handler]
@@ -68,7 +88,7 @@ def test_permissions_are_the_calls(used):
 
 
 @pytest.fixture(params=["resource-role.yaml", "deploy/registration.yaml"])
-def allowed(request):
+def allowed(request: Any) -> Any:
     """The statements that allow something of SageMaker or IAM, in a template of ours that makes a role."""
     return [
         statement
@@ -77,7 +97,7 @@ def allowed(request):
     ]
 
 
-def statements(value):
+def statements(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         if value.get("Effect") == "Allow" and "Action" in value:
             yield value
@@ -88,17 +108,17 @@ def statements(value):
             yield from statements(item)
 
 
-def actions(statement):
+def actions(statement: Any) -> Any:
     action = statement["Action"]
     return [action] if isinstance(action, str) else list(action)
 
 
-def test_a_role_allows_what_the_handlers_need(allowed):
+def test_a_role_allows_what_the_handlers_need(allowed: Any) -> None:
     needed = {permission for permissions in PERMISSIONS.values() for permission in permissions}
     assert {action for statement in allowed for action in actions(statement)} == needed
 
 
-def test_a_role_is_passed_to_sagemaker_only(allowed):
+def test_a_role_is_passed_to_sagemaker_only(allowed: Any) -> None:
     passing = [statement for statement in allowed if "iam:PassRole" in actions(statement)]
     assert passing
     for statement in passing:

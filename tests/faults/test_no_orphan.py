@@ -1,7 +1,10 @@
 """Whatever fails once the service has accepted a model, CloudFormation learns its identifier."""
 
+from __future__ import annotations
+
 import json
 import logging
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.config import Config
@@ -9,8 +12,14 @@ from botocore.config import Config
 from aws_sagemaker_model import session, telemetry
 from aws_sagemaker_model.session import HandlerSession
 from cfnbox.handlers.events import follow
-from tests.faults.conftest import Context
-from tests.faults.situations import ARN, BEFORE, BYSTANDER, SITUATIONS, Situation, outcome
+from tests.faults.conftest import Clock, Context, Deliver
+from tests.faults.situations import ARN, BEFORE, BYSTANDER, SITUATIONS, Service, Situation, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cfnbox.sagemaker.server import LocalSageMaker
+    from tests.conftest import Json
 
 LOG_GROUP = "aws-sagemaker-model-logs"
 # What makes a describe fail for good, and what CloudFormation hears then.
@@ -30,7 +39,15 @@ TELEMETRY = ("PutLogEvents", "CreateLogStream", "CreateLogGroup", "PutMetricData
 
 @pytest.mark.parametrize("fault", FAILURES)
 @pytest.mark.parametrize("name", ["create", "create named"])
-def test_a_create_that_cannot_be_read_back(name, fault, sagemaker, service, deliver, finish, clock):
+def test_a_create_that_cannot_be_read_back(
+    name: str,
+    fault: str,
+    sagemaker: LocalSageMaker,
+    service: Service,
+    deliver: Deliver,
+    finish: Callable[[Json], Json],
+    clock: Clock,
+) -> None:
     SITUATIONS[name].prepare(service)
     sagemaker.faults.inject("DescribeModel", fault)
     *waits, last = follow(deliver, SITUATIONS[name].event(), sleep=clock.pass_)
@@ -44,7 +61,7 @@ def test_a_create_that_cannot_be_read_back(name, fault, sagemaker, service, deli
     assert service.models() == BYSTANDER
 
 
-def test_what_was_never_made_is_not_named(sagemaker, deliver, clock):
+def test_what_was_never_made_is_not_named(sagemaker: LocalSageMaker, deliver: Deliver, clock: Clock) -> None:
     sagemaker.faults.inject("CreateModel", "throttling")
     *waits, last = follow(deliver, SITUATIONS["create"].event(), sleep=clock.pass_)
     assert waits
@@ -53,21 +70,27 @@ def test_what_was_never_made_is_not_named(sagemaker, deliver, clock):
 
 
 @pytest.fixture(scope="module")
-def quick():
+def quick() -> Any:
     """A provider's session that does not listen long."""
     return HandlerSession(session._TELEMETRY.merge(Config(read_timeout=1)))
 
 
 @pytest.fixture
-def impatient(quick, monkeypatch):
+def impatient(quick: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telemetry, "PROVIDER", quick)
 
 
 @pytest.mark.parametrize("fault", SPOILT)
 @pytest.mark.parametrize("operation", TELEMETRY)
 def test_logs_and_metrics_that_fail_do_not_spoil_a_create(
-    operation, fault, sagemaker, service, deliver, impatient, written
-):
+    operation: str,
+    fault: str,
+    sagemaker: LocalSageMaker,
+    service: Service,
+    deliver: Deliver,
+    impatient: Any,
+    written: Any,
+) -> None:
     sagemaker.faults.replace(
         [
             {"operation": one, "fault": fault, "seconds": 5}
@@ -84,11 +107,11 @@ def test_logs_and_metrics_that_fail_do_not_spoil_a_create(
     assert '"outcome": "SUCCESS"' in written()
 
 
-def provider_calls(sagemaker):
+def provider_calls(sagemaker: LocalSageMaker) -> Any:
     return [call.operation for call in sagemaker.calls if call.access_key == "local-provider"]
 
 
-def test_logs_and_metrics_arrive(sagemaker, deliver, logs, cloudwatch):
+def test_logs_and_metrics_arrive(sagemaker: LocalSageMaker, deliver: Deliver, logs: Any, cloudwatch: Any) -> None:
     deliver(SITUATIONS["create"].event(log_group=LOG_GROUP))
     (stream,) = logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"]
     events = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream["logStreamName"])["events"]
@@ -98,14 +121,14 @@ def test_logs_and_metrics_arrive(sagemaker, deliver, logs, cloudwatch):
     assert {metric["MetricName"] for metric in metrics} == {"HandlerInvocationCount", "HandlerInvocationDuration"}
 
 
-def test_one_stacks_lines_do_not_go_to_another(sagemaker, deliver, logs):
+def test_one_stacks_lines_do_not_go_to_another(sagemaker: LocalSageMaker, deliver: Deliver, logs: Any) -> None:
     for number in range(2):
         deliver(SITUATIONS["list"].event(log_group=LOG_GROUP, logical_id=f"Model{number}"))
     streams = [one["logStreamName"] for one in logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"]]
     assert [name.rpartition("/")[2] for name in streams] == ["Model0", "Model1"]
 
 
-def test_without_a_log_group_nothing_is_sent(sagemaker, deliver):
+def test_without_a_log_group_nothing_is_sent(sagemaker: LocalSageMaker, deliver: Deliver) -> None:
     deliver(SITUATIONS["list"].event(log_group=LOG_GROUP))
     assert provider_calls(sagemaker)
     sagemaker.calls.clear()
@@ -114,7 +137,7 @@ def test_without_a_log_group_nothing_is_sent(sagemaker, deliver):
     assert not logging.getLogger("aws_sagemaker_model").handlers
 
 
-def test_without_time_nothing_is_sent(sagemaker, deliver):
+def test_without_time_nothing_is_sent(sagemaker: LocalSageMaker, deliver: Deliver) -> None:
     """Logs and metrics get what is left: with too little for a call of theirs, there is none."""
     event = SITUATIONS["create"].event(log_group=LOG_GROUP)
     assert deliver(event, Context(session.MARGIN + 2))["status"] == "IN_PROGRESS"

@@ -1,19 +1,29 @@
 """No value of a property or tag in a log line, a message, a metric or a callback context, on any path."""
 
+from __future__ import annotations
+
 import json
 import logging
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import HandlerSession
 from cfnbox.aws.http import HttpServer
-from cfnbox.handlers.events import new_token, production_event
+from cfnbox.handlers.events import Action, new_token, production_event
 from cfnbox.handlers.runtime import LambdaRuntime
 from cfnbox.sagemaker.faults import FAULTS, Fault, When
 from tests.conftest import ROOT
 from tests.faults.canaries import MARK, models, pointers, settable
-from tests.faults.situations import ARN, DEFINITION, SITUATIONS, STACK, outcome, tag_list
+from tests.faults.situations import ARN, DEFINITION, SITUATIONS, STACK, Service, outcome, tag_list
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from cfnbox.sagemaker.server import LocalSageMaker
+    from tests.faults.conftest import Deliver
 
 MODELS = models()
 LOG_GROUP = "aws-sagemaker-model-logs"
@@ -29,12 +39,12 @@ ECHOES = {
 }
 
 
-def event(action, desired, **more):
+def event(action: Action, desired: Any, **more: Any) -> Any:
     given = {"stack_id": STACK, "logical_id": "Scorer", "stack_tags": {f"{MARK}-of-stack": MARK}, **more}
     return production_event(DEFINITION, action, desired=desired, **given)
 
 
-def lifecycle(model):
+def lifecycle(model: Any) -> Any:
     """Every request there is for a model, each with all that CloudFormation knows."""
     there = {**model, "ModelName": "scorer", "ModelArn": f"{ARN}scorer"}
     retagged = {**there, "Tags": tag_list(TAGS)}
@@ -51,21 +61,21 @@ def lifecycle(model):
     return [event(action, desired, previous=previous, log_group=LOG_GROUP) for action, desired, previous in requests]
 
 
-def said(answer):
+def said(answer: Any) -> Any:
     """What an answer says beside the resource model, which is the user's own."""
     return json.dumps({name: value for name, value in answer.items() if not name.startswith("resourceModel")})
 
 
-def lines_in(text):
+def lines_in(text: str) -> Any:
     """The structured lines in a log."""
     return [json.loads(line[line.index("{") :]) for line in text.splitlines() if '"milliseconds"' in line]
 
 
 @pytest.fixture
-def nothing_told(sagemaker, written, logs, cloudwatch):
+def nothing_told(sagemaker: LocalSageMaker, written: Any, logs: Any, cloudwatch: Any) -> Any:
     """Look for a value in all that was written and sent until now; return the structured lines."""
 
-    def look():
+    def look() -> Any:
         text = written()
         assert MARK not in text.lower()
         assert "local-caller-secret" not in text
@@ -79,12 +89,12 @@ def nothing_told(sagemaker, written, logs, cloudwatch):
     return look
 
 
-def test_the_models_fill_every_property():
+def test_the_models_fill_every_property() -> None:
     assert {pointer for model in MODELS.values() for pointer in pointers(model)} | {"/ModelName"} == settable()
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_from_create_to_delete(model, deliver, written, nothing_told):
+def test_from_create_to_delete(model: Any, deliver: Deliver, written: Any, nothing_told: Any) -> None:
     deliver(event("LIST", {}))
     written()
     answers = [deliver(one) for one in lifecycle(model)]
@@ -104,7 +114,9 @@ def test_from_create_to_delete(model, deliver, written, nothing_told):
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "stall"])
-def test_under_every_fault(fault, sagemaker, deliver, written, nothing_told):
+def test_under_every_fault(
+    fault: str, sagemaker: LocalSageMaker, deliver: Deliver, written: Any, nothing_told: Any
+) -> None:
     model = MODELS["a pipeline"]
     deliver(event("CREATE", {**model, "ModelName": "scorer"}))
     sagemaker.faults.inject(None, fault)
@@ -117,7 +129,15 @@ def test_under_every_fault(fault, sagemaker, deliver, written, nothing_told):
 
 @pytest.mark.parametrize("code", ["ValidationException", "SomethingNew", "AccessDeniedException"])
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
-def test_what_a_service_repeats(echo, code, sagemaker, deliver, written, nothing_told, monkeypatch):
+def test_what_a_service_repeats(
+    echo: Any,
+    code: str,
+    sagemaker: LocalSageMaker,
+    deliver: Deliver,
+    written: Any,
+    nothing_told: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model = MODELS["an image"]
     for value in (model["ExecutionRoleArn"], model["PrimaryContainer"]["Image"], *tag_values(model)):
         text = echo.format(value=value).replace("{", "{{").replace("}", "}}")
@@ -130,10 +150,12 @@ def test_what_a_service_repeats(echo, code, sagemaker, deliver, written, nothing
         nothing_told()
 
 
-def test_what_a_proxy_says_of_a_request(sagemaker, deliver, monkeypatch):
+def test_what_a_proxy_says_of_a_request(
+    sagemaker: LocalSageMaker, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An error that is no JSON, with a page for its text."""
 
-    def page(_environ, start_response):
+    def page(_environ: Any, start_response: Any) -> Any:
         start_response("403 Forbidden", [("Content-Type", "text/html")])
         return [f"<h1>Not here: {MARK}s of this page</h1>".encode()]
 
@@ -146,11 +168,11 @@ def test_what_a_proxy_says_of_a_request(sagemaker, deliver, monkeypatch):
     assert MARK not in said(answer)
 
 
-def tag_values(model):
+def tag_values(model: Any) -> Any:
     return [*model["PrimaryContainer"]["Environment"].values(), model["Tags"][0]["Value"]]
 
 
-def wrong(value):
+def wrong(value: Any) -> Iterator[Any]:
     """A value of another type in each place of a model, one at a time, the marks still in it."""
     if isinstance(value, dict):
         for name, member in value.items():
@@ -163,7 +185,9 @@ def wrong(value):
 
 
 @pytest.mark.parametrize("action", ["CREATE", "UPDATE"])
-def test_what_is_wrong_with_a_model(action, service, deliver, written, nothing_told):
+def test_what_is_wrong_with_a_model(
+    action: Action, service: Service, deliver: Deliver, written: Any, nothing_told: Any
+) -> None:
     model = {**MODELS["an image"], "ModelName": "scorer"}
     container = model["PrimaryContainer"]
     deliver(event("CREATE", model))
@@ -197,7 +221,7 @@ def test_what_is_wrong_with_a_model(action, service, deliver, written, nothing_t
     ],
     ids=range(12),
 )
-def test_events_that_are_none(hostile, deliver, written, nothing_told):
+def test_events_that_are_none(hostile: Any, deliver: Deliver, written: Any, nothing_told: Any) -> None:
     deliver(event("LIST", {}))
     written()
     answer = deliver(hostile)
@@ -208,7 +232,15 @@ def test_events_that_are_none(hostile, deliver, written, nothing_told):
 
 @pytest.mark.parametrize("name", SITUATIONS)
 @pytest.mark.parametrize("fault", [None, "access-denied"])
-def test_one_line_tells_what_happened(name, fault, sagemaker, service, deliver, written, operations_of):
+def test_one_line_tells_what_happened(
+    name: str,
+    fault: str,
+    sagemaker: LocalSageMaker,
+    service: Service,
+    deliver: Deliver,
+    written: Any,
+    operations_of: Callable[[], list[str]],
+) -> None:
     SITUATIONS[name].prepare(service)
     if fault:
         sagemaker.faults.inject(None, fault)
@@ -236,7 +268,7 @@ def resource(event, context):
 """
 
 
-def test_in_the_lambda_process(sagemaker, tmp_path):
+def test_in_the_lambda_process(sagemaker: LocalSageMaker, tmp_path: Path) -> None:
     """Standard output and standard error of the process, the root logger at DEBUG."""
     (tmp_path / "debugging.py").write_text(DEBUGGING)
     code, env = [tmp_path, ROOT / "src"], {"AWS_ENDPOINT_URL": sagemaker.url}
@@ -254,6 +286,6 @@ def test_in_the_lambda_process(sagemaker, tmp_path):
     assert "local-caller-secret" not in text
 
 
-def test_the_search_finds_what_is_there(deliver, written):
+def test_the_search_finds_what_is_there(deliver: Deliver, written: Any) -> None:
     logging.getLogger("aws_sagemaker_model").warning("a %s", MARK)
     assert MARK in written()

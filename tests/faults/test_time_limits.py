@@ -1,7 +1,10 @@
 """The time an invocation has: control goes back before it runs out, whatever the service does."""
 
+from __future__ import annotations
+
 import time
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.config import Config
@@ -9,8 +12,14 @@ from botocore.config import Config
 from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import CONNECT_TIMEOUT, MARGIN, READ_TIMEOUT, HandlerSession
 from cfnbox.handlers.events import reinvocation
-from tests.faults.conftest import Context
-from tests.faults.situations import ARN, SITUATIONS, outcome
+from tests.faults.conftest import Context, Deliver
+from tests.faults.situations import ARN, SITUATIONS, Service, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cfnbox.sagemaker.server import LocalSageMaker
+    from tests.conftest import Json
 
 # Seconds that one try may take; with less than that and a margin to answer in, there is no try.
 LONGEST_TRY = CONNECT_TIMEOUT + READ_TIMEOUT
@@ -22,7 +31,15 @@ READS = [name for name, situation in SITUATIONS.items() if not situation.mutates
 @pytest.mark.parametrize("left", [-1, 0, MARGIN, LONGEST_TRY, LONGEST_TRY + MARGIN - 0.1])
 class TestTooLittleTime:
     @pytest.mark.parametrize("name", MUTATIONS)
-    def test_a_mutation_asks_to_be_invoked_again(self, name, left, service, deliver, finish, operations_of):
+    def test_a_mutation_asks_to_be_invoked_again(
+        self,
+        name: str,
+        left: Any,
+        service: Service,
+        deliver: Deliver,
+        finish: Callable[[Json], Json],
+        operations_of: Callable[[], list[str]],
+    ) -> None:
         SITUATIONS[name].prepare(service)
         before = service.models()
         event = SITUATIONS[name].event()
@@ -35,7 +52,9 @@ class TestTooLittleTime:
         assert service.models() == SITUATIONS[name].expected(service.models())
 
     @pytest.mark.parametrize("name", READS)
-    def test_a_read_says_so(self, name, left, service, deliver, operations_of):
+    def test_a_read_says_so(
+        self, name: str, left: Any, service: Service, deliver: Deliver, operations_of: Callable[[], list[str]]
+    ) -> None:
         SITUATIONS[name].prepare(service)
         answer = deliver(SITUATIONS[name].event(), Context(left))
         assert outcome(answer) == "NetworkFailure"
@@ -43,14 +62,14 @@ class TestTooLittleTime:
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_enough_time_is_enough(name, service, deliver):
+def test_enough_time_is_enough(name: str, service: Service, deliver: Deliver) -> None:
     SITUATIONS[name].prepare(service)
     answer = deliver(SITUATIONS[name].event(), Context(LONGEST_TRY + MARGIN + 10))
     assert answer["status"] == "SUCCESS"
 
 
 @pytest.fixture
-def impatient(sagemaker):
+def impatient(sagemaker: LocalSageMaker) -> Any:
     """A caller's session that does not listen long, and tries often."""
     quick = Config(
         connect_timeout=LISTENS, read_timeout=LISTENS, retries={"mode": "standard", "total_max_attempts": 50}
@@ -62,7 +81,14 @@ def impatient(sagemaker):
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_no_try_outlasts_the_invocation(name, impatient, sagemaker, service, deliver, monkeypatch):
+def test_no_try_outlasts_the_invocation(
+    name: str,
+    impatient: Any,
+    sagemaker: LocalSageMaker,
+    service: Service,
+    deliver: Deliver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A service that keeps silent is tried again only while there is time for one more try."""
     SITUATIONS[name].prepare(service)
     monkeypatch.setattr(entrypoint, "CALLER", impatient)
@@ -90,8 +116,14 @@ def test_no_try_outlasts_the_invocation(name, impatient, sagemaker, service, del
     ],
 )
 def test_cloudformation_ends_before_a_lambda_that_may_run_for_long(
-    name, passed, in_time, service, deliver, monkeypatch, operations_of
-):
+    name: str,
+    passed: Any,
+    in_time: Any,
+    service: Service,
+    deliver: Deliver,
+    monkeypatch: pytest.MonkeyPatch,
+    operations_of: Callable[[], list[str]],
+) -> None:
     """30 s for a read or a list and 60 s for the others, of which a try and the margin take 15."""
     SITUATIONS[name].prepare(service)
     late = SimpleNamespace(monotonic=lambda: time.monotonic() + passed)
@@ -100,6 +132,6 @@ def test_cloudformation_ends_before_a_lambda_that_may_run_for_long(
     assert bool(operations_of()) == in_time
 
 
-def test_every_try_fits_into_every_handler():
+def test_every_try_fits_into_every_handler() -> None:
     assert entrypoint.MUTATION_TIME_LIMIT >= session.ATTEMPTS * LONGEST_TRY + MARGIN
     assert entrypoint.READ_TIME_LIMIT >= 2 * LONGEST_TRY + MARGIN

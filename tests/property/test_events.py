@@ -1,15 +1,23 @@
 """Whatever arrives at the Lambda entry point, it answers, and makes nothing of what is no request."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cfnbox.core.type_definition import TypeDefinition
-from cfnbox.handlers.events import ACTIONS, production_event
+from cfnbox.handlers.events import ACTIONS, Action, production_event
 from hypothesis_settings import property_test
 from tests.conftest import IMAGE, MODEL
 from tests.property.strategies import TYPE, replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 NAMES = st.sampled_from(sorted({name for one in [TYPE, *TYPE["definitions"].values()] for name in one["properties"]}))
 ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.sampled_from(
@@ -26,7 +34,7 @@ RIGHT_CODES = {"InvalidRequest", "InvalidCredentials", "NotFound", "NotUpdatable
 DEEP = 100_000
 
 
-def answered(sagemaker, event):
+def answered(sagemaker: LocalSageMaker, event: Any) -> Any:
     """The answer to an event, which is JSON that Lambda can carry; what is not there is not made."""
     from aws_sagemaker_model.handlers import resource, test_entrypoint
 
@@ -40,7 +48,7 @@ def answered(sagemaker, event):
     return answer
 
 
-def whole(action):
+def whole(action: Action) -> Any:
     """An event with all that CloudFormation may send."""
     return production_event(
         DEFINITION,
@@ -58,7 +66,7 @@ def whole(action):
     )
 
 
-def paths(value, path=()):
+def paths(value: Any, path: Any = ()) -> Iterator[Any]:
     """Every place in an event, but for the inside of the callback context, which is the type's own."""
     yield path
     if isinstance(value, dict) and path != ("callbackContext",):
@@ -68,13 +76,15 @@ def paths(value, path=()):
 
 @property_test(2)
 @given(event=ANYTHING)
-def test_an_event_that_is_anything_is_refused(sagemaker, event):
+def test_an_event_that_is_anything_is_refused(sagemaker: LocalSageMaker, event: Any) -> None:
     assert answered(sagemaker, event)["status"] == "FAILED"
 
 
 @property_test()
 @given(action=st.sampled_from(ACTIONS), properties=ANYTHING, previous=ANYTHING)
-def test_properties_that_are_anything_are_answered(sagemaker, action, properties, previous):
+def test_properties_that_are_anything_are_answered(
+    sagemaker: LocalSageMaker, action: Action, properties: Any, previous: Any
+) -> None:
     event = whole(action)
     event["requestData"] |= {"resourceProperties": properties, "previousResourceProperties": previous}
     answered(sagemaker, event)
@@ -82,13 +92,15 @@ def test_properties_that_are_anything_are_answered(sagemaker, action, properties
 
 @property_test()
 @given(action=st.sampled_from(ACTIONS), data=st.data(), anything=ANYTHING)
-def test_an_event_with_anything_in_a_place_is_answered(sagemaker, action, data, anything):
+def test_an_event_with_anything_in_a_place_is_answered(
+    sagemaker: LocalSageMaker, action: Action, data: Any, anything: Any
+) -> None:
     event = whole(action)
     path = data.draw(st.sampled_from(list(paths(event))))
     answered(sagemaker, replaced(event, path, anything))
 
 
-def test_an_event_deeper_than_python_reads_is_refused(sagemaker):
+def test_an_event_deeper_than_python_reads_is_refused(sagemaker: LocalSageMaker) -> None:
     nested = value = {}
     for _ in range(DEEP):
         value["a"] = value = {}

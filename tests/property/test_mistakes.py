@@ -1,16 +1,24 @@
 """What is no model: refused where it is wrong, without a word of what it says, and nothing made or changed."""
 
+from __future__ import annotations
+
 import json
 import logging
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hypothesis_settings import property_test
-from tests.conftest import IMAGE, MODEL
+from tests.conftest import IMAGE, MODEL, Invoke
 from tests.property.strategies import matching, models, places, replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 # What no message and no log line may repeat.
 SECRET = "hunter2-and-more"
@@ -24,7 +32,7 @@ WRONG_TYPES = {
 
 
 @st.composite
-def broken_by_schema(draw):
+def broken_by_schema(draw: Any) -> Any:
     """A model with one mistake against the schema, and the JSON pointer at which it must be told."""
     model = draw(models())
     place = draw(st.sampled_from(list(places(model))[1:]))
@@ -32,7 +40,7 @@ def broken_by_schema(draw):
     return replaced(model, place.path, wrong), _pointer((*place.path, *at))
 
 
-def _mistakes(place):
+def _mistakes(place: Any) -> Iterator[Any]:
     """Each way to break the schema at a place: the steps from there to where it is told, and the wrong value."""
     schema, value = place.schema, place.value
     for wrong in WRONG_TYPES[schema["type"]]:
@@ -42,11 +50,11 @@ def _mistakes(place):
     )
 
 
-def _none(_schema, _value):
+def _none(_schema: Any, _value: Any) -> Any:
     return ()
 
 
-def _wrong_texts(schema, _value):
+def _wrong_texts(schema: Any, _value: Any) -> Iterator[Any]:
     if "maxLength" in schema:
         yield (), "x" * (schema["maxLength"] + 1)
     if schema.get("minLength"):
@@ -56,14 +64,14 @@ def _wrong_texts(schema, _value):
         yield (), f"\n {SECRET}\n"
 
 
-def _wrong_lists(schema, value):
+def _wrong_lists(schema: Any, value: Any) -> Iterator[Any]:
     if schema.get("minItems"):
         yield (), []
     yield (), [value[0] if value else SECRET] * (schema["maxItems"] + 1)
     yield (len(value),), [*value, None]
 
 
-def _wrong_objects(schema, value):
+def _wrong_objects(schema: Any, value: Any) -> Iterator[Any]:
     unknown = f"Un{SECRET[:6]}"
     # A map takes any key that is a word.
     at, unknown = ("*", "not a word") if "patternProperties" in schema else (unknown, unknown)
@@ -74,7 +82,7 @@ def _wrong_objects(schema, value):
         yield (), {f"KEY_{number}": SECRET for number in range(schema["maxProperties"] + 1)}
 
 
-def _pointer(path):
+def _pointer(path: Any) -> Any:
     plain = [str(step) if re.fullmatch(r"[0-9A-Za-z_]{1,64}", str(step)) else "*" for step in path]
     return "/".join(["/properties", *plain])
 
@@ -128,7 +136,7 @@ RULES = [
 
 
 @st.composite
-def broken_by_rule(draw):
+def broken_by_rule(draw: Any) -> Any:
     """A model that keeps the schema and breaks a rule beyond it, and the JSON pointer at which it must be told."""
     model = draw(models())
     members, properties, where = draw(st.sampled_from(RULES))
@@ -151,13 +159,13 @@ def broken_by_rule(draw):
     return _altered(model, properties), at + where
 
 
-def _altered(value, members):
+def _altered(value: Any, members: Any) -> Any:
     altered = {**value, **members}
     return {name: member for name, member in altered.items() if member is not ...}
 
 
 @pytest.fixture
-def logged():
+def logged() -> Iterator[Any]:
     """All that is logged while a test runs, by anybody, at any level."""
     lines = []
     handler = logging.Handler(logging.NOTSET)
@@ -170,7 +178,7 @@ def logged():
     root.setLevel(before)
 
 
-def _assert_refused(answer, pointer, logged):
+def _assert_refused(answer: Any, pointer: str, logged: Any) -> None:
     assert (answer["status"], answer["errorCode"]) == ("FAILED", "InvalidRequest"), answer
     told = [violation.partition(" ")[0] for violation in answer["message"].split("; ")]
     assert pointer in told, (pointer, answer["message"])
@@ -180,7 +188,9 @@ def _assert_refused(answer, pointer, logged):
 
 @property_test()
 @given(broken=broken_by_schema() | broken_by_rule())
-def test_a_mistake_is_told_and_nothing_is_made(sagemaker, invoke, client, logged, broken):
+def test_a_mistake_is_told_and_nothing_is_made(
+    sagemaker: LocalSageMaker, invoke: Invoke, client: Any, logged: Any, broken: Any
+) -> None:
     model, pointer = broken
     sagemaker.reset()
     logged.clear()
@@ -191,7 +201,9 @@ def test_a_mistake_is_told_and_nothing_is_made(sagemaker, invoke, client, logged
 
 @property_test(5)
 @given(broken=broken_by_schema() | broken_by_rule())
-def test_a_mistake_in_an_update_changes_nothing(sagemaker, invoke, logged, broken):
+def test_a_mistake_in_an_update_changes_nothing(
+    sagemaker: LocalSageMaker, invoke: Invoke, logged: Any, broken: Any
+) -> None:
     sagemaker.reset()
     created = invoke("CREATE", MODEL)["resourceModel"]
     identifier = {"ModelArn": created["ModelArn"]}

@@ -1,6 +1,9 @@
 """Any model that SageMaker takes: created, read, tagged, listed, deleted, and created again from what was read."""
 
+from __future__ import annotations
+
 import copy
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given
@@ -21,12 +24,17 @@ from tests.property.strategies import (
     values,
 )
 
+if TYPE_CHECKING:
+    from cfnbox.handlers.events import Action
+    from cfnbox.sagemaker.server import LocalSageMaker
+    from tests.conftest import Invoke
+
 
 @pytest.fixture
-def succeed(invoke):
+def succeed(invoke: Invoke) -> Any:
     """Send an event that must succeed, and return the model of the answer, if it has one."""
 
-    def send(action, desired, **event):
+    def send(action: Action, desired: Any, **event: Any) -> Any:
         answer = invoke(action, desired, **event)
         assert answer["status"] == "SUCCESS", answer
         return answer.get("resourceModel")
@@ -36,7 +44,9 @@ def succeed(invoke):
 
 @property_test(3)
 @given(asked=models(), wanted=TAG_SETS, shuffled=st.randoms(use_true_random=False))
-def test_what_is_asked_for_is_what_is_there(sagemaker, invoke, succeed, asked, wanted, shuffled):
+def test_what_is_asked_for_is_what_is_there(
+    sagemaker: LocalSageMaker, invoke: Invoke, succeed: Any, asked: Any, wanted: Any, shuffled: Any
+) -> None:
     sagemaker.reset()
     created = succeed("CREATE", as_strings(asked), logical_id="Scorer")
     identifier = {"ModelArn": created["ModelArn"]}
@@ -63,7 +73,9 @@ def test_what_is_asked_for_is_what_is_there(sagemaker, invoke, succeed, asked, w
 
 @property_test(5)
 @given(asked=models(), data=st.data())
-def test_nothing_but_tags_changes_in_place(sagemaker, invoke, succeed, asked, data):
+def test_nothing_but_tags_changes_in_place(
+    sagemaker: LocalSageMaker, invoke: Invoke, succeed: Any, asked: Any, data: Any
+) -> None:
     sagemaker.reset()
     created = succeed("CREATE", asked)
     leaves = [
@@ -79,17 +91,17 @@ def test_nothing_but_tags_changes_in_place(sagemaker, invoke, succeed, asked, da
     assert unordered(succeed("READ", {"ModelArn": created["ModelArn"]})) == unordered(created)
 
 
-def stated(model):
+def stated(model: Any) -> Any:
     """A model without properties that are empty: no tags, and the kind of container that it has not."""
     return {name: value for name, value in model.items() if value not in ({}, [])}
 
 
-def written(read):
+def written(read: Any) -> Any:
     """What a template would say of a model that was read."""
     return {name: value for name, value in read.items() if name not in READ_ONLY}
 
 
-def shuffle(model, random):
+def shuffle(model: Any, random: Any) -> None:
     """Bring the lists without an order into another one."""
     for _, schema, value in places(model):
         if isinstance(value, list) and not schema["insertionOrder"]:

@@ -1,6 +1,9 @@
 """Tags over any history: stack and model tags that come and go, tags of others, and updates cut off in the middle."""
 
+from __future__ import annotations
+
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import strategies as st
@@ -13,10 +16,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cfnbox.handlers.events import production_event
+from cfnbox.handlers.events import Action, production_event
 from hypothesis_settings import property_test
 from tests.conftest import MODEL
 from tests.property.strategies import TAG_KEYS, TAG_VALUES, tag_list
+
+if TYPE_CHECKING:
+    from cfnbox.core.type_definition import TypeDefinition
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 # Few, so that the same key is met as a tag of the stack, of the model and of somebody else, and in both its cases.
 KEYS = st.sampled_from(["a", "A", "stage", "Stage", "équipe", "awsome", "aws", "a b"]) | TAG_KEYS
@@ -31,7 +38,7 @@ class TagHistory(RuleBasedStateMachine):
     sagemaker = client = definition = None
 
     @initialize(stack=SETS, own=SETS)
-    def create(self, stack, own):
+    def create(self, stack: Any, own: Any) -> None:
         self.sagemaker.reset()
         self.tokens = (f"token-{number}" for number in itertools.count())
         self.stated = (stack, own)
@@ -41,12 +48,12 @@ class TagHistory(RuleBasedStateMachine):
         self.there = {**stack, **own}
         self.reserved = 0
 
-    def invoke(self, action, event):
+    def invoke(self, action: Action, event: Any) -> Any:
         from aws_sagemaker_model.handlers import resource
 
         return resource(production_event(self.definition, action, **event), None)
 
-    def event_of(self, state, previous=None):
+    def event_of(self, state: Any, previous: Any = None) -> Any:
         identifier = {"ModelArn": self.arn} if previous else {}
         event = {"desired": {**MODEL, **identifier, "Tags": tag_list(state[1])}, "stack_tags": state[0]}
         if previous:
@@ -54,12 +61,12 @@ class TagHistory(RuleBasedStateMachine):
             event["previous_stack_tags"] = previous[0]
         return event | {"token": next(self.tokens), "logical_id": "Scorer"}
 
-    def would_be(self, state, previous):
+    def would_be(self, state: Any, previous: Any) -> Any:
         """What is there when the stack goes from one state to another: others keep what the stack never stated."""
         desired, ours = {**state[0], **state[1]}, {**previous[0], **previous[1]}
         return {key: value for key, value in self.there.items() if key not in ours} | desired
 
-    def update(self, state, previous):
+    def update(self, state: Any, previous: Any) -> Any:
         """Update; say whether it succeeded, which it must unless the service's limit does not let it."""
         wanted = self.would_be(state, previous)
         answer = self.invoke("UPDATE", self.event_of(state, previous))
@@ -71,7 +78,7 @@ class TagHistory(RuleBasedStateMachine):
         return True
 
     @rule(stack=SETS, own=SETS | MANY)
-    def change(self, stack, own):
+    def change(self, stack: Any, own: Any) -> None:
         if len({**stack, **own}) > TAG_LIMIT:
             answer = self.invoke("UPDATE", self.event_of((stack, own), self.stated))
             assert answer["errorCode"] == "InvalidRequest", answer
@@ -81,7 +88,7 @@ class TagHistory(RuleBasedStateMachine):
             self.roll_back((stack, own))
 
     @rule(more=SETS)
-    def change_little(self, more):
+    def change_little(self, more: Any) -> None:
         stack, own = self.stated
         self.change(stack, {**own, **more})
 
@@ -92,7 +99,7 @@ class TagHistory(RuleBasedStateMachine):
         fault=st.sampled_from(["access-denied", "garbled"]),
         again=st.booleans(),
     )
-    def change_cut_off(self, stack, own, operation, fault, again):
+    def change_cut_off(self, stack: Any, own: Any, operation: str, fault: str, again: Any) -> None:
         state, event = (stack, own), self.event_of((stack, own), self.stated)
         self.sagemaker.faults.replace([{"operation": operation, "fault": fault}])
         answer = self.invoke("UPDATE", event)
@@ -108,7 +115,7 @@ class TagHistory(RuleBasedStateMachine):
         assert answer["status"] == "SUCCESS", answer
         self.there, self.stated = self.would_be(state, self.stated), state
 
-    def roll_back(self, failed):
+    def roll_back(self, failed: Any) -> None:
         """CloudFormation's answer to a failure: back from the state that was not reached, whatever was."""
         before = {**self.stated[0], **self.stated[1]}
         was_of_others = {key for key in self.there if key not in before} & {*failed[0], *failed[1]}
@@ -118,26 +125,26 @@ class TagHistory(RuleBasedStateMachine):
         self.there = {key: value for key, value in self.there.items() if key not in was_of_others} | before
 
     @rule(tags=SETS)
-    def others_add(self, tags):
+    def others_add(self, tags: Any) -> None:
         if tags and len({**self.there, **tags}) <= TAG_LIMIT:
             self.client.add_tags(ResourceArn=self.arn, Tags=tag_list(tags))
             self.there |= tags
 
     @precondition(lambda self: self.there)
     @rule(data=st.data())
-    def others_remove(self, data):
+    def others_remove(self, data: Any) -> None:
         key = data.draw(st.sampled_from(sorted(self.there)))
         self.client.delete_tags(ResourceArn=self.arn, TagKeys=[key])
         del self.there[key]
 
     @rule(count=st.integers(1, 8))
-    def cloudformation_adds_its_own(self, count):
+    def cloudformation_adds_its_own(self, count: Any) -> None:
         tags = {f"aws:cloudformation:{self.reserved + number}": "x" for number in range(count)}
         self.sagemaker.write_system_tags(self.arn, tags)
         self.reserved += count
 
     @invariant()
-    def what_is_read_is_what_is_there(self):
+    def what_is_read_is_what_is_there(self) -> None:
         read = self.invoke("READ", {"desired": {"ModelArn": self.arn}})["resourceModel"]
         assert {tag["Key"]: tag["Value"] for tag in read.get("Tags", [])} == self.there
         pages = self.client.get_paginator("list_tags").paginate(ResourceArn=self.arn)
@@ -147,7 +154,9 @@ class TagHistory(RuleBasedStateMachine):
 
 
 @pytest.mark.hypothesis
-def test_tags_follow_the_stack_and_leave_those_of_others(sagemaker, client, definition):
+def test_tags_follow_the_stack_and_leave_those_of_others(
+    sagemaker: LocalSageMaker, client: Any, definition: TypeDefinition
+) -> None:
     fixtures = {"sagemaker": sagemaker, "client": client, "definition": definition}
     run_state_machine_as_test(
         type("TagHistory", (TagHistory,), fixtures),

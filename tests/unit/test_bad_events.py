@@ -1,10 +1,19 @@
 """What no event can be: answered in words, without a call of SageMaker."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from cfnbox.core.type_definition import TypeDefinition
-from cfnbox.handlers.events import production_event
+from cfnbox.handlers.events import Action, production_event
 from tests.conftest import MODEL, SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 DEFINITION = TypeDefinition.load(SCHEMA)
 
@@ -25,7 +34,7 @@ DEFINITION = TypeDefinition.load(SCHEMA)
     ],
     ids=str,
 )
-def test_an_event_that_is_none_is_answered(sagemaker, event):
+def test_an_event_that_is_none_is_answered(sagemaker: LocalSageMaker, event: Any) -> None:
     from aws_sagemaker_model.handlers import resource, test_entrypoint
 
     for entry_point in (resource, test_entrypoint):
@@ -44,7 +53,7 @@ def test_an_event_that_is_none_is_answered(sagemaker, event):
     ],
     ids=["nothing", "no token", "another action"],
 )
-def test_an_event_of_sam_is_told_of_the_members_of_its_own_form(sagemaker, event):
+def test_an_event_of_sam_is_told_of_the_members_of_its_own_form(sagemaker: LocalSageMaker, event: Any) -> None:
     from aws_sagemaker_model.handlers import test_entrypoint
 
     answer = test_entrypoint(event, None)
@@ -54,13 +63,13 @@ def test_an_event_of_sam_is_told_of_the_members_of_its_own_form(sagemaker, event
     assert "requestData" not in answer["message"]
 
 
-def request_of(invoke_event, **changes):
+def request_of(invoke_event: Any, **changes: Any) -> Any:
     event = production_event(DEFINITION, "CREATE", desired=MODEL, logical_id="Scorer")
     return invoke_event({**event, **changes})
 
 
 @pytest.fixture
-def invoke_event(sagemaker):
+def invoke_event(sagemaker: LocalSageMaker) -> Any:
     from aws_sagemaker_model.handlers import resource
 
     return lambda event: resource(event, None)
@@ -86,7 +95,9 @@ def invoke_event(sagemaker):
     ids=str,
 )
 @pytest.mark.parametrize("action", ["CREATE", "UPDATE", "DELETE"])
-def test_a_garbled_callback_context_is_an_invalid_request(invoke_event, operations, action, context):
+def test_a_garbled_callback_context_is_an_invalid_request(
+    invoke_event: Any, operations: Callable[[], list[str]], action: Action, context: Any
+) -> None:
     answer = request_of(invoke_event, action=action, callbackContext=context)
     assert answer["errorCode"] == "InvalidRequest"
     assert "callbackContext" in answer["message"]
@@ -98,7 +109,9 @@ def test_a_garbled_callback_context_is_an_invalid_request(invoke_event, operatio
     ["", "us east 1", "us_east_1", "US-EAST-1", "-", "us-east-1.evil.example/", "a" * 300, None, 5, ["us-east-1"]],
 )
 @pytest.mark.parametrize("action", ["CREATE", "READ", "LIST"])
-def test_a_garbled_region_is_an_invalid_request(invoke_event, operations, action, region):
+def test_a_garbled_region_is_an_invalid_request(
+    invoke_event: Any, operations: Callable[[], list[str]], action: Action, region: str
+) -> None:
     answer = request_of(invoke_event, action=action, region=region)
     assert answer["errorCode"] == "InvalidRequest"
     assert "region" in answer["message"]
@@ -110,14 +123,16 @@ def test_a_garbled_region_is_an_invalid_request(invoke_event, operations, action
     [{"awsAccountId": "12"}, {"awsAccountId": 5}, {"bearerToken": ""}, {"stackId": ["s"]}, {"action": "DANCE"}],
     ids=str,
 )
-def test_an_event_with_a_garbled_member_is_an_invalid_request(invoke_event, operations, changes):
+def test_an_event_with_a_garbled_member_is_an_invalid_request(
+    invoke_event: Any, operations: Callable[[], list[str]], changes: Any
+) -> None:
     answer = request_of(invoke_event, **changes)
     assert answer["errorCode"] == "InvalidRequest"
     assert next(iter(changes)) in answer["message"] or changes.keys() == {"stackId"}
     assert operations() == []
 
 
-def test_members_of_an_event_that_are_new_are_ignored(invoke_event):
+def test_members_of_an_event_that_are_new_are_ignored(invoke_event: Any) -> None:
     event = production_event(DEFINITION, "CREATE", desired=MODEL, log_group="logs")
     for member in ("callerCredentials", "providerCredentials"):
         event["requestData"][member] |= {"expiration": "2030-01-01T00:00:00Z", "accountId": 5}
@@ -125,7 +140,7 @@ def test_members_of_an_event_that_are_new_are_ignored(invoke_event):
     assert invoke_event(event)["status"] == "SUCCESS"
 
 
-def test_credentials_without_a_session_are_credentials(invoke_event, sagemaker):
+def test_credentials_without_a_session_are_credentials(invoke_event: Any, sagemaker: LocalSageMaker) -> None:
     event = production_event(DEFINITION, "CREATE", desired=MODEL)
     del event["requestData"]["callerCredentials"]["sessionToken"]
     assert invoke_event(event)["status"] == "SUCCESS"

@@ -1,11 +1,17 @@
 """What no model can be: refused in one answer with a JSON pointer for each mistake, and nothing created."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cfnbox.core.type_definition import TypeDefinition
-from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE, SCHEMA
+from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE, SCHEMA, Invoke
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CONTAINER = MODEL["PrimaryContainer"]
 SECRET = "hunter2-hunter2"
@@ -14,11 +20,11 @@ DEFINITION = TypeDefinition.load(SCHEMA)
 ANY_TEXT = r"^[\S\s]*$"
 
 
-def primary(**members):
+def primary(**members: Any) -> Any:
     return {**MODEL, "PrimaryContainer": {**CONTAINER, **members}}
 
 
-def source(**members):
+def source(**members: Any) -> Any:
     return {
         "S3DataSource": {
             "S3Uri": "s3://bucket/model/",
@@ -29,7 +35,7 @@ def source(**members):
     }
 
 
-def pipeline(*containers, **model):
+def pipeline(*containers: Any, **model: Any) -> Any:
     return {
         "ExecutionRoleArn": ROLE,
         "Containers": [{"Image": IMAGE, **container} for container in containers],
@@ -37,7 +43,7 @@ def pipeline(*containers, **model):
     }
 
 
-def tags(*pairs):
+def tags(*pairs: Any) -> Any:
     return {**MODEL, "Tags": [{"Key": key, "Value": value} for key, value in pairs]}
 
 
@@ -160,7 +166,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("model", "pointers"), REFUSED.values(), ids=REFUSED.keys())
-def test_is_refused_with_every_pointer(invoke, operations, model, pointers):
+def test_is_refused_with_every_pointer(
+    invoke: Invoke, operations: Callable[[], list[str]], model: Any, pointers: Any
+) -> None:
     answer = invoke("CREATE", model)
     assert (answer["status"], answer["errorCode"]) == ("FAILED", "InvalidRequest")
     told = [violation.split(" ", 1)[0] for violation in answer["message"].split("; ") if violation.startswith("/")]
@@ -170,7 +178,7 @@ def test_is_refused_with_every_pointer(invoke, operations, model, pointers):
     assert operations() == []
 
 
-def test_tells_all_mistakes_at_once(invoke):
+def test_tells_all_mistakes_at_once(invoke: Invoke) -> None:
     message = invoke("CREATE", REFUSED["many things at once"][0])["message"]
     for pointer in ("ModelName", "EnableNetworkIsolation", "Tags/0/Key", "PrimaryContainer/Mode"):
         assert f"/properties/{pointer} " in message
@@ -248,7 +256,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize(("model", "told"), TOLD.values(), ids=TOLD)
-def test_is_told_in_words(invoke, model, told):
+def test_is_told_in_words(invoke: Invoke, model: Any, told: Any) -> None:
     message = invoke("CREATE", model)["message"]
     assert told in message
     # What only a regular expression is made of.
@@ -285,7 +293,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("model", ACCEPTED.values(), ids=ACCEPTED.keys())
-def test_is_accepted(invoke, model):
+def test_is_accepted(invoke: Invoke, model: Any) -> None:
     assert invoke("CREATE", model)["status"] == "SUCCESS"
 
 
@@ -301,6 +309,6 @@ def test_is_accepted(invoke, model):
         ({"aws:ours": "v"}, 50, None),
     ],
 )
-def test_counts_the_tags_of_the_stack(invoke, stack_tags, model_tags, words):
+def test_counts_the_tags_of_the_stack(invoke: Invoke, stack_tags: Any, model_tags: Any, words: Any) -> None:
     answer = invoke("CREATE", tags(*((f"k{number}", "v") for number in range(model_tags))), stack_tags=stack_tags)
     assert words in answer["message"] if words else answer["status"] == "SUCCESS"

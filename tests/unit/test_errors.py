@@ -1,9 +1,12 @@
 """Errors of SageMaker, and what CloudFormation hears of each: through the entry point, with recorded answers."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -11,7 +14,12 @@ from botocore.retries.standard import ThrottledRetryableChecker, TransientRetrya
 
 from aws_sagemaker_model.readings import ERROR_RULES
 from aws_sagemaker_model.session import CALLER
-from tests.conftest import DATA, MODEL, ROLE, model_in
+from tests.conftest import DATA, MODEL, ROLE, Invoke, model_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/scorer"
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/risk/7"
@@ -127,15 +135,15 @@ NAMED = {**MODEL, "ModelName": "scorer"}
 
 
 @pytest.fixture
-def sagemaker_says(sagemaker):
+def sagemaker_says(sagemaker: LocalSageMaker) -> Iterator[Any]:
     """Let SageMaker answer an operation with an error, without asking it."""
     client = CALLER.client("sagemaker", region_name="us-east-1")
     hooks = []
 
-    def say(code, message, status=400, body=None, operation="CreateModel"):
+    def say(code: str, message: str, status: Any = 400, body: Any = None, operation: str = "CreateModel") -> None:
         body = json.dumps({"__type": code, "message": message}) if body is None else body
 
-        def instead(request, **_):
+        def instead(request: Any, **_: Any) -> Any:
             raw = type("Raw", (io.BytesIO,), {"stream": lambda self: iter([self.read()])})(body.encode())
             return AWSResponse(request.url, status, {"x-amzn-requestid": "request-1"}, raw)
 
@@ -148,14 +156,16 @@ def sagemaker_says(sagemaker):
 
 
 @pytest.fixture(autouse=True)
-def _no_backoff(monkeypatch):
+def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
 
 
 @pytest.mark.parametrize(
     ("operation", "code", "message", "heard", "advice"), SAID, ids=[f"{o}: {c}: {m[:30]}" for o, c, m, _, _ in SAID]
 )
-def test_an_error_of_sagemaker_becomes(invoke, sagemaker_says, operation, code, message, heard, advice):
+def test_an_error_of_sagemaker_becomes(
+    invoke: Invoke, sagemaker_says: Any, operation: str, code: str, message: str, heard: Any, advice: Any
+) -> None:
     if operation != "CreateModel":
         invoke("CREATE", NAMED)
     sagemaker_says(code, message, operation=operation)
@@ -174,7 +184,9 @@ def test_an_error_of_sagemaker_becomes(invoke, sagemaker_says, operation, code, 
 @pytest.mark.parametrize(
     ("status", "advice"), [(429, "throttled"), (408, "in time"), (503, "failed to answer"), (500, "failed to answer")]
 )
-def test_a_bare_status_that_passes_is_waited_for(invoke, sagemaker_says, operation, status, advice):
+def test_a_bare_status_that_passes_is_waited_for(
+    invoke: Invoke, sagemaker_says: Any, operation: str, status: Any, advice: Any
+) -> None:
     if operation != "CreateModel":
         invoke("CREATE", NAMED)
     sagemaker_says("", "", status, "", operation)
@@ -183,7 +195,7 @@ def test_a_bare_status_that_passes_is_waited_for(invoke, sagemaker_says, operati
     assert advice in answer["message"]
 
 
-def test_every_error_that_botocore_retries_is_waited_for(invoke, sagemaker_says):
+def test_every_error_that_botocore_retries_is_waited_for(invoke: Invoke, sagemaker_says: Any) -> None:
     codes = [*TransientRetryableChecker._TRANSIENT_ERROR_CODES, *ThrottledRetryableChecker._THROTTLED_ERROR_CODES]
     for code in codes:
         sagemaker_says(code, "later")
@@ -204,7 +216,9 @@ def test_every_error_that_botocore_retries_is_waited_for(invoke, sagemaker_says)
         ("CreateModel", "A message without a record."),
     ],
 )
-def test_a_rule_of_one_operation_matches_no_message_of_another(invoke, sagemaker_says, operation, message):
+def test_a_rule_of_one_operation_matches_no_message_of_another(
+    invoke: Invoke, sagemaker_says: Any, operation: str, message: str
+) -> None:
     if operation != "CreateModel":
         invoke("CREATE", NAMED)
     sagemaker_says("ValidationException", message, operation=operation)
@@ -214,13 +228,13 @@ def test_a_rule_of_one_operation_matches_no_message_of_another(invoke, sagemaker
     assert ("property of the model" in answer["message"]) == (operation == "CreateModel")
 
 
-def test_a_page_of_models_that_is_refused_says_nothing_of_a_property(invoke):
+def test_a_page_of_models_that_is_refused_says_nothing_of_a_property(invoke: Invoke) -> None:
     answer = invoke("LIST", next_token="not a token")
     assert answer["errorCode"] == "InvalidRequest"
     assert "property of the model" not in answer["message"]
 
 
-def test_an_unknown_code_is_passed_on(invoke, sagemaker_says):
+def test_an_unknown_code_is_passed_on(invoke: Invoke, sagemaker_says: Any) -> None:
     sagemaker_says("SomethingNew", "a new message")
     answer = invoke("CREATE", MODEL)
     assert answer["errorCode"] == "GeneralServiceException"
@@ -228,13 +242,15 @@ def test_an_unknown_code_is_passed_on(invoke, sagemaker_says):
 
 
 @pytest.mark.parametrize(("operation", "code", "message", "heard", "advice"), SAID)
-def test_exactly_one_rule_matches_each_message(operation, code, message, heard, advice):
+def test_exactly_one_rule_matches_each_message(
+    operation: str, code: str, message: str, heard: Any, advice: Any
+) -> None:
     """Otherwise the order of the rules would matter."""
     matching = [rule for rule in ERROR_RULES if rule.matches(operation, code, message)]
     assert len(matching) == (0 if "validation error" in message else 1)
 
 
-def test_every_rule_matches_a_known_message():
+def test_every_rule_matches_a_known_message() -> None:
     """A rule without a recorded or quoted message would be a guess."""
     said = [(operation, code, message) for operation, code, message, _, _ in SAID]
     assert [rule for rule in ERROR_RULES if not any(rule.matches(*error) for error in said)] == []
@@ -243,7 +259,9 @@ def test_every_rule_matches_a_known_message():
 @pytest.mark.parametrize(
     ("status", "body"), [(503, "<html>no JSON</html>"), (500, "[]"), (200, '{"ModelA'), (200, "")]
 )
-def test_an_answer_that_cannot_be_read_is_tried_again(invoke, sagemaker_says, status, body):
+def test_an_answer_that_cannot_be_read_is_tried_again(
+    invoke: Invoke, sagemaker_says: Any, status: Any, body: Any
+) -> None:
     sagemaker_says("", "", status, body)
     answer = invoke("CREATE", MODEL)
     assert answer["status"] == "IN_PROGRESS"
@@ -262,7 +280,7 @@ def test_an_answer_that_cannot_be_read_is_tried_again(invoke, sagemaker_says, st
         ("the word hidden stands alone", "the word [...] stands alone"),
     ],
 )
-def test_the_service_is_quoted_without_values(invoke, sagemaker_says, text, shown):
+def test_the_service_is_quoted_without_values(invoke: Invoke, sagemaker_says: Any, text: str, shown: Any) -> None:
     sagemaker_says("ValidationException", text)
     answer = invoke("CREATE", {"PrimaryContainer": {"Image": "hidden"}})
     assert answer["errorCode"] == "InvalidRequest"
@@ -274,7 +292,9 @@ def test_the_service_is_quoted_without_values(invoke, sagemaker_says, text, show
     ("region", "partition"),
     [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eusc-de-east-1", "aws-eusc")],
 )
-def test_an_arn_that_is_still_to_be_has_its_partition(invoke, sagemaker, region, partition):
+def test_an_arn_that_is_still_to_be_has_its_partition(
+    invoke: Invoke, sagemaker: LocalSageMaker, region: str, partition: str
+) -> None:
     sagemaker.faults.replace([{"operation": "CreateModel", "fault": "throttling", "times": None}])
     answer = invoke("CREATE", {**model_in(region), "ModelName": "scorer"}, region=region)
     expected = f"arn:{partition}:sagemaker:{region}:123456789012:model/scorer"

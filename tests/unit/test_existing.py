@@ -1,9 +1,16 @@
 """Strict in what is created, lenient in what exists: an update never refuses what SageMaker itself returned."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from cfnbox.core.place import Place
-from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE
+from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE, Invoke
+
+if TYPE_CHECKING:
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/risk/1"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
@@ -34,24 +41,24 @@ NEWER = {
 }
 
 
-def tags(**values):
+def tags(**values: Any) -> Any:
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
-def held(client, model):
+def held(client: Any, model: Any) -> Any:
     return {tag["Key"]: tag["Value"] for tag in client.list_tags(ResourceArn=model["ModelArn"])["Tags"]}
 
 
 @pytest.fixture
-def made(invoke):
+def made(invoke: Invoke) -> Any:
     return invoke("CREATE", {**MODEL, "ModelName": "scorer", "Tags": tags(team="risk", stage="dev")})["resourceModel"]
 
 
 @pytest.fixture
-def describe_as(made, sagemaker):
+def describe_as(made: Any, sagemaker: LocalSageMaker) -> Any:
     """Let SageMaker hold other members of the model than it was created with."""
 
-    def hold(members):
+    def hold(members: Any) -> None:
         sagemaker.service.store(Place("us-east-1")).models["scorer"].description.update(members)
 
     return hold
@@ -59,7 +66,9 @@ def describe_as(made, sagemaker):
 
 @pytest.mark.parametrize("members", NEWER.values(), ids=NEWER)
 @pytest.mark.parametrize("with_previous", [True, False], ids=["previous", "no previous"])
-def test_tags_change_after_a_read(invoke, client, made, describe_as, members, with_previous):
+def test_tags_change_after_a_read(
+    invoke: Invoke, client: Any, made: Any, describe_as: Any, members: Any, with_previous: Any
+) -> None:
     describe_as(members)
     read = invoke("READ", {"ModelArn": made["ModelArn"]})["resourceModel"]
     assert {name: read[name] for name in members} == members
@@ -70,7 +79,9 @@ def test_tags_change_after_a_read(invoke, client, made, describe_as, members, wi
 
 
 @pytest.mark.parametrize("members", NEWER.values(), ids=NEWER)
-def test_what_differs_from_a_newer_value_is_still_a_change(invoke, client, made, describe_as, members):
+def test_what_differs_from_a_newer_value_is_still_a_change(
+    invoke: Invoke, client: Any, made: Any, describe_as: Any, members: Any
+) -> None:
     describe_as({**members, "EnableNetworkIsolation": True})
     read = invoke("READ", {"ModelArn": made["ModelArn"]})["resourceModel"]
     answer = invoke("UPDATE", {**read, "EnableNetworkIsolation": False, "Tags": []}, previous=read)
@@ -79,7 +90,9 @@ def test_what_differs_from_a_newer_value_is_still_a_change(invoke, client, made,
     assert held(client, made) == {"team": "risk", "stage": "dev"}
 
 
-def test_a_package_alone_is_what_its_image_was_read_for(invoke, client, made, describe_as):
+def test_a_package_alone_is_what_its_image_was_read_for(
+    invoke: Invoke, client: Any, made: Any, describe_as: Any
+) -> None:
     """An imported model: the template states the package, and SageMaker returns what is in it as well."""
     describe_as(NEWER["the image and artifacts of a package"])
     template = {"ModelName": "scorer", "ExecutionRoleArn": ROLE, "PrimaryContainer": {"ModelPackageName": PACKAGE}}
@@ -91,7 +104,9 @@ def test_a_package_alone_is_what_its_image_was_read_for(invoke, client, made, de
 
 
 @pytest.mark.parametrize("stated", [{}, {"EnableNetworkIsolation": "false"}, {"ExecutionRoleArn": ROLE}])
-def test_without_previous_properties_only_what_is_stated_is_compared(invoke, client, made, stated):
+def test_without_previous_properties_only_what_is_stated_is_compared(
+    invoke: Invoke, client: Any, made: Any, stated: Any
+) -> None:
     answer = invoke("UPDATE", {"ModelArn": made["ModelArn"], "Tags": tags(team="fraud"), **stated})
     assert answer["status"] == "SUCCESS", answer
     # Without previous properties no tag is known to be ours.
@@ -110,7 +125,9 @@ def test_without_previous_properties_only_what_is_stated_is_compared(invoke, cli
     ids=["more in it", "less in it", "an unknown member in it", "text for an object", "illegal members"],
 )
 @pytest.mark.parametrize("with_previous", [True, False], ids=["previous", "no previous"])
-def test_what_is_stated_otherwise_is_not_updatable(invoke, client, made, changed, with_previous):
+def test_what_is_stated_otherwise_is_not_updatable(
+    invoke: Invoke, client: Any, made: Any, changed: Any, with_previous: Any
+) -> None:
     event = {"previous": made} if with_previous else {}
     answer = invoke("UPDATE", {**made, **changed, "Tags": []}, **event)
     assert answer["errorCode"] == "NotUpdatable"
@@ -118,7 +135,7 @@ def test_what_is_stated_otherwise_is_not_updatable(invoke, client, made, changed
     assert held(client, made) == {"team": "risk", "stage": "dev"}
 
 
-def test_an_update_still_refuses_a_property_that_no_model_has(invoke, client, made):
+def test_an_update_still_refuses_a_property_that_no_model_has(invoke: Invoke, client: Any, made: Any) -> None:
     answer = invoke("UPDATE", {**made, "Tag": tags(team="fraud")}, previous=made)
     assert answer["errorCode"] == "InvalidRequest"
     assert answer["message"].startswith("/properties/Tag ")
@@ -128,7 +145,7 @@ def test_an_update_still_refuses_a_property_that_no_model_has(invoke, client, ma
 @pytest.mark.parametrize(
     "bad", [tags(**{"aws:mine": "x"}), tags(a="100%"), tags(a="1") * 2, [{"Key": "a"}], "text", [None]]
 )
-def test_an_update_validates_tags(invoke, client, made, bad):
+def test_an_update_validates_tags(invoke: Invoke, client: Any, made: Any, bad: Any) -> None:
     answer = invoke("UPDATE", {**made, "Tags": bad}, previous=made)
     assert answer["errorCode"] == "InvalidRequest"
     assert answer["message"].startswith("/properties/Tags")
@@ -145,20 +162,22 @@ def test_an_update_validates_tags(invoke, client, made, bad):
     ],
     ids=["an unknown member", "null", "no value", "a number"],
 )
-def test_previous_tags_are_read_leniently(invoke, client, made, odd):
+def test_previous_tags_are_read_leniently(invoke: Invoke, client: Any, made: Any, odd: Any) -> None:
     previous = {**made, "Tags": [*tags(team="risk"), odd, None, "text", {"Value": "no key"}]}
     assert invoke("UPDATE", {**made, "Tags": tags(team="risk")}, previous=previous)["status"] == "SUCCESS"
     assert held(client, made) == {"team": "risk"}
 
 
-def test_previous_properties_that_became_illegal_hide_no_tag(invoke, client, made):
+def test_previous_properties_that_became_illegal_hide_no_tag(invoke: Invoke, client: Any, made: Any) -> None:
     previous = {**made, "Retired": {"a": 1}, "VpcConfig": "text", "ModelName": None}
     assert invoke("UPDATE", {**made, "Tags": tags(team="risk")}, previous=previous)["status"] == "SUCCESS"
     assert held(client, made) == {"team": "risk"}
 
 
 @pytest.mark.parametrize("prefix", ["aws:", "AWS:", "Aws:"])
-def test_tags_of_the_stack_that_are_awss_own_are_left_out(invoke, client, sagemaker, prefix):
+def test_tags_of_the_stack_that_are_awss_own_are_left_out(
+    invoke: Invoke, client: Any, sagemaker: LocalSageMaker, prefix: Any
+) -> None:
     auto = {f"{prefix}servicecatalog:portfolioArn": "arn:aws:catalog:us-east-1:123456789012:portfolio/p", "cost": "1"}
     made = invoke("CREATE", MODEL, stack_tags=auto)["resourceModel"]
     assert made["Tags"] == tags(cost="1")
@@ -170,7 +189,7 @@ def test_tags_of_the_stack_that_are_awss_own_are_left_out(invoke, client, sagema
     assert held(client, made) == {"aws:cloudformation:stack-name": "s"}
 
 
-def test_tags_of_the_stack_that_are_left_out_do_not_count(invoke):
+def test_tags_of_the_stack_that_are_left_out_do_not_count(invoke: Invoke) -> None:
     auto = {f"aws:servicecatalog:{number}": "x" for number in range(5)}
     stack = {f"k{number}": "v" for number in range(50)}
     assert invoke("CREATE", MODEL, stack_tags={**auto, **stack})["status"] == "SUCCESS"

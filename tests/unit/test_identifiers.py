@@ -1,28 +1,40 @@
 """One model, one ARN: the same spelling in every answer, no other region's or account's, and none made up."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from cfnbox.core.place import Place
-from cfnbox.handlers.events import follow, production_event, reinvocation
-from tests.conftest import MODEL, model_in
+from cfnbox.handlers.events import Action, follow, production_event, reinvocation
+from tests.conftest import MODEL, Invoke, model_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cfnbox.core.type_definition import TypeDefinition
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
 NAMED = {**MODEL, "ModelName": "Scorer"}
 
 
 @pytest.fixture
-def made(invoke):
+def made(invoke: Invoke) -> Any:
     return invoke("CREATE", NAMED)["resourceModel"]
 
 
 @pytest.fixture
-def lower_case(made, sagemaker):
+def lower_case(made: Any, sagemaker: LocalSageMaker) -> None:
     """Let every answer of SageMaker spell the ARN in lower case, as some have been seen to."""
     stored = sagemaker.service.store(Place("us-east-1")).models["Scorer"]
     stored.description["ModelArn"] = stored.description["ModelArn"].lower()
 
 
-def test_every_action_answers_one_spelling(invoke, sagemaker, made, lower_case):
+def test_every_action_answers_one_spelling(
+    invoke: Invoke, sagemaker: LocalSageMaker, made: Any, lower_case: Any
+) -> None:
     sagemaker.faults.inject("ListModels", "lower-case-arns")
     tagged = {**made, "Tags": [{"Key": "team", "Value": "risk"}]}
     answers = [
@@ -37,7 +49,9 @@ def test_every_action_answers_one_spelling(invoke, sagemaker, made, lower_case):
 
 
 @pytest.mark.parametrize("action", ["CREATE", "UPDATE", "DELETE"])
-def test_an_answer_that_waits_spells_it_so_too(invoke, sagemaker, made, lower_case, action):
+def test_an_answer_that_waits_spells_it_so_too(
+    invoke: Invoke, sagemaker: LocalSageMaker, made: Any, lower_case: Any, action: Action
+) -> None:
     first_call = {"CREATE": "CreateModel", "UPDATE": "ListTags", "DELETE": "DeleteModel"}[action]
     sagemaker.faults.inject(first_call, "throttling")
     lower = {"ModelArn": made["ModelArn"].lower(), "ModelName": "Scorer"}
@@ -60,7 +74,9 @@ def test_an_answer_that_waits_spells_it_so_too(invoke, sagemaker, made, lower_ca
     ],
 )
 @pytest.mark.parametrize("action", ["READ", "UPDATE", "DELETE"])
-def test_an_arn_of_no_model_here_is_not_found(invoke, client, made, operations, action, arn):
+def test_an_arn_of_no_model_here_is_not_found(
+    invoke: Invoke, client: Any, made: Any, operations: Callable[[], list[str]], action: Action, arn: str
+) -> None:
     operations()
     for desired in ({"ModelArn": arn}, {**NAMED, "ModelArn": arn}):
         assert invoke(action, desired)["errorCode"] == "NotFound"
@@ -72,7 +88,9 @@ def test_an_arn_of_no_model_here_is_not_found(invoke, client, made, operations, 
     ("region", "partition"),
     [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eusc-de-east-1", "aws-eusc")],
 )
-def test_an_arn_of_the_partition_of_the_request_is_its_own(invoke, sagemaker, region, partition):
+def test_an_arn_of_the_partition_of_the_request_is_its_own(
+    invoke: Invoke, sagemaker: LocalSageMaker, region: str, partition: str
+) -> None:
     models = sagemaker.service.store(Place(region)).models
     invoke("CREATE", {**model_in(region), "ModelName": "Scorer"}, region=region)
     arn = f"arn:{partition}:sagemaker:{region}:123456789012:model/Scorer"
@@ -82,11 +100,11 @@ def test_an_arn_of_the_partition_of_the_request_is_its_own(invoke, sagemaker, re
 
 
 @pytest.fixture
-def deliver_anonymously(sagemaker, definition):
+def deliver_anonymously(sagemaker: LocalSageMaker, definition: TypeDefinition) -> Any:
     """Deliver an event without an awsAccountId, and all that CloudFormation sends after it; return the answers."""
     from aws_sagemaker_model.handlers import resource
 
-    def deliver(action, desired, **given):
+    def deliver(action: Action, desired: Any, **given: Any) -> Any:
         event = production_event(definition, action, desired=desired, **given)
         del event["awsAccountId"]
         return list(follow(lambda one: resource(one, None), event, sleep=lambda _: None))
@@ -99,7 +117,9 @@ def deliver_anonymously(sagemaker, definition):
     ("call", "fault"),
     [("CreateModel", "iam-race-role"), ("CreateModel", "reset-after"), ("DescribeModel", "garbled")],
 )
-def test_without_an_account_no_arn_is_made_up(deliver_anonymously, sagemaker, model, call, fault):
+def test_without_an_account_no_arn_is_made_up(
+    deliver_anonymously: Any, sagemaker: LocalSageMaker, model: Any, call: Any, fault: str
+) -> None:
     sagemaker.faults.inject(call, fault, times=3)
     *waits, last = deliver_anonymously("CREATE", model, logical_id="Scorer")
     assert last["status"] == "SUCCESS", last
@@ -110,7 +130,9 @@ def test_without_an_account_no_arn_is_made_up(deliver_anonymously, sagemaker, mo
     assert call == "CreateModel" or None not in told
 
 
-def test_without_an_account_an_orphan_is_named_by_what_the_service_returned(deliver_anonymously, sagemaker):
+def test_without_an_account_an_orphan_is_named_by_what_the_service_returned(
+    deliver_anonymously: Any, sagemaker: LocalSageMaker
+) -> None:
     sagemaker.faults.inject("DescribeModel", "access-denied")
     (answer,) = deliver_anonymously("CREATE", NAMED)
     assert answer["errorCode"] == "AccessDenied"
@@ -120,8 +142,8 @@ def test_without_an_account_an_orphan_is_named_by_what_the_service_returned(deli
 @pytest.mark.parametrize("action", ["UPDATE", "DELETE"])
 @pytest.mark.parametrize("identifiers", [{"ModelArn": ARN + "Scorer"}, {"ModelName": "Scorer"}])
 def test_without_an_account_a_change_waits_for_what_it_was_asked_for(
-    deliver_anonymously, sagemaker, made, action, identifiers
-):
+    deliver_anonymously: Any, sagemaker: LocalSageMaker, made: Any, action: Action, identifiers: Any
+) -> None:
     sagemaker.faults.inject("DescribeModel" if action == "UPDATE" else "DeleteModel", "throttling", times=4)
     *waits, last = deliver_anonymously(action, identifiers)
     assert last["status"] == "SUCCESS", last
@@ -131,7 +153,9 @@ def test_without_an_account_a_change_waits_for_what_it_was_asked_for(
         assert wait["resourceModel"].get("ModelArn") in (None, ARN + "Scorer")
 
 
-def test_a_wait_that_began_without_an_account_goes_on_with_one(invoke, sagemaker, definition):
+def test_a_wait_that_began_without_an_account_goes_on_with_one(
+    invoke: Invoke, sagemaker: LocalSageMaker, definition: TypeDefinition
+) -> None:
     """What an earlier version of this type may have answered: an ARN that no account has."""
     from aws_sagemaker_model.handlers import resource
 

@@ -1,8 +1,17 @@
 """An image in Amazon ECR of another region is refused before CreateModel, and no other image is."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
-from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE
+from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE, Invoke
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cfnbox.core.type_definition import TypeDefinition
 
 VPC = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
 # Host name and region: "Amazon ECR endpoints" of the AWS General Reference, and the partitions of botocore.
@@ -22,7 +31,9 @@ HOSTS = [
 
 @pytest.mark.parametrize(("host", "region"), HOSTS)
 @pytest.mark.parametrize("tag", [":1", "@sha256:" + "0" * 64, ""])
-def test_an_image_of_another_region_is_refused_before_any_call(invoke, operations, host, region, tag):
+def test_an_image_of_another_region_is_refused_before_any_call(
+    invoke: Invoke, operations: Callable[[], list[str]], host: str, region: str, tag: Any
+) -> None:
     answer = invoke("CREATE", {**MODEL, "PrimaryContainer": {"Image": f"{host}/team/inference{tag}"}})
     assert (answer["status"], answer["errorCode"]) == ("FAILED", "InvalidRequest")
     assert answer["message"].startswith("/properties/PrimaryContainer/Image must be in us-east-1, the region of the ")
@@ -32,7 +43,9 @@ def test_an_image_of_another_region_is_refused_before_any_call(invoke, operation
 
 
 @pytest.mark.parametrize(("host", "region"), HOSTS)
-def test_an_image_of_the_region_of_the_stack_reaches_sagemaker(invoke, operations, host, region):
+def test_an_image_of_the_region_of_the_stack_reaches_sagemaker(
+    invoke: Invoke, operations: Callable[[], list[str]], host: str, region: str
+) -> None:
     container = {"Image": f"{host}/docker-hub/library/inference:1"}
     invoke("CREATE", {**MODEL, "PrimaryContainer": container}, region=region)
     assert operations()[0] == "CreateModel"
@@ -50,18 +63,22 @@ def test_an_image_of_the_region_of_the_stack_reaches_sagemaker(invoke, operation
         "inference",
     ],
 )
-def test_an_image_of_another_registry_is_not_judged_by_its_region(invoke, operations, image):
+def test_an_image_of_another_registry_is_not_judged_by_its_region(
+    invoke: Invoke, operations: Callable[[], list[str]], image: Any
+) -> None:
     invoke("CREATE", {**MODEL, "PrimaryContainer": {"Image": image}})
     assert operations()[0] == "CreateModel"
 
 
-def test_the_registry_inside_a_vpc_is_not_judged_by_its_region(invoke, operations):
+def test_the_registry_inside_a_vpc_is_not_judged_by_its_region(
+    invoke: Invoke, operations: Callable[[], list[str]]
+) -> None:
     image = {"Image": IMAGE.replace("us-east-1", "eu-west-1"), "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
     invoke("CREATE", {"ExecutionRoleArn": ROLE, "PrimaryContainer": image, "VpcConfig": VPC})
     assert operations()[0] == "CreateModel"
 
 
-def test_each_container_of_another_region_is_named(invoke):
+def test_each_container_of_another_region_is_named(invoke: Invoke) -> None:
     images = [IMAGE, IMAGE.replace("us-east-1", "eu-west-1"), IMAGE.replace("us-east-1", "us-west-2")]
     message = invoke("CREATE", {"ExecutionRoleArn": ROLE, "Containers": [{"Image": image} for image in images]})[
         "message"
@@ -72,7 +89,7 @@ def test_each_container_of_another_region_is_named(invoke):
     ]
 
 
-def test_a_model_that_exists_with_such_an_image_can_be_updated_read_and_deleted(invoke, client):
+def test_a_model_that_exists_with_such_an_image_can_be_updated_read_and_deleted(invoke: Invoke, client: Any) -> None:
     image = IMAGE.replace("us-east-1", "eu-west-1")
     # As SageMaker may hold it: a model of a registry in a VPC, which the properties of the stack do not show.
     client.create_model(
@@ -93,12 +110,14 @@ def test_a_model_that_exists_with_such_an_image_can_be_updated_read_and_deleted(
     assert invoke("DELETE", model)["status"] == "SUCCESS"
 
 
-def test_both_containers_are_refused_in_words_of_the_type(invoke, operations):
+def test_both_containers_are_refused_in_words_of_the_type(
+    invoke: Invoke, operations: Callable[[], list[str]]
+) -> None:
     answer = invoke("CREATE", {**MODEL, "Containers": [{"Image": IMAGE}]})
     assert answer["message"] == "/properties has both PrimaryContainer and Containers: give exactly one of the two"
     assert operations() == []
 
 
-def test_the_schema_leaves_that_rule_to_the_handler(definition):
+def test_the_schema_leaves_that_rule_to_the_handler(definition: TypeDefinition) -> None:
     # CloudFormation checks the schema before any handler, and its own sentence names neither of the two.
     assert {"oneOf", "anyOf", "allOf", "not", "dependencies"}.isdisjoint(definition.schema)

@@ -1,30 +1,39 @@
 """Create, read, update, delete and list, on the JSON that CloudFormation sends and receives."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE
+from tests.conftest import ARTIFACTS, IMAGE, MODEL, ROLE, Invoke
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cfnbox.handlers.events import Action
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/fraud-scoring/11111111-2222-3333-4444-555555555555"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
 
 
-def tags(**values):
+def tags(**values: Any) -> Any:
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
-def as_dict(model):
+def as_dict(model: Any) -> Any:
     return {tag["Key"]: tag["Value"] for tag in model.get("Tags", [])}
 
 
 @pytest.fixture
-def made(invoke):
+def made(invoke: Invoke) -> Any:
     return invoke("CREATE", {**MODEL, "ModelName": "scorer", "Tags": tags(team="risk", stage="dev")})["resourceModel"]
 
 
 class TestCreate:
-    def test_answers_what_the_service_holds(self, invoke, operations):
+    def test_answers_what_the_service_holds(self, invoke: Invoke, operations: Callable[[], list[str]]) -> None:
         answer = invoke("CREATE", {**MODEL, "ModelName": "scorer"})
         assert answer["status"] == "SUCCESS"
         model = answer["resourceModel"]
@@ -48,7 +57,7 @@ class TestCreate:
         # No describe before the create: it would break policies that allow by tag.
         assert operations() == ["CreateModel", "DescribeModel"]
 
-    def test_merges_the_tags_of_the_stack_with_its_own(self, invoke, client):
+    def test_merges_the_tags_of_the_stack_with_its_own(self, invoke: Invoke, client: Any) -> None:
         answer = invoke(
             "CREATE",
             {**MODEL, "Tags": tags(stage="prod", team="risk")},
@@ -70,14 +79,14 @@ class TestCreate:
             (None, None, "[0-9a-f]{12}"),
         ],
     )
-    def test_generates_a_legal_name(self, invoke, stack, logical_id, pattern):
+    def test_generates_a_legal_name(self, invoke: Invoke, stack: Any, logical_id: Any, pattern: str) -> None:
         answer = invoke("CREATE", MODEL, stack_id=stack, logical_id=logical_id)
         assert answer["status"] == "SUCCESS"
         name = answer["resourceModel"]["Name"]
         assert re.fullmatch(pattern, name)
         assert len(name) <= 63
 
-    def test_generates_the_same_name_for_the_same_request_only(self, invoke, client):
+    def test_generates_the_same_name_for_the_same_request_only(self, invoke: Invoke, client: Any) -> None:
         first, second, other = (
             invoke("CREATE", MODEL, stack_id=STACK, logical_id="Scorer", token=token) for token in ("1", "1", "2")
         )
@@ -85,7 +94,7 @@ class TestCreate:
         assert other["resourceModel"]["Name"] != first["resourceModel"]["Name"]
         assert len(client.list_models()["Models"]) == 2
 
-    def test_refuses_a_name_that_is_taken(self, invoke, made):
+    def test_refuses_a_name_that_is_taken(self, invoke: Invoke, made: Any) -> None:
         answer = invoke("CREATE", {**MODEL, "ModelName": "scorer"})
         assert answer["errorCode"] == "AlreadyExists"
         assert "Leave ModelName out" in answer["message"]
@@ -100,18 +109,20 @@ class TestCreate:
             ("DeploymentRecommendation", {"RecommendationStatus": "COMPLETED"}),
         ],
     )
-    def test_refuses_read_only_input(self, invoke, operations, name, value):
+    def test_refuses_read_only_input(
+        self, invoke: Invoke, operations: Callable[[], list[str]], name: str, value: Any
+    ) -> None:
         answer = invoke("CREATE", {**MODEL, name: value})
         assert answer["errorCode"] == "InvalidRequest"
         assert f"/properties/{name} is read-only" in answer["message"]
         assert operations() == []
 
-    def test_creates_again_from_what_was_read(self, invoke, made):
+    def test_creates_again_from_what_was_read(self, invoke: Invoke, made: Any) -> None:
         writable = {name: made[name] for name in ("PrimaryContainer", "ExecutionRoleArn", "EnableNetworkIsolation")}
         again = invoke("CREATE", {**writable, "ModelName": "again"})["resourceModel"]
         assert {name: again[name] for name in writable} == writable
 
-    def test_takes_booleans_and_numbers_as_cloudformation_sends_them(self, invoke, client):
+    def test_takes_booleans_and_numbers_as_cloudformation_sends_them(self, invoke: Invoke, client: Any) -> None:
         container = {
             "Image": IMAGE,
             "Environment": {"THREADS": 4, "DEBUG": True, "RATE": 0.5},
@@ -135,7 +146,7 @@ class TestCreate:
         ],
         ids=lambda empty: " ".join(empty),
     )
-    def test_what_was_set_empty_reads_back_empty(self, invoke, empty):
+    def test_what_was_set_empty_reads_back_empty(self, invoke: Invoke, empty: Any) -> None:
         """`!If [Named, {NAME: scorer}, {}]` in a template, or drift on a clean deploy."""
         for model in (
             {"PrimaryContainer": {"Image": IMAGE, **empty}},
@@ -148,14 +159,14 @@ class TestCreate:
             assert {name: container.get(name) for name in empty} == empty
             assert "Environment" in container or "Environment" not in empty
 
-    def test_an_empty_list_of_containers_is_none(self, invoke, client):
+    def test_an_empty_list_of_containers_is_none(self, invoke: Invoke, client: Any) -> None:
         """`!If [Pipeline, [...], []]` beside a PrimaryContainer."""
         made = invoke("CREATE", {**MODEL, "Containers": []})["resourceModel"]
         assert "Containers" not in made
         made = invoke("CREATE", {"PrimaryContainer": {}, "Containers": [{"Image": IMAGE}]})["resourceModel"]
         assert "PrimaryContainer" not in made
 
-    def test_reads_no_structure_that_nobody_could_have_set(self, invoke, sagemaker):
+    def test_reads_no_structure_that_nobody_could_have_set(self, invoke: Invoke, sagemaker: LocalSageMaker) -> None:
         """SageMaker may add an empty RepositoryAuthConfig, which could not be written."""
         vpc = {"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}
         config = {"ImageConfig": {"RepositoryAccessMode": "Vpc"}}
@@ -167,7 +178,7 @@ class TestCreate:
         updated = invoke("UPDATE", {"ModelArn": made["ModelArn"], "PrimaryContainer": {"Image": IMAGE, **config}})
         assert updated["status"] == "SUCCESS", updated
 
-    def test_keeps_the_order_of_a_pipeline(self, invoke):
+    def test_keeps_the_order_of_a_pipeline(self, invoke: Invoke) -> None:
         names = ["clean", "embed", "score"]
         containers = [{"Image": IMAGE, "ContainerHostname": name} for name in names]
         model = invoke("CREATE", {"Containers": containers, "ExecutionRoleArn": ROLE})["resourceModel"]
@@ -176,18 +187,20 @@ class TestCreate:
 
 
 class TestRead:
-    def test_by_arn_or_by_name(self, invoke, made, operations):
+    def test_by_arn_or_by_name(self, invoke: Invoke, made: Any, operations: Callable[[], list[str]]) -> None:
         operations()
         assert invoke("READ", {"ModelArn": made["ModelArn"]})["resourceModel"] == made
         assert operations() == ["DescribeModel", "ListTags"]
         assert invoke("READ", {"ModelName": "scorer"})["resourceModel"] == made
 
-    def test_by_an_arn_in_lower_case_with_the_name(self, invoke):
+    def test_by_an_arn_in_lower_case_with_the_name(self, invoke: Invoke) -> None:
         made = invoke("CREATE", {**MODEL, "ModelName": "Scorer"})["resourceModel"]
         answer = invoke("READ", {"ModelArn": made["ModelArn"].lower(), "ModelName": "Scorer"})
         assert answer["resourceModel"] == made
 
-    def test_pages_through_tags_and_leaves_out_those_of_aws(self, invoke, made, client, sagemaker):
+    def test_pages_through_tags_and_leaves_out_those_of_aws(
+        self, invoke: Invoke, made: Any, client: Any, sagemaker: LocalSageMaker
+    ) -> None:
         wanted = {f"key-{number:02}": "value" for number in range(48)}
         client.add_tags(ResourceArn=made["ModelArn"], Tags=tags(**wanted))
         sagemaker.write_system_tags(made["ModelArn"], {"aws:cloudformation:stack-name": "fraud-scoring"})
@@ -205,7 +218,9 @@ class TestRead:
         ],
     )
     @pytest.mark.parametrize("action", ["READ", "UPDATE", "DELETE"])
-    def test_what_is_not_there_is_not_found(self, invoke, made, client, action, identifiers):
+    def test_what_is_not_there_is_not_found(
+        self, invoke: Invoke, made: Any, client: Any, action: Action, identifiers: Any
+    ) -> None:
         answer = invoke(action, identifiers)
         assert (answer["status"], answer["errorCode"]) == ("FAILED", "NotFound")
         assert client.describe_model(ModelName="scorer")
@@ -221,7 +236,9 @@ class TestRead:
         ],
     )
     @pytest.mark.parametrize("action", ["READ", "UPDATE", "DELETE"])
-    def test_what_cannot_be_a_model_is_an_invalid_request(self, invoke, operations, action, identifiers):
+    def test_what_cannot_be_a_model_is_an_invalid_request(
+        self, invoke: Invoke, operations: Callable[[], list[str]], action: Action, identifiers: Any
+    ) -> None:
         answer = invoke(action, identifiers)
         assert answer["errorCode"] == "InvalidRequest"
         assert f"/properties/{next(iter(identifiers))}" in answer["message"]
@@ -229,7 +246,9 @@ class TestRead:
 
 
 class TestUpdate:
-    def test_changes_tags_by_the_smallest_difference(self, invoke, made, client, operations):
+    def test_changes_tags_by_the_smallest_difference(
+        self, invoke: Invoke, made: Any, client: Any, operations: Callable[[], list[str]]
+    ) -> None:
         client.add_tags(ResourceArn=made["ModelArn"], Tags=tags(theirs="kept"))
         operations()
         answer = invoke(
@@ -240,12 +259,14 @@ class TestUpdate:
         assert as_dict(invoke("READ", {"ModelName": "scorer"})["resourceModel"]) == wanted
         assert operations()[:4] == ["DescribeModel", "ListTags", "AddTags", "DeleteTags"]
 
-    def test_asks_for_nothing_when_nothing_changes(self, invoke, made, operations):
+    def test_asks_for_nothing_when_nothing_changes(
+        self, invoke: Invoke, made: Any, operations: Callable[[], list[str]]
+    ) -> None:
         operations()
         assert invoke("UPDATE", made, previous=made)["resourceModel"] == made
         assert operations() == ["DescribeModel", "ListTags"]
 
-    def test_follows_the_tags_of_the_stack(self, invoke, made):
+    def test_follows_the_tags_of_the_stack(self, invoke: Invoke, made: Any) -> None:
         answer = invoke(
             "UPDATE", made, previous=made, stack_tags={"cost": "43", "team": "x"}, previous_stack_tags={"cost": "42"}
         )
@@ -253,7 +274,7 @@ class TestUpdate:
         answer = invoke("UPDATE", made, previous=made, stack_tags={}, previous_stack_tags={"cost": "43", "team": "x"})
         assert as_dict(answer["resourceModel"]) == {"team": "risk", "stage": "dev"}
 
-    def test_mends_a_tag_that_somebody_edited(self, invoke, made, client):
+    def test_mends_a_tag_that_somebody_edited(self, invoke: Invoke, made: Any, client: Any) -> None:
         client.add_tags(ResourceArn=made["ModelArn"], Tags=tags(team="nobody"))
         desired = {**made, "Tags": tags(team="risk", stage="prod")}
         assert as_dict(invoke("UPDATE", desired, previous=made)["resourceModel"]) == {"team": "risk", "stage": "prod"}
@@ -268,42 +289,44 @@ class TestUpdate:
             ({"ModelName": "other"}, "ModelName"),
         ],
     )
-    def test_refuses_a_create_only_change(self, invoke, made, client, change, pointer):
+    def test_refuses_a_create_only_change(
+        self, invoke: Invoke, made: Any, client: Any, change: Any, pointer: str
+    ) -> None:
         answer = invoke("UPDATE", {**made, "Tags": [], **change}, previous=made)
         assert answer["errorCode"] == "NotUpdatable"
         assert f"/properties/{pointer} cannot change" in answer["message"]
         assert len(client.list_tags(ResourceArn=made["ModelArn"])["Tags"]) == 2
 
-    def test_refuses_a_create_only_property_left_out(self, invoke):
+    def test_refuses_a_create_only_property_left_out(self, invoke: Invoke) -> None:
         vpc = {"VpcConfig": {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}}
         made = invoke("CREATE", {**MODEL, **vpc, "ModelName": "inside"})["resourceModel"]
         answer = invoke("UPDATE", {**MODEL, "ModelArn": made["ModelArn"]}, previous=made)
         assert "/properties/VpcConfig cannot change" in answer["message"]
 
-    def test_takes_what_the_service_adds_for_no_change(self, invoke, made):
+    def test_takes_what_the_service_adds_for_no_change(self, invoke: Invoke, made: Any) -> None:
         template = {**MODEL, "ModelArn": made["ModelArn"], "Tags": tags(stage="prod")}
         assert invoke("UPDATE", template, previous=made)["status"] == "SUCCESS"
         assert invoke("UPDATE", template)["status"] == "SUCCESS"
 
-    def test_takes_another_order_of_subnets_for_no_change(self, invoke):
+    def test_takes_another_order_of_subnets_for_no_change(self, invoke: Invoke) -> None:
         vpc = {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
         made = invoke("CREATE", {**MODEL, "VpcConfig": vpc})["resourceModel"]
         desired = {**made, "VpcConfig": {**vpc, "Subnets": vpc["Subnets"][::-1]}}
         assert invoke("UPDATE", desired, previous=made)["status"] == "SUCCESS"
 
-    def test_refuses_another_order_of_containers(self, invoke):
+    def test_refuses_another_order_of_containers(self, invoke: Invoke) -> None:
         containers = [{"Image": IMAGE, "ContainerHostname": name} for name in ("clean", "score")]
         made = invoke("CREATE", {"Containers": containers})["resourceModel"]
         answer = invoke("UPDATE", {**made, "Containers": made["Containers"][::-1]}, previous=made)
         assert "/properties/Containers cannot change" in answer["message"]
 
-    def test_finds_out_first_that_there_is_no_model(self, invoke):
+    def test_finds_out_first_that_there_is_no_model(self, invoke: Invoke) -> None:
         broken = {"ModelName": "nobody", "PrimaryContainer": {"Image": "changed"}, "Tags": tags(x="y") * 2}
         assert invoke("UPDATE", broken, previous={"ModelName": "nobody", **MODEL})["errorCode"] == "NotFound"
 
 
 class TestDelete:
-    def test_deletes_once(self, invoke, made, client, operations):
+    def test_deletes_once(self, invoke: Invoke, made: Any, client: Any, operations: Callable[[], list[str]]) -> None:
         operations()
         answer = invoke("DELETE", made)
         assert answer["status"] == "SUCCESS"
@@ -312,12 +335,12 @@ class TestDelete:
         assert client.list_models()["Models"] == []
         assert invoke("DELETE", made)["errorCode"] == "NotFound"
 
-    def test_does_not_stumble_over_properties_that_became_illegal(self, invoke, made):
+    def test_does_not_stumble_over_properties_that_became_illegal(self, invoke: Invoke, made: Any) -> None:
         assert invoke("DELETE", {**made, "Retired": 1, "VpcConfig": None})["status"] == "SUCCESS"
 
 
 class TestList:
-    def test_returns_a_page_a_call(self, invoke, client, operations):
+    def test_returns_a_page_a_call(self, invoke: Invoke, client: Any, operations: Callable[[], list[str]]) -> None:
         wanted = [f"scorer-{number:03}" for number in range(120)]
         for name in wanted:
             client.create_model(ModelName=name, **MODEL)
@@ -332,8 +355,8 @@ class TestList:
             {"ModelName": name, "ModelArn": ARN + name} for name in wanted
         ]
 
-    def test_of_nothing_is_an_empty_list(self, invoke):
+    def test_of_nothing_is_an_empty_list(self, invoke: Invoke) -> None:
         assert invoke("LIST")["resourceModels"] == []
 
-    def test_refuses_a_token_that_is_none(self, invoke):
+    def test_refuses_a_token_that_is_none(self, invoke: Invoke) -> None:
         assert invoke("LIST", next_token="not a token")["errorCode"] == "InvalidRequest"

@@ -1,18 +1,26 @@
 """Messages of refusals: each pattern said in words and shown by an example, and no message too long for its field."""
 
+from __future__ import annotations
+
 import json
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cfnbox.sagemaker.faults import FAULTS, Fault, When
-from tests.conftest import MODEL, SCHEMA
+from tests.conftest import MODEL, SCHEMA, Invoke
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cfnbox.sagemaker.server import LocalSageMaker
 
 # The pattern of a value that may be any text: nothing can break it.
 ANY_TEXT = r"^[\S\s]*$"
 
 
-def patterned(name, node):
+def patterned(name: str, node: Any) -> Iterator[Any]:
     """The name of every property with a pattern, the pattern, and the schema that has it."""
     if "pattern" in node and node["pattern"] != ANY_TEXT:
         yield name, node["pattern"], node
@@ -28,7 +36,7 @@ PATTERNED = [one for node in [DOCUMENT, *DOCUMENT["definitions"].values()] for o
 
 
 @pytest.mark.parametrize(("name", "pattern", "node"), PATTERNED, ids=[name for name, _, _ in PATTERNED])
-def test_every_pattern_is_said_in_words_and_shown_by_an_example(name, pattern, node):
+def test_every_pattern_is_said_in_words_and_shown_by_an_example(name: str, pattern: str, node: Any) -> None:
     assert re.fullmatch(r"[a-zA-Z][\w,:/. ]*[\w/]", node["$comment"])
     (example,) = node["examples"]
     example = next(iter(example)) if isinstance(example, dict) else example
@@ -37,7 +45,7 @@ def test_every_pattern_is_said_in_words_and_shown_by_an_example(name, pattern, n
 
 
 @pytest.mark.parametrize("count", [2, 8, 9, 50])
-def test_a_long_message_is_cut_after_whole_violations(invoke, count):
+def test_a_long_message_is_cut_after_whole_violations(invoke: Invoke, count: Any) -> None:
     tags = [{"Key": f"aws:{number}%", "Value": "100%"} for number in range(count)]
     message = invoke("CREATE", {**MODEL, "Tags": tags})["message"]
     # CloudFormation keeps 1,024 characters of it.
@@ -51,7 +59,9 @@ def test_a_long_message_is_cut_after_whole_violations(invoke, count):
         assert re.fullmatch(r"/properties/Tags/\d+/(Key|Value) must .*[a-z@]", violation)
 
 
-def test_a_long_text_of_the_service_is_cut_as_well(invoke, sagemaker, monkeypatch):
+def test_a_long_text_of_the_service_is_cut_as_well(
+    invoke: Invoke, sagemaker: LocalSageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(FAULTS, "talkative", Fault(When.ERROR, 400, "ValidationException", "No, no. " * 500))
     sagemaker.faults.inject("CreateModel", "talkative")
     message = invoke("CREATE", MODEL)["message"]

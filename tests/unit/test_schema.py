@@ -1,11 +1,17 @@
 """The schema against botocore's model of SageMaker, member by member: what AWS adds is named here."""
 
+from __future__ import annotations
+
 import json
 import re
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 
 from tests.conftest import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SERVICE = botocore.session.get_session().get_service_model("sagemaker")
 DOCUMENT = json.loads(SCHEMA.read_text())
@@ -24,11 +30,11 @@ NOT_PROPERTIES = {"ResponseMetadata"}
 CLOUDFORMATION_ONLY = {"Name": "so that Fn::GetAtt serves the name under any namespace"}
 
 
-def resolved(node):
+def resolved(node: Any) -> Any:
     return DOCUMENT["definitions"][node["$ref"].rsplit("/", 1)[1]] if "$ref" in node else node
 
 
-def shapes(shape, node, path, seen=()):
+def shapes(shape: Any, node: Any, path: Any, seen: Any = ()) -> Iterator[Any]:
     """Every shape below a shape, with the schema that stands for it and the name of its member."""
     node = resolved(node)
     yield path, shape, node
@@ -42,7 +48,7 @@ def shapes(shape, node, path, seen=()):
         yield from shapes(shape.value, next(iter(node["patternProperties"].values())), (*path, "*"), seen)
 
 
-def all_shapes():
+def all_shapes() -> Iterator[Any]:
     for shape in (
         SERVICE.operation_model("CreateModel").input_shape,
         SERVICE.operation_model("DescribeModel").output_shape,
@@ -53,7 +59,7 @@ def all_shapes():
 SHAPES = list(all_shapes())
 
 
-def test_has_the_members_that_sagemaker_has_and_no_others():
+def test_has_the_members_that_sagemaker_has_and_no_others() -> None:
     known = set(SERVICE.operation_model("CreateModel").input_shape.members)
     known |= set(SERVICE.operation_model("DescribeModel").output_shape.members)
     assert set(DOCUMENT["properties"]) == known - NOT_PROPERTIES | set(CLOUDFORMATION_ONLY)
@@ -66,7 +72,7 @@ def test_has_the_members_that_sagemaker_has_and_no_others():
     assert differing == {}
 
 
-def test_has_every_constraint_that_sagemaker_has():
+def test_has_every_constraint_that_sagemaker_has() -> None:
     differing = []
     for path, shape, node in SHAPES:
         name = path[-1] if path[-1] != "*" else path[-2]
@@ -81,7 +87,7 @@ def test_has_every_constraint_that_sagemaker_has():
     assert differing == []
 
 
-def constraints(shape):
+def constraints(shape: Any) -> Iterator[Any]:
     """The JSON Schema keywords that say what a shape's metadata says."""
     # CloudFormation's schemas have no type at the root: it is an object by definition.
     if shape.name not in ("CreateModelInput", "DescribeModelOutput"):
@@ -103,7 +109,7 @@ def constraints(shape):
         yield "enum", list(shape.enum)
 
 
-def test_every_difference_from_botocore_is_still_one():
+def test_every_difference_from_botocore_is_still_one() -> None:
     said = {}
     for path, shape, node in SHAPES:
         for keyword, wanted in constraints(shape):
@@ -112,7 +118,7 @@ def test_every_difference_from_botocore_is_still_one():
         assert not all(said.get((name, keyword), [False])), reason
 
 
-def test_environment_takes_the_keys_that_sagemaker_takes():
+def test_environment_takes_the_keys_that_sagemaker_takes() -> None:
     shape = SERVICE.shape_for("EnvironmentMap")
     pattern = next(
         iter(DOCUMENT["definitions"]["ContainerDefinition"]["properties"]["Environment"]["patternProperties"])
@@ -123,7 +129,7 @@ def test_environment_takes_the_keys_that_sagemaker_takes():
     assert pattern.replace("{0,1023}", "*") == f"^{shape.key.metadata['pattern']}$"
 
 
-def test_everything_but_tags_is_create_only_or_read_only():
+def test_everything_but_tags_is_create_only_or_read_only() -> None:
     changeable = set(DOCUMENT["properties"])
     for kind in ("createOnlyProperties", "readOnlyProperties"):
         changeable -= {pointer.rsplit("/", 1)[1] for pointer in DOCUMENT[kind]}
@@ -132,13 +138,13 @@ def test_everything_but_tags_is_create_only_or_read_only():
     assert {pointer.rsplit("/", 1)[1] for pointer in DOCUMENT["createOnlyProperties"]} == set(created) - {"Tags"}
 
 
-def test_only_unordered_lists_are_called_so():
+def test_only_unordered_lists_are_called_so() -> None:
     unordered = [path for path, shape, node in SHAPES if shape.type_name == "list" and not node["insertionOrder"]]
     assert not [path for path in unordered if path[-1] == "Containers"]
 
 
-def test_every_pattern_is_anchored_and_compiles():
-    def patterns(node):
+def test_every_pattern_is_anchored_and_compiles() -> None:
+    def patterns(node: Any) -> Iterator[Any]:
         if isinstance(node, dict):
             yield from (node["pattern"] for _ in range(isinstance(node.get("pattern"), str)))
             yield from node.get("patternProperties", {})

@@ -1,5 +1,9 @@
 """What the tests of templates share: a template from a few lines, and what is refused of it."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 from cfnbox.core.type_definition import TypeDefinition
@@ -22,15 +26,15 @@ THING = TypeDefinition.from_schema(
 A = "Resources:\n  A: {Type: Acme::Test::Thing}\n"
 
 
-def find(type_name):
+def find(type_name: Any) -> Any:
     return THING if type_name in (THING.type_name, "AWS::IAM::Role") else None
 
 
-def given(**values):
+def given(**values: Any) -> Any:
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
-def prepared(body, stored=None, **values):
+def prepared(body: Any, stored: Any = None, **values: Any) -> Any:
     """The template in its scope, as far as an operation prepares it: transformed, checked, conditions evaluated."""
     document = parse(body)
     found = parameters(document, given(**values), {}, {"/ami": "ami-1"}.get)
@@ -42,7 +46,7 @@ def prepared(body, stored=None, **values):
     return processed, Scope(PLACE, "stack", "stack-id", found, held, processed.get("Mappings", {}))
 
 
-def refusal(function, *arguments, **named):
+def refusal(function: Any, *arguments: Any, **named: Any) -> Any:
     """The text of the ValidationError, or None."""
     try:
         function(*arguments, **named)

@@ -1,7 +1,10 @@
 """What CloudFormation refuses of a template before it makes anything."""
 
+from __future__ import annotations
+
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given as examples
@@ -29,11 +32,11 @@ NO_ATTRIBUTE = "Template error: resource A does not support attribute type {} in
 NO_STRING = "Template format error: The Value field of every Outputs member must evaluate to a String."
 
 
-def with_property(value):
+def with_property(value: Any) -> Any:
     return f"{A}  B: {{{THING}, Properties: {{P: {value}}}}}\nParameters: {{Given: {{Type: String, Default: x}}}}\n"
 
 
-def with_output(value):
+def with_output(value: Any) -> Any:
     return f"{A}Outputs: {{O: {{Value: {value}}}}}\nParameters: {{Given: {{Type: String, Default: x}}}}\n"
 
 
@@ -142,7 +145,7 @@ def with_output(value):
         (f"{A}Outputs: {{O: {{Value: x, Export: {{Name: !ImportValue y}}}}}}", EXPORT),
     ],
 )
-def test_a_template_is_refused(body, message):
+def test_a_template_is_refused(body: Any, message: str) -> None:
     assert (refusal(prepared, body) or "").startswith(message)
 
 
@@ -167,11 +170,11 @@ def test_a_template_is_refused(body, message):
         f"{A}Outputs: {{O: {{Value: x, Export: {{Name: !Sub '${{AWS::StackName}}-x'}}}}}}",
     ],
 )
-def test_a_template_is_accepted(body):
+def test_a_template_is_accepted(body: Any) -> None:
     assert refusal(prepared, body) is None
 
 
-def test_the_graph_follows_what_a_definition_names():
+def test_the_graph_follows_what_a_definition_names() -> None:
     processed, scope = prepared(
         f"Conditions: {{Always: !Equals [a, a]}}\nResources:\n  A: {{{THING}}}\n  B: {{{THING}}}\n  C: {{{THING}}}\n"
         f"  D: {{{THING}, DependsOn: A, Properties: {{P: !If [Always, !Sub '${{B.Arn}}', !Ref C]}}}}\n"
@@ -218,7 +221,7 @@ RULE = "Parameters: {P: {Type: String}, L: {Type: CommaDelimitedList, Default: '
         ),
     ],
 )
-def test_rules_are_met_or_refused(rule, message):
+def test_rules_are_met_or_refused(rule: Any, message: str) -> None:
     assert refusal(prepared, f"{A}{RULE}{rule}}}", P="x") == message
 
 
@@ -235,7 +238,7 @@ VALUES = st.recursive(
 
 @property_test()
 @examples(VALUES, VALUES)
-def test_what_is_accepted_resolves_or_says_why(value, condition):
+def test_what_is_accepted_resolves_or_says_why(value: Any, condition: Any) -> None:
     """Every template is refused or accepted, and of an accepted one no function is left in what resolves."""
     document = {
         "Parameters": {"P": {"Type": "String", "Default": "p"}},

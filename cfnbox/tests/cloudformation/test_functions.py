@@ -1,8 +1,11 @@
 """What intrinsic functions, conditions and dynamic references return."""
 
+from __future__ import annotations
+
 from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given as examples
@@ -22,10 +25,10 @@ STORED = {"/plain": "plain", "/plain:2": "second", "s": '{"user": "me", "age": 5
 
 
 class Stored:
-    def parameter(self, name):
+    def parameter(self, name: str) -> Any:
         return STORED.get(name)
 
-    def secret(self, secret_id, stage, version_id):
+    def secret(self, secret_id: Any, stage: Any, version_id: Any) -> Any:
         return STORED.get(secret_id) and STORED[secret_id] + (stage or "") + (version_id or "")
 
 
@@ -120,7 +123,7 @@ NEW = {"Ref": "New"}
         ({"Fn::ToJsonString": {"a": NEW}}, f'{{"a":"{UNKNOWN}"}}'),
     ],
 )
-def test_a_function_returns(value, result):
+def test_a_function_returns(value: Any, result: Any) -> None:
     resolved = resolve(value, SCOPE)
     assert resolved == result
     assert type(resolved) is type(result)
@@ -161,7 +164,7 @@ def test_a_function_returns(value, result):
         ({"fn::sub": "x"}, "Template Error: Encountered unsupported function: fn::sub"),
     ],
 )
-def test_a_function_without_a_value_says_why(value, message):
+def test_a_function_without_a_value_says_why(value: Any, message: str) -> None:
     with pytest.raises(ResolutionFailed) as failed:
         resolve({"Properties": [value]}, SCOPE)
     assert message in failed.value.message
@@ -182,7 +185,7 @@ def test_a_function_without_a_value_says_why(value, message):
         ({"Fn::Sub": "{{resolve:ssm:${New}}}"}, f"{{{{resolve:ssm:{UNKNOWN}}}}}"),
     ],
 )
-def test_a_dynamic_reference_is_read_last(text, result):
+def test_a_dynamic_reference_is_read_last(text: str, result: Any) -> None:
     scope = replace(SCOPE, dynamic=Stored(), parameters={"P": Parameter("P", "plain")})
     assert resolve({"P": [text]}, scope) == {"P": [result]}
 
@@ -191,12 +194,12 @@ def test_a_dynamic_reference_is_read_last(text, result):
     "body",
     ["ssm:/none", "secretsmanager:none", "secretsmanager:s:SecretBinary:x", "secretsmanager:s:SecretString:none"],
 )
-def test_a_dynamic_reference_to_nothing_says_so(body):
+def test_a_dynamic_reference_to_nothing_says_so(body: Any) -> None:
     message = f"Could not resolve the dynamic reference {{{{resolve:{body}}}}}: nothing is there."
     assert refusal(resolve, [f"{{{{resolve:{body}}}}}"], replace(SCOPE, dynamic=Stored())) == message
 
 
-def test_without_a_reader_dynamic_references_stay():
+def test_without_a_reader_dynamic_references_stay() -> None:
     assert resolve("{{resolve:ssm:/plain}}", SCOPE) == "{{resolve:ssm:/plain}}"
 
 
@@ -204,7 +207,7 @@ def test_without_a_reader_dynamic_references_stay():
     ("region", "suffix", "partition"),
     [("cn-north-1", "amazonaws.com.cn", "aws-cn"), ("us-gov-west-1", "amazonaws.com", "aws-us-gov")],
 )
-def test_other_partitions_have_their_names(region, suffix, partition):
+def test_other_partitions_have_their_names(region: str, suffix: Any, partition: str) -> None:
     scope = replace(SCOPE, place=Place(region))
     assert resolve({"Fn::Sub": "${AWS::Partition} ${AWS::URLSuffix}"}, scope) == f"{partition} {suffix}"
 
@@ -223,7 +226,7 @@ def test_other_partitions_have_their_names(region, suffix, partition):
         ({"Fn::Equals": [{"Fn::FindInMap": ["M", {"Ref": "AWS::Region"}, "Number"]}, 3]}, True),
     ],
 )
-def test_a_condition_is(expression, truth):
+def test_a_condition_is(expression: Any, truth: Any) -> None:
     document = {"Conditions": {"C": expression, "Later": {"Fn::Equals": ["a", "b"]}}}
     assert conditions(document, SCOPE) == {"C": truth, "Later": False}
 
@@ -265,7 +268,7 @@ ONLY = "Template format error: Conditions can only be boolean operations on para
         ),
     ],
 )
-def test_a_condition_is_refused(expression, message):
+def test_a_condition_is_refused(expression: Any, message: str) -> None:
     document = {"Conditions": {"C": expression, "D": {"Fn::Equals": ["a", "a"]}, "E": {"Condition": "C"}}}
     assert refusal(conditions, document, SCOPE) == message
 
@@ -283,7 +286,7 @@ VALUES = st.recursive(
 
 @property_test()
 @examples(VALUES)
-def test_nonsense_resolves_or_is_refused(value):
+def test_nonsense_resolves_or_is_refused(value: Any) -> None:
     for function, argument in ((resolve, value), (conditions, {"Conditions": {"C": value}})):
         with suppress(Refused):
             function(argument, replace(SCOPE, dynamic=Stored()))

@@ -1,5 +1,9 @@
 """Which values of parameters CloudFormation takes, and what it answers to others."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 
 from cfnbox.template.parameters import Parameter, parameters
@@ -9,7 +13,7 @@ LIST = "CommaDelimitedList"
 SSM = "AWS::SSM::Parameter::Value<String>"
 
 
-def values(declared, asked=(), previous=None):
+def values(declared: Any, asked: Any = (), previous: Any = None) -> Any:
     return parameters({"Parameters": declared}, asked, previous or {}, {"/ami": "ami-1", "/list": "a, b"}.get)
 
 
@@ -41,7 +45,7 @@ def values(declared, asked=(), previous=None):
         ),
     ],
 )
-def test_a_value_is_taken(declared, asked, value, referred):
+def test_a_value_is_taken(declared: Any, asked: Any, value: Any, referred: Any) -> None:
     parameter = values({"P": declared}, asked)["P"]
     assert (parameter.value, parameter.referred) == (value, referred)
 
@@ -79,7 +83,7 @@ def test_a_value_is_taken(declared, asked, value, referred):
         ),
     ],
 )
-def test_a_value_is_refused_without_being_shown(declared, value, message):
+def test_a_value_is_refused_without_being_shown(declared: Any, value: Any, message: str) -> None:
     refused = refusal(values, {"P": {"Type": "String", **declared}}, given(P=value))
     assert refused == message
     assert "secret" not in refused
@@ -104,18 +108,18 @@ def test_a_value_is_refused_without_being_shown(declared, value, message):
         ),
     ],
 )
-def test_a_parameter_is_refused(declared, asked, message):
+def test_a_parameter_is_refused(declared: Any, asked: Any, message: str) -> None:
     assert refusal(values, {key: {"Type": "String"} for key in declared}, asked) == message
 
 
-def test_the_previous_value_is_kept_and_of_ssm_read_again():
+def test_the_previous_value_is_kept_and_of_ssm_read_again() -> None:
     previous = {"A": Parameter("A", "before"), "S": Parameter("S", "/ami", SSM, resolved="ami-0")}
     asked = [{"ParameterKey": key, "UsePreviousValue": True} for key in "AS"]
     found = values({"A": {"Type": "String", "Default": "d"}, "S": {"Type": SSM}}, asked, previous)
     assert {key: one.text for key, one in found.items()} == {"A": "before", "S": "ami-1"}
 
 
-def test_no_echo_is_known():
+def test_no_echo_is_known() -> None:
     assert [
         values({"P": {"Type": "String", "NoEcho": one, "Default": ""}})["P"].no_echo
         for one in (True, "true", "false")

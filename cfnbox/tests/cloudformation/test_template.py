@@ -1,7 +1,10 @@
 """A template's text: what is read from it, and what is refused as no template."""
 
+from __future__ import annotations
+
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +19,7 @@ FORMAT = "Template format error: "
 THING = "{Type: Acme::Test::Thing"
 
 
-def with_property(yaml):
+def with_property(yaml: Any) -> Any:
     return f"Resources:\n  A:\n    Type: T\n    Properties:\n      P: {yaml}\n"
 
 
@@ -41,11 +44,11 @@ def with_property(yaml):
         ("!!str 5", "5"),
     ],
 )
-def test_yaml_says_what_cloudformation_reads(yaml, value):
+def test_yaml_says_what_cloudformation_reads(yaml: Any, value: Any) -> None:
     assert parse(with_property(yaml))["Resources"]["A"]["Properties"]["P"] == value
 
 
-def test_json_is_read_as_yaml_is():
+def test_json_is_read_as_yaml_is() -> None:
     document = {"Resources": {"A": {"Type": "T", "Properties": {"P": [1, 1.5, True, "x", {"Ref": "B"}]}}}}
     assert parse(json.dumps(document)) == parse("---\n" + json.dumps(document)) == document
 
@@ -90,7 +93,7 @@ def test_json_is_read_as_yaml_is():
         (with_property("[" * 97 + "]" * 97), FORMAT + "The template is nested more than 100 levels deep."),
     ],
 )
-def test_what_is_no_template_is_refused(body, message):
+def test_what_is_no_template_is_refused(body: Any, message: str) -> None:
     assert refusal(parse, body) == message
 
 
@@ -170,16 +173,16 @@ def test_what_is_no_template_is_refused(body, message):
         ),
     ],
 )
-def test_a_form_that_no_template_has_is_refused(body, message):
+def test_a_form_that_no_template_has_is_refused(body: Any, message: str) -> None:
     assert refusal(parse, body) == message
 
 
-def test_500_resources_and_a_snapshot_of_a_database_are_accepted():
+def test_500_resources_and_a_snapshot_of_a_database_are_accepted() -> None:
     parse("Resources:\n" + "".join(f"  R{i}: {THING}}}\n" for i in range(500)))
     parse("Resources: {A: {Type: AWS::RDS::DBInstance, DeletionPolicy: Snapshot, UpdateReplacePolicy: Snapshot}}")
 
 
-def test_a_template_is_limited_in_bytes():
+def test_a_template_is_limited_in_bytes() -> None:
     body = A + f"# {'é' * (INLINE_BYTES // 2)}"
     assert refusal(inline, body).endswith(f"Member must have length less than or equal to {INLINE_BYTES}")
     assert parse(body)
@@ -196,6 +199,6 @@ WORDS = st.sampled_from(
 
 @property_test()
 @given(TEXTS | st.lists(WORDS | CHARACTERS, max_size=30).map(" ".join) | st.lists(WORDS | CHARACTERS).map("".join))
-def test_nonsense_is_refused_or_read(text):
+def test_nonsense_is_refused_or_read(text: str) -> None:
     with suppress(Refused):
         json.dumps(parse(text), allow_nan=False).encode()

@@ -1,5 +1,9 @@
 """Includes, language extensions and SAM: what a template is after them, and what each refuses."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 
 from cfnbox.core.place import Place
@@ -17,7 +21,7 @@ FUNCTION = "Handler: a.b, Runtime: python3.12"
 LOOP = "  Fn::ForEach::Loop: [N, !Ref Names, {'M${N}': {Type: Acme::Test::Thing, Properties: {P: !Sub '${N}-x'}}}]\n"
 
 
-def transformed(body, stored=None):
+def transformed(body: Any, stored: Any = None) -> Any:
     document = parse(body)
     found = templates.parameters(document, [], {}, lambda _name: None)
     return templates.transform(document, found, PLACE, lambda bucket, key: (stored or {}).get(f"{bucket}/{key}"))
@@ -32,11 +36,11 @@ def transformed(body, stored=None):
         ("Transform: {Name: B, Parameters: {}}", ["B"]),
     ],
 )
-def test_the_transforms_that_a_template_declares(yaml, names):
+def test_the_transforms_that_a_template_declares(yaml: Any, names: Any) -> None:
     assert declared_transforms(parse(f"{templates.A}{yaml}")) == names
 
 
-def test_a_snippet_stands_where_it_is_included():
+def test_a_snippet_stands_where_it_is_included() -> None:
     body = (
         "Parameters: {Bucket: {Type: String, Default: b}}\n"
         f"Resources:\n  A:\n    Type: Acme::Test::Thing\n    Properties:\n      P: 1\n      {INCLUDE % SUB}\n"
@@ -67,7 +71,7 @@ def test_a_snippet_stands_where_it_is_included():
         ),
     ],
 )
-def test_an_include_that_fails(location, stored, reason):
+def test_an_include_that_fails(location: Any, stored: Any, reason: Any) -> None:
     body = f"Resources: {{A: {{Type: T, Properties: {{{INCLUDE % location}}}}}}}"
     assert refusal(transformed, body, {"b/k": stored.encode()}) == f"Transform AWS::Include failed with: {reason}"
 
@@ -83,11 +87,11 @@ def test_an_include_that_fails(location, stored, reason):
         ("Resources: {Fn::Transform: [{Name: MyMacro}]}", "123456789012::MyMacro"),
     ],
 )
-def test_an_unknown_transform(body, name):
+def test_an_unknown_transform(body: Any, name: str) -> None:
     assert refusal(transformed, body) == f"No transform named {name} found."
 
 
-def test_language_extensions():
+def test_language_extensions() -> None:
     body = (
         f"{LANGUAGE}Parameters:\n  Names: {{Type: CommaDelimitedList, Default: 'a,b'}}\n"
         f"  Keep: {{Type: String, Default: Retain}}\nMappings: {{M: {{k: {{v: 1}}}}}}\nResources:\n{LOOP}"
@@ -173,7 +177,7 @@ def test_language_extensions():
         ),
     ],
 )
-def test_language_extensions_that_fail(body, message):
+def test_language_extensions_that_fail(body: Any, message: str) -> None:
     assert refusal(transformed, body).startswith(message)
 
 
@@ -196,7 +200,7 @@ def test_language_extensions_that_fail(body, message):
          {"F": {"Fn::FindInMap": ["M", {"Ref": "AWS::StackName"}, "v"]}}),
     ],
 )  # fmt: skip
-def test_what_language_extensions_make_of_properties(written, value):
+def test_what_language_extensions_make_of_properties(written: Any, value: Any) -> None:
     body = (
         f"{LANGUAGE}Parameters: {{P: {{Type: String, Default: 'v,w'}}}}\nMappings: {{M: {{k: {{v: 1}}}}}}\n"
         f"Resources:\n  A:\n    Type: Acme::Test::Thing\n    Properties:\n      {written}\n"
@@ -204,7 +208,7 @@ def test_what_language_extensions_make_of_properties(written, value):
     assert transformed(body)["Resources"]["A"]["Properties"] == value
 
 
-def test_the_name_of_a_condition_can_be_made_by_a_loop():
+def test_the_name_of_a_condition_can_be_made_by_a_loop() -> None:
     body = (
         f"{LANGUAGE}Conditions:\n  Fn::ForEach::C: [N, [a], {{'Is${{N}}': !Equals [!Ref N, a]}}]\n"
         "Resources:\n  Fn::ForEach::R: [N, [a], {'R${N}': {Type: Acme::Test::Thing, Condition: !Sub 'Is${N}'}}]\n"
@@ -214,7 +218,7 @@ def test_the_name_of_a_condition_can_be_made_by_a_loop():
     assert made["Resources"] == {"Ra": {"Type": "Acme::Test::Thing", "Condition": "Isa"}}
 
 
-def test_sam():
+def test_sam() -> None:
     body = (
         f"{SAM}Globals: {{Function: {{Timeout: 7}}}}\nResources:\n  F:\n    Type: AWS::Serverless::Function\n"
         f"    Properties: {{CodeUri: s3://b/k, {FUNCTION}}}\n"
@@ -227,7 +231,7 @@ def test_sam():
 
 
 @pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "eu-west-1"])
-def test_sam_writes_names_of_the_partition(region):
+def test_sam_writes_names_of_the_partition(region: str) -> None:
     document = parse(
         f"{SAM}Resources:\n  F: {{Type: AWS::Serverless::Function, Properties: {{InlineCode: x, {FUNCTION}}}}}\n"
     )
@@ -257,11 +261,11 @@ def test_sam_writes_names_of_the_partition(region):
         ),
     ],
 )
-def test_sam_that_fails(resource, reason):
+def test_sam_that_fails(resource: Any, reason: Any) -> None:
     assert refusal(transformed, f"{SAM}Resources: {{F: {resource}}}").startswith(
         f"Transform AWS::Serverless-2016-10-31 failed with: {reason}"
     )
 
 
-def test_what_a_transform_makes_is_looked_at_as_a_template():
+def test_what_a_transform_makes_is_looked_at_as_a_template() -> None:
     assert refusal(prepared, f"{LANGUAGE}{templates.A}Nope: 1") == "Invalid template property or properties [Nope]"
