@@ -27,6 +27,7 @@ from cfnbox.functions.logs import FunctionLogs
 from cfnbox.functions.running import Functions
 from cfnbox.functions.service import CODE_PATHS, PROXY_PATH, LambdaService
 from cfnbox.handlers.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
+from cfnbox.providers.aws_managed_policies import AwsManagedPolicies
 from cfnbox.providers.callbacks import Callbacks
 from cfnbox.providers.clients import ServiceClients
 from cfnbox.providers.custom_resources import CustomResources
@@ -96,6 +97,7 @@ class Composition:
         processes = self._processes = ChildProcesses()
         closing.callback(processes.close)
         self.ministack = Ministack(int(url.rpartition(":")[2]), processes)
+        self._aws_managed_policies = AwsManagedPolicies(self.ministack)
         closing.callback(self.ministack.close)
         self._clients = ServiceClients(url)
         self._functions = self._make_functions(processes, closing)
@@ -175,6 +177,7 @@ class Composition:
             },
             engines={
                 **dict.fromkeys(_MOTO_SERVICES, self.sagemaker.answer),
+                "iam": self._iam,
                 "lambda": self._functions.answer,
                 "ssm": self._bootstrapped,
             },
@@ -187,6 +190,9 @@ class Composition:
         functions = Functions(self._url, self._clients, logs, processes)
         closing.callback(functions.close)
         return LambdaService(self._url, self.ministack.answer, self._clients, functions)
+
+    def _iam(self, request: Request) -> Answer:
+        return self._aws_managed_policies.answer(request) or self.ministack.answer(request)
 
     def _bootstrapped(self, request: Request) -> Answer:
         self.ministack.add_bootstrap_parameter(request.signature.place)

@@ -16,10 +16,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import botocore.loaders
-from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.policy_validation import BaseIAMPolicyValidator, IAMPolicyDocumentValidator
 
+from cfnbox.providers.aws_managed_policies import aws_policies
 from cfnbox.providers.failures import service_failure
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _managed(properties: Json) -> Iterator[_Refusal]:
         attached.append((properties["PermissionsBoundary"], "Scope ARN:"))
     for arn, called in attached:
         named = _AWS_MANAGED.fullmatch(arn)
-        if named and named[1] not in _aws_managed_policies():
+        if named and named[1] not in aws_policies():
             yield _Refusal(f"{called} {arn} does not exist or is not attachable.", 404, "NotFound")
 
 
@@ -204,10 +204,3 @@ def _is_of_sts(action: Any) -> bool:
 def _sts_actions() -> frozenset[str]:
     operations = botocore.loaders.Loader().load_service_model("sts", "service-2")["operations"]
     return frozenset(f"sts:{one}".lower() for one in (*operations, *_STS_PERMISSIONS))
-
-
-@cache
-def _aws_managed_policies() -> frozenset[str]:
-    """The paths and names of AWS's managed policies, as moto lists them."""
-    listed = json.loads(aws_managed_policies_data)
-    return frozenset(f"{one['Path'].lstrip('/')}{name}" for name, one in listed.items())
