@@ -245,7 +245,14 @@ class Composition:
 
     def _handlers(self, types: HandlerTypes, on_tagged: OnTagged = lambda _id, _tags: None) -> HandlersProvider:
         invocations = self._settings.invocations
-        return HandlersProvider(types, on_tagged, invocations.raised, patient=self._settings.debugger is not None)
+        return HandlersProvider(
+            types,
+            on_tagged,
+            invocations.raised,
+            references=self._references,
+            hide=invocations.hide,
+            patient=self._settings.debugger is not None,
+        )
 
     def _sagemaker_may_assume(self, role_arn: str) -> bool:
         trust = self.ministack.trust_policy(role_arn)

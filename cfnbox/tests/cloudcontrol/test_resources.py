@@ -223,7 +223,7 @@ def test_a_resource_is_named_by_any_of_its_identifiers(library: Library) -> None
     assert library.get(json.dumps({"Isbn": made[3]}))["Title"] == "Volume 3"
     assert library.get('{"Title": "Volume 2"}')["Isbn"] == made[2]
     library.refused("ResourceNotFoundException", library.get, '{"Title": "Volume 9"}')
-    for nonsense in ("a|b", '{"Note": "x"}', "{}", '{"Isbn": "x", "Title": "y"}'):
+    for nonsense in ('{"Note": "x"}', "{}", '{"Isbn": "x", "Title": "y"}'):
         assert "Isbn or Title" in library.refused("ValidationException", library.get, nonsense)
 
 

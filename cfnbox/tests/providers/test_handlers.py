@@ -168,10 +168,8 @@ def test_what_exists_already_is_not_told_as_made(provider: HandlersProvider) -> 
         ({"status": "SUCCESS", "resourceModel": {"Id": ""}}, "lacks the primary identifier Id"),
         ({"status": "SUCCESS", "resourceModel": ["Id"]}, "resourceModel cannot be"),
         ({"status": "IN_PROGRESS", "callbackDelaySeconds": "soon"}, "callbackDelaySeconds cannot be"),
-        ({"status": "IN_PROGRESS", "callbackDelaySeconds": -1}, "callbackDelaySeconds cannot be"),
         ({"status": "IN_PROGRESS", "callbackContext": 5}, "callbackContext cannot be"),
         ({"status": "FAILED"}, "The handler gave no message."),
-        ({"status": "FAILED", "message": {"secret": 1}}, "message cannot be"),
         ({"status": "FAILED", "errorCode": "Whatever", "message": "No."}, "No."),
     ],
 )
@@ -298,8 +296,6 @@ def test_read_and_list(provider: HandlersProvider, answers: Path) -> None:
     assert read == Resource("one", "one", {"Id": "one", "Size": 3}, {"Id": "one", "Size": 3})
     with pytest.raises(ResourceFailed, match="another primary identifier"):
         provider.read(DEFINITION, request(), "two")
-    with pytest.raises(ResourceFailed, match="wrong number of parts"):
-        provider.read(DEFINITION, request(), "one|two")
     answers.write_text(json.dumps([{"status": "SUCCESS", "resourceModels": [{"Id": "one"}], "nextToken": "more"}]))
     assert provider.list(DEFINITION, request(), {}, None) == ([{"Id": "one"}], "more")
     answers.write_text(json.dumps([{"status": "SUCCESS", "resourceModels": ["one"]}]))

@@ -220,6 +220,99 @@ def test_projects_beside_one_another(tmp_path: Path) -> None:
             one.close()
 
 
+def test_a_folder_of_types_serves_those_that_can_run_and_names_the_others(tmp_path: Path, said: list[str]) -> None:
+    Written(tmp_path / "note")
+    Written(tmp_path / "a-hook").settings(artifact_type="HOOK")
+    Written(tmp_path / "java").settings(language="java")
+    Written(tmp_path / "no-requirements").root.joinpath("requirements.txt").unlink()
+    (opened,) = projects([tmp_path], said.append)
+    opened.close()
+    assert opened.definition.type_name == NAME
+    assert [text.partition(str(tmp_path))[2] for text in said] == [
+        "/a-hook cannot run here. It is a hook. cfnbox runs resource types alone, no hooks and no modules.",
+        "/java cannot run here. Its handlers are written in java. cfnbox runs handlers in Python alone.",
+        f"/no-requirements has no requirements.txt, what cfn submit installs of {NAME}.",
+    ]
+    assert all(text.startswith("Left out: ") for text in said)
+    with pytest.raises(UnusableProject, match="written in java"):
+        projects([tmp_path / "note", tmp_path / "java"])
+
+
+def test_a_folder_in_which_nothing_can_run_is_refused(tmp_path: Path, said: list[str]) -> None:
+    for language in ("go", "java"):
+        Written(tmp_path / language).settings(language=language)
+    with pytest.raises(UnusableProject, match="written in go"):
+        projects([tmp_path], said.append)
+    assert said == []
+
+
+def library(folder: Path, version: str) -> Path:
+    """A wheel of that version of the library, without its code."""
+    name = "cloudformation_cli_python_lib"
+    path, info = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}/__init__.py", "")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def test_a_library_that_is_too_old_is_named_before_the_first_operation(tmp_path: Path, written: Written) -> None:
+    written.write("requirements.txt", f"{library(tmp_path, '2.0.0')}\n")
+    said = (
+        r"requirements.txt installs cloudformation-cli-python-lib 2\.0\.0, which .* Name cloudformation-.*>=2\.1\.0"
+    )
+    with pytest.raises(UnusableProject, match=said):
+        projects([written.root])
+    written.write("requirements.txt", f"{library(tmp_path, '2.1.0')}\n")
+    for project in projects([written.root]):
+        project.close()
+
+
+def test_a_requirement_by_git_without_git_is_named(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    written.write("requirements.txt", "# git+ here is a comment\nink @ git+https://me:key@example.com/ink.git@v1\n")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RequirementsFailed, match="git is not installed here: ink @ git") as caught:
+        projects([written.root])
+    assert "key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("definitions", "circle"),
+    [
+        ({"A": {"$ref": "#/definitions/A"}}, "#/definitions/A -> #/definitions/A"),
+        (
+            {"A": {"$ref": "#/definitions/B"}, "B": {"$ref": "#/definitions/A"}},
+            "#/definitions/A -> #/definitions/B -> #/definitions/A",
+        ),
+        ({"A": {"anyOf": [{"type": "string"}, {"$ref": "#/definitions/A"}]}}, "#/definitions/A -> #/definitions/A"),
+    ],
+)
+def test_a_schema_that_refers_in_a_circle_is_refused(written: Written, definitions: Any, circle: str) -> None:
+    written.schema(definitions=definitions, properties=SCHEMA["properties"] | {"A": {"$ref": "#/definitions/A"}})
+    with pytest.raises(UnusableProject, match=f"refers in a circle, {circle}: "):
+        projects([written.root])
+
+
+def test_a_schema_may_refer_to_itself_through_a_property(written: Written) -> None:
+    tree = {"type": "object", "additionalProperties": False, "properties": {
+        "Left": {"$ref": "#/definitions/Tree"}, "Right": {"anyOf": [{"$ref": "#/definitions/Tree"}]}}}  # fmt: skip
+    written.schema(
+        definitions={"Tree": tree}, properties=SCHEMA["properties"] | {"A": {"$ref": "#/definitions/Tree"}}
+    )
+    for project in projects([written.root]):
+        project.close()
+
+
+def test_a_property_transform_that_does_not_parse_is_refused(written: Written) -> None:
+    written.schema(propertyTransform={"/properties/Text": "$uppercase("})
+    with pytest.raises(
+        UnusableProject, match=r"propertyTransform of /properties/Text cannot be read as JSONata: Exp"
+    ):
+        projects([written.root])
+
+
 def test_the_same_type_twice(tmp_path: Path) -> None:
     for name in ("note", "copy"):
         Written(tmp_path / name)
@@ -256,7 +349,7 @@ def test_a_project_that_cannot_run_here(written: Written, settings: Any, reason:
 def test_folders_that_hold_no_project(tmp_path: Path, written: Written) -> None:
     with pytest.raises(UnusableProject, match=r"holds no .rpdk-config, and no folder in it does"):
         projects([written.root / "src"])
-    with pytest.raises(UnusableProject, match="is no folder"):
+    with pytest.raises(UnusableProject, match="is not a folder"):
         projects([tmp_path / "nowhere"])
     for text in ("{", "[]"):
         written.write(".rpdk-config", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cfnbox.console import views
+from cfnbox.template import dynamic
 
 if TYPE_CHECKING:
     from cfnbox.cloudformation.stacks import Stacks
@@ -30,5 +30,5 @@ class Concealment:
                 for invocation in self._invocations.all(stack_id):
                     resource = stack.resources.get(invocation.logical_id)
                     if resource is not None:
-                        found |= views.referred(resource.properties, invocation.properties)
+                        found |= dynamic.secrets_of(resource.properties, invocation.properties)
         return frozenset(found)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # The write-only properties of a type in a place, as dotted names.
 WriteOnly = Callable[[str, Place], Iterable[str]]
 MOST_LINES = 100
-_SECRET_REFERENCES = ("{{resolve:secretsmanager:", "{{resolve:ssm-secure:")
 _SYSTEM = "aws:cloudformation:"
 _HIDDEN = "****"
 _KINDS = (("FAILED", "bad"), ("ROLLBACK", "bad"), ("IN_PROGRESS", "going"), ("COMPLETE", "good"), ("SUCCESS", "good"),
@@ -149,13 +148,3 @@ def kept(one: Kept) -> Json:
 def _without(model: Any, names: Iterable[str]) -> Any:
     """A resource model, or several, without write-only properties: secrets stand there."""
     return [without(one, tuple(names)) for one in model] if isinstance(model, list) else without(model, tuple(names))
-
-
-def referred(written: Any, given: Any) -> set[str]:
-    """What the secret dynamic references in written properties led to, by the properties that a handler was given."""
-    if isinstance(written, dict) and isinstance(given, dict):
-        return set().union(*(referred(one, given.get(name)) for name, one in written.items()))
-    if isinstance(written, list) and isinstance(given, list):
-        return set().union(*(referred(*pair) for pair in zip(written, given, strict=False)))
-    is_secret = isinstance(written, str) and any(one in written for one in _SECRET_REFERENCES)
-    return {given} - {"", written} if is_secret and isinstance(given, str) else set()

@@ -6,6 +6,7 @@ Source of the rules: the "Resource type schema" chapter of the CloudFormation CL
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,7 @@ import jsonata
 from cfnbox.core.paths import Json, from_pointer, has, put_at, value_at, values_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # timeoutInMinutes of a handler that names none (user guide, "handlers").
 _DEFAULT_TIMEOUT_MINUTES = 120
@@ -92,15 +93,26 @@ class TypeDefinition:
         return not self.handlers or "update" in self.handlers
 
     def identifier(self, model: Mapping[str, Any]) -> str:
-        """The primary identifier as Ref returns it (several parts are joined by "|"); KeyError if absent."""
-        return "|".join(str(value_at(model, name)) for name in self.primary_identifier)
+        """Return the primary identifier as Ref does (several parts are joined by "|"); KeyError if absent."""
+        return identifier_text(value_at(model, name) for name in self.primary_identifier)
 
     def identifier_model(self, identifier: str) -> Json:
-        """The resource model that holds the primary identifier alone; ValueError on too few or too many parts."""
+        """Return the resource model that holds the primary identifier alone, in the types of the schema.
+
+        An identifier of one part is never split. Raise ValueError on too few or too many parts of several.
+        """
+        parts = identifier.split("|") if len(self.primary_identifier) > 1 else [identifier]
         model: Json = {}
-        for name, value in zip(self.primary_identifier, identifier.split("|"), strict=True):
-            put_at(model, name, value)
+        for name, text in zip(self.primary_identifier, parts, strict=True):
+            put_at(model, name, _typed(self._declared(name).get("type"), text))
         return model
+
+    def _declared(self, name: str) -> Mapping[str, Any]:
+        """Return the schema of a property by its dotted name, empty where the schema does not declare it."""
+        node = self.resolved(self.schema)
+        for part in name.split("."):
+            node = self.resolved(node.get("properties", {}).get(part, {}))
+        return node
 
     def read_only_part(self, model: Mapping[str, Any]) -> Json:
         """The model's read-only properties alone, as attributes by dotted name."""
@@ -182,6 +194,20 @@ class TypeDefinition:
         """How long CloudFormation follows one operation, by the schema's timeoutInMinutes."""
         minutes = self.handlers.get(action.lower(), {}).get("timeoutInMinutes", _DEFAULT_TIMEOUT_MINUTES)
         return int(minutes) * 60
+
+
+def identifier_text(parts: Iterable[Any]) -> str:
+    """Return the parts of an identifier as Ref does: JSON's spelling of a boolean, joined by "|"."""
+    return "|".join(str(part).lower() if isinstance(part, bool) else str(part) for part in parts)
+
+
+def _typed(kind: Any, text: str) -> Any:
+    """Return a part of an identifier in the type of its property; the text where it is not written as that type."""
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    if kind == "integer" and re.fullmatch(r"-?[0-9]{1,300}", text):
+        return int(text)
+    return text
 
 
 def _names(pointers: Sequence[str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from cfnbox.core.errors import LocalFailure
 
@@ -83,6 +84,13 @@ def _entries(distribution: importlib.metadata.Distribution) -> Mapping[str, Path
     return {name: Path(str(distribution.locate_file(name))) for name in names}
 
 
+def installed_version(folder: Path, name: str) -> Version | None:
+    """Return the version of a distribution in a folder of packages; None when it is not there."""
+    found = importlib.metadata.distributions(path=[str(folder)])
+    wanted = canonicalize_name(name)
+    return next((Version(item.version) for item in found if canonicalize_name(item.name) == wanted), None)
+
+
 def packages(requirements: Path, links: Path, cache: Path, tell: Tell) -> Path:
     """The folder with what a requirements file names: `links` when all is installed here, else one in the cache.
 
@@ -112,6 +120,11 @@ def _plain(path: Path) -> list[Requirement] | None:
 
 
 def _install(requirements: Path, folder: Path, tell: Tell) -> None:
+    if (line := _git_line(requirements)) and shutil.which("git") is None:
+        raise RequirementsFailed(
+            f"{requirements} names a package by git, and git is not installed here: {line}\n"
+            "Install git, or name a release or a wheel instead."
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
     tell(f"Installing {requirements}")
@@ -124,6 +137,13 @@ def _install(requirements: Path, folder: Path, tell: Tell) -> None:
             shutil.rmtree(former, ignore_errors=True)
         (Path(made) / "packages").rename(folder)
     tell(f"Installed {requirements}")
+
+
+def _git_line(requirements: Path) -> str:
+    """Return the first requirement that only git can fetch, without credentials that stand in it; or ""."""
+    lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines() if line[:1] != "#")
+    found = next((line for line in lines if re.search(r"(^|[\s@=])git\+", line)), "")
+    return re.sub(r"//[^/@\s]*@", "//", found)
 
 
 def _installed(requirements: Path, target: Path, tell: Tell) -> str:

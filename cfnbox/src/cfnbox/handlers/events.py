@@ -6,7 +6,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from cfnbox.core.errors import LocalFailure
@@ -22,9 +22,9 @@ Action = Literal["CREATE", "READ", "UPDATE", "DELETE", "LIST"]
 ACTIONS: tuple[Action, ...] = ("CREATE", "READ", "UPDATE", "DELETE", "LIST")
 SYNCHRONOUS: tuple[Action, ...] = ("READ", "LIST")
 
-# Every member of a progress event beside its status (cloudformation_cli_python_lib.interface.ProgressEvent).
+# The members of a progress event beside its status, and beside its message, which may be any JSON.
+# Source: cloudformation_cli_python_lib.interface.ProgressEvent.
 _MEMBERS: dict[str, Any] = {
-    "message": str,
     "errorCode": str,
     "callbackContext": dict,
     "callbackDelaySeconds": int | float,
@@ -34,8 +34,15 @@ _MEMBERS: dict[str, Any] = {
 }
 # timeoutInMinutes of a handler that names none (CloudFormation CLI user guide, "handlers" of a schema).
 _DEFAULT_TIMEOUT_SECONDS = 120 * 60
-# Far more than any stabilisation needs; it only ends a handler that never asks for a delay.
-_MOST_INVOCATIONS = 1000
+# A handler that goes on without a delay is invoked at once that often, and then with the shortest delay between.
+_PROMPT_INVOCATIONS = 100
+_SHORTEST_DELAY_SECONDS = 0.05
+# "Resource type handler error codes" of the CloudFormation CLI user guide, those of the type "Retriable".
+RETRIABLE = frozenset({"NetworkFailure", "ResourceConflict", "ServiceInternalError", "Throttling"})
+# The guide names neither number nor delays of the retries.
+RETRY_DELAYS = (1.0, 2.0, 4.0)
+# Of a longer message the beginning is kept.
+_LONGEST_MESSAGE = 4096
 
 
 class InvocationFailed(LocalFailure):
@@ -118,29 +125,48 @@ def follow(
     *,
     sleep: Callable[[float], None] = time.sleep,
     timeout: float = _DEFAULT_TIMEOUT_SECONDS,
+    retry_delays: Sequence[float] = (),
 ) -> Iterator[Json]:
     """Invoke the handler until it ends, yielding each progress event; the last is SUCCESS or FAILED.
 
-    Re-invokes as CloudFormation does: after callbackDelaySeconds, with the answered model and context and the same
-    bearer token. `timeout` bounds the operation in seconds, delays included. Raises what `invoke` raises.
+    Re-invoke as CloudFormation does: after callbackDelaySeconds, with the answered model and context and the same
+    bearer token. After a failure with a retriable code send the same event again, once for each of `retry_delays`;
+    READ and LIST are not retried. `timeout` bounds the operation in seconds, delays included. Raise what `invoke`
+    raises.
     """
-    started, slept = time.monotonic(), 0.0
-    for _ in range(_MOST_INVOCATIONS):
+    started, slept, invocations = time.monotonic(), 0.0, 0
+    retries = iter(() if event["action"] in SYNCHRONOUS else retry_delays)
+    while True:
         progress = _progress(invoke(event))
+        invocations += 1
         if progress["status"] != "IN_PROGRESS":
             yield progress
-            return
-        if event["action"] in SYNCHRONOUS:
+            if (delay := _retry_delay(progress, retries)) is None:
+                return
+        elif event["action"] in SYNCHRONOUS:
             yield _failed("InternalFailure", f"A {event['action']} handler must answer at once, not IN_PROGRESS.")
             return
-        yield progress
-        delay = float(progress.get("callbackDelaySeconds") or 0)
+        else:
+            yield progress
+            delay, event = _callback_delay(progress, invocations), reinvocation(event, progress)
         if max(time.monotonic() - started, slept) + delay > timeout:
             break
         sleep(delay)
         slept += delay
-        event = reinvocation(event, progress)
-    yield _failed("NotStabilized", f"The {event['action']} handler is still IN_PROGRESS past its time limit.")
+    if progress["status"] == "IN_PROGRESS":
+        yield _failed("NotStabilized", f"The {event['action']} handler is still IN_PROGRESS past its time limit.")
+
+
+def _retry_delay(progress: Json, retries: Iterator[float]) -> float | None:
+    """Return the delay before the operation is tried again; None when it has ended."""
+    is_retriable = progress["status"] == "FAILED" and progress.get("errorCode") in RETRIABLE
+    return next(retries, None) if is_retriable else None
+
+
+def _callback_delay(progress: Json, invocations: int) -> float:
+    """Return the seconds until the next invocation; a delay below the shortest counts as the shortest."""
+    shortest = _SHORTEST_DELAY_SECONDS if invocations > _PROMPT_INVOCATIONS else 0.0
+    return max(shortest, float(progress.get("callbackDelaySeconds") or 0))
 
 
 def reinvocation(event: Json, progress: Json) -> Json:
@@ -155,14 +181,23 @@ def _progress(answer: Any) -> Json:
     if not isinstance(answer, dict) or answer.get("status") not in ("IN_PROGRESS", "SUCCESS", "FAILED"):
         raise NotAProgressEvent("The handler's answer is not a progress event: it has no status.")
     wrong = [name for name, kind in _MEMBERS.items() if not isinstance(answer.get(name), kind | None)]
-    delay = answer.get("callbackDelaySeconds") or 0
-    if not wrong and not 0 <= delay < math.inf:
+    if not wrong and not math.isfinite(answer.get("callbackDelaySeconds") or 0):
         wrong = ["callbackDelaySeconds"]
     if wrong:
         raise NotAProgressEvent(
             f"The handler's answer is not a progress event: {' and '.join(wrong)} cannot be what it has there."
         )
-    return answer
+    return {**answer, "message": _text(answer["message"])} if "message" in answer else answer
+
+
+def _text(message: Any) -> str | None:
+    """Return the message of a handler as text: JSON of a message that is not text, the beginning of a long one."""
+    if message is None:
+        return None
+    text = message if isinstance(message, str) else json.dumps(message)
+    if len(text) <= _LONGEST_MESSAGE:
+        return text
+    return f"{text[:_LONGEST_MESSAGE]}... (the message has {len(text)} characters)"
 
 
 def _failed(code: str, message: str) -> Json:

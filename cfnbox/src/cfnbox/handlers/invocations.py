@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from cfnbox.template import secrets
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from cfnbox.core.paths import Json
@@ -79,12 +81,20 @@ class Invocations:
         self._lock = threading.Lock()
         self._kept: deque[Invocation] = deque(maxlen=_MOST_RECORDS)
         self._count = 0
+        self._hidden: frozenset[str] = frozenset()
+
+    def hide(self, texts: Iterable[str]) -> None:
+        """Replace these texts by asterisks in every record that is added from now on."""
+        with self._lock:
+            self._hidden |= frozenset(texts)
 
     def add(self, event: Any, outcome: Outcome) -> None:
         """Record an invocation that ended."""
         with self._lock:
             self._count += 1
             invocation = _made(self._count, event, outcome)
+            if self._hidden:
+                invocation = replace(invocation, **secrets.hidden(_texts(invocation), self._hidden))
             self._kept.append(invocation)
         if self._listener:
             self._listener(invocation)
@@ -101,6 +111,12 @@ class Invocations:
     def raised(self, token: str) -> str:
         """What the last invocation for a request raised and where, "" when it did not."""
         return next((one.raised for one in reversed(self.all()) if one.token == token), "")
+
+
+def _texts(invocation: Invocation) -> Json:
+    """Return the members of a record that a handler or its log can have put a text into."""
+    names = ("context", "next_context", "message", "raised", "traceback", "log", *PROPERTIES)
+    return {name: getattr(invocation, name) for name in names}
 
 
 def _made(number: int, event: Any, outcome: Outcome) -> Invocation:

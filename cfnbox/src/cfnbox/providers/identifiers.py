@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.paths import has, value_at
+from cfnbox.core.type_definition import identifier_text
 from cfnbox.providers.protocol import Request, ResourceFailed, Served
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ def primary(served: Served, request: Request, given: Json) -> str | None:
     """
     definition = served.definition
     if set(given) == set(definition.primary_identifier):
-        return "|".join(str(given[name]) for name in definition.primary_identifier)
+        return identifier_text(given[name] for name in definition.primary_identifier)
     if set(given) not in map(set, definition.additional_identifiers):
-        raise ValueError(f"{', '.join(given)} is no identifier of {definition.type_name}.")
+        raise ValueError(f"{', '.join(given)} is not an identifier of {definition.type_name}.")
     return _by_additional(served, request, given)
 
 
@@ -40,10 +41,14 @@ def _by_additional(served: Served, request: Request, values: Json) -> str | None
                 raise ResourceFailed(text, "InternalFailure") from None
             complete = all(has(listed, name) for name in values)
             model = listed if complete else served.provider.read(definition, request, identifier).model
-            if all(has(model, name) and str(value_at(model, name)) == str(values[name]) for name in values):
+            if all(has(model, name) and _is_same(value_at(model, name), values[name]) for name in values):
                 return identifier
         if not token:
             return None
+
+
+def _is_same(value: Any, given: Any) -> bool:
+    return identifier_text([value]) == identifier_text([given])
 
 
 def exists(served: Served, request: Request, identifier: str, absent: Collection[str] = ("NotFound",)) -> bool:

@@ -7,7 +7,7 @@ replaced: aws-cloudformation/cloudformation-resource-schema, ValidationException
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,9 +17,9 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from cfnbox.core import patterns
-from cfnbox.core.paths import Json, values_at
 
 if TYPE_CHECKING:
+    from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
 
 # A longer text is matched anew each time.
@@ -47,12 +47,29 @@ def coerced(definition: TypeDefinition, properties: Json) -> Json:
 
 
 def _given_but_read_only(definition: TypeDefinition, name: str, properties: Json) -> Iterator[str]:
-    parent, _, last = name.rpartition(".")
+    *parents, last = name.split(".")
     # Some of AWS's schemas list as read-only what can be given at the creation, such as EndpointName.
-    settable = (*definition.create_only, *definition.schema.get("required", ()))
-    if name not in settable and values_at(properties, name):
-        at = "#" + "".join(f"/{part}" for part in parent.split(".") if part)
+    if name in (*definition.create_only, *definition.schema.get("required", ())):
+        return
+    for at in _places_of(properties, parents, last, "#"):
         yield f"{at}: extraneous key [{last}] is not permitted"
+
+
+def _places_of(value: Any, parents: Sequence[str], last: str, at: str) -> Iterator[str]:
+    """Yield where the objects are that hold the key `last` below the parents, of which `*` is every item."""
+    if parents and parents[0] == "*" and isinstance(value, dict):
+        inner: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list):
+        # Some schemas leave out the `*` of an array on the way.
+        inner, parents = enumerate(value), parents if parents[:1] == ["*"] else ["*", *parents]
+    else:
+        if isinstance(value, dict) and not parents and last in value:
+            yield at
+        elif isinstance(value, dict) and parents and parents[0] in value:
+            yield from _places_of(value[parents[0]], parents[1:], last, f"{at}/{parents[0]}")
+        return
+    for key, item in inner:
+        yield from _places_of(item, parents[1:], last, f"{at}/{key}")
 
 
 class _CompiledSchema:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cfnbox.core.errors import LocalFailure
+from cfnbox.core.errors import LocalFailure, Refused
+from cfnbox.core.history import drop_oldest
 from cfnbox.core.paths import Json, put_at, value_at
-from cfnbox.handlers.events import Action, Invoke, follow, production_event
+from cfnbox.handlers.events import RETRY_DELAYS, Action, Invoke, follow, production_event
 from cfnbox.handlers.execution_environment import HandlerCrashed
 from cfnbox.providers.failures import handler_failure
 from cfnbox.providers.protocol import Resource, ResourceFailed, no_notice
+from cfnbox.template import dynamic, secrets
 
 if TYPE_CHECKING:
     from cfnbox.core.place import Place
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.providers.protocol import Progress, Request
+    from cfnbox.template.dynamic import DynamicReferences
 
 Told = Callable[[Resource], None]
 Wait = Callable[[float], None]
 OnTagged = Callable[[str, Mapping[str, str]], None]
+References = Callable[["Place"], "DynamicReferences"]
+Hide = Callable[[Iterable[str]], None]
+
+# Identifiers whose text does not tell their parts, for the resources of a cloud's life.
+_MOST_KNOWN_PARTS = 10_000
 
 # The codes of a failed progress event (cloudformation_cli_python_lib.interface.HandlerErrorCode and the CLI guide).
 _ERROR_CODES = frozenset({
@@ -70,7 +80,8 @@ class HandlersProvider:
 
     `on_tagged` is told identifier and system tags of each resource that CloudFormation itself writes its
     `aws:cloudformation:` tags onto; it must not raise. `raised` tells what the handler last raised for a request
-    token and where, "" when it did not. With `patient` an operation has no time limit.
+    token and where, "" when it did not. `references` resolves the dynamic references of type configurations, and
+    `hide` is told the secrets that they led to. With `patient` an operation has no time limit.
     """
 
     notice = staticmethod(no_notice)
@@ -81,9 +92,14 @@ class HandlersProvider:
         on_tagged: OnTagged = lambda _identifier, _tags: None,
         raised: Callable[[str], str] = lambda _token: "",
         *,
+        references: References | None = None,
+        hide: Hide = lambda _secrets: None,
         patient: bool = False,
     ) -> None:
         self._types, self._on_tagged, self._raised, self._patient = types, on_tagged, raised, patient
+        self._references, self._hide = references, hide
+        self._known_parts: dict[tuple[str, Place, str], Json] = {}
+        self._changing = threading.Lock()
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """The schema of the type's default version."""
@@ -104,7 +120,7 @@ class HandlersProvider:
         if any(one != resource.identifier for one in told):
             tell(resource)
             raise operation.failure("The handler changed the primary identifier during the creation.")
-        return self._tagged(request, resource)
+        return self._tagged(definition, request, resource)
 
     def update(
         self,
@@ -117,27 +133,22 @@ class HandlersProvider:
     ) -> Resource:
         """UPDATE, with identifier and read-only properties added to both states, as CloudFormation does."""
         operation = self._operation("UPDATE", definition, request)
-        updated = operation.resource(
-            _with_known(definition, resource, desired), _with_known(definition, resource, previous), progress.wait
-        )
+        known = self._known(operation, resource)
+        updated = operation.resource(_with(desired, known), _with(previous, known), progress.wait)
         operation.expect(updated, resource.identifier)
-        return self._tagged(request, updated)
+        return self._tagged(definition, request, updated)
 
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
         """DELETE, with identifier and read-only properties added."""
         operation = self._operation("DELETE", definition, request)
-        operation.run(_with_known(definition, resource, previous), None, progress.wait)
+        operation.run(_with(previous, self._known(operation, resource)), None, progress.wait)
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
         """READ by the primary identifier alone."""
         operation = self._operation("READ", definition, request)
-        try:
-            asked = definition.identifier_model(identifier)
-        except ValueError:
-            raise operation.failure("The identifier has the wrong number of parts.", "InvalidRequest") from None
-        resource = operation.adopted({}, operation.run(asked))
+        resource = operation.adopted({}, operation.run(self._identifier_model(operation, identifier)))
         operation.expect(resource, identifier)
         return resource
 
@@ -159,13 +170,67 @@ class HandlersProvider:
                 f"The type {definition.type_name} is not registered any more, so nothing can {action.lower()} it.",
                 "InvalidRequest",
             )
+        if action.lower() not in definition.handlers:
+            raise ResourceFailed(_undeclared(definition, action), "UnsupportedAction")
         limit = math.inf if self._patient else definition.timeout_seconds(action)
-        return _Operation(action, definition, request, found, limit, self._raised)
+        operation = _Operation(action, definition, request, found, limit, self._raised)
+        return self._configured(operation, found.configuration, request.place)
 
-    def _tagged(self, request: Request, resource: Resource) -> Resource:
+    def _configured(self, operation: _Operation, written: Mapping[str, Any] | None, place: Place) -> _Operation:
+        """Return the operation with the dynamic references of its type configuration resolved."""
+        if written is None or self._references is None:
+            return operation
+        try:
+            configuration = dynamic.replaced(written, self._references(place))
+        except Refused as problem:
+            text = f"The type configuration of {operation.definition.type_name} cannot be used. {problem}"
+            raise operation.failure(text, "InvalidTypeConfiguration") from None
+        hidden = frozenset(dynamic.secrets_of(written, configuration))
+        self._hide(hidden)
+        return replace(operation, type=replace(operation.type, configuration=configuration), secrets=hidden)
+
+    def _tagged(self, definition: TypeDefinition, request: Request, resource: Resource) -> Resource:
+        self._remember_parts(definition, request.place, resource)
         if request.system_tags:
             self._on_tagged(resource.identifier, request.system_tags)
         return resource
+
+    def _remember_parts(self, definition: TypeDefinition, place: Place, resource: Resource) -> None:
+        parts = _parts(definition, resource)
+        try:
+            is_told_by_text = parts is None or parts == definition.identifier_model(resource.identifier)
+        except ValueError:
+            is_told_by_text = False
+        if parts is not None and not is_told_by_text:
+            with self._changing:
+                self._known_parts[definition.type_name, place, resource.identifier] = parts
+                drop_oldest(self._known_parts, _MOST_KNOWN_PARTS)
+
+    def _identifier_model(self, operation: _Operation, identifier: str) -> Json:
+        """Return the model of an identifier; its parts as a handler answered them where the text does not tell."""
+        definition = operation.definition
+        known = self._known_parts.get((definition.type_name, operation.request.place, identifier))
+        if known is not None:
+            return known
+        try:
+            return definition.identifier_model(identifier)
+        except ValueError:
+            raise operation.failure("The identifier has the wrong number of parts.", "InvalidRequest") from None
+
+    def _known(self, operation: _Operation, resource: Resource) -> Json:
+        """Return the identifier and the read-only properties that are known of a resource, by dotted name."""
+        definition = operation.definition
+        parts = _parts(definition, resource) or self._identifier_model(operation, resource.identifier)
+        identifier = {name: value_at(parts, name) for name in definition.primary_identifier}
+        return {**definition.read_only_part(resource.model), **identifier}
+
+
+def _undeclared(definition: TypeDefinition, action: Action) -> str:
+    """Return what CloudFormation cannot do with a type, and the handler that its schema lacks."""
+    lacks = f"The schema of {definition.type_name} declares no {action.lower()} handler"
+    if action == "CREATE":
+        return f"{lacks}, which makes the type NON_PROVISIONABLE: no template can create it."
+    return f"{lacks}, so CloudFormation cannot {action.lower()} its resources."
 
 
 @dataclass(frozen=True)
@@ -178,6 +243,7 @@ class _Operation:
     type: RegistryType
     limit_seconds: float
     raised: Callable[[str], str]
+    secrets: frozenset[str] = frozenset()
 
     def resource(
         self, desired: Json, previous: Json | None, wait: Wait, tell: Told = lambda _resource: None
@@ -197,7 +263,9 @@ class _Operation:
         event = self._event(desired, previous, next_token)
         answer: Json = {}
         try:
-            for answer in follow(self._deliver, event, sleep=wait, timeout=self.limit_seconds):
+            for answer in follow(
+                self._deliver, event, sleep=wait, timeout=self.limit_seconds, retry_delays=RETRY_DELAYS
+            ):
                 self._tell(answer, desired, tell)
         except LocalFailure as failure:
             raise self.failure(str(failure)) from None
@@ -271,18 +339,23 @@ class _Operation:
     def failure(self, message: str, code: str | None = "InternalFailure") -> ResourceFailed:
         """The failure in the form in which CloudFormation reports a handler's in stack events."""
         known = code if code in _ERROR_CODES else "InternalFailure"
-        return handler_failure(self.request, message, known)
+        return handler_failure(self.request, str(secrets.hidden(message, self.secrets)), known)
 
 
-def _with_known(definition: TypeDefinition, resource: Resource, properties: Json) -> Json:
-    """Properties with the identifier and the read-only properties that are known of the resource."""
-    model: Json = {**properties}
-    known = {**definition.read_only_part(resource.model), **_flat_identifier(definition, resource.identifier)}
+def _parts(definition: TypeDefinition, resource: Resource) -> Json | None:
+    """Return the model of the identifier as the handler answered it; None where it did not."""
+    parts: Json = {}
+    try:
+        for name in definition.primary_identifier:
+            put_at(parts, name, value_at(resource.model, name))
+    except KeyError:
+        return None
+    return parts if definition.identifier(parts) == resource.identifier else None
+
+
+def _with(properties: Json, known: Json) -> Json:
+    """Return the properties with values by dotted name; the properties themselves stay as they are."""
+    model: Json = copy.deepcopy(properties)
     for name, value in known.items():
         put_at(model, name, value)
     return model
-
-
-def _flat_identifier(definition: TypeDefinition, identifier: str) -> Json:
-    parts = definition.identifier_model(identifier)
-    return {name: value_at(parts, name) for name in definition.primary_identifier}

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from packaging.version import Version
+
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.type_definition import TypeDefinition
 from cfnbox.handlers import distributions
@@ -31,6 +33,8 @@ SETTINGS = ".rpdk-config"
 # Where `cfn` of the Python plugin looks for the code, and what it installs.
 _CODE, _REQUIREMENTS, _INPUTS = "src", "requirements.txt", "inputs"
 _CACHE = ".cfnbox"
+# The first release whose HandlerRequest has the members of protocolVersion 2.0.0 (compared with that of 2.0.0).
+_LIBRARY, _OLDEST_LIBRARY = "cloudformation-cli-python-lib", Version("2.1.0")
 _MOST_NAMED_FILES = 3
 _JUST_BEFORE_SECONDS = 0.01
 _Stamps = Mapping[str, tuple[int, int]]
@@ -86,8 +90,8 @@ def layout(folder: Path) -> Layout:
     """Where the parts of the project in a folder are. Raises UnusableProject."""
     root = folder.resolve()
     settings = _settings(root / SETTINGS)
-    if problem := unsupported(str(settings.get("artifact_type", "RESOURCE")), str(settings.get("language"))):
-        raise UnusableProject(f"{folder} cannot run here. {problem}")
+    if problem := _unserved(root):
+        raise UnusableProject(problem)
     name, handler = str(settings.get("typeName", "")), settings.get("entrypoint")
     if not (isinstance(handler, str) and re.fullmatch(r"\w+(\.\w+)+", handler, re.ASCII) and name):
         raise UnusableProject(f"{root / SETTINGS} lacks a typeName, or an entrypoint such as acme.handlers.resource.")
@@ -217,7 +221,9 @@ class Project:
         contents = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(found.files())}
         paths = found.code
         if found.requirements:
-            paths += (self._packages(found.requirements, found.root / _CACHE),)
+            packages = self._packages(found.requirements, found.root / _CACHE)
+            _refuse_old_library(found.requirements, packages)
+            paths += (packages,)
         self._contents = contents
         digest = hashlib.sha256(repr(contents).encode()).hexdigest()
         name = self._type_name or definition.type_name
@@ -229,20 +235,25 @@ class Project:
         return distributions.packages(requirements, Path(self._folder.name) / str(self._links), cache, self._tell)
 
 
-def projects(folders: Iterable[Path], tell: Tell = lambda _text: None) -> list[Project]:
-    """The projects in these folders, or directly below a folder that is none itself. Raises UnusableProject.
+def _refuse_old_library(requirements: Path, packages: Path) -> None:
+    version = distributions.installed_version(packages, _LIBRARY)
+    if version is not None and version < _OLDEST_LIBRARY:
+        raise UnusableProject(
+            f"{requirements} installs {_LIBRARY} {version}, which cannot read the requests of CloudFormation: it "
+            f"demands a member responseEndpoint, which they lack. Name {_LIBRARY}>={_OLDEST_LIBRARY} there."
+        )
 
-    Every project is there, or none: those that were opened before one that cannot run are closed.
+
+def projects(folders: Iterable[Path], tell: Tell = lambda _text: None) -> list[Project]:
+    """Return the projects in these folders, or directly below a folder that is not a project itself.
+
+    Of the folders below one, those that cannot run here are left out, and `tell` hears why. Raise LocalFailure when
+    a project that was named cannot run, or when none is left; those that were opened are closed.
     """
     opened: dict[str, Project] = {}
     try:
-        for folder in (one for given in folders for one in _roots(given)):
-            project = Project(partial(layout, folder), tell)
-            name = project.definition.type_name
-            other = opened.setdefault(name, project)
-            if other is not project:
-                project.close()
-                raise UnusableProject(f"{other.layout.root} and {folder} both hold {name}: name one of them.")
+        for folder in folders:
+            _open_each(folder, opened, tell)
     except BaseException:
         for project in opened.values():
             project.close()
@@ -250,9 +261,37 @@ def projects(folders: Iterable[Path], tell: Tell = lambda _text: None) -> list[P
     return list(opened.values())
 
 
+def _open_each(folder: Path, opened: dict[str, Project], tell: Tell) -> None:
+    """Open every project of a folder by the name of its type. Raise UnusableProject when two have one name."""
+    roots, problems = _roots(folder), list[LocalFailure]()
+    for root in roots:
+        try:
+            project = Project(partial(layout, root), tell)
+        except LocalFailure as problem:
+            problems.append(problem)
+            continue
+        name = project.definition.type_name
+        other = opened.setdefault(name, project)
+        if other is not project:
+            project.close()
+            raise UnusableProject(f"{other.layout.root} and {root} both hold {name}: name one of them.")
+    if len(problems) == len(roots):
+        raise problems[0]
+    for left_out in problems:
+        tell(f"Left out: {left_out}")
+
+
+def _unserved(root: Path) -> str | None:
+    """Return why cfnbox does not run such an extension, or None."""
+    settings = _settings(root / SETTINGS)
+    language = str(settings.get("language") or settings.get("runtime"))
+    problem = unsupported(str(settings.get("artifact_type", "RESOURCE")), language)
+    return f"{root} cannot run here. {problem}" if problem else None
+
+
 def _roots(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise UnusableProject(f"{folder} is no folder: name the folder of a type, with its {SETTINGS}.")
+        raise UnusableProject(f"{folder} is not a folder: name the folder of a type, with its {SETTINGS}.")
     if (folder / SETTINGS).is_file():
         return [folder]
     below = sorted(path.parent for path in folder.glob(f"*/{SETTINGS}"))

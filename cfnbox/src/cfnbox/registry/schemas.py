@@ -7,6 +7,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+import jsonata
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import SchemaError
 
@@ -38,7 +39,10 @@ def load(path: Path) -> tuple[str, TypeDefinition]:
         text = path.read_text(encoding="utf-8")
         schema = json.loads(text)
         _refuse_foreign_references(schema)
-        return text, TypeDefinition.from_schema(_checked(path, schema))
+        _refuse_circles(schema)
+        checked = _checked(path, schema)
+        _refuse_unreadable_transforms(checked)
+        return text, TypeDefinition.from_schema(checked)
     except UnicodeDecodeError:
         raise UnusableSchema(f"{path.name} is not UTF-8 text.") from None
     except ValueError as error:
@@ -103,6 +107,63 @@ def _references(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from _references(value)
+
+
+def _refuse_circles(schema: Any) -> None:
+    """Raise UnusableSchema for a reference that leads back to itself before any property or item comes between."""
+    known: dict[int, bool] = {}
+    for node in _objects(schema):
+        if circle := _circle(schema, node, [], known):
+            raise UnusableSchema(
+                f"The schema refers in a circle, {' -> '.join(circle)}: no value can be judged by it. "
+                "Let one of these definitions say what the value is."
+            )
+
+
+def _circle(schema: Any, node: Any, path: list[str], ended: dict[int, bool]) -> list[str]:
+    """Return the references of a circle that the node leads into, or nothing."""
+    if not isinstance(node, dict) or id(node) in ended:
+        return []
+    reference = node.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#"):
+        if reference in path:
+            return [*path[path.index(reference) :], reference]
+        same = [(_target(schema, reference), [*path, reference])]
+    else:
+        same = [(branch, path) for name in ("allOf", "anyOf", "oneOf") for branch in _listed(node.get(name))]
+    found = next((circle for inner, further in same if (circle := _circle(schema, inner, further, ended))), [])
+    if not found:
+        ended[id(node)] = True
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _target(schema: Any, reference: str) -> Any:
+    target = schema
+    for part in reference.removeprefix("#").strip("/").split("/") if reference.strip("#/") else ():
+        target = target.get(part) if isinstance(target, dict) else None
+    return target
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else _listed(node):
+        yield from _objects(inner)
+
+
+def _refuse_unreadable_transforms(schema: Mapping[str, Any]) -> None:
+    for pointer, expression in schema.get("propertyTransform", {}).items():
+        try:
+            jsonata.Jsonata(expression)
+        except jsonata.JException as problem:
+            raise UnusableSchema(
+                f"The propertyTransform of {pointer} cannot be read as JSONata: {problem}. CloudFormation would take "
+                "a changed spelling of that property for drift."
+            ) from None
 
 
 def provisioning_type(schema: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from cfnbox.core.errors import Invalid, Refused
 
 _REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
+_SECRET_STARTS = ("{{resolve:ssm-secure:", "{{resolve:secretsmanager:")
 _SECRET = re.compile(
     r"(?P<id>arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:[^:]+|[^:]+)"
     r"(:(SecretString)?(:(?P<key>[^:]*)(:(?P<stage>[^:]*)(:(?P<version>[^:]*))?)?)?)?"
@@ -45,6 +46,16 @@ def replaced_if_there(value: Any, read: DynamicReferences) -> Any:
         return replaced(value, read)
     except Refused:
         return value
+
+
+def secrets_of(written: Any, resolved: Any) -> set[str]:
+    """Return the texts that the secret dynamic references of a written value led to, by its resolved form."""
+    if isinstance(written, dict) and isinstance(resolved, dict):
+        return set().union(*(secrets_of(inner, resolved.get(name)) for name, inner in written.items()))
+    if isinstance(written, list) and isinstance(resolved, list):
+        return set().union(*(secrets_of(*pair) for pair in zip(written, resolved, strict=False)))
+    is_secret = isinstance(written, str) and any(start in written for start in _SECRET_STARTS)
+    return {resolved} - {"", written} if is_secret and isinstance(resolved, str) else set()
 
 
 def as_referred(expected: Any, actual: Any) -> Any:
