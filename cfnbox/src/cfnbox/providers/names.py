@@ -33,4 +33,5 @@ def random_name(title: str) -> str:
 
 
 def _random() -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
+    # One call: each asks the operating system for random bytes.
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(_RANDOM_LENGTH))
