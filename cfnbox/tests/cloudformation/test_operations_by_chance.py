@@ -31,6 +31,20 @@ DESCRIBING = ("DescribeStacks", "ListStacks", "DescribeStackEvents", "DescribeSt
 ALWAYS = {"StackId", "StackName", "CreationTime", "StackStatus", "DisableRollback", "RollbackConfiguration", "Tags",
           "NotificationARNs", "DriftInformation", "EnableTerminationProtection", "LastOperations"}  # fmt: skip
 VARIABLE = {"StackStatusReason", "LastUpdatedTime", "ChangeSetId", "Outputs", "Parameters", "Capabilities"}
+OF_CHANGE_SETS = {
+    "ChangeSetId",
+    "ChangeSetName",
+    "StackId",
+    "StackName",
+    "CreationTime",
+    "Status",
+    "ExecutionStatus",
+    "NotificationARNs",
+    "RollbackConfiguration",
+    "Capabilities",
+    "IncludeNestedStacks",
+    "Changes",
+}
 BY_STATUS = {
     StackStatus.DELETE_IN_PROGRESS: {"DeletionTime"},
     StackStatus.DELETE_FAILED: {"DeletionTime"},
@@ -128,6 +142,7 @@ class StackOperations(RuleBasedStateMachine):
         try:
             if by_change_set:
                 made = self.call("CreateChangeSet", ChangeSetName="c", TemplateBody=body)
+                self.check_change_set(made["Id"])
                 self.call("ExecuteChangeSet", ChangeSetName=made["Id"], DisableRollback=disable)
             else:
                 self.call("UpdateStack", TemplateBody=body, DisableRollback=disable)
@@ -135,6 +150,18 @@ class StackOperations(RuleBasedStateMachine):
             assert json.dumps(self.things.things, sort_keys=True) == before
             return False
         return True
+
+    def check_change_set(self, change_set_id: str) -> None:
+        """Check the members of a change set by its status."""
+        for values in (False, True):
+            answer = self.call("DescribeChangeSet", ChangeSetName=change_set_id, IncludePropertyValues=values)
+            assert [path for path, value in leaves(answer) if value is None] == []
+            is_failed = answer["Status"] == "FAILED"
+            assert answer["ExecutionStatus"] == ("UNAVAILABLE" if is_failed else "AVAILABLE")
+            with_reason = {"StatusReason"} if is_failed else set()
+            # With values a reason may say which of them are not known yet.
+            assert set(answer) - ({"StatusReason"} - with_reason) == OF_CHANGE_SETS | with_reason
+            assert not (is_failed and answer["Changes"])
 
     @rule(template=templates(), name=st.sampled_from(NAMES), action=st.sampled_from(["create", "update"]),
           then=st.sampled_from(["cancel", "delete", "nothing"]))  # fmt: skip
