@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cfnbox.providers.protocol import ResourceFailed
-from providers.doubles import request
+from providers.doubles import SYSTEM_TAGS, request
 from providers.service_samples import POLICY, ROLE, TARGET, Types
 
 TARGET_PROPERTIES = {
@@ -90,3 +90,39 @@ def test_a_policy_needs_its_target(types: Types) -> None:
     target = "endpoint/e/variant/all|sagemaker:variant:DesiredInstanceCount|sagemaker"
     with pytest.raises(ResourceFailed, match="No scalable target registered for service namespace: sagemaker"):
         types.create(POLICY, policy(target))
+
+
+def test_a_scalable_target_has_tags(types: Types, sagemaker: Any, connect: Any) -> None:
+    scaling = connect("application-autoscaling")
+    members = {name: value for name, value in TARGET_PROPERTIES.items() if name != "RoleARN"}
+    arn = scaling.register_scalable_target(**members, Tags={"team": "churn", "old": "x"})["ScalableTargetARN"]
+    scaling.tag_resource(ResourceARN=arn, Tags={"team": "other", "cost": "1"})
+    scaling.untag_resource(ResourceARN=arn, TagKeys=["old"])
+    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"team": "other", "cost": "1"}
+    # To register it once more is an update, which leaves tags alone.
+    assert scaling.register_scalable_target(**members)["ScalableTargetARN"] == arn
+    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"team": "other", "cost": "1"}
+    with pytest.raises(scaling.exceptions.TooManyTagsException):
+        scaling.tag_resource(ResourceARN=arn, Tags={f"k{number}": "" for number in range(50)})
+    names = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+    scaling.deregister_scalable_target(**{name: members[name] for name in names})
+    with pytest.raises(scaling.exceptions.ResourceNotFoundException):
+        scaling.list_tags_for_resource(ResourceARN=arn)
+
+
+def test_tags_of_a_stack_reach_a_scalable_target(types: Types, sagemaker: Any, connect: Any) -> None:
+    if types.definition(TARGET).tag_property is None:
+        # cfn-lint's schema has Tags since 1.58.
+        return
+    scaling = connect("application-autoscaling")
+    tagged = {**TARGET_PROPERTIES, "Tags": [{"Key": "team", "Value": "churn"}]}
+    target = types.create(TARGET, tagged, stack_tags={"cost": "1", "old": "x"}, system_tags=SYSTEM_TAGS)
+    (found,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    arn = found["ScalableTargetARN"]
+    expected = {"team": "churn", "cost": "1", "old": "x", **SYSTEM_TAGS}
+    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == expected
+    types.update(TARGET, target, tagged, tagged, stack_tags={"cost": "2"},
+                 previous_stack_tags={"cost": "1", "old": "x"}, system_tags=SYSTEM_TAGS)  # fmt: skip
+    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"team": "churn", "cost": "2", **SYSTEM_TAGS}
+    tags = types.read(TARGET, target.identifier).model["Tags"]
+    assert sorted(tag["Key"] for tag in tags) == ["cost", "team"]

@@ -20,6 +20,7 @@ from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 from cfnbox.sagemaker import api as sagemaker_api
+from cfnbox.sagemaker import scaling_tags
 from cfnbox.sagemaker.api import PlaceStore
 from cfnbox.sagemaker.faults import BadRule, Faults, Rule, When, error_message
 from cfnbox.sagemaker.moto import Moto
@@ -74,6 +75,11 @@ class _Arrived:
         """Whether the request is for SageMaker's own API."""
         return self.request.headers.get("x-amz-target", "").startswith(_TARGET)
 
+    @property
+    def is_of_scaling(self) -> bool:
+        """Whether the request is for Application Auto Scaling."""
+        return self.request.signature.service == scaling_tags.SERVICE
+
 
 class SageMakerApp:
     """The WSGI application: SageMaker, with faults on demand and every request recorded.
@@ -92,11 +98,13 @@ class SageMakerApp:
         self.calls: list[Call] = []
         self.faults = Faults()
         self.service, self._moto = SageMakerService(), Moto(processes)
+        self._scaling_tags = scaling_tags.ScalingTags()
 
     def reset(self) -> None:
         """Empty everything: models, endpoints, tags, all state of moto, recorded calls, faults."""
         self.service.clear()
         self._moto.reset()
+        self._scaling_tags.reset()
         # A new list: a call that is still under way is not one of those that come now.
         self.calls = []
         self.faults.clear()
@@ -165,6 +173,11 @@ class SageMakerApp:
                 raise Refused("UnknownOperationException", f"SageMaker has no operation {request.operation}.")
             if request.is_sagemaker:
                 payload = self.service.answer(request.operation, request.request.body, request.place)
+            elif (
+                request.is_of_scaling
+                and (tags := self._scaling_tags.answer(request.operation, request.members)) is not None
+            ):
+                return json_answer(200, tags)
             if payload is None:
                 return self._from_moto(request)
             if request.operation == "DeletePipeline":
@@ -182,7 +195,10 @@ class SageMakerApp:
         if request.is_sagemaker and request.operation == "AddTags":
             keys = [tag["Key"] for tag in request.members["Tags"]]
             self._moto.remove_tags(request.place, request.members["ResourceArn"], keys)
-        return self._moto.answer(request.request, request.operation, is_sagemaker=request.is_sagemaker)
+        made = self._moto.answer(request.request, request.operation, is_sagemaker=request.is_sagemaker)
+        if request.is_of_scaling:
+            self._scaling_tags.note(request.operation, request.members, request.place, made)
+        return made
 
     def _spoiled(self, made: Answer, request: _Arrived, rule: Rule) -> Answer:
         """What is left of an answer when a fault hits it on its way back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cfnbox.providers.services.uniform import UniformType
+from cfnbox.providers.services.uniform import UniformTags, UniformType
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
@@ -57,11 +57,15 @@ def _policy(members: Json) -> Json:
     return {**members, **(_target_key(target) if target else {})}
 
 
-_SCALING: dict[str, Any] = {"service": "application-autoscaling", "create_overwrites": True}
+_TAGS = UniformTags(
+    "TagResource", "UntagResource", "ListTagsForResource", "ResourceARN", is_map=True, takes_system_tags=True
+)
+_SCALING: dict[str, Any] = {"service": "application-autoscaling", "create_overwrites": True, "tags": _TAGS}
 
 _SCALABLE_TARGET = UniformType(
     "ScalableTarget",
     **_SCALING,
+    arn="ScalableTargetARN",
     create="RegisterScalableTarget",
     update="RegisterScalableTarget",
     delete="DeregisterScalableTarget",

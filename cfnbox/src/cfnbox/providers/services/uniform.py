@@ -15,7 +15,7 @@ from cfnbox.providers.properties import coerced
 from cfnbox.providers.protocol import Resource, ResourceFailed
 from cfnbox.providers.services.calls import Calls
 from cfnbox.providers.services.models import cut_to_schema
-from cfnbox.providers.tags import merged, tag_list
+from cfnbox.providers.tags import merged, tag_list, tag_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +54,25 @@ def changed_members(previous: Json, desired: Json) -> Json:
 
 
 @dataclass(frozen=True)
+class UniformTags:
+    """The operations on tags of an API, the member that holds the ARN, and whether tags are a map there.
+
+    `takes_system_tags` says that the API here lets CloudFormation's own tags be written as others.
+    """
+
+    tag: str = "AddTags"
+    untag: str = "DeleteTags"
+    list: str = "ListTags"
+    arn_member: str = "ResourceArn"
+    is_map: bool = False
+    takes_system_tags: bool = False
+
+    def written(self, tags: Sequence[Json]) -> Any:
+        """Return tags in the form that the API takes."""
+        return tag_map(tags) if self.is_map else tags
+
+
+@dataclass(frozen=True)
 class UniformType:
     """One row of the table. The operations are called after `title`, and what they call a resource by default too.
 
@@ -82,6 +101,7 @@ class UniformType:
     stopped_for_changes: bool = False
     create_overwrites: bool = False
     required_parent: UniformType | None = None
+    tags: UniformTags = UniformTags()
     delete_with: Mapping[str, Any] = field(default_factory=dict)
     key_from_identifier: Callable[[str], Json] | None = None
     describe_request: Callable[[Json], Json] = _same
@@ -178,7 +198,12 @@ class UniformCalls(Calls):
 
     def tags(self, arn: str) -> list[Json]:
         """Return all tags of a resource."""
-        return self.items("ListTags", {"ResourceArn": arn}, "Tags")
+        tags = self.type.tags
+        target = {tags.arn_member: arn}
+        if tags.is_map:
+            found = self.invoke(tags.list, target).get("Tags", {})
+            return tag_list({key: value for key, value in found.items() if not key.startswith("aws:")})
+        return self.items(tags.list, target, "Tags")
 
 
 @dataclass(frozen=True)
@@ -196,7 +221,9 @@ class UniformOperation:
         members = self.row.create_request(coerced(self.definition, named))
         self._require(members)
         tags = self._tags(desired, self.request.stack_tags)
-        answer = self._created({**members, **({"Tags": tags} if tags else {})}, generated=named is not desired)
+        answer = self._created(
+            {**members, **({"Tags": self.row.tags.written(tags)} if tags else {})}, generated=named is not desired
+        )
         made = {**members, **answer}
         identifier = self._identifier(made)
         progress.identified(self._resource(identifier, made, named, tags))
@@ -210,8 +237,14 @@ class UniformOperation:
             self.calls.invoke(operation, members)
 
     def _write_system_tags(self, description: Json) -> None:
-        if self.request.system_tags and self.definition.tag_property:
-            self.on_tagged(description[self.row.arn_member], self.request.system_tags)
+        if not (self.request.system_tags and self.definition.tag_property):
+            return
+        names, arn = self.row.tags, description[self.row.arn_member]
+        if names.takes_system_tags:
+            written = names.written(tag_list(self.request.system_tags))
+            self.calls.invoke(names.tag, {names.arn_member: arn, "Tags": written})
+        else:
+            self.on_tagged(arn, self.request.system_tags)
 
     def _created(self, members: Json, *, generated: bool) -> Json:
         try:
@@ -265,10 +298,11 @@ class UniformOperation:
     def _retag(self, description: Json, before: list[Json], after: list[Json]) -> None:
         added = [tag for tag in after if tag not in before]
         gone = sorted({tag["Key"] for tag in before} - {tag["Key"] for tag in after})
+        names, arn = self.row.tags, description[self.row.arn_member]
         if added:
-            self.calls.invoke("AddTags", {"ResourceArn": description[self.row.arn_member], "Tags": added})
+            self.calls.invoke(names.tag, {names.arn_member: arn, "Tags": names.written(added)})
         if gone:
-            self.calls.invoke("DeleteTags", {"ResourceArn": description[self.row.arn_member], "TagKeys": gone})
+            self.calls.invoke(names.untag, {names.arn_member: arn, "TagKeys": gone})
 
     def delete(self, identifier: str, previous: Json, progress: Progress) -> None:
         key = self.row.key(identifier)
