@@ -112,7 +112,7 @@ def test_a_handler_that_breaks_the_contract_is_found_out(tmp_path: Path, first_i
 @pytest.mark.parametrize(
     ("option", "value", "problem"),
     [
-        ("--code", "nowhere", "--code nowhere is no directory"),
+        ("--code", "nowhere", "--code nowhere is not a directory"),
         ("--inputs", "nowhere", "--inputs nowhere holds no inputs_1_create.json"),
         ("--schema", "nowhere.json", "nowhere.json"),
     ],

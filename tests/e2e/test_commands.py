@@ -171,7 +171,7 @@ MISTAKES = {
     "port": (("up", "--port", "99999"), 2, "99999 is no port: give a number from 1 to 65535, or 0 for any free one"),
     "timeout": (("up", "--timeout", "0"), 2, "0 is no time limit"),
     "schema": (("up", "--schema", "nowhere.json"), 1, "--schema nowhere.json is not a file"),
-    "contract schema": (("contract", "--schema", "nowhere.json"), 1, "--schema nowhere.json is no file"),
+    "contract schema": (("contract", "--schema", "nowhere.json"), 1, "--schema nowhere.json is not a file"),
     "code": (("up", "--code", "nowhere"), 1, "--code nowhere is not a directory"),
     "command": (("deplyo",), 2, "invalid choice: 'deplyo'"),
     "parameter": (("deploy", "examples/xgboost.yaml", "--own-cloud", "--parameter", "Stage"), 1,

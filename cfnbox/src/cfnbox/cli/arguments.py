@@ -190,7 +190,11 @@ _COMMANDS = {
                   **_FOLDER),
         _argument("--stack", metavar="TEMPLATE", action="append",
                   help="a stack to deploy first, whose exports the inputs name; repeatable", **_FILE),
+        _argument("--type-configuration", metavar="JSON", help="the type configuration, or a file; dynamic "
+                  "references are resolved (default: ~/.cfn-cli/typeConfiguration.json)", **_FILE),
         _argument("--select", metavar="EXPRESSION", help="only tests of this name, as pytest's -k takes it"),
+        _argument("--log", action="store_true",
+                  help="show each invocation of a handler with its log, and not only those of failed tests"),
     )),
     "demo": _Command(commands.demo, "show a stack from deployment to deletion, and one that fails", ()),
     "sagemaker": _Command(commands.sagemaker, "serve the local SageMaker alone",

@@ -26,18 +26,21 @@ from botocore.exceptions import ClientError
 
 from cfnbox import stack_client
 from cfnbox.aws import clients
-from cfnbox.cli import output
+from cfnbox.cli import contract_results, output
+from cfnbox.cli.inputs import json_value
 from cfnbox.cloudformation.status import ResourceStatus
-from cfnbox.core.errors import LocalFailure
-from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
+from cfnbox.cloudformation.template_sources import TemplateSources
+from cfnbox.core.errors import LocalFailure, Refused
+from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 from cfnbox.registry.projects import SETTINGS, Project, layout
+from cfnbox.template import dynamic
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
 
-    import pytest
-
+    from cfnbox.cli.contract_results import Results
+    from cfnbox.cloud import Cloud
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
 
@@ -45,57 +48,13 @@ _OVERRIDES = "overrides.json"
 _ROLE = f"arn:aws:iam::{DEFAULT_ACCOUNT}:role/contract-test-{{}}"
 # What CloudFormation gives a READ or LIST; cfn allows the other handlers twice as much.
 _READ_SECONDS = 30
-_STYLES = {"passed": "green", "skipped": "yellow", "failed": "red"}
+_TYPE_CONFIGURATION = "type-configuration.json"
+# Where `cfn test` looks for a type configuration when no option names one.
+_USERS_TYPE_CONFIGURATION = "~/.cfn-cli/typeConfiguration.json"
 
 
 class ContractNotRun(LocalFailure):
     """The suite cannot run; the message says what is missing."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One test of the suite: `outcome` is passed, skipped or failed; `reason` is pytest's for a skip."""
-
-    inputs: int
-    test: str
-    outcome: str
-    seconds: float
-    reason: str = ""
-
-
-# pytest loads this module as a plugin by its name: cfn leaves no other way to hand it one.
-_outcomes: list[Outcome] = []
-_left_out: set[str] = set()
-_runs = 0
-
-
-def pytest_sessionstart() -> None:
-    """cfn runs one session for each set of inputs, in the order of their numbers."""
-    global _runs
-    _runs += 1
-
-
-def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Note what a selection leaves out; the tests with "pre" in their names are for hooks."""
-    _left_out.update(item.name for item in items if "_pre_" not in item.name)
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note each test once, and a failing setup or teardown as a failure of its own."""
-    if report.when != "call" and report.passed:
-        return
-    reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
-    name = report.nodeid.rpartition("::")[2]
-    suffix = "" if report.when == "call" or report.skipped else f" ({report.when})"
-    outcome = Outcome(_runs, name + suffix, report.outcome, report.duration, reason)
-    _outcomes.append(outcome)
-    _print(outcome)
-
-
-def _print(outcome: Outcome) -> None:
-    # pytest's own report is kept back meanwhile: this goes past it.
-    line = f"[{_STYLES[outcome.outcome]}]{outcome.outcome:<8}[/] inputs_{outcome.inputs}  {outcome.test:<32}"
-    output.out.print(f"{line} [dim]{outcome.seconds:5.2f} s[/]  {outcome.reason}".rstrip())
 
 
 def run(arguments: Namespace) -> int:
@@ -104,11 +63,13 @@ def run(arguments: Namespace) -> int:
     inputs = Path(arguments.inputs) if arguments.inputs else None
     if inputs and not list(inputs.glob("inputs_1_*.json")):
         raise ContractNotRun(f"--inputs {inputs} holds no inputs_1_create.json.")
+    results = contract_results.start(show_logs=arguments.log)
     with (
         contextlib.closing(_project(arguments)) as project,
         tempfile.TemporaryDirectory(prefix="contract-") as folder,
     ):
         definition, version = project.definition, importlib.metadata.version("cloudformation-cli")
+        configuration = _type_configuration(arguments, definition)
         output.out.print(
             f"[bold]AWS's contract tests[/] of {definition.type_name}: cfn test (cloudformation-cli {version}) on "
             f"{arguments.code or project.layout.root}, in AWS's Lambda runtime"
@@ -119,14 +80,32 @@ def run(arguments: Namespace) -> int:
             raise ContractNotRun(
                 f"The inputs name exports of a stack, {' and '.join(sorted(exports))}: --stack TEMPLATE deploys it."
             )
-        status, report, left = _suite(Path(folder), project, arguments.stack or (), arguments.select)
-    if arguments.select and not _outcomes:
+        suite = _Suite(Path(folder), project, arguments.stack or (), arguments.select, configuration)
+        status, report, left = suite.run(results)
+    if arguments.select and not results.outcomes:
         raise ContractNotRun(
-            f"--select {arguments.select} selects none of the tests: {', '.join(sorted(_left_out))}."
+            f"--select {arguments.select} selects none of the tests: {', '.join(sorted(results.left_out))}."
         )
-    if status or not _outcomes:
+    if status or not results.outcomes:
         output.err.print(report, markup=False)
-    return _concluded(definition, left, str(watch)) or status
+    return _concluded(results, definition, left, str(watch), is_selection=bool(arguments.select)) or status
+
+
+def _type_configuration(arguments: Namespace, definition: TypeDefinition) -> Json | None:
+    """Return the type configuration for the handlers as it is written: the option's, else the file of `cfn test`."""
+    users = Path(_USERS_TYPE_CONFIGURATION).expanduser()
+    named = arguments.type_configuration or (str(users) if users.is_file() else None)
+    if named is None:
+        if "typeConfiguration" in definition.schema:
+            output.err.print(
+                f"The schema of {definition.type_name} has a typeConfiguration, and its handlers get none here: "
+                f"give it with --type-configuration JSON, or in {_USERS_TYPE_CONFIGURATION}.", markup=False
+            )  # fmt: skip
+        return None
+    value = json_value(named)
+    if not isinstance(value, dict):
+        raise ContractNotRun('A type configuration is a JSON object, as in {"Key": "..."}.')
+    return value
 
 
 def _project(arguments: Namespace) -> Project:
@@ -135,23 +114,24 @@ def _project(arguments: Namespace) -> Project:
     if arguments.schema:
         if not Path(arguments.schema).is_file():
             raise ContractNotRun(
-                f"--schema {arguments.schema} is no file: name the schema of the registry type (JSON)."
+                f"--schema {arguments.schema} is not a file: name the schema of the registry type (JSON)."
             )
         found = replace(found, schema=Path(arguments.schema).resolve(), type_name=None)
     if arguments.code:
         if not Path(arguments.code).is_dir():
             raise ContractNotRun(
-                f"--code {arguments.code} is no directory: name the one that holds the handlers' package."
+                f"--code {arguments.code} is not a directory: name the directory that holds the handlers' package."
             )
         found = replace(found, code=(Path(arguments.code).resolve(),), requirements=None)
     return Project(lambda: found, output.err.print, arguments.type_name)
 
 
 def _write_project(folder: Path, project: Project, inputs: Path) -> None:
-    """What `cfn` reads of a project, in a place where its rpdk.log harms nobody."""
+    """Write what `cfn` reads of a project into a folder where its rpdk.log is in no user's way."""
     definition, root = project.definition, project.layout.root
     settings = json.loads((root / SETTINGS).read_text(encoding="utf-8"))
-    (folder / SETTINGS).write_text(json.dumps(settings | {"typeName": definition.type_name}))
+    settings |= {"typeName": definition.type_name, **_known_language(settings)}
+    (folder / SETTINGS).write_text(json.dumps(settings))
     schema_name = definition.type_name.replace("::", "-").lower() + ".json"
     (folder / schema_name).write_text(json.dumps(definition.schema))
     # Without inputs the suite makes them up from the schema, as overrides.json allows.
@@ -159,6 +139,27 @@ def _write_project(folder: Path, project: Project, inputs: Path) -> None:
         shutil.copytree(inputs, folder / "inputs")
     if (root / _OVERRIDES).is_file():
         shutil.copy(root / _OVERRIDES, folder)
+
+
+def _known_language(settings: Json) -> Json:
+    """Return the settings to change for a language that the installed plugin of `cfn` does not have any more."""
+    plugins = importlib.metadata.entry_points(group="rpdk.v1.languages")
+    known = sorted((plugin.name for plugin in plugins if plugin.name.startswith("python")), key=_minor)
+    language = settings.get("language")
+    if language in known or not known:
+        return {}
+    here = f"python3{sys.version_info.minor}"
+    chosen = here if here in known else known[-1]
+    output.out.print(
+        f"The project is for {language or settings.get('runtime')}, which the installed plugin of cfn does not have: "
+        f"its handlers run in Python 3.{sys.version_info.minor}, and cfn test reads it as a project for {chosen}.",
+        markup=False,
+    )
+    return {"language": chosen, "runtime": f"python3.{_minor(chosen)}"}
+
+
+def _minor(language: str) -> int:
+    return int(language.removeprefix("python3") or 0)
 
 
 def _named_exports(folder: Path) -> set[str]:
@@ -186,30 +187,65 @@ def _failed(event: Json) -> bool:
     return ResourceStatus.of_event(event).is_failed
 
 
-def _suite(folder: Path, project: Project, stacks: Sequence[str], select: str | None) -> tuple[int, str, int]:
-    """cfn's exit status, what it printed, and how many resources it left behind."""
-    # Imported when needed: moto and rpdk take most of a second.
-    import moto
-    from rpdk.core import cli
+@dataclass(frozen=True)
+class _Suite:
+    """What `cfn test` runs with: the folder that it reads, and what stands in the cloud before it."""
 
-    from cfnbox.cloud import Cloud
-    from cfnbox.handlers.runtime import TYPE_FUNCTION
+    folder: Path
+    project: Project
+    stacks: Sequence[str]
+    select: str | None
+    configuration: Json | None
 
-    # A running cloud that the user works with is not the one to test on.
-    os.environ.pop("AWS_ENDPOINT_URL", None)
-    passthrough = {"core": {"passthrough": {"urls": [r"^http://127\.0\.0\.1"]}}}
-    with moto.mock_aws(config=passthrough), Cloud(sources=[project]) as cloud:
-        arguments = ["test", "--endpoint", cloud.url, "--function-name", TYPE_FUNCTION,
-                     "--cloudformation-endpoint-url", cloud.url, "--region", DEFAULT_REGION,
-                     "--enforce-timeout", str(_READ_SECONDS), "--role-arn", _ROLE.format("caller"),
-                     "--log-group-name", "contract-tests", "--log-role-arn", _ROLE.format("provider"),
-                     "--", "-p", __name__, "-p", "no:cacheprovider", "-o", "log_cli=false", "-rs"]  # fmt: skip
-        _deploy(cloud.url, stacks)
-        before = _resources(cloud.url, project.definition)
-        with _kept_back() as report, contextlib.chdir(folder):
-            status = _exit_status(cli.main, [*arguments, *(["-k", select] if select else [])])
-        left = _resources(cloud.url, project.definition) - before
-    return status, report.getvalue(), len(left)
+    def run(self, results: Results) -> tuple[int, str, int]:
+        """Return cfn's exit status, what it printed, and how many resources it left behind."""
+        # Imported when needed: moto and rpdk take most of a second.
+        import moto
+        from rpdk.core import cli
+
+        from cfnbox.cloud import Cloud
+
+        # A running cloud that the user works with is not the one to test on.
+        os.environ.pop("AWS_ENDPOINT_URL", None)
+        passthrough = {"core": {"passthrough": {"urls": [r"^http://127\.0\.0\.1"]}}}
+        with (
+            moto.mock_aws(config=passthrough),
+            Cloud(sources=[self.project], on_invocation=results.append_invocation) as cloud,
+        ):
+            _deploy(cloud.url, self.stacks)
+            self._write_type_configuration(cloud)
+            before = _resources(cloud.url, self.project.definition)
+            results.drop_invocations()
+            with _kept_back() as report, contextlib.chdir(self.folder):
+                status = _exit_status(cli.main, self._arguments(cloud.url))
+            results.drop_invocations()
+            left = _resources(cloud.url, self.project.definition) - before
+        return status, report.getvalue(), len(left)
+
+    def _arguments(self, url: str) -> list[str]:
+        from cfnbox.handlers.runtime import TYPE_FUNCTION
+
+        return ["test", "--endpoint", url, "--function-name", TYPE_FUNCTION,
+                "--cloudformation-endpoint-url", url, "--region", DEFAULT_REGION,
+                "--enforce-timeout", str(_READ_SECONDS), "--role-arn", _ROLE.format("caller"),
+                "--log-group-name", "contract-tests", "--log-role-arn", _ROLE.format("provider"),
+                *(["--typeconfig", _TYPE_CONFIGURATION] if self.configuration is not None else []),
+                "--", "-p", contract_results.__name__, "-p", "no:cacheprovider", "-o", "log_cli=false", "-rs",
+                *(["-k", self.select] if self.select else [])]  # fmt: skip
+
+    def _write_type_configuration(self, cloud: Cloud) -> None:
+        """Write it with the dynamic references resolved in the cloud, where --stack can have made what they name."""
+        if self.configuration is None:
+            return
+        references = TemplateSources(cloud.url).references(Place(DEFAULT_REGION))
+        try:
+            resolved = dynamic.replaced(self.configuration, references)
+        except Refused as problem:
+            raise ContractNotRun(
+                f"The type configuration cannot be used. {problem} --stack TEMPLATE deploys what it names."
+            ) from None
+        cloud.invocations.hide(dynamic.secrets_of(self.configuration, resolved))
+        (self.folder / _TYPE_CONFIGURATION).write_text(json.dumps(resolved), encoding="utf-8")
 
 
 def _resources(url: str, definition: TypeDefinition) -> set[str]:
@@ -240,24 +276,37 @@ def _exit_status(main: Any, arguments: list[str]) -> int:
     return 0
 
 
-def _concluded(definition: TypeDefinition, left: int, seconds: str) -> int:
-    """The skipped tests with the reason behind pytest's, and the last line; 1 when something is wrong."""
-    skipped = Counter((one.test, one.reason) for one in _outcomes if one.outcome == "skipped")
+def _concluded(results: Results, definition: TypeDefinition, left: int, seconds: str, *, is_selection: bool) -> int:
+    """Print the skipped tests with the reason behind pytest's, and the last line; 1 when something is wrong."""
+    outcomes = results.outcomes
+    skipped = Counter((outcome.test, outcome.reason) for outcome in outcomes if outcome.outcome == "skipped")
     for (test, reason), times in sorted(skipped.items()):
-        output.out.print(f"[yellow]skipped[/] {test} ({times} times): {reason}{_why(definition, reason)}")
-    counts = Counter(one.outcome for one in _outcomes)
+        explained = f"{reason}{_skip_explanation(definition, reason)}"
+        output.out.print(f"[yellow]skipped[/] {test} ({times} times): {explained}")
+    counts = Counter(outcome.outcome for outcome in outcomes)
     if left:
         output.out.print(f"[red]Created and not deleted: {left}.[/]")
-    good = counts["passed"] > 0 and not counts["failed"] and not left
+    is_tested = is_selection or any(outcome.invocations for outcome in outcomes)
+    if not is_tested:
+        output.out.print(f"[red]Nothing of the type was tested:[/] {_untested(definition)}")
+    good = counts["passed"] > 0 and is_tested and not counts["failed"] and not left
     style, word = ("green", "passed") if good else ("red", "FAILED")
+    sets = f"{results.runs} set{'s' * (results.runs != 1)} of inputs"
     output.out.print(
         f"[bold {style}]contract tests {word}:[/] {counts['passed']} passed, {counts['skipped']} skipped, "
-        f"{counts['failed']} failed, {_runs} set{'s' * (_runs != 1)} of inputs, {seconds}"
+        f"{counts['failed']} failed, {sets}, {seconds}"
     )
     return 0 if good else 1
 
 
-def _why(definition: TypeDefinition, reason: str) -> str:
+def _untested(definition: TypeDefinition) -> str:
+    if not definition.handlers:
+        return f"the schema of {definition.type_name} declares no handlers. Name them under `handlers`."
+    declared = ", ".join(definition.handlers)
+    return f"no test calls a handler of a type whose schema declares {declared} alone."
+
+
+def _skip_explanation(definition: TypeDefinition, reason: str) -> str:
     read_only = [name for name in definition.primary_identifier if name in definition.read_only]
     if not (re.search("writable identifiers", reason) and read_only):
         return ""
