@@ -20,8 +20,8 @@ def types() -> PublishedTypes:
 def test_a_type_has_identifier_and_attributes(types: PublishedTypes) -> None:
     found = types.find("AWS::SageMaker::EndpointConfig", "us-east-1")
     assert found
-    assert found.primary_identifier == ("Id",)
-    assert found.attributes == {"Id", "EndpointConfigName"}
+    assert found.primary_identifier == ("EndpointConfigArn",)
+    assert found.attributes == {"EndpointConfigArn", "EndpointConfigName"}
     assert "EndpointConfigName" in found.create_only
 
 

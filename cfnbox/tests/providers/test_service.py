@@ -76,7 +76,7 @@ def test_endpoint_configurations_of_every_kind_have_endpoints(
     name = made.attributes["EndpointConfigName"]
     assert (
         made.physical_id
-        == made.attributes["Id"]
+        == made.attributes["EndpointConfigArn"]
         == f"arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/{name}"
     )
     assert name.startswith("EndpointConfig-")

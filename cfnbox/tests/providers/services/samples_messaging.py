@@ -64,6 +64,7 @@ TOPIC = Sample(
         "DisplayName": "first",
         "FifoThroughputScope": "MessageGroup",
         "KmsMasterKeyId": "alias/aws/sns",
+        "MaximumMessageSize": 1024,
         "SignatureVersion": "2",
         "Subscription": [{"Protocol": "sqs", "Endpoint": ground["queues"][0]}],
         "Tags": [{"Key": "k", "Value": "1"}],

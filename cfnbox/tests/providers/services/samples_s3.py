@@ -137,7 +137,9 @@ def first(ground: Json) -> Json:
         },
         "ObjectLockConfiguration": {
             "ObjectLockEnabled": "Enabled",
-            "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
+            "Rule": {
+                "DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1, "DefaultEventHold": {"Days": 1, "Years": 1}}
+            },
         },
         "ObjectLockEnabled": True,
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]},

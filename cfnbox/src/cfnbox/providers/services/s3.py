@@ -459,6 +459,7 @@ _BUCKET_TYPE = ServiceType(
         "MetadataConfiguration",
         "MetadataTableConfiguration",
         "MetricsConfigurations",
+        "ObjectLockConfiguration.Rule.DefaultRetention.DefaultEventHold",
     ),
 )
 

@@ -149,7 +149,7 @@ _TOPIC_TYPE = ServiceType(
     ),
     delete="DeleteTopic",
     list=listed_by("ListTopics", "Topics", {"TopicArn": "TopicArn"}),
-    not_applied=("DataProtectionPolicy",),
+    not_applied=("DataProtectionPolicy", "MaximumMessageSize"),
 )
 
 # Subscriptions
