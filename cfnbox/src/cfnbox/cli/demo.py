@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from cfnbox.cli import output
+from cfnbox.cloudformation.status import StackStatus
 from cfnbox.core.errors import LocalFailure
 from cfnbox.session import DeployFailed
 
@@ -122,4 +123,4 @@ def _delete(stack: Stack) -> None:
     before = len(stack.events)
     stack.delete()
     _print_events(stack, before)
-    _expect(stack.status == "DELETE_COMPLETE", "nothing is left")
+    _expect(stack.status == StackStatus.DELETE_COMPLETE, "nothing is left")
