@@ -23,12 +23,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "aws-sagemaker-model.json"
 DATA = ROOT / "tests" / "data"
 
+Json = dict[str, Any]
+
 ROLE = "arn:aws:iam::123456789012:role/service-role/inference"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"
 ARTIFACTS = "s3://bucket/model.tar.gz"
-MODEL = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": ARTIFACTS}}
-
-Json = dict[str, Any]
+MODEL: Json = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": ARTIFACTS}}
 
 
 def model_in(region: str) -> Json:

@@ -137,7 +137,7 @@ class Clone:
 
     def works(self) -> bool:
         """Say whether the package and the own project are installed in the environment."""
-        command = [self.folder / ".venv" / "bin" / "python", "-c", "import tiny, cfnbox_is_here"]
+        command = [str(self.folder / ".venv" / "bin" / "python"), "-c", "import tiny, cfnbox_is_here"]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 

@@ -46,7 +46,9 @@ def findings(code: str) -> list[str]:
     foreign = {name: module for name, module in imports.items() if is_foreign(module)}
     # A name with an underscore that this file defines itself is its own, on whatever object it is used.
     own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    own |= {node.attr for node in ast.walk(tree) if _is_of_self(node)} | {name for name, _ in _annotated(tree)}
+    own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_of_self(node)} | {
+        name for name, _ in _annotated(tree)
+    }
     found = [f"imports {module}" for module in foreign.values() if is_private(module)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:

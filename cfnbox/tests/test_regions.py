@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from programs import RunningCloud
 
 # An operation of a service of each protocol, its own ones included, and the code by which a client knows the refusal.
-CALLS = {
+CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
     "cloudformation": ("list_stacks", {}, "SignatureDoesNotMatch"),
     "cloudcontrol": ("list_resources", {"TypeName": "AWS::SageMaker::Model"}, "InvalidSignatureException"),
     "sagemaker": ("list_models", {}, "InvalidSignatureException"),
@@ -35,7 +35,8 @@ def cloud() -> Iterator[RunningCloud]:
 
 
 def client(cloud: RunningCloud, service: str, region: str) -> Any:
-    return boto3.client(
+    make: Any = boto3.client
+    return make(
         service, endpoint_url=cloud.url, region_name=region, aws_access_key_id="test", aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}),
     )  # fmt: skip

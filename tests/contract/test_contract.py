@@ -57,7 +57,8 @@ def _outcomes(output: str) -> dict[tuple[int, str], str]:
 
 
 def _inputs(number: int, kind: str) -> Json:
-    return json.loads((ROOT / "inputs" / f"inputs_{number}_{kind}.json").read_text())
+    document: dict[str, Any] = json.loads((ROOT / "inputs" / f"inputs_{number}_{kind}.json").read_text())
+    return document
 
 
 @pytest.fixture

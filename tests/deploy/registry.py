@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -86,14 +86,14 @@ class Clients:
 
         User guide of S3, "Verifying bucket ownership with bucket owner condition".
         """
-        expected = (request.headers.get("x-amz-expected-bucket-owner") or b"").decode("ascii")
+        expected = cast("bytes", request.headers.get("x-amz-expected-bucket-owner") or b"").decode("ascii")
         self.expected_owners.append(expected)
         bucket = urlsplit(request.url).netloc.partition(".")[0]
         if not expected or expected == self.owners.get(bucket, ACCOUNT):
             return None
         body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
         headers = {"Content-Type": "application/xml"}
-        return AWSResponse(request.url, 403, headers, _Body(b"" if request.method == "HEAD" else body))
+        return AWSResponse(request.url, 403, cast("Any", headers), _Body(b"" if request.method == "HEAD" else body))
 
     def refuse_once(self, region: str, operation: str, code: str, message: str) -> None:
         """Let CloudFormation refuse the next request of that operation in a region."""
@@ -117,7 +117,7 @@ class Clients:
         def refuse(**_: Any) -> tuple[AWSResponse, dict[str, Any]]:
             events.unregister(name, refuse)
             status, headers, _body = error_answer(Refused(code, message), "query", "request")
-            return AWSResponse("", status, headers, None), {"Error": {"Code": code, "Message": message}}
+            return AWSResponse("", status, cast("Any", headers), None), {"Error": {"Code": code, "Message": message}}
 
         events.register(name, refuse)
 

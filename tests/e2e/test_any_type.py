@@ -104,7 +104,7 @@ def test_what_an_update_is_told(stack: Stack, requests: Any) -> None:
 
 @pytest.mark.parametrize("change", [{"title": "another"}, {"Paper": {"Size": "A5", "Colour": "white"}}])
 def test_create_only_properties_replace_at_any_depth(stack: Stack, notes: Path, change: dict[str, Any]) -> None:
-    properties = {"title": stack.name, "Paper": {"Size": "A4", "Colour": "white"}}
+    properties: dict[str, Any] = {"title": stack.name, "Paper": {"Size": "A4", "Colour": "white"}}
     stack.create(note(**properties))
     old = stack.outputs()["Id"]
     body = note(**{**properties, **change})

@@ -50,7 +50,8 @@ def cloudwatch(_server: LocalSageMaker) -> Any:
 
 def _client(service: str, server: LocalSageMaker) -> Any:
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return boto3.client(service, endpoint_url=server.url, region_name="us-east-1", **keys)
+    make: Any = boto3.client
+    return make(service, endpoint_url=server.url, region_name="us-east-1", **keys)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ class Clock:
         self._real, self._passed = real, 0.0
 
     def time(self) -> float:
-        return self._real.time() + self._passed
+        return float(self._real.time()) + self._passed
 
     def pass_(self, seconds: float) -> None:
         self._passed += seconds
@@ -106,7 +107,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock of the handlers that passes on demand."""
-    made = Clock(handlers.time)
+    made = Clock(time)
     for module in (handlers, creation):
         monkeypatch.setattr(module, "time", made)
     return made

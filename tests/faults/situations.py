@@ -21,7 +21,7 @@ STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/fraud-scoring/11111
 PLACE = Place("us-east-1")
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model/"
 CANARY = "canary-7c1f"
-MODEL = {
+MODEL: Json = {
     "ExecutionRoleArn": f"{ROLE}-{CANARY}",
     "PrimaryContainer": {
         "Image": f"{IMAGE}-{CANARY}",
@@ -120,7 +120,7 @@ SITUATIONS: dict[str, Situation] = {
 
 def outcome(answer: Json) -> str:
     """The status of an answer, or its error code."""
-    return answer.get("errorCode") or answer["status"]
+    return str(answer.get("errorCode") or answer["status"])
 
 
 Deliver = Callable[..., Json]

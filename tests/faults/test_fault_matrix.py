@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cfnbox.sagemaker.server import LocalSageMaker
     from tests.conftest import Json
-    from tests.faults.conftest import Deliver
+    from tests.faults.situations import Deliver
 
 # Seconds. A silence is longer than the client listens; a busy machine's answer is not, three times in a row.
 LISTENS = 0.25

@@ -8,7 +8,7 @@ import queue
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.faults.situations import BYSTANDER, SITUATIONS, Service, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 # The calls of a mutation that nothing disturbs, and what repeating it answers: (name of situation, its calls).
@@ -40,9 +40,9 @@ class Gate:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self.pid = None
-        self.fatal = None
-        self.calls = []
+        self.pid: Callable[[], int] | None = None
+        self.fatal: tuple[str, str] | None = None
+        self.calls: list[str] = []
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         call = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
@@ -55,7 +55,8 @@ class Gate:
         return answer
 
     def _kill(self) -> None:
-        os.kill(self.pid(), signal.SIGKILL)
+        if self.pid:
+            os.kill(self.pid(), signal.SIGKILL)
         raise ConnectionDropped
 
 
@@ -74,19 +75,20 @@ class Handlers:
             env={**environ, "PATH": os.environ["PATH"]}, cwd=ROOT, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        self._requests, self._answers = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
 
     def deliver(self, event: Any) -> Any:
         """The answer to an event, or None when the handler was killed."""
-        self._process.stdin.write(json.dumps(event) + "\n")
-        self._process.stdin.flush()
-        known = queue.Queue()
+        self._requests.write(json.dumps(event) + "\n")
+        self._requests.flush()
+        known: queue.Queue[Any] = queue.Queue()
         self._gate.pid = lambda: known.get(timeout=10)
-        known.put(json.loads(self._process.stdout.readline()))
-        return json.loads(self._process.stdout.readline())
+        known.put(json.loads(self._answers.readline()))
+        return json.loads(self._answers.readline())
 
     def close(self) -> None:
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._requests.close()
+        self._answers.close()
         self._process.wait(timeout=10)
 
 

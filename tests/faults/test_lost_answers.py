@@ -31,19 +31,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cfnbox.sagemaker.server import LocalSageMaker
-    from tests.faults.conftest import Clock, Deliver
+    from tests.faults.conftest import Clock
+    from tests.faults.situations import Deliver
 
 # The service acts, and its answer is lost: in one call that is sent again, or in all that an invocation sends.
 LOST = {"once": 1, "in every try": 3}
 # Something else in each model than in the one asked for, however small.
-OTHERS = {
+CONTAINER: Json = MODEL["PrimaryContainer"]
+OTHERS: dict[str, Json] = {
     "other role": {"ExecutionRoleArn": "arn:aws:iam::123456789012:role/other"},
-    "other image": {"PrimaryContainer": {**MODEL["PrimaryContainer"], "Image": f"{IMAGE}-other"}},
+    "other image": {"PrimaryContainer": {**CONTAINER, "Image": f"{IMAGE}-other"}},
     "isolated": {"EnableNetworkIsolation": True},
     "one variable more": {
         "PrimaryContainer": {
-            **MODEL["PrimaryContainer"],
-            "Environment": {**MODEL["PrimaryContainer"]["Environment"], "MORE": "1"},
+            **CONTAINER,
+            "Environment": {**CONTAINER["Environment"], "MORE": "1"},
         }
     },
 }
@@ -301,7 +303,7 @@ def test_an_update_interrupted_is_undone_by_the_rollback(
     sagemaker.faults.inject("DeleteTags", "access-denied")
     assert outcome(deliver(update.event())) == "AccessDenied"
     sagemaker.faults.replace([])
-    back = Situation("UPDATE", update.previous, exists=True, tags=BEFORE, previous=update.desired)
+    back = Situation("UPDATE", update.previous or {}, exists=True, tags=BEFORE, previous=update.desired)
     assert finish(back.event())["status"] == "SUCCESS"
     assert service.models() == {**BYSTANDER, "scorer": BEFORE}
 

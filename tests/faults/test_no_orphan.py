@@ -12,8 +12,8 @@ from botocore.config import Config
 from aws_sagemaker_model import session, telemetry
 from aws_sagemaker_model.session import HandlerSession
 from cfnbox.handlers.events import follow
-from tests.faults.conftest import Clock, Context, Deliver
-from tests.faults.situations import ARN, BEFORE, BYSTANDER, SITUATIONS, Service, Situation, outcome
+from tests.faults.conftest import Clock, Context
+from tests.faults.situations import ARN, BEFORE, BYSTANDER, SITUATIONS, Deliver, Service, Situation, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

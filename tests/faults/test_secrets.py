@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from cfnbox.handlers.events import Action
     from cfnbox.sagemaker.server import LocalSageMaker
-    from tests.faults.conftest import Deliver
+    from tests.faults.situations import Deliver
 
 MODELS = models()
 LOG_GROUP = "aws-sagemaker-model-logs"
@@ -58,7 +59,10 @@ def lifecycle(model: Any) -> Any:
         ("DELETE", retagged, None),
         ("DELETE", retagged, None),
     ]
-    return [event(action, desired, previous=previous, log_group=LOG_GROUP) for action, desired, previous in requests]
+    return [
+        event(cast("Action", action), desired, previous=previous, log_group=LOG_GROUP)
+        for action, desired, previous in requests
+    ]
 
 
 def said(answer: Any) -> Any:

@@ -15,7 +15,7 @@ from cfnlint.rules import Rules
 from cfnlint.template import Template
 
 import programs
-from aws_sagemaker_model import validation
+from aws_sagemaker_model import properties, validation
 from lint_sagemaker_model.all_rules import ALL_RULES
 from tests.lint_rules.linting import (
     DATA,
@@ -98,7 +98,7 @@ def without_functions(value: Any) -> Any:
     if isinstance(value, dict):
         if "Fn::If" in value:
             return without_functions(value["Fn::If"][2])
-        return validation.UNKNOWN if "Ref" in value else {key: without_functions(item) for key, item in value.items()}
+        return properties.UNKNOWN if "Ref" in value else {key: without_functions(item) for key, item in value.items()}
     return value
 
 
@@ -245,8 +245,16 @@ def ignoring(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> di
         for name in that_break(rule, findings):
             metadata = f"\nMetadata: {{cfn-lint: {{config: {{ignore_checks: [{rule}]}}}}}}\n"
             (folder / f"{rule} {name}").write_text((DATA / name).read_text() + metadata)
-    found = [(*name.split(" ", 1), *rest) for name, *rest in lint(*folder.iterdir())]
-    return {rule: [finding[1:] for finding in found if finding[0] == rule] for rule in IGNORED}
+    found: Findings = lint(*folder.iterdir())
+    prefixes = {rule: f"{rule} " for rule in IGNORED}
+    return {
+        rule: [
+            (name.removeprefix(prefix), line, identifier, message)
+            for name, line, identifier, message in found
+            if name.startswith(prefix)
+        ]
+        for rule, prefix in prefixes.items()
+    }
 
 
 @pytest.mark.parametrize("rule", IGNORED)

@@ -52,7 +52,8 @@ def test_list(invoke: Invoke, operations: Operations, client: Any) -> None:
     for number in range(205):
         client.create_model(ModelName=f"model-{number}", **MODEL)
     operations()
-    sizes, token = [], None
+    sizes: list[int] = []
+    token = None
     while not sizes or token:
         page = invoke("LIST", next_token=token)
         sizes.append(len(page["resourceModels"]))

@@ -67,7 +67,7 @@ class TestAlone:
         events = [production_event(TypeDefinition.load(SCHEMA), "LIST", region=region) for region in regions]
         with LocalSageMaker() as server:
             answers = _alone(built, function, events, {"AWS_ENDPOINT_URL": server.url})
-        assert answers == [["SUCCESS", ""]] * 3
+        assert answers == [("SUCCESS", "")] * 3
 
     def test_trusts_the_authorities_that_certifi_brings(self, built: Package, function: Path, tmp_path: Path) -> None:
         # Mozilla's list, which certifi repeats, has some 150.

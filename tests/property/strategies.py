@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -55,13 +55,18 @@ def _values(text: str) -> Strategy[Any]:
     schema = json.loads(text)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
-    return {"object": _objects, "array": _arrays, "string": _strings, "boolean": lambda _: st.booleans()}[
-        schema["type"]
-    ](schema)
+    strategies: dict[str, Callable[[Json], Strategy[Any]]] = {
+        "object": _objects,
+        "array": _arrays,
+        "string": _strings,
+        "boolean": lambda _: st.booleans(),
+    }
+    return strategies[schema["type"]](schema)
 
 
 def _objects(schema: Json) -> Strategy[Json]:
-    members = {name: st.deferred(lambda s=member: values(s)) for name, member in schema.get("properties", {}).items()}
+    properties: dict[str, Json] = schema.get("properties", {})
+    members = {name: st.deferred(partial(values, member)) for name, member in properties.items()}
     if "patternProperties" not in schema:
         required = {name: members.pop(name) for name in schema.get("required", [])}
         return st.fixed_dictionaries(required, optional=members)
@@ -193,7 +198,7 @@ def _containers(draw: st.DrawFn) -> Json:
     for source in (one["S3DataSource"] for one in sources if "S3DataSource" in one):
         if source["S3DataType"] == "S3Prefix":
             source |= {"CompressionType": "None", "S3Uri": source["S3Uri"][:1023].rstrip("/") + "/"}
-    return container
+    return dict(container)
 
 
 def as_strings(value: Any) -> Any:
@@ -246,5 +251,6 @@ def replaced(value: Any, path: Path, new: Any) -> Any:
 
 def _member(schema: Json, name: str) -> Json:
     if name in schema.get("properties", {}):
-        return schema["properties"][name]
+        member: Json = schema["properties"][name]
+    return member
     return next(iter(schema["patternProperties"].values()))

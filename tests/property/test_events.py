@@ -101,7 +101,8 @@ def test_an_event_with_anything_in_a_place_is_answered(
 
 
 def test_an_event_deeper_than_python_reads_is_refused(sagemaker: LocalSageMaker) -> None:
-    nested = value = {}
+    value: Any = {}
+    nested = value
     for _ in range(DEEP):
         value["a"] = value = {}
     event = whole("CREATE")

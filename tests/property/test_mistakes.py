@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What no message and no log line may repeat.
 SECRET = "hunter2-and-more"
-WRONG_TYPES = {
+WRONG_TYPES: dict[str, list[Any]] = {
     "string": [{"Fn::Sub": SECRET}, [SECRET], None],
     "boolean": [SECRET, {"Ref": SECRET}, 1.5, 2, None],
     "integer": [SECRET, [10], 10.5, "", True, None],
@@ -169,7 +169,7 @@ def logged() -> Iterator[Any]:
     """All that is logged while a test runs, by anybody, at any level."""
     lines = []
     handler = logging.Handler(logging.NOTSET)
-    handler.emit = lambda record: lines.append(f"{record.getMessage()} {record.exc_info}")
+    vars(handler)["emit"] = lambda record: lines.append(f"{record.getMessage()} {record.exc_info}")
     root, before = logging.getLogger(), logging.getLogger().level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)

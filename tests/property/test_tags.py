@@ -35,7 +35,9 @@ TAG_LIMIT = 50
 class TagHistory(RuleBasedStateMachine):
     """A model of tags beside the model: `there` is what SageMaker must hold, `stated` what the stack stated last."""
 
-    sagemaker = client = definition = None
+    sagemaker: LocalSageMaker
+    client: Any
+    definition: TypeDefinition
 
     @initialize(stack=SETS, own=SETS)
     def create(self, stack: Any, own: Any) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -145,7 +145,7 @@ def sagemaker_says(sagemaker: LocalSageMaker) -> Iterator[Any]:
 
         def instead(request: Any, **_: Any) -> Any:
             raw = type("Raw", (io.BytesIO,), {"stream": lambda self: iter([self.read()])})(body.encode())
-            return AWSResponse(request.url, status, {"x-amzn-requestid": "request-1"}, raw)
+            return AWSResponse(request.url, status, cast("Any", {"x-amzn-requestid": "request-1"}), raw)
 
         client.meta.events.register(f"before-send.sagemaker.{operation}", instead)
         hooks.append((f"before-send.sagemaker.{operation}", instead))
@@ -196,7 +196,8 @@ def test_a_bare_status_that_passes_is_waited_for(
 
 
 def test_every_error_that_botocore_retries_is_waited_for(invoke: Invoke, sagemaker_says: Any) -> None:
-    codes = [*TransientRetryableChecker._TRANSIENT_ERROR_CODES, *ThrottledRetryableChecker._THROTTLED_ERROR_CODES]
+    transient, throttled = cast("Any", TransientRetryableChecker), cast("Any", ThrottledRetryableChecker)
+    codes = [*transient._TRANSIENT_ERROR_CODES, *throttled._THROTTLED_ERROR_CODES]
     for code in codes:
         sagemaker_says(code, "later")
         assert invoke("CREATE", NAMED)["status"] == "IN_PROGRESS", code

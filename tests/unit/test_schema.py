@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 
@@ -12,6 +12,8 @@ from tests.conftest import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from botocore.model import MapShape, StructureShape
 
 SERVICE = botocore.session.get_session().get_service_model("sagemaker")
 DOCUMENT = json.loads(SCHEMA.read_text())
@@ -28,6 +30,10 @@ DIFFERENCES = {
 # Members of the requests and answers that are not properties of a model.
 NOT_PROPERTIES = {"ResponseMetadata"}
 CLOUDFORMATION_ONLY = {"Name": "so that Fn::GetAtt serves the name under any namespace"}
+
+
+def input_of(operation: str) -> StructureShape:
+    return cast("StructureShape", SERVICE.operation_model(operation).input_shape)
 
 
 def resolved(node: Any) -> Any:
@@ -49,10 +55,8 @@ def shapes(shape: Any, node: Any, path: Any, seen: Any = ()) -> Iterator[Any]:
 
 
 def all_shapes() -> Iterator[Any]:
-    for shape in (
-        SERVICE.operation_model("CreateModel").input_shape,
-        SERVICE.operation_model("DescribeModel").output_shape,
-    ):
+    described = cast("StructureShape", SERVICE.operation_model("DescribeModel").output_shape)
+    for shape in (input_of("CreateModel"), described):
         yield from shapes(shape, DOCUMENT, (shape.name,))
 
 
@@ -60,8 +64,8 @@ SHAPES = list(all_shapes())
 
 
 def test_has_the_members_that_sagemaker_has_and_no_others() -> None:
-    known = set(SERVICE.operation_model("CreateModel").input_shape.members)
-    known |= set(SERVICE.operation_model("DescribeModel").output_shape.members)
+    known = set(input_of("CreateModel").members)
+    known |= set(cast("StructureShape", SERVICE.operation_model("DescribeModel").output_shape).members)
     assert set(DOCUMENT["properties"]) == known - NOT_PROPERTIES | set(CLOUDFORMATION_ONLY)
     structures = [one for one in SHAPES if one[1].type_name == "structure" and len(one[0]) > 1]
     differing = {
@@ -110,7 +114,7 @@ def constraints(shape: Any) -> Iterator[Any]:
 
 
 def test_every_difference_from_botocore_is_still_one() -> None:
-    said = {}
+    said: dict[tuple[str, str], list[bool]] = {}
     for path, shape, node in SHAPES:
         for keyword, wanted in constraints(shape):
             said.setdefault((path[-1], keyword), []).append(node.get(keyword) == wanted)
@@ -123,10 +127,11 @@ def test_environment_takes_the_keys_that_sagemaker_takes() -> None:
     pattern = next(
         iter(DOCUMENT["definitions"]["ContainerDefinition"]["properties"]["Environment"]["patternProperties"])
     )
-    longest = "k" * shape.key.metadata["max"]
+    key = cast("MapShape", shape).key
+    longest = "k" * key.metadata["max"]
     assert re.fullmatch(pattern, longest)
     assert not re.fullmatch(pattern, longest + "k")
-    assert pattern.replace("{0,1023}", "*") == f"^{shape.key.metadata['pattern']}$"
+    assert pattern.replace("{0,1023}", "*") == f"^{cast('MapShape', shape).key.metadata['pattern']}$"
 
 
 def test_everything_but_tags_is_create_only_or_read_only() -> None:
@@ -134,7 +139,7 @@ def test_everything_but_tags_is_create_only_or_read_only() -> None:
     for kind in ("createOnlyProperties", "readOnlyProperties"):
         changeable -= {pointer.rsplit("/", 1)[1] for pointer in DOCUMENT[kind]}
     assert changeable == {"Tags"}
-    created = SERVICE.operation_model("CreateModel").input_shape.members
+    created = input_of("CreateModel").members
     assert {pointer.rsplit("/", 1)[1] for pointer in DOCUMENT["createOnlyProperties"]} == set(created) - {"Tags"}
 
 

@@ -189,7 +189,7 @@ def test_a_deleted_resource_is_gone(library: Library) -> None:
         ("UnsupportedAction", "UnsupportedActionException"),
     ],
 )
-def test_each_code_of_a_handler_is_an_exception_of_a_read(library: Library, code: str, exception: str) -> None:
+def test_each_code_of_a_handler_is_an_exception_of_a_read(library: Library, code: Any, exception: str) -> None:
     library.shelf.failure = ResourceFailed("No.", code)
     library.refused(exception, library.get, "isbn-1")
     library.refused(exception, library.client.list_resources, TypeName=BOOK)

@@ -167,7 +167,7 @@ class StoreProvider:
         order = self.orders.fail.get((action, name), "")
         if order == moment:
             del self.orders.fail[action, name]
-            code = self.orders.codes.get((action, name), "GeneralServiceException")
+            code: Any = self.orders.codes.get((action, name), "GeneralServiceException")
             raise ResourceFailed(f"The {action} of a thing failed {moment} it was done.", code)
         return order
 

@@ -240,7 +240,7 @@ VALUES = st.recursive(
 @examples(VALUES, VALUES)
 def test_what_is_accepted_resolves_or_says_why(value: Any, condition: Any) -> None:
     """Every template is refused or accepted, and of an accepted one no function is left in what resolves."""
-    document = {
+    document: dict[str, Any] = {
         "Parameters": {"P": {"Type": "String", "Default": "p"}},
         "Mappings": {"M": {"A": {"B": "c"}}},
         "Conditions": {"Always": {"Fn::Equals": ["a", "a"]}, "C": condition},

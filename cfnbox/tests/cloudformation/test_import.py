@@ -195,7 +195,7 @@ def test_an_import_that_failed_can_be_tried_again(user: User, control: Control) 
     assert user.execute(again)["StackStatus"] == "IMPORT_COMPLETE"
 
 
-def named(name: str = "found", policy: str = "Retain", **more: Any) -> dict[str, Any]:
+def named(name: Any = "found", policy: str = "Retain", **more: Any) -> dict[str, Any]:
     return thing("Named", Name=name, policies={"DeletionPolicy": policy}, **more)
 
 

@@ -84,7 +84,7 @@ def test_a_child_without_a_change(user: User, control: Control) -> None:
 
 def test_a_rollback_of_the_parent_brings_the_child_back(user: User, control: Control) -> None:
     child(control)
-    body = {"A": {**thing(Name="a", Value="1"), "DependsOn": "N"}}
+    body: dict[str, Any] = {"A": {**thing(Name="a", Value="1"), "DependsOn": "N"}}
     user.create("s", parent(**body))
     child(control, "2", "https://other/child")
     control.things.orders.fail["update", "a"] = "before"

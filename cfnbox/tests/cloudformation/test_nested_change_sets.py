@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cloudformation.conftest import Control, User
 
 GRANDCHILD = "https://bucket.s3.amazonaws.com/grandchild.yaml"
-WITH_NESTED = {"IncludeNestedStacks": True}
+WITH_NESTED: dict[str, Any] = {"IncludeNestedStacks": True}
 
 
 def nested_id(user: User, change_set: dict[str, Any], logical_id: str = "N") -> str:

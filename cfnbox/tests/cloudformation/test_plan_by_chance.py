@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfnbox.cloudformation.deployment import Deployment, StackResource
-from cfnbox.cloudformation.plan import Change, plan
+from cfnbox.cloudformation.plan import plan
 from cfnbox.cloudformation.status import ResourceStatus
 from cfnbox.core.place import Place
 from cfnbox.providers.protocol import Request, Resource
@@ -23,6 +23,8 @@ from hypothesis_settings import property_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cfnbox.cloudformation.changes import Change
 
 PLACE = Place("us-east-1")
 NAMES = ("A", "B", "C", "D", "E")

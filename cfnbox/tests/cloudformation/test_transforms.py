@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from cfnbox.core.place import Place
+from cfnbox.template.parameters import parameters
 from cfnbox.template.syntax import parse
-from cfnbox.template.transforms import declared_transforms
+from cfnbox.template.transforms import declared_transforms, transform
 from cloudformation import templates
 from cloudformation.templates import PLACE, prepared, refusal
 
@@ -23,8 +24,8 @@ LOOP = "  Fn::ForEach::Loop: [N, !Ref Names, {'M${N}': {Type: Acme::Test::Thing,
 
 def transformed(body: Any, stored: Any = None) -> Any:
     document = parse(body)
-    found = templates.parameters(document, [], {}, lambda _name: None)
-    return templates.transform(document, found, PLACE, lambda bucket, key: (stored or {}).get(f"{bucket}/{key}"))
+    found = parameters(document, [], {}, lambda _name: None)
+    return transform(document, found, PLACE, lambda bucket, key: (stored or {}).get(f"{bucket}/{key}"))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ def test_sam_writes_names_of_the_partition(region: str) -> None:
         f"{SAM}Resources:\n  F: {{Type: AWS::Serverless::Function, Properties: {{InlineCode: x, {FUNCTION}}}}}\n"
     )
     place = Place(region)
-    made = templates.transform(document, {}, place, lambda _bucket, _key: None)
+    made = transform(document, {}, place, lambda _bucket, _key: None)
     (policy,) = made["Resources"]["FRole"]["Properties"]["ManagedPolicyArns"]
     assert policy.startswith(f"arn:{place.partition}:iam::aws:policy/")
     assert document["Resources"]["F"]["Type"] == "AWS::Serverless::Function"

@@ -39,7 +39,7 @@ def page(browser: Any, painted: RunningCloud) -> Iterator[Any]:
     opened.on("console", lambda message: complaints.append(message.text))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on(
-        "request", lambda request: request.url.startswith(painted.console_url) or complaints.append(request.url)
+        "request", lambda request: complaints.extend([request.url][: not request.url.startswith(painted.console_url)])
     )
     opened.goto(painted.console_url)
     yield opened

@@ -39,7 +39,7 @@ class Door:
         self.port = urllib.parse.urlsplit(url).port
         self.host = f"127.0.0.1:{self.port}"
 
-    def ask(self, method: str, path: str, body: str | bytes = b"", seconds: float = 60, **headers: str) -> Reply:
+    def ask(self, method: str, path: str, body: str | bytes = b"", *, seconds: Any = 60, **headers: str) -> Reply:
         """Send a request; a header of Python's spelling `Sec_Fetch_Site` is sent as `Sec-Fetch-Site`."""
         content = body.encode() if isinstance(body, str) else body
         named = {"Host": self.host, **{name.replace("_", "-"): value for name, value in headers.items()}}

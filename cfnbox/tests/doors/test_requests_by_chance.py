@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
-from botocore.model import ListShape, MapShape, Shape, StructureShape
+from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,7 +62,7 @@ def _of_shape(shape: Shape, depth: int) -> st.SearchStrategy[Any]:
         return st.lists(_values(shape.member, depth + 1), max_size=2)
     if isinstance(shape, MapShape):
         return st.dictionaries(_TEXTS, _values(shape.value, depth + 1), max_size=2)
-    if shape.type_name == "string" and shape.enum:
+    if isinstance(shape, StringShape) and shape.enum:
         return st.sampled_from(shape.enum)
     if shape.type_name in ("integer", "long", "float", "double", "timestamp"):
         return _NUMBERS

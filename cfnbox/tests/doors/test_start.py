@@ -30,6 +30,6 @@ def test_first_requests_of_a_cloud_are_answered() -> None:
     with ThreadPoolExecutor() as pool:
         types = pool.submit(_first_answer, port, "cloudformation", "Action=ListTypes&Visibility=PRIVATE")
         buckets = pool.submit(_first_answer, port, "s3", "")
-        with Cloud(port):
+        with Cloud(port=port):
             assert (types.result().status, "AWS::SageMaker::Model" in types.result().body) == (200, True)
             assert buckets.result().status == 200

@@ -379,7 +379,7 @@ def test_function_urls(functions: Functions) -> None:
     assert (answer.status_code, answer.text) == (201, "/some/path")
 
 
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "Resources": {
         "F": {
             "Type": "AWS::Lambda::Function",

@@ -64,8 +64,10 @@ def test_a_symbolic_link(cloud: Cloud, inside: bool) -> None:
 @pytest.mark.parametrize("inside", [False, True])
 def test_251_mb_of_zeros(cloud: Cloud, folder: Path, inside: bool) -> None:
     content = io.BytesIO(function() if inside else zipped(members()))
-    fast = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 1}
-    with zipfile.ZipFile(content, "a", **fast) as archive, archive.open("zeros", "w") as file:
+    with (
+        zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("zeros", "w") as file,
+    ):
         for _ in range(251):
             file.write(bytes(1 << 20))
     body = content.getvalue()

@@ -48,7 +48,8 @@ def test_order_holds_over_pages_of_any_size(
 
 @pytest.mark.usefixtures("names")
 def test_pages_are_as_large_as_asked_and_only_the_last_has_no_token(client: Any) -> None:
-    sizes, token = [], {}
+    sizes: list[int] = []
+    token: dict[str, Any] = {}
     while True:
         page = client.list_models(MaxResults=10, **token)
         sizes.append(len(page["Models"]))

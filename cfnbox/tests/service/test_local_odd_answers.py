@@ -45,12 +45,9 @@ def test_reads_lag_behind_a_create(connect: Callable[..., Any], server: LocalSag
     server.faults.inject(None, "read-after-create-delay", times=2)
     client.create_model(**MODEL, Tags=[{"Key": "a", "Value": "b"}])
 
-    for read in (
-        lambda: client.describe_model(ModelName="model"),
-        lambda: client.list_tags(ResourceArn=ARN),
-    ):
+    for operation, request in (("describe_model", {"ModelName": "model"}), ("list_tags", {"ResourceArn": ARN})):
         with pytest.raises(exceptions.ClientError) as missing:
-            read()
+            getattr(client, operation)(**request)
         assert missing.value.response["Error"]["Message"] == f'Could not find model "{ARN}".'
     assert client.describe_model(ModelName="model")["ModelArn"] == ARN
 

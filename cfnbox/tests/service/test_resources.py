@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore import xform_name
@@ -13,6 +13,8 @@ from service.resource_samples import CASES, TOKEN, Case, job_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from botocore.model import StructureShape
 
     from service.conftest import Settling
 
@@ -98,7 +100,7 @@ def test_what_does_not_exist_is_named(surroundings: Any, case: Case, verb: str) 
 def test_a_list_shows_the_resource_and_its_filters_hold(surroundings: Any, case: Case) -> None:
     client, name = surroundings, made(surroundings, case)
     operation = f"List{case.title}s"
-    members = service_model().operation_model(operation).input_shape.members
+    members = cast("StructureShape", service_model().operation_model(operation).input_shape).members
     call = getattr(client, xform_name(operation))
 
     def found(**filters: Any) -> int:

@@ -63,7 +63,7 @@ def _arrived(action: str, request: Any, context: Any) -> dict[str, Any]:
     }
     with (DIRECTORY / "requests.jsonl").open("a") as requests:
         requests.write(json.dumps(record) + "\n")
-    return desired
+    return dict(desired)
 
 
 def _success(note: dict[str, Any] | None) -> ProgressEvent:

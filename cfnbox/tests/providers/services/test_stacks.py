@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cfnbox.core.paths import Json
 
-ROLE = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust("ec2")}}
+ROLE: dict[str, Any] = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust("ec2")}}
 Connect = Any
 
 
@@ -32,7 +32,8 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture
 def connect(cloud: Cloud) -> Callable[..., Any]:
     def _connect(service: str, region: str = "us-east-1") -> Any:
-        return boto3.client(
+        make: Any = boto3.client
+        return make(
             service, endpoint_url=cloud.url, region_name=region, aws_access_key_id="test",
             aws_secret_access_key="test", config=Config(retries={"total_max_attempts": 1}),
         )  # fmt: skip
