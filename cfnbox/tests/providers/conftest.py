@@ -56,6 +56,7 @@ def _running() -> Iterator[tuple[Ministack, Services, str]]:
     listener.serve(services)
     yield ministack, services, listener.url
     listener.close()
+    services.sagemaker.close()
     ministack.close()
     processes.close()
 
