@@ -351,3 +351,17 @@ def test_what_is_only_simulated_is_said_or_refused(tmp_path: Path) -> None:
     refused = run("deploy", str(file), "--own-cloud", "--strict")
     assert refused.returncode == 1
     assert "Unrecognized resource types: [AWS::CodeDeploy::Application]" in refused.stderr
+
+
+def test_a_property_that_is_not_applied_is_said_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "bucket.yaml"
+    file.write_text("Resources: {Data: {Type: AWS::S3::Bucket, Properties: {AbacStatus: Enabled}}}\n")
+    done = run("deploy", str(file), "--own-cloud")
+    assert done.returncode == 0, done.stderr
+    assert "not applied here: AbacStatus" in done.stdout
+    said = "Not applied here, because the local service does not keep it: Data (AbacStatus). --strict refuses."
+    assert said in " ".join(done.stderr.split())
+
+    refused = run("deploy", str(file), "--own-cloud", "--strict")
+    assert refused.returncode == 1
+    assert "cfnbox does not apply AbacStatus of AWS::S3::Bucket" in refused.stderr

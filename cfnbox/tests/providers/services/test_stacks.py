@@ -185,6 +185,40 @@ def test_a_role_has_no_drift_with_policies_of_other_resources(stack: Stack, conn
     assert stack.delete() == "DELETE_COMPLETE"
 
 
+def test_forms_that_mean_the_same_are_no_drift(stack: Stack) -> None:
+    rule = {"Status": "Enabled", "ExpirationDate": "2031-01-01T00:00:00.000Z"}
+    arn = {"Fn::Sub": "arn:aws:s3:::${Bucket}/*"}
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": arn}
+    resources = {
+        "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"LifecycleConfiguration": {"Rules": [rule]}}},
+        "Policy": {
+            "Type": "AWS::S3::BucketPolicy",
+            "Properties": {
+                "Bucket": {"Ref": "Bucket"},
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+            },
+        },
+        "Managed": {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Properties": {"PolicyDocument": json.dumps(allow("s3:*"), indent=1)},
+        },
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            # A number as a text, and policies in another order than IAM lists them.
+            "Properties": {
+                **ROLE["Properties"],
+                "MaxSessionDuration": "7200",
+                "Policies": [inline("z", "s3:*"), inline("a", "s3:*")],
+            },
+        },
+        "Plain": {"Type": "AWS::S3::Bucket"},
+        "Pair": {"Type": "AWS::KMS::Key", "Properties": {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}},
+    }
+    assert stack.create({"Resources": resources}) == "CREATE_COMPLETE"
+    assert stack.drift() == dict.fromkeys(resources, "IN_SYNC")
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
 def test_events_name_a_property_that_is_not_applied(stack: Stack) -> None:
     properties = {"InventoryConfigurations": [], "AbacStatus": "Enabled"}
     assert (

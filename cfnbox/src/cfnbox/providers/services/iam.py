@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.providers import iam_documents
-from cfnbox.providers.services.parts import Hook, Items, Setting, Update, document, parsed
+from cfnbox.providers.services.models import parsed
+from cfnbox.providers.services.parts import Hook, Items, Setting, Update, document
 from cfnbox.providers.services.service_type import (
     GeneratedName,
     ServiceType,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cfnbox.providers.services.parts import Hook, Setting, Update, document, parsed
+from cfnbox.providers.protocol import ResourceFailed
+from cfnbox.providers.services.models import parsed
+from cfnbox.providers.services.parts import Hook, Setting, Update, document
 from cfnbox.providers.services.service_type import ServiceType, Tags, listed_by, named_by
 
 if TYPE_CHECKING:
@@ -42,7 +44,11 @@ def _apply_rotation(calls: Calls, key: Json, previous: Json, desired: Json) -> N
 
 
 def _rotation(calls: Calls, key: Json) -> Json:
-    answer = calls.find("GetKeyRotationStatus", key) or {}
+    try:
+        answer = calls.find("GetKeyRotationStatus", key) or {}
+    except ResourceFailed:
+        # KMS refuses the question for keys that it cannot rotate: asymmetric ones, and those of HMAC.
+        return {}
     return {"EnableKeyRotation": bool(answer.get("KeyRotationEnabled"))}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
+def parsed(text: Any) -> Any:
+    """Return the object in a text of JSON; anything else as it is."""
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return text
 
 
 def cut_to_schema(definition: TypeDefinition, members: Json) -> Json:
@@ -35,7 +44,12 @@ def _cut(definition: TypeDefinition, node: Mapping[str, Any], value: Any) -> Any
 
 
 def in_known_form(value: Any, known: Any) -> Any:
-    """Return what was read as it is known, where that is the same: lists in another order, times in another form."""
+    """Return what was read as it is known, where that is the same.
+
+    Lists may have another order, times another form, and a template may give a policy as a text of JSON.
+    """
+    if isinstance(known, str) and isinstance(value, dict):
+        return known if parsed(known) == value else value
     if isinstance(value, dict) and isinstance(known, dict):
         return {name: in_known_form(member, known.get(name)) for name, member in value.items()}
     if isinstance(value, list) and isinstance(known, list) and len(value) == len(known):

@@ -41,14 +41,6 @@ def document(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def parsed(text: Any) -> Any:
-    """Return the object in a text of JSON; anything else as it is."""
-    try:
-        return json.loads(text) if isinstance(text, str) else text
-    except ValueError:
-        return text
-
-
 @dataclass(frozen=True)
 class Setting:
     """One property with a put, a get and perhaps a delete operation of its own.

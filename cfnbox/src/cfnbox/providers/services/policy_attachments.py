@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cfnbox.providers.services.parts import Hook, document, parsed
+from cfnbox.providers.services.models import parsed
+from cfnbox.providers.services.parts import Hook, document
 from cfnbox.providers.services.service_type import GeneratedName, ServiceType
 
 if TYPE_CHECKING:

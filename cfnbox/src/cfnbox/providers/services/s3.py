@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.regions import partition_of
-from cfnbox.providers.services.parts import Hook, Setting, document, parsed
+from cfnbox.providers.services.models import parsed
+from cfnbox.providers.services.parts import Hook, Setting, document
 from cfnbox.providers.services.service_type import GeneratedName, ServiceType, Tags, named_by
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from cfnbox.providers.services.parts import Hook, Setting, document, parsed
+from cfnbox.providers.services.models import parsed
+from cfnbox.providers.services.parts import Hook, Setting, document
 from cfnbox.providers.services.service_type import GeneratedName, ServiceType, Tags, listed_by, named_by
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cfnbox.providers.services.parts import Attributes, Hook, parsed
+from cfnbox.providers.services.models import parsed
+from cfnbox.providers.services.parts import Attributes, Hook
 from cfnbox.providers.services.policy_attachments import policy_attachment
 from cfnbox.providers.services.service_type import GeneratedName, ServiceType, Tags, listed_by, named_by
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cfnbox.providers.services.parts import Attributes, parsed
+from cfnbox.providers.services.models import parsed
+from cfnbox.providers.services.parts import Attributes
 from cfnbox.providers.services.policy_attachments import policy_attachment
 from cfnbox.providers.services.service_type import GeneratedName, ServiceType, Tags, named_by
 
