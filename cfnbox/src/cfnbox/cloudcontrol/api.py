@@ -34,7 +34,7 @@ FindVersion = Callable[[str, Place, str], Served | None]
 # botocore, MaxResults of ListResourceRequests.
 _DEFAULT_PAGE = 20
 # Clients sleep for seconds before they ask again, and most requests are done in one. botocore's waiters wait longer.
-_PATIENCE_SECONDS = 1.0
+LONG_POLL_SECONDS = 1.0
 
 # The exception of a handler's error code, where it is not the code with Exception behind it.
 _EXCEPTIONS = {
@@ -156,7 +156,7 @@ class CloudControl:
     def request_status(self, place: Place, asked: Json) -> Json:
         """GetResourceRequestStatus, once the request has rested for a moment; the local cloud runs no hooks."""
         request = self._requests.find(place, asked["RequestToken"])
-        request.rest(_PATIENCE_SECONDS)
+        request.rest(LONG_POLL_SECONDS)
         return {"ProgressEvent": request.event(), "HooksProgressEvent": []}
 
     def list_requests(self, place: Place, asked: Json) -> Json:

@@ -36,7 +36,7 @@ _CACHE = ".cfnbox"
 # The first release whose HandlerRequest has the members of protocolVersion 2.0.0 (compared with that of 2.0.0).
 _LIBRARY, _OLDEST_LIBRARY = "cloudformation-cli-python-lib", Version("2.1.0")
 _MOST_NAMED_FILES = 3
-_JUST_BEFORE_SECONDS = 0.01
+SCAN_REUSE_SECONDS = 0.01
 _Stamps = Mapping[str, tuple[int, int]]
 
 
@@ -146,15 +146,15 @@ class Project:
     def definition(self) -> TypeDefinition:
         """The schema as it is now, or as it was when it could last be used: `code` says what is wrong with it."""
         with suppress(LocalFailure):
-            self._look()
+            self._refresh()
         return self._code.definition
 
     def code(self) -> Code:
         """The code as it is now. Raises LocalFailure while schema, settings or requirements cannot be used.
 
-        Who asked for the definition just before has looked at the files already.
+        Reuse a scan of the last 10 ms: `definition` has just made it.
         """
-        self._look(_JUST_BEFORE_SECONDS)
+        self._refresh(SCAN_REUSE_SECONDS)
         return self._code
 
     def superseded(self, version_id: str, by: str) -> None:
@@ -170,17 +170,17 @@ class Project:
         """Remove what was made beside the project."""
         self._folder.cleanup()
 
-    def _look(self, before: float = 0) -> None:
+    def _refresh(self, before: float = 0) -> None:
         """See what has changed. A look counts that began after the call, or at most `before` seconds earlier."""
         asked = time.monotonic() - before
         with self._changing:
             if self._looked <= asked:
                 self._looked = time.monotonic()
-                self._see()
+                self._rescan()
             if self._problem:
                 raise self._problem[1]
 
-    def _see(self) -> None:
+    def _rescan(self) -> None:
         stamps = None
         try:
             if self._is_unchanged():
