@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from cfnbox.aws.admission import Admission
 from cfnbox.aws.http import Answer, Request, collected
 from cfnbox.aws.waiters import Waiters
@@ -112,7 +114,15 @@ class Composition:
         self._stacks = Stacks()
         providers = self._providers(registry)
         self.cloudformation = CloudFormation(
-            Deployments(self._stacks, providers, self._outside.template, self._outside.included, self._references)
+            Deployments(
+                self._stacks,
+                providers,
+                self._outside.template,
+                self._outside.included,
+                self._references,
+                self._has_objects,
+                [("AWS::SSM::Parameter", BOOTSTRAP_PARAMETER)],
+            )
         )
         closing.callback(self.cloudformation.runs.close)
         control = CloudControl(providers, self._version)
@@ -201,6 +211,14 @@ class Composition:
     def _make_way_for_bootstrap(self, type_name: str, place: Place, properties: Json) -> None:
         if type_name == "AWS::SSM::Parameter" and properties.get("Name") == BOOTSTRAP_PARAMETER:
             self.ministack.remove_bootstrap_parameter(place)
+
+    def _has_objects(self, bucket: str, place: Place) -> bool:
+        """Return whether a bucket holds a version or a delete marker, which keeps S3 from deleting it."""
+        try:
+            listed = self._clients.of("s3", place).list_object_versions(Bucket=bucket, MaxKeys=1)
+        except (BotoCoreError, ClientError):
+            return False
+        return bool(listed.get("Versions") or listed.get("DeleteMarkers"))
 
     def _references(self, place: Place) -> DynamicReferences:
         self.ministack.add_bootstrap_parameter(place)

@@ -65,6 +65,20 @@ OPEN = "AWS::Store::Open"
 DEFINITIONS[OPEN] = TypeDefinition.from_schema(
     {"typeName": OPEN, **TYPES["Acme::Store::Thing"]}, attributes=["Id", "Echo", "Value", "Frozen", "Unordered"]
 )
+STRICT = "AWS::Store::Strict"
+DEFINITIONS[STRICT] = TypeDefinition.from_schema({
+    "typeName": STRICT,
+    "properties": {
+        "Name": {"type": "string"},
+        "Policy": {"type": "string"},
+        "Mode": {"type": "string", "enum": ["Active", "PassThrough"]},
+        "Id": {"type": "string"},
+    },
+    "required": ["Name", "Policy"],
+    "readOnlyProperties": ["/properties/Id"],
+    "primaryIdentifier": ["/properties/Id"],
+    "additionalProperties": False,
+})  # fmt: skip
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cfnbox.cloudformation import importing
+from cfnbox.cloudformation import early_validation, importing
 from cfnbox.cloudformation.actual_state import ActualState, actual_states, with_drift
 from cfnbox.cloudformation.changes import Change
 from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from types_boto3_cloudformation.type_defs import ResourceToImportTypeDef
 
+    from cfnbox.cloudformation.early_validation import Problem
     from cfnbox.cloudformation.requests import DeploymentRequest
     from cfnbox.cloudformation.service import StackService
     from cfnbox.core.paths import Json
@@ -63,6 +64,7 @@ class _Planned:
     changes: list[Change] = field(default_factory=list)
     reason: str = ""
     drift_status: DriftStatus | None = None
+    problems: Sequence[Problem] = ()
 
 
 class ChangeSetMaking:
@@ -110,6 +112,7 @@ class ChangeSetMaking:
                 execution_status=ExecutionStatus.AVAILABLE if planned.deployment else ExecutionStatus.UNAVAILABLE,
                 parent=request.parent,
             )
+            change_set.operation.problems = planned.problems
             stack.change_sets = {**others, change_set.id: change_set}
         return change_set
 
@@ -143,8 +146,14 @@ class ChangeSetMaking:
         except ResourceFailed as failure:
             return _Planned(reason=str(failure))
         changes = [change for change in planned if change.action not in unplanned]
+        if deployment.is_validated:
+            hidden = deployment.template.secrets
+            problems = early_validation.problems(deployments, stack.place, changes, hidden=hidden, with_warnings=True)
+            if reason := early_validation.failure(problems):
+                return _Planned(reason=reason, problems=problems)
+            deployment = replace(deployment, problems=problems)
         if changes or kind == ChangeSetType.CREATE or self._service.changes_beside_resources(stack, deployment):
-            return _Planned(deployment, changes, drift_status=drift_status)
+            return _Planned(deployment, changes, drift_status=drift_status, problems=deployment.problems)
         return _Planned(reason=_NO_CHANGES, drift_status=drift_status)
 
     def _make_nested(self, stack: Stack, change_set: ChangeSet, deployment: Deployment) -> None:
@@ -180,7 +189,7 @@ class ChangeSetMaking:
         request = ChangeSetRequest(
             change_set.name[: _MOST_CHARACTERS_OF_NAME - len(suffix)] + suffix,
             ChangeSetType.CREATE if change.action == "Add" else ChangeSetType.UPDATE,
-            deployment_request(nested_stack(properties, deployment.tags), deployment.capabilities),
+            deployment_request(nested_stack(properties, deployment.tags), deployment),
             {member: change_set.options[member] for member in _INHERITED if member in change_set.options},
             ChangeSetParent(change_set.id, root_id, change.logical_id),
         )

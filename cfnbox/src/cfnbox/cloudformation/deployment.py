@@ -12,6 +12,7 @@ from cfnbox.providers.protocol import ResourceFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cfnbox.cloudformation.early_validation import Problem
     from cfnbox.core.paths import Json
     from cfnbox.providers.protocol import Resource
     from cfnbox.template.preparation import Prepared
@@ -26,6 +27,7 @@ class Deployment:
 
     `imports` are the live resources that the deployment adopts: logical id to primary identifier. `drifted` are the
     resources that it brings back, as they are: with their actual properties, not live if they are gone.
+    A deployment that `is_validated` is checked before anything is made; `problems` are what is wrong with it.
     """
 
     template: Prepared
@@ -36,6 +38,8 @@ class Deployment:
     rollback_configuration: Json = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
     drifted: Mapping[str, StackResource] = field(default_factory=dict)
+    is_validated: bool = False
+    problems: Sequence[Problem] = ()
 
     def actual(self, resources: Mapping[str, StackResource]) -> Mapping[str, StackResource]:
         """Return the resources of a stack as they are, unless another operation has replaced them since."""

@@ -10,12 +10,13 @@ from cfnbox.cloudformation.deployment import Deployment
 from cfnbox.core.errors import Invalid
 from cfnbox.providers.guarded import Guarded
 from cfnbox.providers.protocol import Providers, ResourceFailed, Served
+from cfnbox.providers.registry_handlers import HandlersProvider
 from cfnbox.template import syntax
 from cfnbox.template.preparation import Surroundings, prepare
 from cfnbox.template.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Set
+    from collections.abc import Callable, Collection, Mapping, Set
 
     from cfnbox.cloudformation.requests import DeploymentRequest, TemplateSource
     from cfnbox.cloudformation.stacks import Stack, Stacks
@@ -40,6 +41,14 @@ class Deployments:
     read_url: Callable[[str, Place], str]
     read_object: Callable[[str, str, Place], bytes | None]
     dynamic: Callable[[Place], DynamicReferences]
+    has_objects: Callable[[str, Place], bool] = lambda _bucket, _place: False
+    # Type and identifier of resources that exist from the start, and give way to those of stacks.
+    placeholders: Collection[tuple[str, str]] = ()
+
+    def reads_quickly(self, type_name: str, place: Place) -> bool:
+        """Return whether early validation may read resources of a type: handlers of the registry are not asked."""
+        served = self.providers.find(type_name, place)
+        return served is not None and not isinstance(served.provider, HandlersProvider)
 
     def find(self, type_name: str, place: Place) -> Served:
         """Return a type with its provider. Raise ResourceFailed if the type of a resource is not served any more."""
@@ -94,6 +103,7 @@ class Deployments:
             request.role_arn or (previous.role_arn if previous else None),
             _rollback_configuration(request, previous),
             drifted=request.drifted,
+            is_validated=not request.disable_validation,
         )
 
     def scope(

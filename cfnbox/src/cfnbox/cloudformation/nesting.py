@@ -13,6 +13,7 @@ from cfnbox.providers.protocol import Owner, Progress, ResourceFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cfnbox.cloudformation.deployment import Deployment
     from cfnbox.cloudformation.stacks import ChangeSet, Stack
     from cfnbox.core.place import Place
     from cfnbox.providers.nested import NestedStack
@@ -102,7 +103,7 @@ class Nesting:
         """Return what a nested stack deploys: it has the capabilities of its parent."""
         parent = self._stacks.find(place, parent_id) if parent_id is not None else None
         deployment = None if parent is None else parent.deployment
-        return deployment_request(stack, () if deployment is None else deployment.capabilities)
+        return deployment_request(stack, deployment)
 
     def _shown(self, place: Place, parent_id: str | None, logical_id: str) -> tuple[Stack, ChangeSet] | None:
         """Return the nested stack with its change set, if the parent executes a change set that shows it."""
@@ -143,14 +144,15 @@ class Nesting:
             self._stacks.changed.notify_all()
 
 
-def deployment_request(stack: NestedStack, capabilities: Sequence[str]) -> DeploymentRequest:
+def deployment_request(stack: NestedStack, parent: Deployment | None) -> DeploymentRequest:
     """Return what a nested stack deploys, with the capabilities of its parent."""
     return DeploymentRequest(
         TemplateSource(url=stack.template_url),
         [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()],
-        capabilities,
+        () if parent is None else parent.capabilities,
         stack.tags,
         stack.notification_arns,
+        disable_validation=parent is not None and not parent.is_validated,
     )
 
 

@@ -16,7 +16,8 @@ from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from cfnbox.cloudformation import exports
+from cfnbox.cloudformation import early_validation, exports
+from cfnbox.cloudformation.deployment import StackResource
 from cfnbox.cloudformation.reverting import Reverting
 from cfnbox.cloudformation.status import Action, OnFailure, ResourceStatus, RollbackPrefix, StackStatus
 from cfnbox.providers.protocol import ResourceFailed
@@ -25,7 +26,6 @@ from cfnbox.template import functions
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from cfnbox.cloudformation.deployment import StackResource
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.runs import Run
     from cfnbox.cloudformation.stacks import Stack
@@ -210,6 +210,8 @@ class Operation:
         template = self._stack.require_deployment().template
         if template.failure:
             return template.failure
+        if invalid := self._refuse_invalid():
+            return invalid
         graph = template.dependencies
         missing = exports.missing_import(self._stacks, self._stack, self._deployments.scope(self._stack))
         if missing:
@@ -225,6 +227,20 @@ class Operation:
         except (ResourceFailed, functions.ResolutionFailed) as failure:
             return str(failure)
         return ""
+
+    def _refuse_invalid(self) -> str:
+        """Return why early validation refuses the deployment, or nothing; an event for each resource says what."""
+        problems = self._stack.require_deployment().problems
+        reason = early_validation.failure(problems)
+        with self._stacks.changed:
+            self._stack.operations[-1].problems = problems
+            for name, (change, text) in early_validation.failed_resources(problems).items():
+                resource = self._stack.resources.get(name)
+                if resource is None:
+                    resource = StackResource(name, change.type_name, {}, frozenset())
+                status = ResourceStatus.CREATE_FAILED if change.action == "Add" else ResourceStatus.UPDATE_FAILED
+                self._stacks.append_event(self._stack, resource, status, text, detailed_status="VALIDATION_FAILED")
+        return reason
 
     def _failure_reason(self) -> str:
         failed = self._resources.failed

@@ -81,9 +81,14 @@ def _events(stack: Stack, operation: StackOperation) -> list[Json]:
         for event in stack.events
         if event.get("OperationId") == operation.id
     ]
-    return [itself, *progress]
+    validation = [
+        {"EventId": f"{operation.event_id}-{number}", "StackId": stack.id, **of_operation} | problem.described()
+        for number, problem in enumerate(operation.problems, 1)
+    ]
+    return [itself, *validation, *progress]
 
 
 def _is_provisioning_error(event: Json) -> bool:
     status = ResourceStatus.of_event(event)
-    return isinstance(status, ResourceStatus) and status.is_failed
+    is_invalid = event.get("DetailedStatus") == "VALIDATION_FAILED"
+    return isinstance(status, ResourceStatus) and status.is_failed and not is_invalid

@@ -49,6 +49,7 @@ class DeploymentRequest:
     rollback_configuration: Json | None = None
     resource_types: Sequence[str] | None = None
     drifted: Mapping[str, StackResource] = field(default_factory=dict)
+    disable_validation: bool = False
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> DeploymentRequest:
@@ -63,6 +64,7 @@ class DeploymentRequest:
             request.get("RoleARN"),
             request.get("RollbackConfiguration"),
             request.get("ResourceTypes"),
+            disable_validation=bool(request.get("DisableValidation")),
         )
 
     def require_allowed_types(self, type_names: Iterable[str]) -> None:

@@ -6,14 +6,17 @@ Methods that begin an operation return its id. All raise Refused, and then nothi
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cfnbox.cloudformation import exports
+from cfnbox.cloudformation import early_validation, exports
 from cfnbox.cloudformation.operation import Operation
 from cfnbox.cloudformation.plan import plan
 from cfnbox.cloudformation.runs import Runs, timer
 from cfnbox.cloudformation.status import ExecutionStatus, OnFailure, ResourceStatus, StackStatus
-from cfnbox.core.errors import Invalid
+from cfnbox.core.errors import Invalid, Refused
+from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.template import outputs
 from cfnbox.template.functions import UNKNOWN
 from cfnbox.template.syntax import uses_macro
@@ -69,12 +72,24 @@ class StackService:
         if parent_id is not None:
             parent = self.stacks.require(place, parent_id)
             stack.parent_id, stack.root_id = parent.id, parent.root_id or parent.id
-        deployment = self.deployments.build(stack, request)
+        deployment = self._validated(stack, self.deployments.build(stack, request))
         with self.stacks.changed:
             self.start_creation(stack, deployment, options)
             for change_set in stack.change_sets.values():
                 change_set.execution_status = ExecutionStatus.OBSOLETE
         return stack
+
+    def _validated(self, stack: Stack, deployment: Deployment) -> Deployment:
+        """Return the deployment with what early validation finds; the operation fails with it."""
+        if not deployment.is_validated:
+            return deployment
+        # What cannot be planned fails in the operation itself.
+        with suppress(Refused, ResourceFailed):
+            changes = self.planned(stack, deployment)
+            hidden = deployment.template.secrets
+            found = early_validation.problems(self.deployments, stack.place, changes, hidden=hidden)
+            return replace(deployment, problems=found)
+        return deployment
 
     def _in_review(self, place: Place, name: str) -> Stack | None:
         """Return the stack of that name if it was made for a change set: recorded, CreateStack creates it then."""
@@ -101,7 +116,7 @@ class StackService:
     def update(self, stack: Stack, request: DeploymentRequest, options: UpdateOptions) -> str:
         """Begin to update a stack. Raise NothingToUpdate if the update would change nothing."""
         self.require_updatable(stack)
-        deployment = self.deployments.build(stack, request)
+        deployment = self._validated(stack, self.deployments.build(stack, request))
         if not uses_macro(deployment.template.document):
             return self.update_to(stack, deployment, options)
         # Recorded: a template with a transform is always updated.

@@ -27,9 +27,10 @@ from cfnbox.core.history import drop_oldest
 from cfnbox.template import secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cfnbox.cloudformation.changes import Change
+    from cfnbox.cloudformation.early_validation import Problem
     from cfnbox.cloudformation.policy import Policy
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
@@ -61,6 +62,7 @@ class StackOperation:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
     status: OperationStatus = OperationStatus.IN_PROGRESS
+    problems: Sequence[Problem] = ()
 
     def end(self, status: OperationStatus) -> None:
         """Set the status of the ended operation, unless it has ended."""
@@ -374,6 +376,7 @@ class Stacks:
         status: StackStatus | ResourceStatus,
         reason: str = "",
         properties: Json | None = None,
+        detailed_status: str | None = None,
     ) -> None:
         """Append an event of a resource, which the stack may no longer use, or of the stack itself."""
         with self.changed:
@@ -391,6 +394,7 @@ class Stacks:
                 "Timestamp": now,
                 "ResourceStatus": status,
                 "ResourceStatusReason": reason or None,
+                "DetailedStatus": detailed_status,
                 "ResourceProperties": None
                 if properties is None
                 else json.dumps(secrets.hidden(properties, stack.secrets)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,6 +40,46 @@ def violations(definition: TypeDefinition, properties: Json) -> list[str]:
     found = [line for error in _compiled(definition).errors(properties) for line in _lines(error)]
     found += [line for name in definition.read_only for line in _given_but_read_only(definition, name, properties)]
     return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One thing that the schema forbids: where, in the words of early validation, and as lines of `violations`."""
+
+    path: tuple[str, ...]
+    reason: str
+    line: str
+
+
+def known_violations(
+    definition: TypeDefinition, properties: Json, is_unknown: Callable[[Any], bool]
+) -> list[Violation]:
+    """Return what the schema forbids, as far as it is known: no violation of a value that `is_unknown`."""
+    found = dict[Violation, None]()
+    for error in _compiled(definition).errors(properties):
+        path = tuple(str(part) for part in error.absolute_path)
+        if str(error.validator) not in _SAID_BY_THEMSELVES and is_unknown(error.instance):
+            continue
+        lines = list(_lines(error))
+        found[Violation(path, _early_reason(error, lines[0]), "\n".join(lines))] = None
+    for name in definition.read_only:
+        for line in _given_but_read_only(definition, name, properties):
+            *parents, last = name.split(".")
+            found[Violation(tuple(parents), f"Unsupported property [{last}]", line)] = None
+    return list(found)
+
+
+def _early_reason(error: ValidationError, line: str) -> str:
+    """Return the sentence of early validation: quoted by users for `required` and `enum`, else inferred."""
+    message = str(error.message)
+    if error.validator == "required":
+        return message.replace("required key", "Required property")
+    if error.validator == "additionalProperties":
+        return message.replace("extraneous key", "Unsupported property").removesuffix(" is not permitted")
+    if error.validator == "enum":
+        supported = ", ".join(str(value) for value in error.validator_value)
+        return f"{error.instance} is not a valid enum value. Supported values: [{supported}]"
+    return line.partition(": ")[2]
 
 
 def coerced(definition: TypeDefinition, properties: Json) -> Json:

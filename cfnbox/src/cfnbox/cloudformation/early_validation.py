@@ -1,0 +1,160 @@
+"""Pre-deployment ("early") validation: what is wrong with a deployment before anything is made, all at once.
+
+Sources: "Validate stack deployments" in the user guide; botocore's OperationEvent for the members; the sentences as
+users of change sets quote them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from cfnbox.core.paths import has, value_at
+from cfnbox.providers import properties
+from cfnbox.providers.identifiers import exists
+from cfnbox.providers.protocol import Request, ResourceFailed
+from cfnbox.template import secrets
+from cfnbox.template.functions import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from cfnbox.cloudformation.changes import Change
+    from cfnbox.cloudformation.deployments import Deployments
+    from cfnbox.core.paths import Json
+    from cfnbox.core.place import Place
+
+ValidationName = Literal["PROPERTY_VALIDATION", "NAME_CONFLICT_VALIDATION", "BUCKET_EMPTINESS_VALIDATION"]
+_HOOKS: dict[ValidationName, str] = {
+    "PROPERTY_VALIDATION": "AWS::EarlyValidation::PropertyValidation",
+    "NAME_CONFLICT_VALIDATION": "AWS::EarlyValidation::ResourceExistenceCheck",
+}
+_BUCKET = "AWS::S3::Bucket"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong. FAIL refuses the deployment, WARN does not; `line` is in the words of provisioning."""
+
+    name: ValidationName
+    mode: Literal["FAIL", "WARN"]
+    change: Change
+    path: str
+    reason: str
+    line: str = ""
+    found: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def described(self) -> Json:
+        """Return the members of its OperationEvent."""
+        physical = {"PhysicalResourceId": self.change.physical_id} if self.change.physical_id else {}
+        return {
+            "EventType": "VALIDATION_ERROR",
+            "LogicalResourceId": self.change.logical_id,
+            **physical,
+            "ResourceType": self.change.type_name,
+            "Timestamp": self.found,
+            "ValidationFailureMode": self.mode,
+            "ValidationName": self.name,
+            "ValidationStatus": "FAILED",
+            "ValidationStatusReason": self.reason,
+            "ValidationPath": self.path,
+        }
+
+
+def failure(problems: Iterable[Problem]) -> str:
+    """Return the reason of a change set or stack with these problems; nothing if none of them is a failure."""
+    failed = dict.fromkeys(_HOOKS[problem.name] for problem in problems if problem.mode == "FAIL")
+    if not failed:
+        return ""
+    return (
+        f"The following hook(s)/validation failed: [{', '.join(failed)}]. To troubleshoot Early Validation errors, "
+        "use the DescribeEvents API for detailed failure information."
+    )
+
+
+def failed_resources(problems: Iterable[Problem]) -> dict[str, tuple[Change, str]]:
+    """Return each resource with a failure by its logical id: its change, and the reason in its event."""
+    grouped = dict[str, list[Problem]]()
+    for problem in problems:
+        if problem.mode == "FAIL":
+            grouped.setdefault(problem.change.logical_id, []).append(problem)
+    return {name: (found[0].change, _reason(name, found)) for name, found in grouped.items()}
+
+
+def _reason(logical_id: str, found: list[Problem]) -> str:
+    conflicts = [problem.line for problem in found if problem.name != "PROPERTY_VALIDATION"]
+    lines = [problem.line for problem in found if problem.name == "PROPERTY_VALIDATION"]
+    # The sentence of CloudFormation's own check of properties against the type's schema.
+    start = [f"Properties validation failed for resource {logical_id} with message:"] if lines else []
+    return "\n".join([*conflicts, *start, *lines])
+
+
+def problems(
+    deployments: Deployments,
+    place: Place,
+    changes: Iterable[Change],
+    *,
+    hidden: Collection[str],
+    with_warnings: bool = False,
+) -> tuple[Problem, ...]:
+    """Return everything that is wrong with these changes, without secrets. Change sets alone have warnings."""
+    found = list[Problem]()
+    for change in changes:
+        if change.action in ("Add", "Modify"):
+            found += _invalid_properties(deployments, place, change)
+        if change.action == "Add":
+            found += _name_conflicts(deployments, place, change)
+        if with_warnings:
+            found += _bucket_contents(deployments, place, change)
+    return tuple(
+        replace(problem, reason=secrets.hidden(problem.reason, hidden), line=secrets.hidden(problem.line, hidden))
+        for problem in found
+    )
+
+
+def _invalid_properties(deployments: Deployments, place: Place, change: Change) -> Iterator[Problem]:
+    definition = deployments.find(change.type_name, place).definition
+    for violation in properties.known_violations(definition, change.after or {}, _is_unknown):
+        path = "/".join(["", "Resources", change.logical_id, "Properties", *violation.path])
+        yield Problem("PROPERTY_VALIDATION", "FAIL", change, path, violation.reason, violation.line)
+
+
+def _is_unknown(value: object) -> bool:
+    """Whether a part of a value is known only when the resource is made."""
+    text = json.dumps(value, default=str)
+    return UNKNOWN in text or "{{resolve:" in text
+
+
+def _name_conflicts(deployments: Deployments, place: Place, change: Change) -> Iterator[Problem]:
+    """Return the problem that a resource with the identifier exists already, as far as reading it costs little."""
+    served, desired = deployments.find(change.type_name, place), change.after or {}
+    names = served.definition.primary_identifier
+    values = [value_at(desired, name) if has(desired, name) else None for name in names]
+    if not deployments.reads_quickly(change.type_name, place) or not all(isinstance(one, str) for one in values):
+        return
+    if _is_unknown(values):
+        return
+    identifier = "|".join(str(one) for one in values)
+    if (change.type_name, identifier) in deployments.placeholders:
+        return
+    try:
+        is_taken = exists(served, Request(place), identifier, ("NotFound", "UnsupportedAction"))
+    except ResourceFailed:
+        # What cannot be read now is tried when it is made.
+        return
+    if is_taken:
+        reason = f"Resource of type '{change.type_name}' with identifier '{identifier}' already exists."
+        path = f"/Resources/{change.logical_id}/Properties/{names[0].replace('.', '/')}"
+        yield Problem("NAME_CONFLICT_VALIDATION", "FAIL", change, path, reason, reason)
+
+
+def _bucket_contents(deployments: Deployments, place: Place, change: Change) -> Iterator[Problem]:
+    is_deleted = change.policy_action in ("Delete", "ReplaceAndDelete")
+    if change.type_name == _BUCKET and is_deleted and deployments.has_objects(change.physical_id, place):
+        reason = (
+            f"The bucket '{change.physical_id}' is not empty. You must either delete all objects and versions or use "
+            "the deletion policy to retain it, otherwise the delete operation will fail."
+        )
+        yield Problem("BUCKET_EMPTINESS_VALIDATION", "WARN", change, f"/Resources/{change.logical_id}", reason)
