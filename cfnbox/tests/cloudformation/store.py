@@ -176,6 +176,9 @@ class StoreProvider:
             self.calls.append((action, name))
         if event := self.orders.hang.get((action, name)):
             event.wait(20)
+        # A resource that exists, and stabilises.
+        if moment == "after" and (event := self.orders.hang.get((f"stabilise {action}", name))):
+            event.wait(20)
         if seconds := self.orders.wait.get((action, name)):
             progress.wait(seconds)
         order = self.orders.fail.get((action, name), "")

@@ -113,6 +113,7 @@ STACK: tuple[Member[Stack], ...] = (
     Member("NotificationARNs", lambda stack: list(_of(stack.deployment, "notification_arns", ())), always=True),
     Member("RollbackConfiguration", lambda stack: _of(stack.deployment, "rollback_configuration", {}), always=True),
     Member("DisableRollback", lambda stack: stack.disable_rollback, always=True),
+    Member("DeploymentConfig", lambda stack: _of(stack.deployment, "config", None)),
     Member("EnableTerminationProtection", lambda stack: stack.has_termination_protection, always=True,
            absent_in=frozenset({_S.DELETE_COMPLETE})),
 )  # fmt: skip
@@ -153,6 +154,7 @@ CHANGE_SET_SUMMARY: tuple[Member[ChangeSetOf], ...] = (
 CHANGE_SET: tuple[Member[ChangeSetOf], ...] = (
     *CHANGE_SET_SUMMARY,
     Member("DeploymentMode", lambda item: item.change_set.options.get("DeploymentMode")),
+    Member("DeploymentConfig", lambda item: item.change_set.options.get("DeploymentConfig")),
     Member("StackDriftStatus", lambda item: item.change_set.drift_status),
     Member("OnStackFailure", lambda item: item.change_set.options.get("OnStackFailure")),
     Member("Parameters", lambda item: parameters(item.deployment)),

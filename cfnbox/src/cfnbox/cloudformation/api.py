@@ -11,7 +11,7 @@ from cfnbox.cloudformation.describe import Descriptions
 from cfnbox.cloudformation.drift import Drift
 from cfnbox.cloudformation.nesting import Nesting
 from cfnbox.cloudformation.operation_events import OperationEvents
-from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions
+from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions, disables_rollback
 from cfnbox.cloudformation.runs import timer
 from cfnbox.cloudformation.service import StackService
 from cfnbox.cloudformation.status import OnFailure
@@ -85,7 +85,7 @@ class CloudFormation:
     def _create_stack(self, place: Place, request: CreateStackInputTypeDef) -> Json:
         if "OnFailure" in request and "DisableRollback" in request:
             raise Invalid("You can specify either OnFailure or DisableRollback, but not both.")
-        default = OnFailure.DO_NOTHING if request.get("DisableRollback") else OnFailure.ROLLBACK
+        default = OnFailure.DO_NOTHING if _disables_rollback(request) else OnFailure.ROLLBACK
         options = CreationOptions(
             OnFailure(request.get("OnFailure", default)),
             request.get("TimeoutInMinutes"),
@@ -109,7 +109,7 @@ class CloudFormation:
     def _update_stack(self, place: Place, request: UpdateStackInputTypeDef) -> Json:
         stack = self.stacks.require(place, request["StackName"])
         options = UpdateOptions(
-            request.get("DisableRollback", False),
+            _disables_rollback(request),
             request.get("RetainExceptOnCreate", False),
             self._policy(place, request, "StackPolicy"),
             self._policy(place, request, "StackPolicyDuringUpdate"),
@@ -164,6 +164,10 @@ class CloudFormation:
             )
         stack.has_termination_protection = request["EnableTerminationProtection"]
         return {"StackId": stack.id}
+
+
+def _disables_rollback(request: Mapping[str, Any]) -> bool:
+    return disables_rollback(request, request.get("DeploymentConfig", {}))
 
 
 def _begun(stack: Stack) -> Json:

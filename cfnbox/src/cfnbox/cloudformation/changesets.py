@@ -9,7 +9,7 @@ from cfnbox.aws.paging import page
 from cfnbox.cloudformation import importing
 from cfnbox.cloudformation.answers import CHANGE_SET, CHANGE_SET_SUMMARY, ChangeSetOf, answer
 from cfnbox.cloudformation.change_set_making import ChangeSetMaking, ChangeSetRequest
-from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions
+from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions, disables_rollback
 from cfnbox.cloudformation.status import (
     ChangeSetStatus,
     ChangeSetType,
@@ -45,7 +45,7 @@ _INCOMPLETE = "[WARN] --include-property-values option can return incomplete Cha
 # The members of a request that its change set answers with, or executes with.
 _OPTIONS = (
     "Description", "OnStackFailure", "IncludeNestedStacks", "ImportExistingResources", "ResourcesToImport",
-    "DeploymentMode",
+    "DeploymentMode", "DeploymentConfig",
 )  # fmt: skip
 
 
@@ -116,7 +116,9 @@ class ChangeSets:
         on_failure = change_set.options.get("OnStackFailure")
         token = request.get("ClientRequestToken")
         retain = request.get("RetainExceptOnCreate", False)
-        disable_rollback = request.get("DisableRollback", on_failure == OnFailure.DO_NOTHING)
+        disable_rollback = on_failure == OnFailure.DO_NOTHING
+        if on_failure is None or "DisableRollback" in request:
+            disable_rollback = disables_rollback(request, deployment.config)
         if change_set.kind == ChangeSetType.IMPORT:
             # The stack may have been updated since.
             importing.check(deployment, stack, change_set.options["ResourcesToImport"])

@@ -28,6 +28,7 @@ class Deployment:
     `imports` are the live resources that the deployment adopts: logical id to primary identifier. `drifted` are the
     resources that it brings back, as they are: with their actual properties, not live if they are gone.
     A deployment that `is_validated` is checked before anything is made; `problems` are what is wrong with it.
+    `config` is the DeploymentConfig.
     """
 
     template: Prepared
@@ -40,6 +41,7 @@ class Deployment:
     drifted: Mapping[str, StackResource] = field(default_factory=dict)
     is_validated: bool = False
     problems: Sequence[Problem] = ()
+    config: Json = field(default_factory=dict)
 
     def actual(self, resources: Mapping[str, StackResource]) -> Mapping[str, StackResource]:
         """Return the resources of a stack as they are, unless another operation has replaced them since."""

@@ -104,6 +104,7 @@ class Deployments:
             _rollback_configuration(request, previous),
             drifted=request.drifted,
             is_validated=not request.disable_validation,
+            config=request.deployment_config,
         )
 
     def scope(

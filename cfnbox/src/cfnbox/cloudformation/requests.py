@@ -50,6 +50,7 @@ class DeploymentRequest:
     resource_types: Sequence[str] | None = None
     drifted: Mapping[str, StackResource] = field(default_factory=dict)
     disable_validation: bool = False
+    deployment_config: Json = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> DeploymentRequest:
@@ -65,6 +66,7 @@ class DeploymentRequest:
             request.get("RollbackConfiguration"),
             request.get("ResourceTypes"),
             disable_validation=bool(request.get("DisableValidation")),
+            deployment_config=request.get("DeploymentConfig", {}),
         )
 
     def require_allowed_types(self, type_names: Iterable[str]) -> None:
@@ -77,6 +79,12 @@ class DeploymentRequest:
             if type_name not in allowed and not type_name.startswith(starts):
                 listed = ", ".join(allowed)
                 raise Invalid(f"Resource type {type_name} is not allowed by parameter ResourceTypes [{listed}]")
+
+
+def disables_rollback(request: Mapping[str, Any], deployment_config: Mapping[str, Any]) -> bool:
+    """Return whether a failed operation is not rolled back: in Express mode by default (user guide)."""
+    is_express = deployment_config.get("Mode") == "EXPRESS"
+    return bool(request.get("DisableRollback", deployment_config.get("DisableRollback", is_express)))
 
 
 @dataclass(frozen=True)
