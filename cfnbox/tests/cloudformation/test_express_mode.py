@@ -13,7 +13,7 @@ from cloudformation.conftest import looks, template, text, thing
 if TYPE_CHECKING:
     from cloudformation.conftest import Control, User
 
-EXPRESS = {"DeploymentConfig": {"Mode": "EXPRESS"}}
+EXPRESS: dict[str, Any] = {"DeploymentConfig": {"Mode": "EXPRESS"}}
 BODY = template(M=thing(Name="m", Value="1"))
 
 
