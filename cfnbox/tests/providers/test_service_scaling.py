@@ -111,9 +111,6 @@ def test_a_scalable_target_has_tags(types: Types, sagemaker: Any, connect: Any) 
 
 
 def test_tags_of_a_stack_reach_a_scalable_target(types: Types, sagemaker: Any, connect: Any) -> None:
-    if types.definition(TARGET).tag_property is None:
-        # cfn-lint's schema has Tags since 1.58.
-        return
     scaling = connect("application-autoscaling")
     tagged = {**TARGET_PROPERTIES, "Tags": [{"Key": "team", "Value": "churn"}]}
     target = types.create(TARGET, tagged, stack_tags={"cost": "1", "old": "x"}, system_tags=SYSTEM_TAGS)

@@ -137,9 +137,7 @@ def first(ground: Json) -> Json:
         },
         "ObjectLockConfiguration": {
             "ObjectLockEnabled": "Enabled",
-            "Rule": {
-                "DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1, "DefaultEventHold": {"Days": 1, "Years": 1}}
-            },
+            "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1, "DefaultEventHold": {"Days": 1}}},
         },
         "ObjectLockEnabled": True,
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]},
@@ -241,7 +239,7 @@ def second(ground: Json) -> Json:
         },
         "ObjectLockConfiguration": {
             "ObjectLockEnabled": "Enabled",
-            "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Years": 1}},
+            "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Years": 1, "DefaultEventHold": {"Years": 2}}},
         },
         "ObjectLockEnabled": True,
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]},

@@ -27,6 +27,7 @@ _TOPIC_NAMES = (
     "FifoThroughputScope",
     "FifoTopic",
     "KmsMasterKeyId",
+    "MaximumMessageSize",
     "SignatureVersion",
     "TracingConfig",
 )
@@ -36,6 +37,7 @@ _TOPIC_ATTRIBUTES = Attributes(
     defaults={
         "ContentBasedDeduplication": "false",
         "FifoThroughputScope": "Topic",
+        "MaximumMessageSize": "262144",
         "SignatureVersion": "1",
         "TracingConfig": "PassThrough",
     },
@@ -150,7 +152,7 @@ _TOPIC_TYPE = ServiceType(
     ),
     delete="DeleteTopic",
     list=listed_by("ListTopics", "Topics", {"TopicArn": "TopicArn"}),
-    not_applied=("DataProtectionPolicy", "MaximumMessageSize"),
+    not_applied=("DataProtectionPolicy",),
 )
 
 # Subscriptions
