@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.cloudformation.deployment import Deployment
 from cfnbox.core.errors import Invalid
+from cfnbox.core.place import Place
 from cfnbox.providers.guarded import Guarded
 from cfnbox.providers.protocol import Providers, ResourceFailed, Served
 from cfnbox.providers.registry_handlers import HandlersProvider
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from cfnbox.cloudformation.requests import DeploymentRequest, TemplateSource
     from cfnbox.cloudformation.stacks import Stack, Stacks
     from cfnbox.core.paths import Json
-    from cfnbox.core.place import Place
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.template.dynamic import DynamicReferences
 
+_COLONS_OF_ARN = 5
 # Types of CloudFormation itself whose effect would be missing: they act on other stacks, accounts and operations.
 _UNSUPPORTED_TYPES = {
     f"AWS::CloudFormation::{name}"
@@ -83,7 +84,13 @@ class Deployments:
         if arns is None:
             arns = previous.notification_arns if previous else ()
         around = Surroundings(
-            Scope(place, stack.name, stack.id, notification_arns=tuple(arns)),
+            Scope(
+                place,
+                stack.name,
+                stack.id,
+                notification_arns=tuple(arns),
+                stack_outputs=lambda *names: self._stack_output(place, *names),
+            ),
             self.dynamic(place),
             lambda bucket, key: self.read_object(bucket, key, place),
             lambda type_name: self.definition(type_name, place),
@@ -130,10 +137,20 @@ class Deployments:
             mappings=deployment.template.processed.get("Mappings", {}),
             resources={name: resource.live for name, resource in known.items() if resource.live is not None},
             exports=lambda name: self.stacks.exports(place).get(name, (None, None))[1],
+            stack_outputs=lambda *names: self._stack_output(place, *names),
             dynamic=None if as_written else self.dynamic(place),
             notification_arns=tuple(deployment.notification_arns),
             missing_attribute=lambda logical_id, name: _missing_attribute(stack, logical_id, name),
         )
+
+    def _stack_output(
+        self, place: Place, name: str, output: str, region: str | None, role_arn: str | None
+    ) -> str | None:
+        """Return an output of a stack, perhaps of another region, or of the account of a role."""
+        account = role_arn.split(":")[4] if role_arn and role_arn.count(":") >= _COLONS_OF_ARN else place.account
+        stack = self.stacks.find(Place(region or place.region, account), name)
+        outputs = [] if stack is None else stack.outputs
+        return next((one["OutputValue"] for one in outputs if one["OutputKey"] == output), None)
 
 
 def _missing_attribute(stack: Stack, logical_id: str, name: str) -> str:

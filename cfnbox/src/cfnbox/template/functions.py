@@ -39,6 +39,8 @@ USAGE = {
     "Fn::GetAZs": "every Fn::GetAZs object must have a String-typed value.",
     "Fn::GetAtt": "every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource "
     "attribute",
+    "Fn::GetStackOutput": "every Fn::GetStackOutput object requires StackName and OutputName, and takes Region and "
+    "RoleArn, each a String.",
     "Fn::If": "Fn::If requires a list argument with three elements",
     "Fn::ImportValue": "every Fn::ImportValue object must have a String-typed value.",
     "Fn::Join": "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to "
@@ -322,6 +324,21 @@ def _import_value(argument: Any, scope: Scope) -> str:
     return value
 
 
+def _get_stack_output(argument: Any, scope: Scope) -> str:
+    names = {name: _scalar(value) for name, value in argument.items()}
+    if not {"StackName", "OutputName"} <= names.keys() <= {"StackName", "OutputName", "Region", "RoleArn"}:
+        raise ValueError
+    value = scope.stack_outputs(names["StackName"], names["OutputName"], names.get("Region"), names.get("RoleArn"))
+    if value is None:
+        where = f" in {names['Region']}" if "Region" in names else ""
+        # The sentence is ours.
+        raise ResolutionFailed(
+            f"Template error: Fn::GetStackOutput finds no output {names['OutputName']} of a stack "
+            f"{names['StackName']}{where}."
+        )
+    return value
+
+
 _OF_THE_SCOPE: dict[str, Callable[[Any, Scope], Any]] = {
     "Ref": _ref,
     "Fn::FindInMap": _find_in_map,
@@ -334,6 +351,7 @@ _OF_VALUES: dict[str, Callable[[Any, Scope], Any]] = {
     "Fn::Base64": _base64,
     "Fn::Cidr": _cidr,
     "Fn::GetAZs": _get_azs,
+    "Fn::GetStackOutput": _get_stack_output,
     "Fn::ImportValue": _import_value,
     "Fn::Join": _join,
     "Fn::Length": lambda value, _: len(_list(value)),

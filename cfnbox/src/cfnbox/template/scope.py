@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,7 +10,7 @@ from cfnbox.core.regions import partition_of
 from cfnbox.template.limits import TextBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
@@ -24,6 +25,10 @@ PSEUDO_PARAMETERS = frozenset(
         "AccountId", "NoValue", "NotificationARNs", "Partition", "Region", "StackId", "StackName", "URLSuffix"
     )
 )  # fmt: skip
+
+
+# Returns an output by stack name, output name, region and role, or None.
+StackOutputs = Callable[[str, str, str | None, str | None], str | None]
 
 
 class Referable(Protocol):
@@ -60,6 +65,7 @@ class Scope:
     )
     changing: frozenset[str] = frozenset()
     exports: Callable[[str], str | None] = lambda _name: None
+    stack_outputs: StackOutputs = lambda _stack, _output, _region, _role: None
     dynamic: DynamicReferences | None = None
     notification_arns: Sequence[str] = ()
     text: TextBudget = field(default_factory=TextBudget, compare=False)

@@ -30,8 +30,8 @@ _SHORT_FORMS = {"Ref": "Ref", "Condition": "Condition"} | {
     name: f"Fn::{name}"
     for name in (
         "And", "Base64", "Cidr", "Contains", "EachMemberEquals", "EachMemberIn", "Equals", "FindInMap", "GetAtt",
-        "GetAZs", "If", "ImportValue", "Join", "Length", "Not", "Or", "RefAll", "Select", "Split", "Sub",
-        "ToJsonString", "Transform", "ValueOf", "ValueOfAll",
+        "GetAZs", "GetStackOutput", "If", "ImportValue", "Join", "Length", "Not", "Or", "RefAll", "Select", "Split",
+        "Sub", "ToJsonString", "Transform", "ValueOf", "ValueOfAll",
     )
 }  # fmt: skip
 
