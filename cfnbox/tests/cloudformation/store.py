@@ -83,7 +83,7 @@ DEFINITIONS[STRICT] = TypeDefinition.from_schema({
 
 @dataclass
 class Orders:
-    """What happens to the operations on a resource, by its Name property: each failure counts once.
+    """What happens to the operations on a resource, by its Name property: each failure and each wait counts once.
 
     `fail` says when: before it was done, or after it; a late one does not fail, but tells its identifier at its end;
     `codes` says with which code. `astonish` is what an operation raises or answers although no provider may.
@@ -179,7 +179,7 @@ class StoreProvider:
         # A resource that exists, and stabilises.
         if moment == "after" and (event := self.orders.hang.get((f"stabilise {action}", name))):
             event.wait(20)
-        if seconds := self.orders.wait.get((action, name)):
+        if seconds := self.orders.wait.pop((action, name), 0):
             progress.wait(seconds)
         order = self.orders.fail.get((action, name), "")
         if order == moment:

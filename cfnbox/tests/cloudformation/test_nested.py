@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from cloudformation.conftest import template, text, thing
+from cloudformation.conftest import looks, template, text, thing
 
 if TYPE_CHECKING:
     from cloudformation.conftest import Control, User
@@ -302,3 +302,34 @@ def test_outputs_after_a_rollback_name_what_was_made_again(user: User, control: 
     control.things.orders.fail["update", "a"] = "before"
     assert user.update("s", body("2"))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert user.outputs("s")["Id"] in control.things.things
+
+
+def test_the_time_limit_of_a_parent_ends_the_wait_for_its_child(user: User, control: Control) -> None:
+    child(control)
+    control.things.orders.wait["create", "c"] = 3600
+    user.client.create_stack(StackName="s", TemplateBody=text(parent()), TimeoutInMinutes=1)
+    user.reach("s", "N", "CREATE_IN_PROGRESS")
+    for _ in looks():
+        if ("create", "c") in control.things.calls:
+            break
+    control.clock.forward(61)
+    assert user.rest("s")["StackStatus"] == "ROLLBACK_COMPLETE"
+    reasons = {
+        name: reason for name, status, reason in user.events("s") if status.endswith(("FAILED", "K_IN_PROGRESS"))
+    }
+    assert reasons["N"] == "Resource creation cancelled"
+    assert reasons["s"] == "Stack creation time exceeded the specified timeout. Rollback requested by user."
+    assert control.things.things == {}
+
+
+def test_cancelling_the_update_of_a_parent_cancels_that_of_its_child(user: User, control: Control) -> None:
+    child(control)
+    user.create("s", parent())
+    control.things.orders.wait["update", "c"] = 3600
+    user.client.update_stack(StackName="s", TemplateBody=text(parent(p="q")))
+    nested = child_of(user)["StackId"]
+    user.reach(nested, "C", "UPDATE_IN_PROGRESS")
+    user.client.cancel_update_stack(StackName="s")
+    assert user.rest("s")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert user.rest(nested)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert user.outputs("s") == {"Of": "1-p"}

@@ -131,7 +131,6 @@ def test_during_an_update_the_temporary_policy_is_shown(user: User, control: Con
     user.client.update_stack(StackName="s", TemplateBody=text(CHANGED), StackPolicyDuringUpdateBody=temporary)
     user.reach("s", "A", "UPDATE_IN_PROGRESS")
     assert user.client.get_stack_policy(StackName="s")["StackPolicyBody"] == temporary
-    control.things.orders.wait.clear()
     user.client.cancel_update_stack(StackName="s")
     user.rest("s")
     assert user.client.get_stack_policy(StackName="s")["StackPolicyBody"] == "{}"

@@ -255,7 +255,6 @@ def test_cancel_ends_a_handler_that_waits(user: User, control: Control) -> None:
     user.client.cancel_update_stack(StackName="s")
     user.reach("s", "s", "UPDATE_ROLLBACK_IN_PROGRESS")
     assert ("A", "UPDATE_FAILED", "Resource update cancelled") in user.events("s")
-    control.things.orders.wait.clear()
 
 
 def failed_rollback(user: User, control: Control) -> dict[str, Any]:
