@@ -155,7 +155,7 @@ def test_what_exists_already_is_not_told_as_made(provider: HandlersProvider) -> 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ("not json", "The handler's answer cannot be written as JSON."),
+        ("not json", "The handler's answer cannot be written as JSON: Object of type set is not JSON serializable."),
         ("end", "The handler ended with"),
         (None, "it has no status"),
         ([], "it has no status"),
@@ -199,6 +199,31 @@ def test_what_the_library_swallows_is_told_with_its_place(provider: HandlersProv
         raised.value
     )
     assert raised.value.code == "InternalFailure"
+
+
+@pytest.fixture(scope="module")
+def library_provider() -> Iterator[HandlersProvider]:
+    """The handlers of `library_handlers`, in AWS's library for Python."""
+    with LambdaRuntime("library_handlers.resource", [Path(__file__).parent]) as runtime:
+        yield HandlersProvider(FixedTypes([RegistryType(lambda: DEFINITION, runtime.invoke)]))
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ("context", "InternalFailure", "callbackContext.steps.1.seen is of the type set, which JSON does not have."),
+        ("model", "InternalFailure", "resourceModel.Answer is of the type bytes, which JSON does not have."),
+        ("key", "InternalFailure", "a key of callbackContext.pairs is of the type tuple"),
+        ("exception", "InvalidRequest", 'message: "Id is taken"'),
+    ],
+)
+def test_what_is_not_json_in_an_answer_is_named(
+    library_provider: HandlersProvider, answer: str, code: str, said: str
+) -> None:
+    with pytest.raises(ResourceFailed) as raised:
+        library_provider.create(DEFINITION, request(), {"Answer": answer}, Recorded())
+    assert (raised.value.code, said in str(raised.value)) == (code, True), str(raised.value)
+    assert library_provider.create(DEFINITION, request(), {"Answer": "fine"}, Recorded()).identifier == "x"
 
 
 def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invocations: Invocations) -> None:

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request, Response
 from cfnbox.aws.http import json_value
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
-from cfnbox.handlers import interpreters, tracebacks
+from cfnbox.handlers import answer_check, interpreters, tracebacks
 from cfnbox.handlers.debugging import TIME_LIMIT_SECONDS, Debugger
 from cfnbox.handlers.events import InvocationFailed
 from cfnbox.handlers.execution_environment import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 TYPE_FUNCTION = "TypeFunction"
 TYPE_FUNCTION_PATH = f"/2015-03-31/functions/{TYPE_FUNCTION}/invocations"
 _FUNCTION_NAME = "function"
+_CHECK_MODULE = "cfnbox_answer_check"
 _FUNCTION_ARN = f"arn:aws:lambda:{DEFAULT_REGION}:{DEFAULT_ACCOUNT}:function:{_FUNCTION_NAME}"
 
 
@@ -83,8 +84,11 @@ class LambdaRuntime:
             paths = [*paths, interpreters.linked_runtime(folder / "runtime")]
         # Without its site module Python knows of no packages but those on PYTHONPATH.
         debugging = debugger.options(self._debugger_port) if debugger else []
-        command = [sys.executable, *(["-S"] if isolated else []), *debugging, *interpreters.python_runtime(), handler]
+        entry_point = self._entry_point = _checked_entry_point(handler, folder / "entry")
+        options = [*(["-S"] if isolated else []), *debugging]
+        command = [sys.executable, *options, *interpreters.python_runtime(), entry_point]
         cwd = next((path for path in paths if os.path.isdir(path)), os.getcwd())
+        paths = [*paths, str(folder / "entry")]
         environ = _function_environment(handler, paths, timeout, memory)
         environ |= {"LAMBDA_TASK_ROOT": cwd, "TMPDIR": str(folder), **(env or {})}
         self._pool = EnvironmentPool(
@@ -162,9 +166,13 @@ class LambdaRuntime:
         raise self._crash(answer if isinstance(answer, dict) else {})
 
     def _crash(self, error: Mapping[str, Any]) -> InvocationFailed:
+        message = str(error.get("errorMessage", ""))
         if error.get("errorType") == "Runtime.MarshalError":
-            return NotJson("The handler's answer cannot be written as JSON.")
-        raised = tracebacks.answered(error, self._paths)
+            reason = message.partition("Unable to marshal response: ")[2]
+            return NotJson(f"The handler's answer cannot be written as JSON{f': {reason}' if reason else ''}.")
+        stand_in, module = (name.rpartition(".")[0] for name in (self._entry_point, self._handler))
+        message = message.replace(stand_in, module) if stand_in else message
+        raised = tracebacks.answered({**error, "errorMessage": message}, self._paths)
         return HandlerCrashed(f"The handler ended with {raised}", raised)
 
 
@@ -195,6 +203,16 @@ def _with_local_credentials(event: Any) -> Any:
             local = {"accessKeyId": account, "secretAccessKey": "local", "sessionToken": "local"}
             return {**event, "requestData": {**data, "callerCredentials": local}}
     return event
+
+
+def _checked_entry_point(handler: str, folder: Path) -> str:
+    """Write the module that checks answers into a folder; return the name of the handler in it."""
+    module, _, function = handler.rpartition(".")
+    if not module:
+        return handler
+    folder.mkdir()
+    (folder / f"{_CHECK_MODULE}.py").write_bytes(Path(answer_check.__file__).read_bytes())
+    return f"{_CHECK_MODULE}.{function}"
 
 
 def _function_environment(handler: str, paths: Sequence[str], timeout: int, memory: int) -> dict[str, str]:
