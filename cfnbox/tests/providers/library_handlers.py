@@ -16,7 +16,7 @@ from cloudformation_cli_python_lib.interface import BaseModel
 
 
 @dataclass
-class Model(BaseModel):
+class Model(BaseModel):  # type: ignore[misc]
     """The resource model."""
 
     Id: Any = None
@@ -30,7 +30,7 @@ class Model(BaseModel):
 resource = Resource("Example::Scripts::Script", Model)
 
 
-@resource.handler(Action.CREATE)
+@resource.handler(Action.CREATE)  # type: ignore[untyped-decorator]
 def create(_session: Any, request: Any, _context: Any) -> ProgressEvent:
     """Answer as the property says."""
     model = request.desiredResourceState
