@@ -97,6 +97,13 @@ def stack(connect: Connect, request: pytest.FixtureRequest) -> Stack:
     return Stack(connect("cloudformation"), name)
 
 
+def for_account(action: str, resource: Any = "*") -> Json:
+    """Return a policy of a resource, for the account of the stack."""
+    principal = {"AWS": {"Ref": "AWS::AccountId"}}
+    return {"Version": "2012-10-17", "Statement": [{**allow(action)["Statement"][0], "Principal": principal,
+                                                    "Resource": resource}]}  # fmt: skip
+
+
 BUCKET = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}, "Role": ROLE}}
 
 
@@ -325,3 +332,59 @@ def test_arns_are_in_the_partition_of_the_region(connect: Connect, region: str, 
     received = sqs.receive_message(QueueUrl=stack.physical_id("Queue"), WaitTimeSeconds=5)["Messages"]
     assert received[0]["Body"] == text
     assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_a_bootstrap_stack_takes_the_place_of_the_parameter_that_stands_for_it(
+    stack: Stack, connect: Connect
+) -> None:
+    ssm, name = connect("ssm", "eu-west-1"), "/cdk-bootstrap/hnb659fds/version"
+    assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == "21"
+    parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Name": name, "Value": "30"}}
+    bootstrap = Stack(connect("cloudformation", "eu-west-1"), "CDKToolkit")
+    assert bootstrap.create({"Resources": {"CdkBootstrapVersion": parameter}}) == "CREATE_COMPLETE"
+    assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == "30"
+    assert bootstrap.delete() == "DELETE_COMPLETE"
+    with pytest.raises(ssm.exceptions.ParameterNotFound):
+        ssm.get_parameter(Name=name)
+
+
+def test_every_type_of_the_package_lives_in_one_stack(stack: Stack, connect: Connect) -> None:
+    role, topic, queue = ({"Ref": name} for name in ("Role", "Topic", "Queue"))
+    queue_arn = {"Fn::GetAtt": "Queue.Arn"}
+    document = allow("s3:GetObject")
+    resources: Json = {
+        "Role": {**ROLE, "Properties": {**ROLE["Properties"], "Policies": [inline("a", "s3:*")]}},
+        "Policy": ("AWS::IAM::Policy", {"PolicyName": "p", "PolicyDocument": document, "Roles": [role]}),
+        "Managed": ("AWS::IAM::ManagedPolicy", {"PolicyDocument": document, "Roles": [role]}),
+        "Profile": ("AWS::IAM::InstanceProfile", {"Roles": [role]}),
+        "User": ("AWS::IAM::User", {"ManagedPolicyArns": [{"Ref": "Managed"}]}),
+        "AccessKey": ("AWS::IAM::AccessKey", {"UserName": {"Ref": "User"}}),
+        "Key": ("AWS::KMS::Key", {}),
+        "Alias": ("AWS::KMS::Alias", {"AliasName": "alias/own", "TargetKeyId": {"Fn::GetAtt": "Key.Arn"}}),
+        "Bucket": ("AWS::S3::Bucket", {}),
+        "BucketPolicy": ("AWS::S3::BucketPolicy", {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": for_account(
+            "s3:GetObject", {"Fn::Sub": "${Bucket.Arn}/*"})}),
+        "Secret": ("AWS::SecretsManager::Secret", {"GenerateSecretString": {}, "KmsKeyId": {"Ref": "Key"}}),
+        "SecretPolicy": ("AWS::SecretsManager::ResourcePolicy", {
+            "SecretId": {"Ref": "Secret"}, "ResourcePolicy": for_account(
+                "secretsmanager:GetSecretValue")}),
+        "Topic": ("AWS::SNS::Topic", {"KmsMasterKeyId": {"Ref": "Key"}}),
+        "Queue": ("AWS::SQS::Queue", {"VisibilityTimeout": 60}),
+        "Subscription": ("AWS::SNS::Subscription", {"TopicArn": topic, "Protocol": "sqs", "Endpoint": queue_arn}),
+        "TopicPolicy": ("AWS::SNS::TopicPolicy", {"Topics": [topic], "PolicyDocument": document}),
+        "QueuePolicy": ("AWS::SQS::QueuePolicy", {"Queues": [queue], "PolicyDocument": document}),
+        "Parameter": ("AWS::SSM::Parameter", {"Type": "String", "Value": queue_arn}),
+    }  # fmt: skip
+    resources = {
+        name: {"Type": entry[0], "Properties": entry[1]} if isinstance(entry, tuple) else entry
+        for name, entry in resources.items()
+    }
+    tags = [{"Key": "cost", "Value": "1"}]
+    assert stack.create({"Resources": resources}, Tags=tags) == "CREATE_COMPLETE"
+    assert stack.drift() == dict.fromkeys(resources, "IN_SYNC")
+    assert stack.update({"Resources": resources}, Tags=[{"Key": "cost", "Value": "2"}]) == "UPDATE_COMPLETE"
+    assert stack.drift() == dict.fromkeys(resources, "IN_SYNC")
+    role_name = stack.physical_id("Role")
+    assert stack.delete() == "DELETE_COMPLETE"
+    with pytest.raises(connect("iam").exceptions.NoSuchEntityException):
+        connect("iam").get_role(RoleName=role_name)
