@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cfnbox.cloudformation import early_validation, importing
+from cfnbox.cloudformation import early_validation, importing, validation_problems
 from cfnbox.cloudformation.actual_state import ActualState, actual_states, with_drift
 from cfnbox.cloudformation.changes import Change
 from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from types_boto3_cloudformation.type_defs import ResourceToImportTypeDef
 
-    from cfnbox.cloudformation.early_validation import Problem
     from cfnbox.cloudformation.requests import DeploymentRequest
     from cfnbox.cloudformation.service import StackService
+    from cfnbox.cloudformation.validation_problems import Problem
     from cfnbox.core.paths import Json
 
 # Of one stack.
@@ -149,7 +149,7 @@ class ChangeSetMaking:
         if deployment.is_validated:
             hidden = deployment.template.secrets
             problems = early_validation.problems(deployments, stack.place, changes, hidden=hidden, with_warnings=True)
-            if reason := early_validation.failure(problems):
+            if reason := validation_problems.failure(problems):
                 return _Planned(reason=reason, problems=problems)
             deployment = replace(deployment, problems=problems)
         if changes or kind == ChangeSetType.CREATE or self._service.changes_beside_resources(stack, deployment):

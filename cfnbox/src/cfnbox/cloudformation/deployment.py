@@ -12,7 +12,7 @@ from cfnbox.providers.protocol import ResourceFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cfnbox.cloudformation.early_validation import Problem
+    from cfnbox.cloudformation.validation_problems import Problem
     from cfnbox.core.paths import Json
     from cfnbox.providers.protocol import Resource
     from cfnbox.template.preparation import Prepared

@@ -16,7 +16,7 @@ from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from cfnbox.cloudformation import early_validation, exports
+from cfnbox.cloudformation import exports, validation_problems
 from cfnbox.cloudformation.deployment import StackResource
 from cfnbox.cloudformation.reverting import Reverting
 from cfnbox.cloudformation.status import Action, OnFailure, ResourceStatus, RollbackPrefix, StackStatus
@@ -231,10 +231,10 @@ class Operation:
     def _refuse_invalid(self) -> str:
         """Return why early validation refuses the deployment, or nothing; an event for each resource says what."""
         problems = self._stack.require_deployment().problems
-        reason = early_validation.failure(problems)
+        reason = validation_problems.failure(problems)
         with self._stacks.changed:
             self._stack.operations[-1].problems = problems
-            for name, (change, text) in early_validation.failed_resources(problems).items():
+            for name, (change, text) in validation_problems.failed_resources(problems).items():
                 resource = self._stack.resources.get(name)
                 if resource is None:
                     resource = StackResource(name, change.type_name, {}, frozenset())

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cfnbox.cloudformation.changes import Change
-    from cfnbox.cloudformation.early_validation import Problem
     from cfnbox.cloudformation.policy import Policy
+    from cfnbox.cloudformation.validation_problems import Problem
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
     from cfnbox.providers.protocol import Owner
