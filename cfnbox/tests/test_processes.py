@@ -23,6 +23,7 @@ MODEL = {
     "ExecutionRoleArn": "arn:aws:iam::123456789012:role/inference",
     "PrimaryContainer": {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"},
 }
+PROJECT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 60.0
 # A child that hears no signal and starts a process in another session, as a user's handler may.
 CHILD = """
@@ -103,7 +104,7 @@ def test_the_next_start_ends_what_a_process_killed_with_its_watcher_left(tmp_pat
 
 
 def test_killed_handlers_are_reaped(tmp_path: Path) -> None:
-    with running_cloud(folder=tmp_path) as cloud:
+    with running_cloud(str(PROJECT), folder=tmp_path) as cloud:
         (up,) = (child for child in psutil.Process().children() if "up" in child.cmdline())
         control = cloud.client("cloudcontrol")
         for round_ in range(10):
@@ -121,9 +122,14 @@ def test_killed_handlers_are_reaped(tmp_path: Path) -> None:
 
 LIBRARY = """
 import json, sys, threading
+from pathlib import Path
 from cfnbox import Cloud
-cloud = Cloud(code=[sys.argv[1]], handler="hanging.resource")
-threading.Thread(target=cloud.runtime.invoke, args=({},), daemon=True).start()
+from cfnbox.registry.projects import Layout, Project
+layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]), "hanging.resource", (Path(sys.argv[1]),))
+cloud = Cloud(sources=[Project(lambda: layout)])
+event = json.dumps({"resourceType": "AWS::SageMaker::Model", "action": "LIST", "region": "us-east-1"})
+invoke = cloud.client("lambda").invoke
+threading.Thread(target=invoke, kwargs={"FunctionName": "TypeFunction", "Payload": event}, daemon=True).start()
 print(json.dumps({}), flush=True)
 threading.Event().wait()
 """
@@ -140,7 +146,7 @@ def test_a_hanging_handler_ends_with_the_process_that_uses_the_library(tmp_path:
     (tmp_path / "hanging.py").write_text(HANGING)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    command = [sys.executable, "-c", LIBRARY, str(tmp_path)]
+    command = [sys.executable, "-c", LIBRARY, str(tmp_path), str(PROJECT / "aws-sagemaker-model.json")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(temporary)}) as process:
         assert process.stdout
         process.stdout.readline()

@@ -171,7 +171,7 @@ def _alone(
         env=lambda_sets | environ, capture_output=True, text=True, check=True,
     )  # fmt: skip
     *answers, _ = map(json.loads, ran.stdout.splitlines())
-    return answers
+    return [(status, message) for status, message in answers]
 
 
 def _list_models(built: Package, function: Path, environ: dict[str, str]) -> tuple[str, str]:

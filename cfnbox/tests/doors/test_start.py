@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from cfnbox.aws.http import Listener
 from cfnbox.cloud import Cloud
 from doors.conftest import FORM, Door, Reply, signed
 
+PROJECT = Path(__file__).resolve().parents[3]
 _SECONDS = 60
 
 
@@ -30,6 +32,6 @@ def test_first_requests_of_a_cloud_are_answered() -> None:
     with ThreadPoolExecutor() as pool:
         types = pool.submit(_first_answer, port, "cloudformation", "Action=ListTypes&Visibility=PRIVATE")
         buckets = pool.submit(_first_answer, port, "s3", "")
-        with Cloud(port=port):
+        with Cloud(types=[PROJECT], port=port):
             assert (types.result().status, "AWS::SageMaker::Model" in types.result().body) == (200, True)
             assert buckets.result().status == 200
