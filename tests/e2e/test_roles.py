@@ -56,3 +56,14 @@ def test_a_role_that_was_made_by_hand(sagemaker: Any, cloud: Cloud, services: li
 def test_what_is_no_arn_is_refused_as_such(sagemaker: Any, role: str) -> None:
     with pytest.raises(ClientError, match="failed to satisfy constraint"):
         sagemaker.create_model(ModelName="none", ExecutionRoleArn=role, PrimaryContainer=CONTAINER)
+
+
+@pytest.mark.parametrize(("services", "may"), [(WITHOUT, False), (WITH, True)])
+def test_a_role_of_another_partition(cloud: Cloud, services: list[str], may: bool) -> None:
+    region, name = "cn-north-1", f"of-china-{len(services)}"
+    iam, sagemaker = clients.client("iam", cloud.url, region), clients.client("sagemaker", cloud.url, region)
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trusting(services)))["Role"]
+    assert role["Arn"].startswith("arn:aws-cn:iam::")
+    container = {"Image": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/inference:1"}
+    with nullcontext() if may else pytest.raises(ClientError, match=r"is invalid\. Please ensure"):
+        sagemaker.create_model(ModelName=name, ExecutionRoleArn=role["Arn"], PrimaryContainer=container)
