@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.aws.admission import Admission
 from cfnbox.aws.http import Listener
+from cfnbox.cloudformation import state_file
 from cfnbox.composition import CONCURRENCY, Composition, Settings
 from cfnbox.console.inspection_api import PATH as INSPECTION_PATH
 from cfnbox.core.errors import LocalFailure
@@ -98,6 +99,18 @@ class Cloud(Session):
         """Load now what the first requests would otherwise wait for."""
         service_model()
         self._composition.ministack.add_bootstrap_parameter(Place(DEFAULT_REGION))
+
+    def keep_state(self, path: str | os.PathLike[str]) -> None:
+        """Deploy the stacks that the file has, and keep in it what deploys those of this cloud from now on.
+
+        Raise DeployFailed when a stack cannot be deployed again, and UnusableState.
+        """
+        for stack in state_file.read(Path(path)):
+            place = Session(self.url, region=stack["region"], account=stack["account"])
+            place.deploy(
+                stack["template"], parameters=stack["parameters"], tags=stack["tags"], stack_name=stack["name"]
+            )
+        self._closing.callback(self._composition.keep_state(Path(path)).close)
 
     def __enter__(self) -> Cloud:
         return self

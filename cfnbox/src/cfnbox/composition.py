@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from cfnbox.cloudcontrol.api import CloudControl
 from cfnbox.cloudformation.api import CloudFormation
 from cfnbox.cloudformation.deployments import Deployments
 from cfnbox.cloudformation.stacks import Stacks
+from cfnbox.cloudformation.state_file import StateFile
 from cfnbox.cloudformation.template_sources import TemplateSources
 from cfnbox.console.concealment import Concealment
 from cfnbox.console.inspection_api import PATH as INSPECTION_PATH
@@ -53,6 +55,7 @@ from cfnbox.stack_client import ABOUT_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from cfnbox.console.page import ConsolePage
     from cfnbox.core.paths import Json
@@ -132,6 +135,10 @@ class Composition:
         closing.callback(waiters.close)
         self.routes = self._routes(registry, control, waiters)
         self.inspection = self._inspection(providers)
+
+    def keep_state(self, path: Path) -> StateFile:
+        """Keep what deploys the stacks in a file."""
+        return StateFile(path, self._stacks)
 
     def start_first_type(self) -> None:
         """Start the handlers of the first type that the cloud was started with, if there is one."""
@@ -233,7 +240,13 @@ class Composition:
         return InspectionApi(settings.invocations, concealment, settings.admission, page)
 
     def _about(self, _request: Request) -> Answer:
-        about = {"types": self._type_names, "region": DEFAULT_REGION, "inspection": self._inspection_url}
+        about = {
+            "types": self._type_names,
+            "region": DEFAULT_REGION,
+            "inspection": self._inspection_url,
+            "console": f"{self._inspection_url}{INSPECTION_PATH}" if self._settings.console else None,
+            "process": os.getpid(),
+        }
         return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
 
     def _elsewhere(self, request: Request) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,6 +216,5 @@ def _parameter_value(value: object) -> str:
 def _stack_name(template: Template) -> str:
     """Return a name that no other stack has, which begins with the name of the template's file."""
     is_path = isinstance(template, Path) or (isinstance(template, str) and "\n" not in template)
-    stem = re.sub(r"[^a-zA-Z0-9]+", "-", Path(str(template)).stem).strip("-") if is_path else ""
-    prefix = stem if stem[:1].isalpha() else f"stack-{stem}".rstrip("-")
+    prefix = stack_client.stack_name_of(str(template)) if is_path else "stack"
     return f"{prefix[:100]}-{uuid.uuid4().hex[:8]}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -14,7 +16,7 @@ from cfnbox.cloudformation.status import ChangeSetStatus, DetectionStatus, Stack
 from cfnbox.core.errors import LocalFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cfnbox.core.paths import Json
 
@@ -57,20 +59,32 @@ class Operation:
                     break
         return new[::-1]
 
-    def events(self) -> Iterator[Json]:
-        """The operation's events as they happen, until the stack rests; `status` and `own` are complete then."""
+    def events(self, on_silence: Callable[[str, float], None] | None = None) -> Iterator[Json]:
+        """Yield the operation's events as they happen, until the stack rests; `status` and `own` are complete then.
+
+        While nothing happens, `on_silence` is given the id of the stack and the seconds of silence, again and again.
+        """
+        last = time.monotonic()
         while True:
             stack = self.describe()
             # By its id a stack can still be described after its deletion.
             self._stack, self.status = stack["StackId"], stack["StackStatus"]
             for event in self._new_events():
                 if event["EventId"] not in self._seen:
+                    last = time.monotonic()
                     self._seen.add(event["EventId"])
                     self.own.append(event)
                     yield event
             if not StackStatus(self.status).is_in_progress:
                 return
+            if on_silence:
+                on_silence(self._stack, time.monotonic() - last)
             time.sleep(_POLL_SECONDS)
+
+    @property
+    def url(self) -> str:
+        """The address of the cloud."""
+        return str(self._cloudformation.meta.endpoint_url)
 
     def describe(self) -> Json:
         """The stack as DescribeStacks returns it."""
@@ -81,6 +95,12 @@ class Operation:
     def succeeded(self) -> bool:
         """Whether the stack rests where the operation was to lead."""
         return bool(self.status) and StackStatus(self.status).is_success
+
+
+def stack_name_of(path: str) -> str:
+    """Return a stack name made of the name of a template's file; it begins with a letter, as stack names do."""
+    stem = re.sub(r"[^a-zA-Z0-9]+", "-", Path(path).stem).strip("-")
+    return stem if stem[:1].isalpha() else f"stack-{stem}".rstrip("-")
 
 
 def find_stack(cloudformation: Any, name: str) -> Json | None:
@@ -119,7 +139,7 @@ def make_change_set(
     ]
     missing = [one["ParameterKey"] for one in open_ if one["ParameterKey"] not in had and "DefaultValue" not in one]
     if missing:
-        options = " ".join(f"--parameter {name}=…" for name in missing)
+        options = " ".join(f"--parameter {name}=..." for name in missing)
         raise ParametersMissing(f"The template needs a value for {' and '.join(missing)}: add {options}")
     extra: Json = {} if tags is None else {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
     if resources_to_import:
@@ -138,16 +158,27 @@ def make_change_set(
 
 def _finished_change_set(cloudformation: Any, identifier: str) -> Json | None:
     while True:
-        change_set: Json = cloudformation.describe_change_set(ChangeSetName=identifier)
+        change_set: Json = cloudformation.describe_change_set(ChangeSetName=identifier, IncludePropertyValues=True)
         if change_set["Status"] == ChangeSetStatus.CREATE_COMPLETE:
             return change_set
         if change_set["Status"] == ChangeSetStatus.FAILED:
-            reason = change_set.get("StatusReason", "")
+            reason = change_set.get("StatusReason", "") + _validation_failures(cloudformation, change_set)
             cloudformation.delete_change_set(ChangeSetName=identifier)
             if any(text in reason for text in _NO_CHANGES):
                 return None
             raise OperationRefused(reason)
         time.sleep(_POLL_SECONDS)
+
+
+def _validation_failures(cloudformation: Any, change_set: Json) -> str:
+    """Return what the validation of a change set found, a line for each finding."""
+    events = cloudformation.describe_events(ChangeSetName=change_set["ChangeSetId"])["OperationEvents"]
+    return "".join(
+        f"\n  {event['LogicalResourceId']} ({event['ResourceType']}): {event['ValidationStatusReason']} "
+        f"{event['ValidationPath']}"
+        for event in events
+        if event.get("ValidationStatus") == "FAILED"
+    )
 
 
 def execute(cloudformation: Any, stack_name: str, change_set: Json) -> Operation:

@@ -78,8 +78,14 @@ import pytest
 
 def test_failure(cfnbox):
     bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "Not_a_name"}}
-    with pytest.raises(DeployFailed, match=r"ROLLBACK_COMPLETE\\n  Bucket .AWS::S3::Bucket.: .*BucketName") as failed:
-        cfnbox.deploy({"Resources": {"Bucket": bucket}}, stack_name="failing")
+    with pytest.raises(DeployFailed, match=r"\\n  Bucket .AWS::S3::Bucket.: .*BucketName"):
+        cfnbox.deploy({"Resources": {"Bucket": bucket}})
+    properties = {"Handle": {"Ref": "Handle"}, "Timeout": "1"}
+    waiting = {"Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+               "Wait": {"Type": "AWS::CloudFormation::WaitCondition", "Properties": properties}}
+    reason = r"ROLLBACK_COMPLETE\\n  Wait .AWS::CloudFormation::WaitCondition.: "
+    with pytest.raises(DeployFailed, match=reason) as failed:
+        cfnbox.deploy({"Resources": waiting})
     assert failed.value.events[-1]["ResourceStatus"] == "ROLLBACK_COMPLETE"
 
 def test_refusal(cfnbox):

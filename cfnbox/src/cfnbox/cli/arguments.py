@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from cfnbox.cli import commands, output
+from cfnbox.cli import commands, output, serving
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.extras import require_extra
 from cfnbox.core.unexpected import show_log
@@ -61,7 +62,9 @@ _DEPLOYMENT = (
     _TEMPLATE,
     _argument("--stack-name", help="default: the template's file name"),
     _PARAMETER,
+    _argument("--parameters", metavar="FILE", help="parameters in JSON, as the AWS CLI has them", **_FILE),
     _TAG,
+    _argument("--tags", metavar="FILE", help="stack tags in JSON, as the AWS CLI or cdk.json has them", **_FILE),
     *_CLOUD,
 )
 _FOLDERS = _argument(
@@ -71,6 +74,7 @@ _FOLDERS = _argument(
     help="folders of types (default: this one if it is one; AWS's types are there always)",
     **_FOLDER,
 )
+_RECREATE = _argument("--recreate", action="store_true", help="delete the stack first if its first deployment failed")
 _OWN_CLOUD = _argument("--own-cloud", action="store_true", help="a cloud that ends with the command")
 _TYPE = (
     _argument(
@@ -114,6 +118,11 @@ _DEBUG = (
     _argument("--debug-port", type=_port, default=DEBUG_PORT, metavar="PORT", help="default: %(default)s"),
 )
 _UP = (
+    _argument("--deploy", action="append", metavar="TEMPLATE", help="a stack to begin with; repeatable",
+              **_FILE),
+    _argument("--state", metavar="FILE",
+              help="keep there what deploys the stacks, and deploy them again at the next start", **_FILE),
+    _argument("--detach", action="store_true", help="run in the background: return when the cloud is ready"),
     _argument("--no-types", action="store_true", help="serve AWS's types alone, in the folder of a type as well"),
     _argument("--log", action="store_true", help="show each invocation of a handler as it ends, and what it logged"),
     _SHOW_PROPERTIES,
@@ -134,6 +143,9 @@ _EXAMPLES = """examples:
   cfnbox change-set TEMPLATE                 show what a deployment would change
   cfnbox up DIR                              the same with a registry type of your own, as `cfn init` makes it
   source <(cfnbox completion bash)           complete commands and options in this shell
+
+exit status: 0 done; 1 refused, failed, or findings of `validate`; 2 arguments that make no sense;
+128 and the number of the signal that ended the command (130 after Ctrl-C), but 0 for `up` and `sagemaker`
 """
 
 
@@ -153,11 +165,23 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 
 _COMMANDS = {
-    "up": _Command(commands.up, "start the cloud and serve until Ctrl-C", (_FOLDERS, _PORT, *_UP, *_TYPE)),
+    "up": _Command(serving.up, "start the cloud and serve until Ctrl-C", (_FOLDERS, _PORT, *_UP, *_TYPE)),
     "deploy": _Command(commands.deploy, "create or update a stack; without a running cloud, in one of its own",
-                       (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
+                       (*_DEPLOYMENT, _RECREATE, _OWN_CLOUD, *_TYPE)),
     "change-set": _Command(commands.change_set, "show what a deployment would change",
                            (*_DEPLOYMENT, _OWN_CLOUD, *_TYPE)),
+    "status": _Command(serving.status, "show a running cloud and its stacks", _CLOUD),
+    "env": _Command(serving.env, "print what to export for a running cloud", (_ENDPOINT,)),
+    "stop": _Command(serving.stop, "end a running cloud", (_ENDPOINT,)),
+    "validate": _Command(commands.validate, "say what is wrong with templates; no cloud is needed", (
+        _argument("templates", nargs="+", metavar="TEMPLATE", help="template files", **_FILE),
+        _REGION, *_TYPE,
+    )),
+    "outputs": _Command(commands.outputs, "print the outputs of a stack, or one of them", (
+        _STACK, _argument("key", nargs="?", metavar="KEY", help="one output: its value alone"), *_CLOUD,
+    )),
+    "describe": _Command(commands.describe, "show a stack: status, parameters, tags, outputs, resources",
+                         (_STACK, *_CLOUD)),
     "drift": _Command(commands.drift, "detect drift of a stack", (_STACK, *_CLOUD)),
     "events": _Command(commands.events, "show the events of a stack", (
         _STACK,
@@ -204,6 +228,11 @@ _COMMANDS = {
 }  # fmt: skip
 
 
+# Commands that show something, and print it as JSON when asked to.
+_SHOWING = frozenset({"change-set", "deploy", "describe", "drift", "env", "events", "import", "list", "outputs",
+                      "status", "validate"})  # fmt: skip
+
+
 def parser(completion: ModuleType | None = None) -> argparse.ArgumentParser:
     """Return the parser of the whole command line; for the completion of files and folders, with shtab."""
     parser = argparse.ArgumentParser(
@@ -212,6 +241,8 @@ def parser(completion: ModuleType | None = None) -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=18),
     )
+    version = f"cfnbox {importlib.metadata.version('cfnbox')}"
+    parser.add_argument("--version", action="version", version=version)
     subparsers = parser.add_subparsers(metavar="COMMAND")
     for name, command in _COMMANDS.items():
         subparser = subparsers.add_parser(name, help=command.help, description=command.help)
@@ -221,6 +252,9 @@ def parser(completion: ModuleType | None = None) -> argparse.ArgumentParser:
             if completion and "complete" in options:
                 # What shtab looks at.
                 argument.complete = getattr(completion, str(options["complete"]))  # type: ignore[attr-defined]
+        if name in _SHOWING:
+            subparser.add_argument("--json", action="store_true", help="print JSON, and remarks on standard error")
+        subparser.add_argument("--quiet", action="store_true", help="print results and errors alone")
         subparser.add_argument("--verbose", action="store_true", help="show the tracebacks of internal errors")
         subparser.set_defaults(command=command)
     return parser
@@ -242,9 +276,10 @@ def run(given: Sequence[str], ending: Ending) -> int:
     if "command" not in arguments:
         parser().print_help()
         return 0
-    if arguments.command.run in (commands.up, commands.sagemaker):
+    if arguments.command.run in (serving.up, commands.sagemaker):
         # To end on a signal is what they are asked for.
         ending.status = 0
+    output.set_modes(json_only=getattr(arguments, "json", False), quiet=arguments.quiet)
     _stay_on_this_machine()
     if arguments.verbose:
         show_log()

@@ -2,136 +2,38 @@
 
 from __future__ import annotations
 
-import gc
-import json
 import math
-import os
-import shlex
-import urllib.error
-import urllib.request
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
+from botocore.exceptions import ClientError
 
 from cfnbox import stack_client
 from cfnbox.aws import clients
-from cfnbox.cli import event_output, inputs, output, shutdown
+from cfnbox.cli import connection, event_output, inputs, output, shutdown
+from cfnbox.cli.serving import new_cloud
+from cfnbox.cloudformation.status import StackStatus
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.extras import require_extra
-from cfnbox.core.place import DEFAULT_REGION
 from cfnbox.handlers.events import follow, production_event
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from cfnbox.cloud import Cloud
-
-
-class NoCloud(LocalFailure):
-    """No cloud answers where one is needed; the message says how to start one."""
-
-
-def up(arguments: Namespace) -> int:
-    """Serve until a signal ends the process."""
-    watch = output.Stopwatch()
-    if arguments.console:
-        require_extra("console", "jinja2", "--console")
-    with _new_cloud(arguments, arguments.port) as cloud:
-        # stdout may be a pipe that somebody waits on.
-        print(_greeting(cloud, watch, arguments), flush=True)
-        cloud.load()
-        # What is loaded stays: looking through it for garbage takes a tenth of the time of a stack.
-        gc.freeze()
-        shutdown.wait_for_signal()
-    return 0
-
-
-def _greeting(cloud: Cloud, watch: output.Stopwatch, arguments: Namespace) -> str:
-    from cfnbox.handlers.runtime import TYPE_FUNCTION
-
-    proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
-    region = dict.fromkeys(inputs.REGION_VARIABLES, DEFAULT_REGION)
-    exports = {"AWS_ENDPOINT_URL": cloud.url, **clients.CREDENTIALS, **region, **proxies}
-    return "\n".join(
-        [
-            f"# cfnbox is ready after {watch}: CloudFormation, AWS's types{_own_types(cloud)}.",
-            "# boto3, the AWS CLI, CDK and Terraform talk to it with:",
-            *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
-            *(
-                [
-                    "# AWS's contract tests, in a terminal with your own credentials: "
-                    f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}"
-                ]
-                if cloud.type_names
-                else []
-            ),
-            *([f"# The console, in a browser: {cloud.console_url}"] if arguments.console else []),
-            "# Ctrl-C stops it; nothing is kept.",
-        ]
-    )
-
-
-def _own_types(cloud: Cloud) -> str:
-    return f", and {' and '.join(cloud.type_names)} by their own handlers" if cloud.type_names else ""
-
-
-def _new_cloud(arguments: Namespace, port: int) -> Cloud:
-    # Imported when needed: moto and ministack take most of a second.
-    from cfnbox.cli.type_sources import sources
-    from cfnbox.cloud import Cloud
-
-    return Cloud(
-        port=port,
-        sources=sources(arguments),
-        on_invocation=event_output.listener(arguments),
-        debugger=event_output.debugger(arguments),
-        console=getattr(arguments, "console", False),
-        env=inputs.pairs(arguments.env, "--env"),
-        timeout=arguments.timeout,
-        strict=arguments.strict,
-        allow_origins=getattr(arguments, "allow_origin", None) or (),
-        allow_hosts=getattr(arguments, "allow_host", None) or (),
-    )
-
-
-def _endpoint(arguments: Namespace) -> str | None:
-    """The running cloud that is meant: the one that was named, or the one on the default port; None if none is."""
-    named = arguments.endpoint or os.environ.get("AWS_ENDPOINT_URL")
-    url = clients.require_loopback(named or f"http://127.0.0.1:{stack_client.DEFAULT_PORT}").rstrip("/")
-    try:
-        with urllib.request.urlopen(url + stack_client.ABOUT_PATH, timeout=5) as answer:  # noqa: S310 - loopback, checked above
-            json.load(answer)
-    except (urllib.error.URLError, ValueError, OSError):
-        if named:
-            raise NoCloud(f"No local cloud answers at {url}. Start one: cfnbox up") from None
-        return None
-    return url
-
-
-def _cloudformation(arguments: Namespace) -> Any:
-    url = _endpoint(arguments)
-    if url is None:
-        raise NoCloud(f"No local cloud runs on port {stack_client.DEFAULT_PORT}. Start one: cfnbox up")
-    _say_where(url, arguments)
-    return clients.client("cloudformation", url, inputs.region(arguments))
-
-
-def _say_where(url: str, arguments: Namespace) -> None:
-    output.err.print(f"[dim]In the cloud at {url}, region {escape(inputs.region(arguments))}[/]")
+    from cfnbox.core.paths import Json
 
 
 @contextmanager
 def _running_or_own(arguments: Namespace) -> Iterator[str]:
-    url = None if arguments.own_cloud else _endpoint(arguments)
+    url = None if arguments.own_cloud else connection.endpoint(arguments)
     if url is not None:
-        _say_where(url, arguments)
+        connection.say_where(url, arguments)
         yield url
         return
-    with _new_cloud(arguments, 0) as cloud:
+    with new_cloud(arguments, 0) as cloud:
         yield cloud.url
-        output.err.print("[dim]This cloud ends with the command. To keep stacks: cfnbox up[/]")
+        output.remark("This cloud ends with the command. To keep stacks: cfnbox up")
 
 
 def deploy(arguments: Namespace) -> int:
@@ -139,11 +41,43 @@ def deploy(arguments: Namespace) -> int:
     deployment = inputs.deployment(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url, inputs.region(arguments))
+        _print_hints(deployment, cloudformation, arguments)
+        if arguments.recreate:
+            _delete_failed(cloudformation, deployment.stack_name)
         change_set = _change_set(cloudformation, _packaged(deployment, arguments, url))
         if change_set is None:
-            output.out.print(f"No changes to deploy. Stack {deployment.stack_name} is up to date.")
+            if output.is_json():
+                output.print_json(
+                    _stack_members(stack_client.find_stack(cloudformation, deployment.stack_name) or {})
+                )
+            else:
+                output.out.print(f"No changes to deploy. Stack {deployment.stack_name} is up to date.")
             return 0
+        is_first = all(change["ResourceChange"]["Action"] == "Add" for change in change_set["Changes"])
+        if not is_first and not arguments.json:
+            output.print_modifications(change_set["Changes"])
         return _shown(stack_client.execute(cloudformation, deployment.stack_name, change_set))
+
+
+def _print_hints(deployment: inputs.Deployment, cloudformation: Any, arguments: Namespace) -> None:
+    # Loaded when the template is known to be one, and a cloud is up.
+    from cfnbox.cli.validation import print_hints
+
+    print_hints(deployment.template, cloudformation, inputs.region(arguments))
+
+
+def _delete_failed(cloudformation: Any, name: str) -> None:
+    """Delete a stack that CloudFormation lets nothing but delete."""
+    stack = stack_client.find_stack(cloudformation, name)
+    if stack is None or not StackStatus(stack["StackStatus"]).can_only_be_deleted:
+        return
+    output.remark(f"Stack {name} is {stack['StackStatus']}: it is deleted first.")
+    operation = stack_client.Operation(cloudformation, stack["StackId"])
+    cloudformation.delete_stack(StackName=stack["StackId"])
+    output.follow_events(operation)
+    if not operation.succeeded:
+        output.print_failures(operation.own)
+        raise LocalFailure(f"Stack {name} cannot be deleted: {operation.status}")
 
 
 def change_set(arguments: Namespace) -> int:
@@ -151,12 +85,16 @@ def change_set(arguments: Namespace) -> int:
     deployment = inputs.deployment(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url, inputs.region(arguments))
+        _print_hints(deployment, cloudformation, arguments)
         made = _change_set(cloudformation, _packaged(deployment, arguments, url))
-        if made is None:
+        if output.is_json():
+            output.print_json([] if made is None else made["Changes"])
+        elif made is None:
             output.out.print(f"No changes. Stack {deployment.stack_name} is up to date.")
-            return 0
-        output.print_changes(made["Changes"])
-        cloudformation.delete_change_set(ChangeSetName=made["ChangeSetId"])
+        else:
+            output.print_changes(made["Changes"])
+        if made is not None:
+            cloudformation.delete_change_set(ChangeSetName=made["ChangeSetId"])
     return 0
 
 
@@ -171,7 +109,7 @@ def _packaged(deployment: inputs.Deployment, arguments: Namespace, url: str) -> 
 def import_(arguments: Namespace) -> int:
     """Adopt existing resources into a stack."""
     deployment, resources = inputs.deployment(arguments), inputs.json_value(arguments.resources_to_import)
-    cloudformation = _cloudformation(arguments)
+    cloudformation = connection.cloudformation(arguments)
     made = _change_set(cloudformation, deployment, resources)
     if made is None:
         raise inputs.BadInput("--resources-to-import names nothing to import.")
@@ -179,19 +117,28 @@ def import_(arguments: Namespace) -> int:
 
 
 def _change_set(cloudformation: Any, deployment: inputs.Deployment, resources: Any = ()) -> Any:
-    return stack_client.make_change_set(
-        cloudformation,
-        deployment.stack_name,
-        deployment.template,
-        parameters=deployment.parameters,
-        tags=deployment.tags,
-        resources_to_import=resources,
-    )
+    try:
+        return stack_client.make_change_set(
+            cloudformation,
+            deployment.stack_name,
+            deployment.template,
+            parameters=deployment.parameters,
+            tags=deployment.tags,
+            resources_to_import=resources,
+        )
+    except ClientError as refused:
+        stack = stack_client.find_stack(cloudformation, deployment.stack_name)
+        if stack is None or not StackStatus(stack["StackStatus"]).can_only_be_deleted:
+            raise
+        raise stack_client.OperationRefused(
+            f"{refused.response['Error']['Message']} Delete the stack first: cfnbox delete --stack-name "
+            f"{deployment.stack_name}, or deploy with --recreate, which does it."
+        ) from None
 
 
 def delete(arguments: Namespace) -> int:
     """Delete a stack and show its events."""
-    cloudformation = _cloudformation(arguments)
+    cloudformation = connection.cloudformation(arguments)
     stack = cloudformation.describe_stacks(StackName=arguments.stack_name)["Stacks"][0]
     resources = cloudformation.describe_stack_resources(StackName=arguments.stack_name)["StackResources"]
     operation = stack_client.Operation(cloudformation, stack["StackId"], len(resources))
@@ -200,36 +147,125 @@ def delete(arguments: Namespace) -> int:
 
 
 def _shown(operation: stack_client.Operation) -> int:
-    status = output.follow_events(operation)
+    status = output.follow_events(operation, event_output.Silence(operation.url))
     if not operation.succeeded:
-        output.err.print(f"[red]{operation.describe()['StackName']}: {status}[/]")
+        stack = operation.describe()
+        if output.is_json():
+            output.print_json(_stack_members(stack))
+        output.err.print(f"[red]{stack['StackName']}: {status}[/]")
         output.print_failures(operation.own)
+        if StackStatus(status).can_only_be_deleted:
+            output.remark(
+                f"Before its next deployment: cfnbox delete --stack-name {stack['StackName']}, or use --recreate"
+            )
         return 1
-    if not status.startswith("DELETE"):
+    if status.startswith("DELETE"):
+        return 0
+    if output.is_json():
+        output.print_json(_stack_members(operation.describe()))
+    else:
         output.print_outputs(operation.describe())
-        output.print_notices(operation.own)
+    output.print_notices(operation.own)
+    return 0
+
+
+def _stack_members(stack: Json) -> Json:
+    return {
+        "name": stack["StackName"],
+        "id": stack["StackId"],
+        "status": stack["StackStatus"],
+        "reason": stack.get("StackStatusReason"),
+        "parameters": {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack.get("Parameters", [])},
+        "tags": {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])},
+        "outputs": {entry["OutputKey"]: entry["OutputValue"] for entry in stack.get("Outputs", [])},
+    }
+
+
+def outputs(arguments: Namespace) -> int:
+    """Print the outputs of a stack, or the value of one of them."""
+    cloudformation = connection.cloudformation(arguments)
+    stack = _stack_members(cloudformation.describe_stacks(StackName=arguments.stack_name)["Stacks"][0])
+    values = stack["outputs"]
+    if arguments.key and arguments.key not in values:
+        known = f"It has {', '.join(values)}." if values else "It has none."
+        raise inputs.BadInput(f"Stack {stack['name']} has no output {arguments.key}. {known}")
+    if output.is_json():
+        output.print_json(values[arguments.key] if arguments.key else values)
+    elif arguments.key:
+        print(values[arguments.key])
+    else:
+        output.print_rows(("Output", "Value"), values.items())
+    return 0
+
+
+def describe(arguments: Namespace) -> int:
+    """Print the status, parameters, tags, outputs and resources of a stack."""
+    cloudformation = connection.cloudformation(arguments)
+    stack = cloudformation.describe_stacks(StackName=arguments.stack_name)["Stacks"][0]
+    members = _stack_members(stack)
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack["StackId"])
+    summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
+    resources = [
+        {
+            "logicalId": summary["LogicalResourceId"],
+            "physicalId": summary.get("PhysicalResourceId"),
+            "type": summary["ResourceType"],
+            "status": summary["ResourceStatus"],
+            "reason": summary.get("ResourceStatusReason"),
+        }
+        for summary in summaries
+    ]
+    if output.is_json():
+        output.print_json({**members, "resources": resources})
+        return 0
+    output.print_rows(
+        ("Stack", members["name"]), ((name, members[name]) for name in ("id", "status", "reason") if members[name])
+    )
+    for title in ("parameters", "tags", "outputs"):
+        if members[title]:
+            output.out.print()
+            output.print_rows((title.capitalize(), ""), members[title].items())
+    output.out.print()
+    output.print_rows(
+        ("Resource", "Type", "Status", "Physical id"),
+        ((one["logicalId"], one["type"], one["status"], one["physicalId"] or "-") for one in resources),
+    )
     return 0
 
 
 def drift(arguments: Namespace) -> int:
     """Compare a stack's resources with what the service holds."""
-    output.print_drift(stack_client.detect_drift(_cloudformation(arguments), arguments.stack_name))
+    drifts = stack_client.detect_drift(connection.cloudformation(arguments), arguments.stack_name)
+    if output.is_json():
+        output.print_json(drifts)
+    else:
+        output.print_drift(drifts)
     return 0
 
 
 def events(arguments: Namespace) -> int:
     """All events of a stack, oldest first."""
-    event_output.print_events(_cloudformation(arguments), arguments)
+    event_output.print_events(connection.cloudformation(arguments), arguments)
     return 0
 
 
 def list_(arguments: Namespace) -> int:
     """The stacks of a running cloud."""
-    pages = _cloudformation(arguments).get_paginator("list_stacks").paginate()
+    pages = connection.cloudformation(arguments).get_paginator("list_stacks").paginate()
     stacks = [stack for page in pages for stack in page["StackSummaries"]]
+    if output.is_json():
+        output.print_json(stacks)
+        return 0
     output.print_rows(("StackName", "StackStatus", "CreationTime"), (
         (stack["StackName"], stack["StackStatus"], stack["CreationTime"]) for stack in stacks))  # fmt: skip
     return 0
+
+
+def validate(arguments: Namespace) -> int:
+    """Say what is wrong with templates."""
+    from cfnbox.cli.validation import run
+
+    return run(arguments)
 
 
 def sagemaker(arguments: Namespace) -> int:
@@ -300,7 +336,7 @@ def invoke(arguments: Namespace) -> int:
 @contextmanager
 def _service(arguments: Namespace) -> Iterator[str]:
     """The running cloud, or a local SageMaker that lasts as long as the command."""
-    url = _endpoint(arguments)
+    url = connection.endpoint(arguments)
     if url is not None:
         yield url
         return

@@ -115,6 +115,7 @@ def _fail(session: Session) -> None:
         reason = str(failed)
     output.out.print(f"[red]{escape(reason)}[/]")
     _expect("Queue" in reason, "the queue is refused")
+    # A stack of a failed change set alone, as in AWS.
     session.stack("mistake").delete()
 
 

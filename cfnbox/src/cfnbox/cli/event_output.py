@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cfnbox.handlers.invocations import Invocation, Outcome
+
+
+_FIRST_REMARK_SECONDS = 2.0
 
 
 def listener(arguments: Namespace) -> Callable[[Invocation], None] | None:
@@ -56,12 +60,38 @@ def print_events(cloudformation: Any, arguments: Namespace) -> None:
     """All events of a stack, oldest first; with `--handlers` the invocations of its handlers among them."""
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=arguments.stack_name)
     events = [event for page in pages for event in page["StackEvents"]][::-1]
+    if output.is_json():
+        output.print_json(events)
+        return
     lines = [(event["Timestamp"], partial(output.print_event, event)) for event in events]
     if arguments.handlers and events:
         told = _invocations(cloudformation.meta.endpoint_url, events[0]["StackId"], arguments.show_properties)
         lines += [(datetime.fromisoformat(one["began"]), partial(output.print_invocation, one)) for one in told]
     for _, show in sorted(lines, key=itemgetter(0)):
         show()
+
+
+class Silence:
+    """Says what a stack waits for while it has no events: after two seconds, and then more and more rarely."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._next = url, _FIRST_REMARK_SECONDS
+
+    def __call__(self, stack_id: str, seconds: float) -> None:
+        """Print a remark if it is time for the next."""
+        if seconds < _FIRST_REMARK_SECONDS:
+            self._next = _FIRST_REMARK_SECONDS
+        elif seconds >= self._next:
+            self._next = seconds + max(seconds, _FIRST_REMARK_SECONDS)
+            output.remark(f"{seconds:.0f} s without an event. {self._reason(stack_id)}".rstrip())
+
+    def _reason(self, stack_id: str) -> str:
+        with suppress(OSError, ValueError, KeyError):
+            waiting = [told for told in _invocations(self._url, stack_id, False) if told["status"] == "IN_PROGRESS"]
+            if waiting:
+                last = waiting[-1]
+                return f"{last['logical_id']} ({last['type_name']}) waits: {last['message'] or 'no message'}"
+        return ""
 
 
 def _invocations(url: str, stack_id: str, with_properties: bool) -> list[dict[str, Any]]:

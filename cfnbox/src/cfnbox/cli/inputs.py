@@ -12,6 +12,7 @@ import yaml
 
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_REGION
+from cfnbox.stack_client import stack_name_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,10 +38,51 @@ class Deployment(NamedTuple):
 
 def deployment(arguments: Namespace) -> Deployment:
     """What the arguments ask for, all of it read before anything begins. Raises BadInput."""
-    tags = pairs(arguments.tag, "--tag") if arguments.tag else None
+    tags = {**_from_file(arguments.tags, "Tags"), **pairs(arguments.tag, "--tag")}
+    parameters = {**_from_file(arguments.parameters, "Parameters"), **pairs(arguments.parameter, "--parameter")}
     template = _template_text(arguments)
-    name = arguments.stack_name or Path(arguments.template).stem.replace("_", "-").replace(".", "-")
-    return Deployment(name, template, pairs(arguments.parameter, "--parameter"), tags)
+    name = arguments.stack_name or stack_name_of(arguments.template)
+    return Deployment(name, template, parameters, tags if arguments.tag or arguments.tags else None)
+
+
+def _from_file(path: str | None, section: str) -> dict[str, str]:
+    """Return the parameters or tags of a file, in each form that the AWS CLI and the CDK write. Raise BadInput.
+
+    A list of ParameterKey and ParameterValue (create-stack), of Key and Value (tags, and those of cdk.json), of
+    KEY=VALUE (deploy), or an object, which may have the member Parameters or Tags (CodePipeline), or tags (cdk.json).
+    """
+    if path is None:
+        return {}
+    value = json_value(path)
+    if isinstance(value, dict):
+        members = next((value[name] for name in (section, section.lower()) if name in value), value)
+    else:
+        members = value
+    if isinstance(members, dict) and not any(isinstance(member, dict) for member in members.values()):
+        return {str(key): text_of(member) for key, member in members.items()}
+    if isinstance(members, list) and all(isinstance(member, str) for member in members):
+        return pairs(members, path)
+    if isinstance(members, list):
+        found = [_entry(member) for member in members]
+        if None not in found:
+            return dict(filter(None, found))
+    raise BadInput(
+        f"{path} holds no {section.lower()}: give an object of names and values, or a list as the AWS CLI takes it."
+    )
+
+
+def _entry(member: object) -> tuple[str, str] | None:
+    for key, value in (("ParameterKey", "ParameterValue"), ("Key", "Value")):
+        if isinstance(member, dict) and key in member and value in member:
+            return str(member[key]), text_of(member[value])
+    return None
+
+
+def text_of(value: object) -> str:
+    """Return the text of a parameter's value: booleans as JSON has them, lists with commas."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(text_of, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _template_text(arguments: Namespace) -> str:

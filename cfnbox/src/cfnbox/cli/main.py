@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import signal
 import sys
@@ -18,6 +19,10 @@ _OBJECTS_UNTIL_COLLECTION = 50_000
 
 def main() -> int:
     """Run one command. The process ends here, with the command's status; 1 when a package is missing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # In a locale without a letter that is printed, it becomes a question mark.
+            stream.reconfigure(errors="replace")
     gc.set_threshold(_OBJECTS_UNTIL_COLLECTION)
     # SAM's translator warns of what only an account has.
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)

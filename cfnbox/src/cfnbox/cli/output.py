@@ -19,7 +19,7 @@ from cfnbox.handlers.invocations import PROPERTIES
 from cfnbox.providers.protocol import NOT_APPLIED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cfnbox.stack_client import Operation
 
@@ -27,8 +27,36 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 2000
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
+# Remarks and events, which `--quiet` leaves out; with `--json` they are beside the JSON.
+notes = Console(highlight=False, soft_wrap=True, stderr=True)
+_modes = {"json": False, "quiet": False}
 
 _STYLES = (("FAILED", "red"), ("ROLLBACK", "red"), ("IN_PROGRESS", "yellow"), ("COMPLETE", "green"))
+
+
+def set_modes(*, json_only: bool, quiet: bool) -> None:
+    """Choose what the commands print: JSON in place of tables, and no remarks and events."""
+    _modes.update(json=json_only, quiet=quiet)
+    notes.quiet = quiet
+
+
+def is_json() -> bool:
+    """Return whether the output is to be JSON."""
+    return _modes["json"]
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON, times as text."""
+    print(json.dumps(data, indent=2, default=_as_text))
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def remark(text: str) -> None:
+    """Print a remark beside the output; not with --quiet."""
+    notes.print(f"[dim]{escape(text)}[/]")
 
 
 def style_of(status: str) -> str:
@@ -67,12 +95,16 @@ def print_invocation(told: Mapping[str, Any], console: Console = out) -> None:
         console.print(escape("\n".join(f"    {one}" for one in told["traceback"].splitlines())))
 
 
-def follow_events(operation: Operation) -> str:
-    """Print an operation's events until its stack rests, with a progress bar on a terminal; the final status."""
+def follow_events(operation: Operation, on_silence: Callable[[str, float], None] | None = None) -> str:
+    """Print an operation's events until its stack rests, with a progress bar on a terminal; return the final status.
+
+    `on_silence` is called while nothing happens, as Operation.events says.
+    """
     with _progress(operation.resources, operation.stack_name) as progress:
         finished: set[str] = set()
-        for event in operation.events():
-            print_event(event, progress.console)
+        for event in operation.events(on_silence):
+            if not _modes["quiet"]:
+                print_event(event, notes if is_json() else progress.console)
             status = ResourceStatus.of_event(event)
             if (status.is_complete or status.is_failed) and event["PhysicalResourceId"] != event["StackId"]:
                 # A resource that is replaced or rolled back finishes more than once.
@@ -85,7 +117,9 @@ def follow_events(operation: Operation) -> str:
 @contextmanager
 def _progress(total: int | None, name: str) -> Iterator[Progress]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
+    with Progress(
+        *columns, console=out, transient=True, disable=not out.is_terminal or is_json() or _modes["quiet"]
+    ) as progress:
         progress.add_task(escape(name), total=total)
         yield progress
 
@@ -136,14 +170,37 @@ def print_failures(events: Iterable[Mapping[str, Any]]) -> None:
 
 
 def print_changes(changes: Iterable[Mapping[str, Any]]) -> None:
-    """What a change set would do, a line for each resource."""
+    """Print what a change set would do: a line for each resource, and below it the values before and after."""
+    listed = list(changes)
+    _print_change_rows(listed)
+    for change in (entry["ResourceChange"] for entry in listed):
+        targets = {_target_path(detail): detail["Target"] for detail in change.get("Details", [])}
+        for path, target in sorted(targets.items()):
+            if "BeforeValue" in target or "AfterValue" in target:
+                before, after = (escape(str(target.get(name, "-"))) for name in ("BeforeValue", "AfterValue"))
+                out.print(f"  {change['LogicalResourceId']} {escape(path)}: [red]{before}[/] -> [green]{after}[/]")
+
+
+def print_modifications(changes: Iterable[Mapping[str, Any]]) -> None:
+    """Print which properties a deployment changes, when it is not a first one."""
+    if not _modes["quiet"]:
+        _print_change_rows(changes)
+
+
+def _print_change_rows(changes: Iterable[Mapping[str, Any]]) -> None:
     rows = []
-    for change in (one["ResourceChange"] for one in changes):
+    for change in (entry["ResourceChange"] for entry in changes):
         targets = [detail["Target"] for detail in change.get("Details", [])]
         names = sorted({target.get("Name", target["Attribute"]) for target in targets})
         rows.append((change["Action"], change["LogicalResourceId"], change["ResourceType"],
                      change.get("Replacement", "-"), ", ".join(names)))  # fmt: skip
     print_rows(("Action", "LogicalResourceId", "ResourceType", "Replacement", "Changed"), rows)
+
+
+def _target_path(detail: Mapping[str, Any]) -> str:
+    target = detail["Target"]
+    path = str(target.get("Path") or target.get("Name") or target["Attribute"])
+    return path.removeprefix("/Properties/")
 
 
 def print_drift(resources: Iterable[Mapping[str, Any]]) -> None:

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from cfnbox.cli import inputs, output
 from cfnbox.registry.projects import SETTINGS, Layout, Project, layout, projects
 
@@ -30,7 +28,8 @@ def sources(arguments: Namespace) -> Sequence[Project]:
         return projects(folders or ([Path()] if is_project else []), say)
     if folders:
         raise inputs.BadInput("Name folders of types, or --schema, --code, --handler and --type-name, but not both.")
-    found = _with_parts(layout(Path()), arguments) if is_project else _of_parts(arguments)
+    is_whole = all(getattr(arguments, part) for part in _PARTS)
+    found = _with_parts(layout(Path()), arguments) if is_project and not is_whole else _of_parts(arguments)
     return [Project(lambda: found, say, name) for name in arguments.type_name or (None,)]
 
 
@@ -64,7 +63,7 @@ def _of_parts(arguments: Namespace) -> Layout:
 
 def say(text: str) -> None:
     """Print a remark beside the output."""
-    output.err.print(f"[dim]{escape(text)}[/]")
+    output.remark(text)
 
 
 def _schema(named: str) -> Path:

@@ -75,6 +75,12 @@ class StackStatus(_Status):
         return self.UPDATE_IN_PROGRESS in FOLLOWING[self]
 
     @property
+    def can_only_be_deleted(self) -> bool:
+        """Whether the stack rests in a status in which it cannot be updated."""
+        is_at_rest = not self.is_in_progress and self is not StackStatus.REVIEW_IN_PROGRESS
+        return is_at_rest and self.is_deletable and not self.is_updatable
+
+    @property
     def is_deletable(self) -> bool:
         """Whether CloudFormation begins to delete a stack in this status."""
         return self.DELETE_IN_PROGRESS in FOLLOWING[self]

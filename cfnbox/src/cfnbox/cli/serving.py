@@ -1,0 +1,203 @@
+"""`cfnbox up` and what belongs to a cloud that runs: `status`, `stop`, `env`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from cfnbox import stack_client
+from cfnbox.aws import clients
+from cfnbox.cli import connection, event_output, inputs, output, shutdown
+from cfnbox.core.cleanup import RUN_VARIABLE, is_running
+from cfnbox.core.errors import LocalFailure
+from cfnbox.core.extras import require_extra
+from cfnbox.core.place import DEFAULT_REGION
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from cfnbox.cloud import Cloud
+
+_READY = "# Ctrl-C stops it"
+_STOP_SECONDS = 30
+# Starts a command with its output in a file, and prints its process id.
+_START = """
+import subprocess, sys
+with open(sys.argv[1], "w") as log:
+    process = subprocess.Popen(
+        sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
+print(process.pid)
+"""
+_POLL_SECONDS = 0.1
+
+
+class NotStarted(LocalFailure):
+    """A cloud in the background ended before it was ready; the message is what it wrote."""
+
+
+def up(arguments: Namespace) -> int:
+    """Serve until a signal ends the process."""
+    if arguments.detach:
+        return _detach()
+    watch = output.Stopwatch()
+    if arguments.console:
+        require_extra("console", "jinja2", "--console")
+    with new_cloud(arguments, arguments.port) as cloud:
+        if arguments.state:
+            cloud.keep_state(arguments.state)
+        for template in arguments.deploy or ():
+            stack = cloud.deploy(Path(template), stack_name=stack_client.stack_name_of(template))
+            output.remark(f"Deployed {template} as stack {stack.name}: {stack.status}")
+        # stdout may be a pipe that another program waits on.
+        print(_greeting(cloud, watch, arguments), flush=True)
+        cloud.load()
+        # What is loaded stays: looking through it for garbage takes a tenth of the time of a stack.
+        gc.freeze()
+        shutdown.wait_for_signal()
+    return 0
+
+
+def new_cloud(arguments: Namespace, port: int) -> Cloud:
+    """Return a new cloud with the types that the arguments name."""
+    # Imported when needed: moto and ministack take most of a second.
+    from cfnbox.cli.type_sources import sources
+    from cfnbox.cloud import Cloud
+
+    return Cloud(
+        port=port,
+        sources=sources(arguments),
+        on_invocation=event_output.listener(arguments),
+        debugger=event_output.debugger(arguments),
+        console=getattr(arguments, "console", False),
+        env=inputs.pairs(arguments.env, "--env"),
+        timeout=arguments.timeout,
+        strict=arguments.strict,
+        allow_origins=getattr(arguments, "allow_origin", None) or (),
+        allow_hosts=getattr(arguments, "allow_host", None) or (),
+    )
+
+
+def _greeting(cloud: Cloud, watch: output.Stopwatch, arguments: Namespace) -> str:
+    from cfnbox.handlers.runtime import TYPE_FUNCTION
+
+    own = f", and {' and '.join(cloud.type_names)} by their own handlers" if cloud.type_names else ""
+    lines = [
+        f"# cfnbox is ready after {watch}: CloudFormation, AWS's types{own}.",
+        "# boto3, the AWS CLI, CDK and Terraform talk to it with:",
+        *_exports(cloud.url),
+    ]
+    if cloud.type_names:
+        lines.append(
+            "# AWS's contract tests, in a terminal with your own credentials: "
+            f"cfn test --endpoint {cloud.url} --function-name {TYPE_FUNCTION}"
+        )
+    if arguments.console:
+        lines.append(f"# The console, in a browser: {cloud.console_url}")
+    kept = f"what deploys its stacks is kept in {arguments.state}" if arguments.state else "nothing is kept"
+    return "\n".join([*lines, f"{_READY}; {kept}."])
+
+
+def _exports(url: str) -> list[str]:
+    return [f"export {name}={shlex.quote(value)}" for name, value in _variables(url).items()]
+
+
+def _variables(url: str) -> dict[str, str]:
+    """Return the variables with which clients of AWS talk to a cloud."""
+    proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
+    region = dict.fromkeys(inputs.REGION_VARIABLES, DEFAULT_REGION)
+    return {"AWS_ENDPOINT_URL": url, **clients.CREDENTIALS, **region, **proxies}
+
+
+def _detach() -> int:
+    """Start the same command in the background, wait until it is ready, and print what it printed.
+
+    The process in between ends at once, so that the cloud is not a child of this command and does not end with it.
+    """
+    command = [sys.executable, "-m", "cfnbox", *(word for word in sys.argv[1:] if word != "--detach")]
+    own = os.environ.get(RUN_VARIABLE, "")
+    folder = Path(own).parent if own else Path(tempfile.gettempdir())
+    environment = {name: value for name, value in os.environ.items() if not (own and value.startswith(own))}
+    descriptor, log = tempfile.mkstemp(prefix="cfnbox-up-", suffix=".log", dir=folder)
+    os.close(descriptor)
+    between = subprocess.run(
+        [sys.executable, "-c", _START, log, *command],
+        env={**environment, "TMPDIR": str(folder)}, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    return _wait_until_ready(Path(log), int(between.stdout))
+
+
+def _wait_until_ready(log: Path, process_id: int) -> int:
+    while True:
+        is_alive = _is_alive(process_id)
+        text = log.read_text(encoding="utf-8")
+        if _READY in text:
+            print(text.partition(_READY)[0], end="")
+            print(f"# It runs in the background and writes to {log}. To end it: cfnbox stop")
+            return 0
+        if not is_alive:
+            raise NotStarted(f"The cloud did not start.\n{text}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_alive(process_id: int) -> bool:
+    return psutil.pid_exists(process_id) and is_running(psutil.Process(process_id))
+
+
+def env(arguments: Namespace) -> int:
+    """Print what to export for a cloud that runs."""
+    url = connection.require_endpoint(arguments)
+    if arguments.json:
+        output.print_json(_variables(url))
+    else:
+        print("\n".join(_exports(url)))
+    return 0
+
+
+def status(arguments: Namespace) -> int:
+    """Print what a running cloud serves, and its stacks; 1 when none runs."""
+    url = connection.require_endpoint(arguments)
+    told = connection.about(url)
+    pages = (
+        clients.client("cloudformation", url, inputs.region(arguments)).get_paginator("describe_stacks").paginate()
+    )
+    stacks = {stack["StackName"]: stack["StackStatus"] for page in pages for stack in page["Stacks"]}
+    shown = {"url": url, "process": told["process"], "types": told["types"], "console": told["console"],
+             "region": inputs.region(arguments), "stacks": stacks}  # fmt: skip
+    if arguments.json:
+        output.print_json(shown)
+        return 0
+    rows = {
+        "Address": url,
+        "Process": told["process"],
+        "Own types": ", ".join(told["types"]) or "-",
+        "Console": told["console"] or "off (cfnbox up --console)",
+        f"Stacks in {shown['region']}": ", ".join(f"{name} {state}" for name, state in stacks.items()) or "-",
+    }
+    output.print_rows(("Running cloud", ""), rows.items())
+    return 0
+
+
+def stop(arguments: Namespace) -> int:
+    """End a cloud that runs, and wait for its end."""
+    url = connection.require_endpoint(arguments)
+    process_id = connection.about(url)["process"]
+    os.kill(process_id, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _is_alive(process_id):
+        if time.monotonic() > deadline:
+            output.err.print(f"[red]error:[/] The cloud at {url} (process {process_id}) does not end.")
+            return 1
+        time.sleep(_POLL_SECONDS)
+    output.remark(f"The cloud at {url} has ended.")
+    return 0

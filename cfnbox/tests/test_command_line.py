@@ -1,0 +1,321 @@
+"""The commands as a user types them: what they print, for people and for programs, and how they end."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import programs
+from cfnbox.aws import clients
+from programs import Command, running_cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from programs import RunningCloud
+
+PROJECT = Path(__file__).resolve().parents[2]
+NOTE = PROJECT / "tests" / "e2e" / "note"
+TEMPLATE = """\
+Parameters:
+  Seconds: {Type: Number, Default: 30}
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: !Ref Seconds
+Outputs:
+  Address: {Value: !Ref Queue}
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    with running_cloud(folder=tmp_path_factory.mktemp("cloud")) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "queue.yaml").write_text(TEMPLATE, encoding="utf-8")
+    return tmp_path
+
+
+class User:
+    """A user in a folder, whose commands go to one cloud."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._command, self._url, self.folder = Command(folder), url, folder
+
+    def fails(self, *given: str) -> str:
+        done = self._command(*given, url=self._url)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return " ".join(done.stderr.split())
+
+    def run(self, *given: str) -> subprocess.CompletedProcess[str]:
+        done = self._command(*given, url=self._url)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def json(self, *given: str) -> Any:
+        return json.loads(self.run(*given, "--json").stdout)
+
+    def write(self, name: str, text: str) -> str:
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return name
+
+
+@pytest.fixture
+def user(folder: Path, cloud: RunningCloud) -> User:
+    return User(folder, cloud.url)
+
+
+def test_the_version_is_that_of_the_distribution(folder: Path) -> None:
+    done = Command(folder)("--version")
+    assert done.returncode == 0
+    assert re.fullmatch(r"cfnbox \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_help_documents_exit_statuses(folder: Path) -> None:
+    assert "exit status: 0 done; 1 refused, failed" in Command(folder)("--help").stdout
+
+
+def test_commands_print_json_for_programs(user: User) -> None:
+    deployed = user.json("deploy", "queue.yaml", "--stack-name", "shown")
+    assert (deployed["name"], deployed["status"], deployed["parameters"]) == (
+        "shown", "CREATE_COMPLETE", {"Seconds": "30"},
+    )  # fmt: skip
+    assert user.json("outputs", "--stack-name", "shown") == deployed["outputs"]
+    assert user.json("outputs", "--stack-name", "shown", "Address") == deployed["outputs"]["Address"]
+    (resource,) = user.json("describe", "--stack-name", "shown")["resources"]
+    assert (resource["logicalId"], resource["status"]) == ("Queue", "CREATE_COMPLETE")
+    assert user.json("deploy", "queue.yaml", "--stack-name", "shown")["status"] == "CREATE_COMPLETE"
+    (change,) = user.json("change-set", "queue.yaml", "--stack-name", "shown", "--parameter", "Seconds=60")
+    assert change["ResourceChange"]["LogicalResourceId"] == "Queue"
+    assert "shown" in [stack["StackName"] for stack in user.json("list")]
+    assert user.json("events", "--stack-name", "shown")[-1]["ResourceStatus"] == "CREATE_COMPLETE"
+    assert [found["StackResourceDriftStatus"] for found in user.json("drift", "--stack-name", "shown")] == ["IN_SYNC"]
+    status = user.json("status")
+    assert (status["types"], status["stacks"]["shown"]) == ([], "CREATE_COMPLETE")
+    assert user.json("env")["AWS_ENDPOINT_URL"] == status["url"]
+
+
+def test_outputs_of_a_stack(user: User, cloud: RunningCloud) -> None:
+    user.run("deploy", "queue.yaml", "--stack-name", "told")
+    address = user.run("outputs", "--stack-name", "told", "Address").stdout.strip()
+    assert cloud.client("sqs").list_queues(QueueNamePrefix="told-")["QueueUrls"] == [address]
+    assert "Stack told has no output Url. It has Address." in user.fails("outputs", "--stack-name", "told", "Url")
+
+
+def test_quiet_commands_print_results_alone(user: User) -> None:
+    done = user.run("deploy", "queue.yaml", "--stack-name", "quiet", "--quiet")
+    assert done.stderr == ""
+    assert re.fullmatch(r"Output +Value *\nAddress +http://\S+\n", done.stdout)
+
+
+def test_a_change_is_shown_with_its_values(user: User) -> None:
+    user.run("deploy", "queue.yaml", "--stack-name", "changed")
+    shown = user.run("change-set", "queue.yaml", "--stack-name", "changed", "--parameter", "Seconds=60").stdout
+    assert "Queue VisibilityTimeout: 30 -> 60" in shown
+    deployed = user.run("deploy", "queue.yaml", "--stack-name", "changed", "--parameter", "Seconds=60").stdout
+    assert re.search(r"Modify +Queue +AWS::SQS::Queue +False +VisibilityTimeout\n", deployed)
+
+
+FILES = {
+    "create-stack": '[{"ParameterKey": "Seconds", "ParameterValue": "41"}]',
+    "deploy": '["Seconds=41"]',
+    "CodePipeline": '{"Parameters": {"Seconds": "41"}, "Tags": {}}',
+    "an object": '{"Seconds": 41}',
+}
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
+def test_parameters_of_a_file(user: User, text: str) -> None:
+    file = user.write("parameters.json", text)
+    name = f"file-{list(FILES.values()).index(text)}"
+    assert user.json("deploy", "queue.yaml", "--stack-name", name, "--parameters", file)["parameters"] == {
+        "Seconds": "41"
+    }
+    named = user.json("deploy", "queue.yaml", "--stack-name", name, "--parameters", file, "--parameter", "Seconds=42")
+    assert named["parameters"] == {"Seconds": "42"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[{"Key": "team", "Value": "churn"}]', '{"team": "churn"}', '{"tags": [{"Key": "team", "Value": "churn"}]}'],
+)
+def test_tags_of_a_file(user: User, text: str) -> None:
+    file = user.write("tags.json", text)
+    assert user.json("deploy", "queue.yaml", "--stack-name", "tagged", "--tags", file)["tags"] == {"team": "churn"}
+
+
+def test_a_file_without_parameters_is_refused(user: User) -> None:
+    file = user.write("parameters.json", '[{"Name": "Seconds"}]')
+    assert "parameters.json holds no parameters" in user.fails("deploy", "queue.yaml", "--parameters", file)
+
+
+def test_a_template_whose_name_begins_with_a_digit(user: User) -> None:
+    file = user.write("2_queues v1.yaml", TEMPLATE)
+    assert user.json("deploy", file)["name"] == "stack-2-queues-v1"
+
+
+def test_a_failed_first_deployment_can_be_done_anew(user: User) -> None:
+    file = user.write("never.json", json.dumps({"Resources": waiting(1)}))
+    bad = ("deploy", file, "--stack-name", "anew")
+    assert "cfnbox delete --stack-name anew" in user.fails(*bad)
+    again = user.fails(*bad)
+    assert "is in ROLLBACK_COMPLETE state and can not be updated" in again
+    assert "cfnbox delete --stack-name anew, or deploy with --recreate" in again
+    made = user.json("deploy", "queue.yaml", "--stack-name", "anew", "--recreate")
+    assert made["status"] == "CREATE_COMPLETE"
+    same = user.json("deploy", "queue.yaml", "--stack-name", "anew", "--recreate")
+    assert same["id"] == made["id"]
+
+
+def waiting(seconds: int) -> dict[str, Any]:
+    """Return resources that wait for a signal, and then fail."""
+    properties = {"Handle": {"Ref": "Handle"}, "Timeout": str(seconds)}
+    return {
+        "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+        "Wait": {"Type": "AWS::CloudFormation::WaitCondition", "Properties": properties},
+    }
+
+
+HINTS = {
+    "a property": (
+        TEMPLATE.replace("VisibilityTimeout", "VisibilityTimeOut"),
+        "Resources/Queue/Properties/VisibilityTimeOut",
+        "There is no property VisibilityTimeOut. Did you mean VisibilityTimeout?",
+    ),
+    "a type of AWS": (
+        TEMPLATE.replace("SQS::Queue", "SQS::Queues"),
+        "Resources/Queue/Type",
+        "AWS publishes no type AWS::SQS::Queues. Did you mean AWS::SQS::Queue?",
+    ),
+    "a type of one's own": (
+        TEMPLATE.replace("AWS::SQS::Queue", "Acme::SQS::Line"),
+        "Resources/Queue/Type",
+        "No type Acme::SQS::Line is served. If it is yours, serve its folder: cfnbox up DIR.",
+    ),
+    "an attribute": (
+        TEMPLATE.replace("!Ref Queue", "!GetAtt Queue.Name"),
+        "Resources/Queue",
+        "Fn::GetAtt of AWS::SQS::Queue has no Name. Did you mean QueueName?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "place", "message"), HINTS.values(), ids=HINTS)
+def test_mistakes_are_hinted_at_before_a_deployment_and_without(
+    user: User, text: str, place: str, message: str
+) -> None:
+    file = user.write("mistaken.yaml", text)
+    done = Command(user.folder)("validate", file, "--json")
+    assert done.returncode == 1
+    hints = [(found["place"], found["message"]) for found in json.loads(done.stdout) if found["source"] == "hint"]
+    assert hints == [(place, message)]
+    assert f"hint: {place}: {message}" in user.fails("deploy", file, "--recreate")
+
+
+def test_attributes_under_another_namespace(user: User) -> None:
+    """Of a type that stands for one of AWS's, in the folder of that type."""
+    own = "Acme::SageMaker::Model"
+    model = {"Type": own, "Properties": {"PrimaryContainer": {"Image": "i"}}}
+    outputs = {"Name": {"Value": {"Fn::GetAtt": ["Model", "ModelName"]}}}
+    file = user.write("model.json", json.dumps({"Resources": {"Model": model}, "Outputs": outputs}))
+    done = Command(PROJECT)("validate", str(user.folder / file), "--type-name", own, "--json")
+    (message,) = [found["message"] for found in json.loads(done.stdout) if found["source"] == "hint"]
+    assert message.endswith("ModelName is an attribute of AWS::SageMaker::Model alone. Did you mean Name?")
+
+
+def test_two_members_of_which_one_is_wanted(tmp_path: Path) -> None:
+    schema = {
+        "typeName": "Acme::Demo::Pot", "description": "A pot.", "primaryIdentifier": ["/properties/Name"],
+        "properties": {"Name": {"type": "string"}, "Lid": {"type": "string"}, "Cover": {"type": "string"}},
+        "oneOf": [{"required": ["Lid"]}, {"required": ["Cover"]}], "additionalProperties": False,
+    }  # fmt: skip
+    (tmp_path / "pot.json").write_text(json.dumps(schema), encoding="utf-8")
+    resource = {"Type": "Acme::Demo::Pot", "Properties": {"Lid": "a", "Cover": "b"}}
+    (tmp_path / "t.json").write_text(json.dumps({"Resources": {"Pot": resource}}), encoding="utf-8")
+    options = ("--schema", "pot.json", "--code", ".", "--handler", "pot.resource")
+    done = Command(tmp_path)("validate", "t.json", *options)
+    assert "Give exactly one of Lid and Cover, not both." in done.stdout
+
+
+def test_validate_needs_no_cloud(folder: Path) -> None:
+    done = Command(folder)("validate", "queue.yaml")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "Nothing is wrong with queue.yaml." in done.stderr
+
+
+def test_validate_refuses_what_cloudformation_does(user: User) -> None:
+    file = user.write("circle.yaml", TEMPLATE.replace("!Ref Queue", "!Ref Nothing"))
+    done = Command(user.folder)("validate", file)
+    assert done.returncode == 1
+    assert "cloudformation: Template format error: Unresolved resource dependencies [Nothing]" in done.stdout
+
+
+def test_a_stack_that_waits_says_what_for(user: User) -> None:
+    """A wait condition has no handler, so that the seconds alone are said."""
+    file = user.write("wait.json", json.dumps({"Resources": waiting(4)}))
+    assert re.search(r"\d s without an event", user.fails("deploy", file))
+
+
+def cfnbox(folder: Path, *given: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    return subprocess.run(
+        [programs.program("cfnbox"), *given], cwd=folder, env=programs.environment_with(None, environment),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def exported(text: str) -> str:
+    (url,) = re.findall(r"^export AWS_ENDPOINT_URL=(\S+)$", text, re.MULTILINE)
+    return str(url)
+
+
+def test_a_cloud_in_the_background_keeps_its_stacks(folder: Path) -> None:
+    options = ("up", "--port", "0", "--detach", "--state", "state.json")
+    started = cfnbox(folder, *options, "--deploy", "queue.yaml")
+    assert started.returncode == 0, started.stdout + started.stderr
+    url = exported(started.stdout)
+    change = ("deploy", "queue.yaml", "--parameter", "Seconds=77", "--tag", "team=churn", "--quiet")
+    try:
+        changed = cfnbox(folder, *change, AWS_ENDPOINT_URL=url)
+        assert changed.returncode == 0, changed.stderr
+    finally:
+        stopped = cfnbox(folder, "stop", "--endpoint", url)
+    assert (stopped.returncode, stopped.stderr) == (0, f"The cloud at {url} has ended.\n")
+    assert cfnbox(folder, "status", "--endpoint", url).returncode == 1
+    assert (folder / "state.json").stat().st_mode & 0o077 == 0
+
+    url = exported(cfnbox(folder, *options).stdout)
+    try:
+        (stack,) = clients.client("cloudformation", url).describe_stacks()["Stacks"]
+    finally:
+        assert cfnbox(folder, "stop", "--endpoint", url).returncode == 0
+    assert stack["StackName"] == "queue"
+    assert stack["Parameters"] == [{"ParameterKey": "Seconds", "ParameterValue": "77"}]
+    assert stack["Tags"] == [{"Key": "team", "Value": "churn"}]
+
+
+def test_a_cloud_in_the_background_that_does_not_start_says_why(folder: Path) -> None:
+    (folder / "queue.yaml").write_text(TEMPLATE.replace("SQS::Queue", "SQS::Nothing"), encoding="utf-8")
+    started = cfnbox(folder, "up", "--port", "0", "--detach", "--deploy", "queue.yaml")
+    assert started.returncode == 1
+    assert "The cloud did not start." in started.stderr
+    assert "Unrecognized resource types: [AWS::SQS::Nothing]" in " ".join(started.stderr.split())
+
+
+def test_output_in_a_locale_of_ascii_letters(folder: Path, cloud: RunningCloud) -> None:
+    (folder / "name.yaml").write_text(TEMPLATE.replace("!Ref Queue", "Grüße"), encoding="utf-8")
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "AWS_ENDPOINT_URL": cloud.url}
+    done = cfnbox(folder, "deploy", "name.yaml", **environment)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Address +Gr\?\?e", done.stdout)
