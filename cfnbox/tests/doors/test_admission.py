@@ -45,6 +45,7 @@ PAGES = [
     pytest.param({"Sec_Fetch_Site": "cross-site"}, id="Sec-Fetch-Site: cross-site"),
     pytest.param({"Sec_Fetch_Site": "same-site"}, id="Sec-Fetch-Site: same-site"),
     pytest.param({"Sec_Fetch_Site": "cross-site", "Referer": f"{EVIL}/page"}, id="with a Referer"),
+    pytest.param({"Referer": f"{EVIL}/page"}, id="Referer alone, of an older browser"),
     pytest.param({"Host": "evil.example"}, id="Host"),
     pytest.param({"Host": "localhost.evil.example"}, id="Host that begins like this machine"),
     pytest.param({"Host": "127.0.0.1.evil.example:4566"}, id="Host that begins like an address"),

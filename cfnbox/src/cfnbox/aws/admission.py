@@ -1,9 +1,9 @@
 """Which requests a server on this machine takes: those of programs, and of web pages that the user allows.
 
 A browser sends some requests for any web page without a question to the server: forms, text/plain, images. And a page
-may have its host name lead to this machine (DNS rebinding). A browser tells where a request comes from, by `Origin`
-and `Sec-Fetch-Site` (Fetch Metadata Request Headers, W3C), and what it was sent to, by `Host`; a page cannot forge
-any of them. SDKs and command-line programs send neither `Origin` nor `Sec-Fetch-Site`.
+may have its host name lead to this machine (DNS rebinding). A browser tells where a request comes from, by `Origin`,
+`Sec-Fetch-Site` (Fetch Metadata Request Headers, W3C) and `Referer`, and what it was sent to, by `Host`; a page
+cannot forge any of them. SDKs and command-line programs send none of the first three.
 """
 
 from __future__ import annotations
@@ -54,13 +54,10 @@ class Admission:
                 f"{shown(host)} is not a name of this machine. To reach the local cloud by that name, start it with "
                 f"--allow-host {shown(host_name(host))}."
             )
-        origin, is_foreign = (
-            headers.get("origin", ""),
-            headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES,
-        )
-        # Images and downloads have no Origin; browsers name their page as Referer, unless the page keeps that back.
-        source = origin or (_origin_of(headers.get("referer", "")) if is_foreign else "")
-        if source.lower() in self.origins or not (is_foreign or (origin and not _is_own(origin, host))):
+        is_foreign = headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES
+        # Images and links have no Origin, and older browsers send no Sec-Fetch-Site: the page is in the Referer then.
+        source = headers.get("origin", "") or _origin_of(headers.get("referer", ""))
+        if source.lower() in self.origins or not (is_foreign or (source and not _is_own(source, host))):
             return None
         if not source:
             return "A web page of another site caused this request, and the local cloud takes none of these."
