@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -190,3 +191,16 @@ def test_a_bucket_is_addressed_in_the_partition_of_its_region(
         "RegionalDomainName": "mine.s3.cn-north-1.amazonaws.com.cn",
         "WebsiteURL": "http://mine.s3-website.cn-north-1.amazonaws.com.cn",
     }
+
+
+def test_a_managed_policy_changes_more_often_than_it_has_versions(bench: Bench, connect: Any) -> None:
+    documents = [allow(f"s3:Get{number}") for number in range(8)]
+    policy = bench.create("AWS::IAM::ManagedPolicy", {"PolicyDocument": documents[0]})
+    for before, after in itertools.pairwise(documents):
+        policy = bench.update(
+            "AWS::IAM::ManagedPolicy", policy, {"PolicyDocument": before}, {"PolicyDocument": after}
+        )
+    versions = connect("iam").list_policy_versions(PolicyArn=policy.physical_id)["Versions"]
+    assert len(versions) == 5
+    assert bench.read("AWS::IAM::ManagedPolicy", policy.identifier).model["PolicyDocument"] == documents[-1]
+    bench.delete("AWS::IAM::ManagedPolicy", policy, {"PolicyDocument": documents[-1]})
