@@ -74,7 +74,7 @@ def wheel(folder: Path, version: str = "1") -> Path:
     """A wheel of a module `ink` that is installed nowhere."""
     path = folder / f"ink-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("ink.py", f'COLOUR = "blue {version}"')
+        archive.writestr("ink.py", f'COLOUR = "blue {version}"\ndef spill():\n    raise ValueError("spilt")\n')
         archive.writestr(
             f"ink-{version}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: ink\nVersion: {version}\n"
         )
@@ -218,6 +218,15 @@ def test_projects_beside_one_another(tmp_path: Path) -> None:
         assert [one.definition.type_name for one in opened] == names
         for one in opened:
             one.close()
+
+
+def test_what_a_package_raises_is_told_at_the_line_of_the_author(written: Written, served: Cloud) -> None:
+    written.write("requirements.txt", f"{wheel(written.root)}\n")
+    written.write(
+        "src/example_notes_note/handlers.py", "import ink\n\ndef resource(_event, _context):\n    ink.spill()\n"
+    )
+    with pytest.raises(LocalFailure, match=r"ValueError: spilt \(example_notes_note/handlers.py:4, in resource\)"):
+        served.created_by()
 
 
 def test_a_folder_of_types_serves_those_that_can_run_and_names_the_others(tmp_path: Path, said: list[str]) -> None:

@@ -84,6 +84,7 @@ class LambdaRuntime:
             paths = [*paths, interpreters.linked_runtime(folder / "runtime")]
         # Without its site module Python knows of no packages but those on PYTHONPATH.
         debugging = debugger.options(self._debugger_port) if debugger else []
+        self._own = _own_code(handler, paths)
         entry_point = self._entry_point = _checked_entry_point(handler, folder / "entry")
         options = [*(["-S"] if isolated else []), *debugging]
         command = [sys.executable, *options, *interpreters.python_runtime(), entry_point]
@@ -145,7 +146,7 @@ class LambdaRuntime:
             raised = failure.raised
         elif isinstance(answer, dict) and answer.get("status") == "FAILED":
             # The library turns what a handler raises into a failure without a message, and logs the traceback.
-            raised = tracebacks.last_logged(log, self._paths)
+            raised = tracebacks.last_logged(log, self._paths, self._own)
         return Outcome(began, seconds, log, answer, failure, raised)
 
     def logs(self) -> str:
@@ -172,7 +173,7 @@ class LambdaRuntime:
             return NotJson(f"The handler's answer cannot be written as JSON{f': {reason}' if reason else ''}.")
         stand_in, module = (name.rpartition(".")[0] for name in (self._entry_point, self._handler))
         message = message.replace(stand_in, module) if stand_in else message
-        raised = tracebacks.answered({**error, "errorMessage": message}, self._paths)
+        raised = tracebacks.answered({**error, "errorMessage": message}, self._paths, self._own)
         return HandlerCrashed(f"The handler ended with {raised}", raised)
 
 
@@ -203,6 +204,16 @@ def _with_local_credentials(event: Any) -> Any:
             local = {"accessKeyId": account, "secretAccessKey": "local", "sessionToken": "local"}
             return {**event, "requestData": {**data, "callerCredentials": local}}
     return event
+
+
+def _own_code(handler: str, folders: Sequence[str]) -> list[str]:
+    """Return where the author's code is: of a folder with installed packages the handler's own package alone."""
+    package = handler.partition(".")[0]
+    own = []
+    for folder in map(Path, folders):
+        is_installed = any(folder.glob("*.dist-info"))
+        own += [folder / package, folder / f"{package}.py"] if is_installed else [folder]
+    return [str(path) for path in own]
 
 
 def _checked_entry_point(handler: str, folder: Path) -> str:

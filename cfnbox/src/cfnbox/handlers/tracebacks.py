@@ -30,19 +30,19 @@ class Raised:
         return f"{self.kind}{f': {said}' if said else ''}{f' ({self.place})' if self.place else ''}"
 
 
-def answered(error: Mapping[str, Any], folders: Sequence[str]) -> Raised:
-    """What AWS's runtime answers when a handler raises: errorType, errorMessage and stackTrace.
+def answered(error: Mapping[str, Any], folders: Sequence[str], own: Sequence[str] | None = None) -> Raised:
+    """Return what AWS's runtime answers when a handler raises: errorType, errorMessage and stackTrace.
 
-    `folders` hold the handlers' code.
+    `folders` hold the handlers' code and packages, `own` are those files and folders that the author wrote.
     """
     kind, message = str(error.get("errorType", "Error")), str(error.get("errorMessage", ""))
     lines = [line for entry in error.get("stackTrace") or () for line in str(entry).splitlines()]
     last = f"{kind}: {message}" if message else kind
-    return Raised(kind, message, _place(lines, folders), "\n".join([_HEADING, *lines, last]) if lines else "")
+    return Raised(kind, message, _place(lines, folders, own), "\n".join([_HEADING, *lines, last]) if lines else "")
 
 
-def last_logged(log: str, folders: Sequence[str]) -> Raised | None:
-    """The last exception whose traceback stands in a log, or None."""
+def last_logged(log: str, folders: Sequence[str], own: Sequence[str] | None = None) -> Raised | None:
+    """Return the last exception whose traceback stands in a log, or None."""
     before, heading, after = log.rpartition(_HEADING)
     lines = after.splitlines()[1:] if heading else []
     frames = next((number for number, line in enumerate(lines) if not line.startswith(" ")), len(lines))
@@ -51,15 +51,15 @@ def last_logged(log: str, folders: Sequence[str]) -> Raised | None:
     kind, _, message = lines[frames].partition(": ")
     chain = before[before.find(_HEADING) :] if _HEADING in before else ""
     text = "\n".join([_HEADING, *lines[: frames + 1]])
-    return Raised(kind, message, _place(lines[:frames], folders), chain + text)
+    return Raised(kind, message, _place(lines[:frames], folders, own), chain + text)
 
 
-def _place(lines: Iterable[str], folders: Sequence[str]) -> str:
-    """file:line and function of the last frame in the handlers' own code, else of the last frame of all."""
+def _place(lines: Iterable[str], folders: Sequence[str], own: Sequence[str] | None) -> str:
+    """Return file:line and function of the last frame in the handlers' own code, else of the last frame of all."""
     frames = [found for found in map(_FRAME.fullmatch, lines) if found]
-    own = [one for one in frames if _is_own(Path(one["file"]), folders)]
-    chosen = (own or frames)[-1:]
-    return "".join(f"{_named(Path(one['file']), folders)}:{one['line']}, in {one['name']}" for one in chosen)
+    own_frames = [frame for frame in frames if _is_own(Path(frame["file"]), folders if own is None else own)]
+    chosen = (own_frames or frames)[-1:]
+    return "".join(f"{_named(Path(frame['file']), folders)}:{frame['line']}, in {frame['name']}" for frame in chosen)
 
 
 def _is_own(file: Path, folders: Sequence[str]) -> bool:
