@@ -17,6 +17,11 @@ VARIANT = {
     "InstanceType": "ml.g6e.4xlarge",
     "InitialInstanceCount": 2,
 }
+# What CreateEndpointConfig takes for an endpoint of inference components.
+FOR_COMPONENTS: dict[str, Any] = {
+    "ExecutionRoleArn": "arn:aws:iam::123456789012:role/execution",
+    "ProductionVariants": [{"VariantName": "AllTraffic", "InstanceType": "ml.g5.2xlarge", "InitialInstanceCount": 1}],
+}
 SERVERLESS = {
     "VariantName": "AllTraffic",
     "ModelName": "model",

@@ -73,13 +73,13 @@ CASES = [
         "InferenceComponent",
         "InferenceComponentName",
         {
-            "EndpointName": "endpoint",
+            "EndpointName": "components",
             "VariantName": "AllTraffic",
             "Specification": {"ModelName": "model", "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 128}},
             "RuntimeConfig": {"CopyCount": 2},
         },
         {
-            "EndpointArn": f"{ARN}endpoint/endpoint",
+            "EndpointArn": f"{ARN}endpoint/components",
             "RuntimeConfig": {"DesiredCopyCount": 2, "CurrentCopyCount": 2},
             "InferenceComponentStatus": "InService",
         },

@@ -10,6 +10,7 @@ from service.endpoint_samples import (
     ARN,
     ASYNC,
     CAPTURE,
+    FOR_COMPONENTS,
     SERVERLESS,
     VARIANT,
     refused,
@@ -112,8 +113,7 @@ def test_serverless_refuses_models_with_features_that_it_lacks(client: Any, crea
 
 
 def test_a_variant_for_inference_components_names_no_model(client: Any) -> None:
-    variant = {"VariantName": "v", "InstanceType": "ml.g5.2xlarge", "InitialInstanceCount": 1}
+    client.create_endpoint_config(EndpointConfigName="config", **FOR_COMPONENTS)
 
-    client.create_endpoint_config(EndpointConfigName="config", ProductionVariants=[variant])
-
-    assert client.describe_endpoint_config(EndpointConfigName="config")["ProductionVariants"] == [variant]
+    described = client.describe_endpoint_config(EndpointConfigName="config")
+    assert described["ProductionVariants"] == FOR_COMPONENTS["ProductionVariants"]

@@ -10,6 +10,7 @@ from cfnbox.sagemaker import store
 from service.endpoint_samples import (
     ARN,
     CAPTURE,
+    FOR_COMPONENTS,
     VARIANT,
     WEIGHT,
     described,
@@ -181,8 +182,7 @@ def test_endpoints_and_configurations_have_tags(client: Any, endpoint: Callable[
 
 def test_system_tags_are_written_on_configurations_too(connect: Callable[..., Any], server: Any) -> None:
     client = connect()
-    variant = {"VariantName": "v", "InstanceType": "ml.g5.2xlarge", "InitialInstanceCount": 1}
-    client.create_endpoint_config(EndpointConfigName="config", ProductionVariants=[variant])
+    client.create_endpoint_config(EndpointConfigName="config", **FOR_COMPONENTS)
     arn = f"{ARN}endpoint-config/config"
     server.write_system_tags(arn, {"aws:cloudformation:stack-name": "stack"})
 

@@ -176,8 +176,9 @@ def test_case_of_a_name_is_kept_and_counts(client: Any, create: Callable[..., st
 )
 def test_regions_keep_their_own_models(connect: Callable[..., Any], region: str, arn: str) -> None:
     there = connect(region_name=region)
+    image = IMAGE.replace("us-east-1", region)
 
-    assert there.create_model(ModelName="model", PrimaryContainer={"Image": IMAGE})["ModelArn"] == arn
+    assert there.create_model(ModelName="model", PrimaryContainer={"Image": image})["ModelArn"] == arn
     assert connect().list_models()["Models"] == []
     assert [m["ModelArn"] for m in there.list_models()["Models"]] == [arn]
 

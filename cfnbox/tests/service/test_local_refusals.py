@@ -331,7 +331,6 @@ ACCEPTED: dict[str, Request] = {
         },
     ),
     "an image by its digest": with_container(Image=f"{ECR}team/image@sha256:{'0' * 64}"),
-    "an image in China": with_container(Image="123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/image:1"),
     "fifty tags of odd letters": with_container()
     | {"Tags": [{"Key": f"größe {i}/@", "Value": ""} for i in range(50)]},
 }

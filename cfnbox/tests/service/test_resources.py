@@ -8,7 +8,7 @@ import pytest
 from botocore import xform_name
 
 from cfnbox.sagemaker.rules import service_model
-from service.endpoint_samples import ARN, CAPTURE, TAGS, VARIANT, refused
+from service.endpoint_samples import ARN, CAPTURE, FOR_COMPONENTS, TAGS, VARIANT, refused
 from service.resource_samples import CASES, TOKEN, Case, job_request
 
 if TYPE_CHECKING:
@@ -23,13 +23,18 @@ TITLES = [case.title for case in CASES]
 
 @pytest.fixture
 def surroundings(client: Any, create: Callable[..., str], settling: Settling) -> Any:
-    """A client of a place with what the resources refer to: model, endpoint that captures data, job definition."""
+    """A client of a place with what the resources refer to: model, two endpoints, job definition.
+
+    The endpoint `endpoint` captures data, the endpoint `components` is for inference components.
+    """
     settling.ends()
     create("model")
     client.create_endpoint_config(
         EndpointConfigName="config", ProductionVariants=[VARIANT], DataCaptureConfig=CAPTURE
     )
     client.create_endpoint(EndpointName="endpoint", EndpointConfigName="config")
+    client.create_endpoint_config(EndpointConfigName="for-components", **FOR_COMPONENTS)
+    client.create_endpoint(EndpointName="components", EndpointConfigName="for-components")
     client.create_data_quality_job_definition(JobDefinitionName="job", **job_request("DataQuality"))
     return client
 
@@ -146,11 +151,11 @@ def test_a_notebook_in_service_is_neither_updated_nor_deleted(surroundings: Any)
 def test_an_endpoint_with_components_is_not_deleted(surroundings: Any) -> None:
     made(surroundings, CASES[0])
 
-    assert refused(surroundings.delete_endpoint, EndpointName="endpoint")[1] == (
-        f'Cannot delete endpoint "{ARN}endpoint/endpoint": delete its inference components first.'
+    assert refused(surroundings.delete_endpoint, EndpointName="components")[1] == (
+        f'Cannot delete endpoint "{ARN}endpoint/components": delete its inference components first.'
     )
     surroundings.delete_inference_component(InferenceComponentName="thing")
-    surroundings.delete_endpoint(EndpointName="endpoint")
+    surroundings.delete_endpoint(EndpointName="components")
 
 
 def test_versions_of_a_group_are_numbered_and_named_by_arn(surroundings: Any) -> None:

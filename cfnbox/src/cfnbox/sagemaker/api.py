@@ -108,7 +108,7 @@ def create_model(place: PlaceStore, request: Json) -> Json:
     """CreateModel: keeps the model with the defaults that the service fills in."""
     tags = request.get("Tags", [])
     check_tags(tags)
-    check_model(request)
+    check_model(request, place.region)
     name, arn = request["ModelName"], place.arn(request["ModelName"])
     if name in place.models:
         raise invalid(f'Cannot create already existing model "{arn}".')

@@ -6,15 +6,26 @@ is the rule.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from cfnbox.sagemaker.rules import containers_of, invalid
+from cfnbox.sagemaker.prebuilt_images import PREBUILT_IMAGE_ACCOUNTS
+from cfnbox.sagemaker.rules import ECR_IMAGE, containers_of, has_data_source, invalid
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 SERVERLESS_MEMORY = tuple(range(1024, 6145, 1024))
+# Instance families with local NVMe storage, whose size cannot be chosen (SageMaker AI developer guide, "Instance
+# storage volumes"; Amazon EC2 user guide, "Instance store volume limits"). Rule E9374 of `lint/` has the same table,
+# because the two distributions do not import each other.
+_LOCAL_STORAGE = re.compile(
+    r"ml\.(g4dn|g5|g6|g6e|gr6|p3dn|p4d|p4de|p5|p5e|p5en|trn1|trn1n|[cmr]\d[ai]?g?dn?)\.\w+", re.ASCII
+)
+# A model package of AWS Marketplace has an account of AWS's and no version; a package that another account shares is
+# the version of a group.
+_UNVERSIONED_PACKAGE = re.compile(r"arn:[^:]+:sagemaker:[^:]*:(?P<account>\d{12}):model-package/[^/]+")
 
 
 def variants_of(config: Json) -> list[Json]:
@@ -33,13 +44,39 @@ def check_configuration(config: Json) -> None:
                 raise invalid(message)
 
 
-def check_serverless_model(variant: Json, model: Json) -> None:
-    """Raises Refused when a serverless variant names a model with features that serverless inference lacks.
+def check_variant_model(config: Json, variant: Json, model: Json, account: str) -> None:
+    """Raise Refused when a variant of a configuration cannot run the model that it names."""
+    if "ServerlessConfig" in variant:
+        _check_serverless_model(model, account)
+    if "AsyncInferenceConfig" in config and any(_is_of_marketplace(one, account) for one in containers_of(model)):
+        # aws/sagemaker-python-sdk#3969
+        raise invalid("Marketplace images are not supported when specifying an AsyncInferenceConfig.")
 
-    Not recorded; developer guide, "Deploy models with Amazon SageMaker Serverless Inference", feature exclusions.
+
+def _is_of_marketplace(container: Json, account: str) -> bool:
+    package = _UNVERSIONED_PACKAGE.fullmatch(container.get("ModelPackageName", ""))
+    return package is not None and package["account"] != account
+
+
+def _check_serverless_model(model: Json, account: str) -> None:
+    """Raise Refused when a model has features that serverless inference lacks.
+
+    Not recorded where no source stands; developer guide, "Deploy models with Amazon SageMaker Serverless Inference",
+    feature exclusions.
     """
-    if "ServerlessConfig" not in variant:
-        return
+    if has_data_source(model):
+        # Every public record of the message is cut here; the rule is in the API reference, ContainerDefinition.
+        raise invalid(
+            "Model with containers that use ModelDataSource ... (the rest of AWS's message is not known: serverless "
+            "inference takes artifacts by ModelDataUrl only)"
+        )
+    if any(_is_of_another_account(one.get("Image", ""), account) for one in containers_of(model)):
+        # aws/amazon-sagemaker-feedback#181
+        raise invalid(
+            "The container image URI is not a prebuilt SageMaker algorithm or deep learning image, or the "
+            "bring-your-own container image URI does not reside in an Amazon ECR repository within the same AWS "
+            "account creating the endpoint."
+        )
     containers = containers_of(model)
     lacking = {
         "VpcConfig": "VpcConfig" in model,
@@ -52,6 +89,39 @@ def check_serverless_model(variant: Json, model: Json) -> None:
     }
     if features := [name for name, used in lacking.items() if used]:
         raise invalid(f"Serverless inference does not support {_listed(features)}.")
+
+
+def _is_of_another_account(image: str, account: str) -> bool:
+    in_ecr = ECR_IMAGE.fullmatch(image)
+    return in_ecr is not None and in_ecr["account"] not in (account, *PREBUILT_IMAGE_ACCOUNTS)
+
+
+def _components_or_models(config: Json) -> str | None:
+    models = ["ModelName" in variant for variant in variants_of(config)]
+    if any(models):
+        # Not recorded; users' reports. API reference, CreateEndpointConfig$EnableNetworkIsolation.
+        isolated = "EnableNetworkIsolation is only supported for inference component endpoints."
+        return isolated if config.get("EnableNetworkIsolation") else None
+    # Not recorded; API reference, CreateEndpointConfig$ExecutionRoleArn.
+    role = "ExecutionRoleArn is required for an endpoint configuration whose variants have no ModelName."
+    return None if "ExecutionRoleArn" in config else role
+
+
+def _managed_scaling(variant: Json) -> str | None:
+    # hashicorp/terraform-provider-aws#45926
+    if "ModelName" in variant and "ManagedInstanceScaling" in variant:
+        return "ManagedInstanceScaling is only supported for inference component endpoints."
+    return None
+
+
+def _volume_size(variant: Json) -> str | None:
+    # autogluon/autogluon-cloud#50 has the beginning of the message.
+    if "VolumeSizeInGB" in variant and _LOCAL_STORAGE.fullmatch(variant.get("InstanceType", "")):
+        return (
+            "VolumeSize parameter is not allowed for the selected Instance type ... (the rest of AWS's message is "
+            "not known: the type has local storage of a fixed size)"
+        )
+    return None
 
 
 def _unique_names(config: Json) -> str | None:
@@ -120,5 +190,11 @@ def _listed(names: Iterable[str]) -> str:
 
 
 Rule = Callable[["Json"], "str | None"]
-CONFIGURATION_RULES: tuple[Rule, ...] = (_unique_names, _one_shadow, _serverless_alone)
-VARIANT_RULES: tuple[Rule, ...] = (_one_kind_of_capacity, _instance_count, _serverless_size)
+CONFIGURATION_RULES: tuple[Rule, ...] = (_unique_names, _one_shadow, _serverless_alone, _components_or_models)
+VARIANT_RULES: tuple[Rule, ...] = (
+    _one_kind_of_capacity,
+    _instance_count,
+    _serverless_size,
+    _managed_scaling,
+    _volume_size,
+)

@@ -6,14 +6,12 @@ import copy
 import hashlib
 from typing import TYPE_CHECKING
 
-from cfnbox.sagemaker.endpoint_rules import check_configuration, check_serverless_model, variants_of
+from cfnbox.sagemaker.endpoint_rules import check_configuration, check_variant_model, variants_of
 from cfnbox.sagemaker.resources import Kind, Statuses, Words, output
-from cfnbox.sagemaker.rules import containers_of, invalid
+from cfnbox.sagemaker.rules import containers_of, has_data_source, invalid
 from cfnbox.sagemaker.store import Stored, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from cfnbox.core.paths import Json
     from cfnbox.sagemaker.api import PlaceStore
 
@@ -29,7 +27,7 @@ _IN_PROGRESS = Words('Cannot update in-progress endpoint "{arn}".')
 
 def _prepared_configuration(place: PlaceStore, request: Json) -> Json:
     check_configuration(request)
-    _check_models(place, variants_of(request))
+    _check_models(place, request)
     for variant in variants_of(request):
         # API reference, ProductionVariant$InitialVariantWeight; a variant for inference components has none.
         if "ModelName" in variant:
@@ -37,10 +35,10 @@ def _prepared_configuration(place: PlaceStore, request: Json) -> Json:
     return request
 
 
-def _check_models(place: PlaceStore, variants: Iterable[Json]) -> None:
-    for variant in variants:
+def _check_models(place: PlaceStore, config: Json) -> None:
+    for variant in variants_of(config):
         if "ModelName" in variant:
-            check_serverless_model(variant, place.model(variant["ModelName"]).description)
+            check_variant_model(config, variant, place.model(variant["ModelName"]).description, place.account)
 
 
 CONFIGURATION = Kind(
@@ -100,14 +98,20 @@ def deployed_image(image: str) -> Json:
 
 def _prepared_endpoint(place: PlaceStore, request: Json) -> Json:
     config = CONFIGURATION.find(place, request["EndpointConfigName"])
-    _check_models(place, variants_of(config.members))
+    _check_models(place, config.members)
     members = _deployed(place, config)
     return members | ({"LastDeploymentConfig": request["DeploymentConfig"]} if "DeploymentConfig" in request else {})
 
 
 def _changed_endpoint(place: PlaceStore, endpoint: Stored, request: Json) -> Json:
     config = CONFIGURATION.find(place, request["EndpointConfigName"])
-    _check_models(place, variants_of(config.members))
+    _check_models(place, config.members)
+    if "AsyncInferenceConfig" in endpoint.members and "AsyncInferenceConfig" not in config.members:
+        # aws/sagemaker-python-sdk#3124, whose quotation ends after "To change the e".
+        raise invalid(
+            f"The AsyncInferenceConfig parameter cannot be removed from this endpoint {endpoint.name}. To change the "
+            "e... (the rest of AWS's message is not known: create another endpoint for real-time inference)"
+        )
     members = _deployed(place, config)
     if request.get("RetainAllVariantProperties"):
         excluded = [one["VariantPropertyType"] for one in request.get("ExcludeRetainedVariantProperties", [])]
@@ -210,6 +214,15 @@ def update_weights_and_capacities(place: PlaceStore, request: Json) -> Json:
 
 def _prepared_component(place: PlaceStore, request: Json) -> Json:
     endpoint = ENDPOINT.find(place, request["EndpointName"])
+    if any("CurrentWeight" in variant for variant in endpoint.members["ProductionVariants"]):
+        # hashicorp/terraform-provider-aws#40644; only a variant with a model has a weight.
+        raise invalid(
+            "Inference Components are not supported in this Endpoint. Please make sure this endpoint can deploy "
+            "inference components."
+        )
+    if request.get("RuntimeConfig", {}).get("CopyCount") == 0:
+        # stdapi-ai/stdapi.ai#43
+        raise invalid("Inference components copy count an integer larger than 0")
     variants = [variant["VariantName"] for variant in endpoint.members["ProductionVariants"]]
     if request.get("VariantName", variants[0]) not in variants:
         # Not recorded; API reference, CreateInferenceComponent$VariantName.
@@ -264,6 +277,13 @@ def update_copies(place: PlaceStore, request: Json) -> Json:
     )
     COMPONENT.begin_update(component, members)
     return output("UpdateInferenceComponentRuntimeConfig", {"InferenceComponentArn": component.arn})
+
+
+def check_transform_job(place: PlaceStore, request: Json) -> None:
+    """Raise Refused for a CreateTransformJob request whose model is missing, or has a ModelDataSource."""
+    if has_data_source(place.model(request["ModelName"]).description):
+        # Not recorded; API reference, ContainerDefinition$ModelDataSource.
+        raise invalid("ModelDataSource is not supported in batch transform.")
 
 
 KINDS = (CONFIGURATION, ENDPOINT, COMPONENT)

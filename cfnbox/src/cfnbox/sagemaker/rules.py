@@ -21,7 +21,8 @@ ENVIRONMENT_BYTES = 32 * 1024
 TAGS_PER_RESOURCE = 50
 METRIC_FREQUENCIES = (10, 30, 60, 120, 180, 240, 300)
 ECR_IMAGE = re.compile(
-    r"\d{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.(aws|amazonwebservices\.com\.cn))/\S+"
+    r"(?P<account>\d{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)"
+    r"\.(amazonaws\.com(\.cn)?|on\.(aws|amazonwebservices\.com\.cn))/\S+"
 )
 REGISTRY_HOST = re.compile(r"[^/]*[.:][^/]*/")
 
@@ -56,8 +57,8 @@ def check_tag_keys(keys: list[str]) -> None:
         raise invalid("Tag keys that begin with aws: are reserved for internal use.")
 
 
-def check_model(request: Json) -> None:
-    """Raises Refused with the first rule that a CreateModel request breaks beyond its shape."""
+def check_model(request: Json, region: str) -> None:
+    """Raise Refused with the first rule that a CreateModel request in a region breaks beyond its shape."""
     for rule in MODEL_RULES:
         if message := rule(request):
             raise invalid(message)
@@ -65,12 +66,34 @@ def check_model(request: Json) -> None:
         for container_rule in CONTAINER_RULES:
             if message := container_rule(container):
                 raise invalid(message)
+        if message := _image_region(container, region):
+            raise invalid(message)
 
 
 def containers_of(request: Json) -> list[Json]:
     """The containers of a CreateModel request in their order, however it gives them."""
     primary = request.get("PrimaryContainer")
     return [primary] if primary is not None else list(request.get("Containers", []))
+
+
+def has_data_source(model: Json) -> bool:
+    """Say whether a container of a model was created with ModelDataSource.
+
+    DescribeModel shows the member beside a ModelDataUrl as well.
+    """
+    return any("ModelDataSource" in c and "ModelDataUrl" not in c for c in containers_of(model))
+
+
+def _image_region(container: Json, region: str) -> str | None:
+    # ed-donner/alex#30; API reference, ContainerDefinition$Image.
+    image = container.get("Image", "")
+    in_ecr = ECR_IMAGE.fullmatch(image)
+    if in_ecr is None or in_ecr["region"] == region:
+        return None
+    return (
+        f'Region of "{image}" does not match expected region of {region}. Cross region ECR image pulls are not '
+        "allowed."
+    )
 
 
 def _one_kind_of_container(request: Json) -> str | None:

@@ -14,7 +14,7 @@ from cfnbox.sagemaker.api import PlaceStore, merged
 from cfnbox.sagemaker.rules import check_shape, service_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cfnbox.core.paths import Json
     from cfnbox.sagemaker.resources import Operation
@@ -28,6 +28,8 @@ OPERATIONS: dict[str, Operation] = {
     **{name: operation for kind in _KINDS for name, operation in kind.operations.items()},
     **{name: operation for part in _PARTS for name, operation in part.OPERATIONS.items()},
 }
+# What is refused before moto has the request, because moto does not know the models.
+CHECKS: dict[str, Callable[[PlaceStore, Json], None]] = {"CreateTransformJob": endpoints.check_transform_job}
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ class SageMakerService:
         except ValueError:
             raise Refused("SerializationException", "") from None
         understood = check_shape(operation, request)
+        if operation in CHECKS:
+            with self._lock:
+                CHECKS[operation](self.store(place), understood)
         if operation not in OPERATIONS or not _is_kept(understood.get("ResourceArn")):
             return None
         with self._lock:
