@@ -108,12 +108,26 @@ def test_the_module_sends_what_cloudformation_waits_for(
 @pytest.mark.parametrize(
     "properties",
     [
-        {"Runtime": "python3.12", "Code": {"ZipFile": "def handler(event, context): return event"}},
-        {"Runtime": "java21", "Code": {"ZipFile": "cfnresponse"}},
         {"Runtime": "python3.12", "Code": {"S3Bucket": "bucket", "S3Key": "cfnresponse.zip"}},
         {"PackageType": "Image", "Code": {"ImageUri": "image"}},
     ],
-    ids=["inline code without it", "another language", "code in S3", "an image"],
+    ids=["code in S3", "an image"],
 )
-def test_other_functions_are_left_as_they_are(properties: dict[str, Any]) -> None:
+def test_other_functions_have_no_package(properties: dict[str, Any]) -> None:
     assert package(properties) is None
+
+
+@pytest.mark.parametrize(
+    ("runtime", "name", "source"),
+    [
+        ("python3.12", "index.py", "def handler(event, context): return event"),
+        ("nodejs22.x", "index.js", "exports.handler = async (event) => event"),
+    ],
+)
+def test_inline_code_is_a_file_named_index_with_one_digest(runtime: str, name: str, source: str) -> None:
+    properties = {"Runtime": runtime, "Handler": "index.handler", "Code": {"ZipFile": source}}
+    packed = package(properties)
+    assert packed is not None
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert {member: archive.read(member).decode() for member in archive.namelist()} == {name: source}
+    assert package(properties) == packed

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cfnbox.core.paths import Json, put_at
-from cfnbox.handlers import interpreters
-from cfnbox.providers import inline_code
 from cfnbox.providers.failures import already_exists, handler_failure, not_applied, not_found
 from cfnbox.providers.ministack import MinistackFailed, without_proxy
 from cfnbox.providers.ministack_stacks import ResourceStack, ResourceStacks, types
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 # How CloudFormation, and ministack after it, begins to refuse a replacement that keeps the name of the resource.
 _CUSTOM_NAMED = "CloudFormation cannot update a stack when a custom-named resource requires replacing."
 _AS_OWNER = "cloudcontrol"
-_FUNCTION = "AWS::Lambda::Function"
 # An exception of Python that reached an event, where a service would give a sentence; the text may hold a value.
 _MISTAKE = re.compile(
     r"^'[^']*'$|object has no attribute|object is not|indices must be|unsupported operand|unexpected keyword"
@@ -80,12 +77,9 @@ class MinistackProvider:
         self._made: dict[tuple[Place, str, str], _Made] = {}
 
     def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
-        """Name the properties that ministack does not look at, and what runs a function in place of its runtime."""
-        said = [*_ignored(definition, properties)]
-        runtime = properties.get("Runtime") if definition.type_name == _FUNCTION else None
-        if isinstance(runtime, str) and (about := interpreters.notice(runtime)):
-            said.append(about)
-        return f"{NOT_APPLIED}{', '.join(said)}" if said else None
+        """Name the properties that ministack does not look at."""
+        names = _ignored(definition, properties)
+        return f"{NOT_APPLIED}{', '.join(names)}" if names else None
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
         """Return the published schema of a type that ministack makes."""
@@ -106,7 +100,6 @@ class MinistackProvider:
         wanted = self._stack(definition, request, desired, generated)
         with _failures(request):
             stack = self._stacks.create(wanted, progress.wait)
-        self._complete_code(definition, request, stack.physical_id, desired)
         return self._keep(definition, _Made(_resource(definition, stack), stack, names, generated))
 
     def update(
@@ -135,7 +128,6 @@ class MinistackProvider:
             if names:
                 raise ResourceFailed(str(failure), "AlreadyExists") from None
             return self._create(definition, request, desired, names, progress)
-        self._complete_code(definition, request, stack.physical_id, desired)
         self._made.pop((request.place, definition.type_name, resource.physical_id), None)
         updated = _Made(_resource(definition, stack), stack, names, made.generated_name)
         return self._keep(definition, updated)
@@ -168,18 +160,6 @@ class MinistackProvider:
     ) -> tuple[Sequence[Json], str | None]:
         """Return the resources that were made here; others, made by a service's own API, are not among them."""
         return [made.resource.model for made in self._of_type(request.place, definition.type_name)], None
-
-    def _complete_code(
-        self, definition: TypeDefinition, request: Request, physical_id: str, properties: Json
-    ) -> None:
-        """Put beside inline code what is there at AWS; ministack has the code alone."""
-        if definition.type_name != _FUNCTION or self._clients is None:
-            return
-        functions, packed = self._clients.of("lambda", request.place), inline_code.package(properties)
-        if packed is not None:
-            functions.update_function_code(FunctionName=physical_id, ZipFile=packed)
-        # Lambda's API in front of ministack has every function run in the cloud's own runtime from now on.
-        functions.update_function_configuration(FunctionName=physical_id)
 
     def _require_made(
         self, definition: TypeDefinition, request: Request, resource: Resource, properties: Json, wait: Wait

@@ -43,23 +43,30 @@ exports.send = (event, context, responseStatus, responseData, physicalResourceId
 """
 
 
+# What inline code is named by its language ("Code" in the template reference); its handler is in `index`.
+_SUFFIXES = {"python": ".py", "nodejs": ".js"}
+# So that the same code has the same digest.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+
+
 def package(properties: Json) -> bytes | None:
-    """The zip of a function with inline code that asks for the module; None for all others."""
+    """Return the zip of a function with inline code; None for all others."""
     source = properties.get("Code", {}).get("ZipFile")
-    runtime = str(properties.get("Runtime", ""))
     if not isinstance(source, str):
         return None
-    module = str(properties.get("Handler", "index.handler")).partition(".")[0]
-    if runtime.startswith("python") and "cfnresponse" in source:
-        return _zip({f"{module}.py": source, "cfnresponse.py": _PYTHON.read_text()})
-    if runtime.startswith("nodejs") and "cfn-response" in source:
-        return _zip({f"{module}.js": source, "node_modules/cfn-response/index.js": _NODE})
-    return None
+    runtime = str(properties.get("Runtime", ""))
+    suffix = next((suffix for name, suffix in _SUFFIXES.items() if runtime.startswith(name)), "")
+    files = {f"index{suffix}": source}
+    if suffix == ".py" and "cfnresponse" in source:
+        files["cfnresponse.py"] = _PYTHON.read_text()
+    if suffix == ".js" and "cfn-response" in source:
+        files["node_modules/cfn-response/index.js"] = _NODE
+    return _zip(files)
 
 
 def _zip(files: dict[str, str]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name, _TIMESTAMP), content)
     return packed.getvalue()

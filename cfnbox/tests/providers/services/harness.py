@@ -45,7 +45,8 @@ class Direct:
 class Sample:
     """Properties of one type, before and after a change. `minimal` are those that are left when all can be removed.
 
-    `stays` are properties that keep their value, or get a default, when a template removes them.
+    `stays` are properties that keep their value, or get a default, when a template removes them. `apart` are
+    properties that cannot be beside the others and that a test of their own sets.
     """
 
     type_name: str
@@ -58,6 +59,7 @@ class Sample:
     tags: Callable[[Callable[..., Any], Resource], dict[str, str]] | None = None
     stays: tuple[str, ...] = ()
     kept_elsewhere: tuple[str, ...] = field(default=())
+    apart: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.type_name

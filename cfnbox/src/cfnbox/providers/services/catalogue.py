@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cfnbox.providers.services import application_autoscaling, iam, kms, s3, sagemaker, secretsmanager, sns, sqs, ssm
+from cfnbox.providers.services import (
+    application_autoscaling,
+    iam,
+    kms,
+    lambda_functions,
+    s3,
+    sagemaker,
+    secretsmanager,
+    sns,
+    sqs,
+    ssm,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +24,7 @@ if TYPE_CHECKING:
     from cfnbox.providers.services.uniform import UniformType
 
 # A module for each service. To add one: import it and name it here, in alphabetical order.
-_MODULES = (iam, kms, s3, secretsmanager, sns, sqs, ssm)
+_MODULES = (iam, kms, lambda_functions, s3, secretsmanager, sns, sqs, ssm)
 
 UNIFORM_TYPES: Mapping[str, UniformType] = {**application_autoscaling.TYPES, **sagemaker.TYPES}
 SERVICE_TYPES: Mapping[str, ServiceType] = {name: row for module in _MODULES for name, row in module.TYPES.items()}

@@ -46,6 +46,7 @@ class Operation:
         if desired is given:
             # A generated name is free.
             self._require_free(desired)
+        self.row.check(self.calls, {}, desired)
         tags = self._tags(desired, self.request.stack_tags, self.request.system_tags)
         model = {**desired, **self._call_create(desired, tags)}
         model = {**model, **self.row.derived(self.request.place, model)}
@@ -66,6 +67,7 @@ class Operation:
         previous, desired = (coerced(self.definition, state) for state in (previous, desired))
         kept = {name: value_at(resource.model, name) for name in self._kept_names() if has(resource.model, name)}
         previous, desired = {**kept, **previous}, {**kept, **desired}
+        self.row.check(self.calls, previous, desired)
         key = self.row.key(resource.identifier)
         for part in self.row.parts:
             part.apply(self.calls, key, previous, desired)

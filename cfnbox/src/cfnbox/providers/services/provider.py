@@ -51,8 +51,9 @@ class ServiceProvider:
         self._provisionable: dict[TypeDefinition, TypeDefinition] = {}
 
     def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
-        """Return which of the properties the service here does not keep."""
-        names = _not_applied(definition, properties)
+        """Return which of the properties the service here does not keep, or applies in another way."""
+        row = SERVICE_TYPES.get(definition.type_name)
+        names = [*_not_applied(definition, properties), *(row.remarks(properties) if row else ())]
         return f"{NOT_APPLIED}{', '.join(names)}" if names else None
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:

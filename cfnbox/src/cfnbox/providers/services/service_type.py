@@ -97,13 +97,16 @@ class ServiceType:
     `create` and `delete` are operations ("" when there is none); `create_request` makes members of the properties and
     the place, `create_answer` properties of the answer. `is_taken` says whether a resource of that name exists, where
     the API's create would silently take it. `require` raises ResourceFailed for properties that only the
-    service in AWS refuses. `refuse_deletion` raises it for what AWS does not delete and the service here does; it
-    gets the properties of the template, whose own attachments are no reason to refuse. `service_refuses_deletion` is
-    true where the service here refuses all of it too: then a deletion is tried first, which saves calls.
+    service in AWS refuses; `check` does so where that depends on other resources, and gets previous properties (none
+    for a creation) and desired ones. `refuse_deletion` raises it for what AWS does not delete and the service here
+    does; it gets the properties of the template, whose own attachments are no reason to refuse.
+    `service_refuses_deletion` is true where the service here refuses all of it too: then a deletion is tried first,
+    which saves calls.
     `is_settled` and `failure` judge a description where the service works on after its answer. Without
     `describe_after_create` the answer to the create call has all read-only properties, and `delete_takes_time` is
     true where a deletion is to be waited for.
 
+    `remarks` are sentences about properties that have another effect here than in AWS, for the resource's event.
     `not_applied` are dotted names of properties that the service here does not keep. The tests of the package prove
     that the list is exact.
     """
@@ -125,6 +128,7 @@ class ServiceType:
     not_own: Callable[[Json, Json, Resources], Json] = lambda model, _known, _resources: model
     delete_request: Callable[[Json], Json] = field(default=lambda _previous: {})
     require: Callable[[Request, Json], None] = lambda _request, _properties: None
+    check: Callable[[Calls, Json, Json], None] = lambda _calls, _previous, _desired: None
     refuse_deletion: Callable[[Calls, Json, Json], None] = lambda _calls, _key, _previous: None
     service_refuses_deletion: bool = False
     is_settled: Callable[[Json], bool] = lambda _description: True
@@ -132,6 +136,7 @@ class ServiceType:
     describe_after_create: bool = True
     delete_takes_time: bool = False
     list: Callable[[Calls, Json], Iterable[Json]] | None = None
+    remarks: Callable[[Json], tuple[str, ...]] = lambda _properties: ()
     not_applied: tuple[str, ...] = ()
 
 
