@@ -7,7 +7,7 @@ hashicorp/terraform-provider-aws #7385).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cfnbox.handlers import interpreters
 from cfnbox.providers import inline_code
@@ -157,9 +157,7 @@ _FUNCTION_TYPE = ServiceType(
     parts=(
         Update("UpdateFunctionConfiguration", _CONFIGURATION, request=_to_members, defaults=_DEFAULTS),
         Hook(_apply_code, in_create=True),
-        Setting(
-            "ReservedConcurrentExecutions", put="PutFunctionConcurrency", delete="DeleteFunctionConcurrency"
-        ),
+        Setting("ReservedConcurrentExecutions", put="PutFunctionConcurrency", delete="DeleteFunctionConcurrency"),
         Setting(
             "RecursiveLoop",
             put="PutFunctionRecursionConfig",
@@ -250,9 +248,7 @@ def _provisioned() -> Setting:
         get="GetProvisionedConcurrencyConfig",
         delete="DeleteProvisionedConcurrencyConfig",
         request=lambda value: value,
-        answer=lambda answer: {
-            "ProvisionedConcurrentExecutions": answer["RequestedProvisionedConcurrentExecutions"]
-        },
+        answer=lambda answer: {"ProvisionedConcurrentExecutions": answer["RequestedProvisionedConcurrentExecutions"]},
     )
 
 
@@ -416,9 +412,7 @@ _MAPPING_TYPE = ServiceType(
     create_answer=lambda answer: {**answer, "Id": answer["UUID"]},
     describe=_describe_mapping,
     describe_after_create=False,
-    parts=(
-        Update("UpdateEventSourceMapping", ("FunctionName", *_MAPPING_DEFAULTS), defaults=_MAPPING_DEFAULTS),
-    ),
+    parts=(Update("UpdateEventSourceMapping", ("FunctionName", *_MAPPING_DEFAULTS), defaults=_MAPPING_DEFAULTS),),
     tags=Tags(
         "TagResource",
         "UntagResource",
