@@ -215,7 +215,7 @@ def _require_publishable(calls: Calls, previous: Json, desired: Json) -> None:
         return
     key = {"FunctionName": _function_name(desired["FunctionName"])}
     versions = calls.items("ListVersionsByFunction", key, "Versions")
-    current = next((version for version in versions if version["Version"] == "$LATEST"), {})
+    current: Json = next((version for version in versions if version["Version"] == "$LATEST"), {})
     digest = current.get("CodeSha256")
     if digest and desired.get("CodeSha256", digest) != digest:
         message = (
