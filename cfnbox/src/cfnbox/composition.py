@@ -37,6 +37,7 @@ from cfnbox.providers.clients import ServiceClients
 from cfnbox.providers.custom_resources import CustomResources
 from cfnbox.providers.emulated import MinistackProvider
 from cfnbox.providers.iam_documents import lets_assume
+from cfnbox.providers.macros import Macros
 from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Ministack
 from cfnbox.providers.nested import NestedStacks
 from cfnbox.providers.protocol import Providers
@@ -115,6 +116,7 @@ class Composition:
         self._outside, self._published = TemplateSources(url), PublishedTypes()
         registry = Registry(self._types, Registrations(self._types, self._outside.content), self._published)
         self._stacks = Stacks()
+        self._macros = Macros(self._clients, self._published)
         providers = self._providers(registry)
         self.cloudformation = CloudFormation(
             Deployments(
@@ -125,6 +127,7 @@ class Composition:
                 self._references,
                 self._has_objects,
                 [("AWS::SSM::Parameter", BOOTSTRAP_PARAMETER)],
+                self._macros.find,
             )
         )
         closing.callback(self.cloudformation.runs.close)
@@ -158,6 +161,7 @@ class Composition:
             [
                 self._handlers(self._types, self._write_system_tags),
                 NestedStacks(lambda: self.cloudformation.nesting),
+                self._macros,
                 RegistryProvider(registry, self._published),
                 ServiceProvider(
                     clients,

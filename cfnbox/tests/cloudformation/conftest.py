@@ -87,6 +87,7 @@ class Control:
         self.clock = Clock()
         self.documents: dict[str, str] = {}
         self.parameters: dict[str, str] = {}
+        self.macros: dict[str, Callable[[Any], Any]] = {}
         self.sources: TemplateSources | None = None
         nested = NestedStacks(lambda: self.cloudformation.nesting)
         deployments = Deployments(
@@ -95,6 +96,7 @@ class Control:
             self._document,
             lambda bucket, key, place: self.sources.included(bucket, key, place) if self.sources else None,
             lambda _place: References(self.parameters),
+            find_macro=lambda name, _place: self.macros.get(name),
         )
         self.cloudformation = CloudFormation(deployments, self.clock.timer)
         self._api = Api("cloudformation", self.cloudformation.operations)

@@ -54,7 +54,7 @@ def test_a_stack_with_a_macro_that_nobody_has(user: User, control: Control) -> N
     assert user.refused("create_stack", **asked) == needed
     stack = user.create("s", MACRO, Capabilities=["CAPABILITY_AUTO_EXPAND"])
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
-    assert ("s", "ROLLBACK_IN_PROGRESS", UNKNOWN[:-1] + ". Rollback requested by user.") in user.events("s")
+    assert ("s", "ROLLBACK_IN_PROGRESS", UNKNOWN + ". Rollback requested by user.") in user.events("s")
     assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
     assert control.things.calls == []
 

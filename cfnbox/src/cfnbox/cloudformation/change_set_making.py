@@ -19,7 +19,7 @@ from cfnbox.core.errors import Refused
 from cfnbox.providers.nested import nested_stack, stack_name
 from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.template.functions import UNKNOWN
-from cfnbox.template.transforms import TransformFailed
+from cfnbox.template.macros import TransformFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.template.dynamic import DynamicReferences
+    from cfnbox.template.macros import Macro
 
 _COLONS_OF_ARN = 5
 # Types of CloudFormation itself whose effect would be missing: they act on other stacks, accounts and operations.
@@ -45,6 +46,7 @@ class Deployments:
     has_objects: Callable[[str, Place], bool] = lambda _bucket, _place: False
     # Type and identifier of resources that exist from the start, and give way to those of stacks.
     placeholders: Collection[tuple[str, str]] = ()
+    find_macro: Callable[[str, Place], Macro | None] = lambda _name, _place: None
 
     def reads_quickly(self, type_name: str, place: Place) -> bool:
         """Return whether early validation may read resources of a type: handlers of the registry are not asked."""
@@ -95,6 +97,7 @@ class Deployments:
             lambda bucket, key: self.read_object(bucket, key, place),
             lambda type_name: self.definition(type_name, place),
             previous.template.parameters if previous else {},
+            lambda name: self.find_macro(name, place),
         )
         body = self.template_body(request.template, place, stack)
         template = prepare(body, request.parameters, request.capabilities, around, in_change_set=in_change_set)

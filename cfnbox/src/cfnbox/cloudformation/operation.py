@@ -50,11 +50,11 @@ class Operation:
         elif on_failure == OnFailure.DO_NOTHING:
             self._status(StackStatus.CREATE_FAILED, failure)
         elif on_failure == OnFailure.DELETE:
-            self._status(StackStatus.DELETE_IN_PROGRESS, f"{failure.rstrip('. ')}. Delete requested by user.")
+            self._status(StackStatus.DELETE_IN_PROGRESS, f"{failure.removesuffix('. ')}. Delete requested by user.")
             self._run.resume()
             self.delete()
         else:
-            self._begin_rollback(f"{failure.rstrip('. ')}. Rollback requested by user.")
+            self._begin_rollback(f"{failure.removesuffix('. ')}. Rollback requested by user.")
 
     def update(self, *, disable_rollback: bool, awaits_root: bool = False) -> None:
         """Deploy the new template. `stack.last_complete` keeps the last complete deployment for a rollback.

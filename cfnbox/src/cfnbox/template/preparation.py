@@ -11,6 +11,7 @@ from cfnbox.template import checks, outputs, secrets, syntax, transforms
 from cfnbox.template.conditions import active, check_rules
 from cfnbox.template.conditions import conditions as conditions_of
 from cfnbox.template.functions import ResolutionFailed, resolve
+from cfnbox.template.macros import TransformFailed
 from cfnbox.template.parameters import parameters as parameters_of
 from cfnbox.template.references import dependencies, imports
 from cfnbox.template.summary import require_capabilities
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.template.checks import Find
     from cfnbox.template.dynamic import DynamicReferences
+    from cfnbox.template.macros import FindMacro
     from cfnbox.template.parameters import Parameter
     from cfnbox.template.scope import Scope
     from cfnbox.template.transforms import ReadObject
@@ -79,6 +81,7 @@ class Surroundings:
     read_object: ReadObject
     find: Find
     previous: Mapping[str, Parameter]
+    find_macro: FindMacro = lambda _name: None
 
 
 def prepare(
@@ -98,8 +101,10 @@ def prepare(
     parameters = parameters_of(document, given, around.previous, around.dynamic.parameter)
     try:
         place, stack_name = around.scope.place, around.scope.stack_name
-        processed = transforms.transform(document, parameters, place, around.read_object, stack_name)
-    except transforms.TransformFailed as problem:
+        processed = transforms.transform(
+            document, parameters, place, around.read_object, stack_name, around.find_macro
+        )
+    except TransformFailed as problem:
         if in_change_set:
             raise
         processed, failure = {"Resources": {}}, str(problem)

@@ -13,6 +13,7 @@ from cfnbox.core.profiles import session
 from cfnbox.template import language_extensions
 from cfnbox.template.functions import function_of, resolve
 from cfnbox.template.limits import TemplateCharacters
+from cfnbox.template.macros import MacroCalls, TransformFailed
 from cfnbox.template.scope import Scope
 from cfnbox.template.syntax import check_form, objects, read
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
+    from cfnbox.template.macros import FindMacro
     from cfnbox.template.parameters import Parameter
 
     ReadObject = Callable[[str, str], bytes | None]
@@ -46,14 +48,17 @@ def transform(
     place: Place,
     read_object: ReadObject,
     stack_name: str = "",
+    find_macro: FindMacro = lambda _name: None,
 ) -> Json:
     """Return the template after its transforms; the document stays as it is.
 
-    `read_object` returns what an S3 object, by bucket and key, holds, or None. Raise Refused if a transform is
-    unknown or fails, or if its result is not a template.
+    `read_object` returns what an S3 object, by bucket and key, holds, or None; `find_macro` a macro by its name, or
+    None. Raise Refused if a transform is unknown or fails, or if its result is not a template.
     """
+    _require_names(document)
     scope = Scope(place, stack_name, parameters=parameters, mappings=document.get("Mappings", {}))
-    made = _included(document, scope, _limited(read_object))
+    macros = MacroCalls(scope, find_macro)
+    made = _included(document, scope, _limited(read_object), macros)
     names = declared_transforms(made)
     if language_extensions.NAME not in names:
         _refuse_language_extensions(made, ())
@@ -62,6 +67,8 @@ def transform(
             made = language_extensions.extend(made, scope)
         elif name == SAM:
             made = _serverless(made, parameters, place)
+        elif macros.has(name):
+            made = macros.transformed(name, _parameters_of(document, name), made)
         elif name != _INCLUDE:
             raise _unknown(name, place)
     made.pop("Transform", None)
@@ -73,8 +80,19 @@ class BucketNotFound(Exception):
     """The S3 bucket of an included object does not exist."""
 
 
-class TransformFailed(Invalid):
-    """A transform is unknown or fails: what CloudFormation finds while it makes a change set, which then FAILED."""
+def _require_names(document: Json) -> None:
+    declared = document.get("Transform", [])
+    for entry in declared if isinstance(declared, list) else [declared]:
+        if isinstance(entry, dict) and not isinstance(entry.get("Name"), str):
+            # Recorded.
+            raise Invalid("Key Name of transform definition must be a string.")
+
+
+def _parameters_of(document: Json, name: str) -> Any:
+    """Return the Parameters with which the top of a template calls a macro."""
+    declared = document.get("Transform", [])
+    entries = declared if isinstance(declared, list) else [declared]
+    return next((one.get("Parameters", {}) for one in entries if isinstance(one, dict) and one["Name"] == name), {})
 
 
 def _unknown(name: Any, place: Place) -> TransformFailed:
@@ -82,18 +100,22 @@ def _unknown(name: Any, place: Place) -> TransformFailed:
     return TransformFailed(f"No transform named {full} found.")
 
 
-def _included(document: Json, scope: Scope, read_object: ReadObject) -> Json:
-    """The template with the snippets of AWS::Include, embedded or at the top, in their places."""
+def _included(document: Json, scope: Scope, read_object: ReadObject, macros: MacroCalls) -> Json:
+    """Return the template with AWS::Include, embedded or at the top, and with embedded macros in their places."""
 
     def walk(value: Any) -> Any:
         if isinstance(value, list):
             return [walk(one) for one in value]
         if not isinstance(value, dict):
             return value
-        rest = {key: walk(one) for key, one in value.items() if key != "Fn::Transform"}
+        rest: Any = {key: walk(one) for key, one in value.items() if key != "Fn::Transform"}
         calls = value.get("Fn::Transform", [])
         for call in calls if isinstance(calls, list) else [calls]:
-            rest |= _snippet(call, scope, read_object)
+            name = call.get("Name") if isinstance(call, dict) else call
+            if isinstance(name, str) and macros.has(name):
+                rest = macros.answer(name, call.get("Parameters", {}) if isinstance(call, dict) else {}, rest)
+            else:
+                rest |= _snippet(call, scope, read_object)
         return rest
 
     made: Json = {key: one if key in _NOT_TRANSFORMED else walk(one) for key, one in document.items()}
