@@ -70,7 +70,7 @@ test-package: setup ## Run the contract and end-to-end tests on the package inst
 sam-local: setup ## Send the events of sam-tests/ to the function in SAM's container (needs a Docker engine)
 	@$(BIN)/python -m tools.sam_local
 
-bench: setup ## Measure against the floor; writes bench/ and the README's table
+bench: setup ## Measure against the floor; writes bench/ and the table of guide/
 	@$(BIN)/python -m bench
 
 fuzz: setup ## Try up to 2,500 new examples of each property, of the type and of the local cloud

@@ -1,4 +1,4 @@
-"""`make bench`: measure everything side by side, show it, and write it down for the README."""
+"""`make bench`: measure everything side by side, show it, and write it down for guide/benchmark.md."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ from tools import function_package, package
 
 _RESULTS = ROOT / "bench" / "results.json"
 _PLOT = ROOT / "bench" / "latency.svg"
-_README = ROOT / "README.md"
+_README = ROOT / "guide" / "benchmark.md"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The latency of each action against its floor, as SVG: the numbers of the README's table."""
+"""The latency of each action against its floor, as SVG: the numbers of the table in guide/benchmark.md."""
 
 import re
 from typing import Any

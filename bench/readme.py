@@ -1,4 +1,4 @@
-"""What the README says of the measurements, made of bench/results.json."""
+"""What guide/benchmark.md says of the measurements, made of bench/results.json."""
 
 import math
 import re
@@ -7,14 +7,14 @@ from typing import Any
 _BEGIN, _END = "<!-- what `make bench` wrote last -->", "<!-- end of it -->"
 
 
-def with_table(readme: str, results: dict[str, Any]) -> str:
-    """Return the README with its sentence and table made anew. Raises ValueError where it has no place."""
-    if _BEGIN not in readme or _END not in readme:
-        raise ValueError(f"README.md has no place for the table: the lines {_BEGIN} and {_END}")
+def with_table(page: str, results: dict[str, Any]) -> str:
+    """Return the page with its sentence and table made anew. Raises ValueError where it has no place."""
+    if _BEGIN not in page or _END not in page:
+        raise ValueError(f"guide/benchmark.md has no place for the table: the lines {_BEGIN} and {_END}")
     return re.sub(
         f"{_BEGIN}.*{_END}",
         lambda _: f"{_BEGIN}\n{_sentence(results)}\n\n{_table(results)}\n{_END}",
-        readme,
+        page,
         flags=re.DOTALL,
     )
 

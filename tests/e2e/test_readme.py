@@ -7,8 +7,8 @@ import json
 import re
 import shlex
 import signal
-from datetime import datetime
-from importlib.resources import files
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# When cfn-lint took AWS's schemas.
-VERSION = files("cfnlint.data.schemas") / "version.json"
+COMPARISON, BENCHMARK = (
+    (ROOT / "guide" / f"{page}.md").read_text(encoding="utf-8") for page in ("comparison", "benchmark")
+)
 # What only a description of a model has.
 READ_ONLY = {"Name", "CreationTime", "DeploymentRecommendation"}
 COMMANDS = [
@@ -101,12 +102,11 @@ def test_the_template_to_copy_deploys_and_is_deleted(url: str, tmp_path: Path) -
 
 
 def test_what_is_said_of_awss_own_type_is_in_its_published_schema() -> None:
-    version, date = importlib.metadata.version("cfn-lint"), json.loads(VERSION.read_text())["schema_date"]
-    said = re.search(r"cfn-lint\)\s(\S+)\shas it, of (\d+ \w+ \d+)", README)
+    said = re.search(r"cfn-lint\)\s(\S+)\shas it", COMPARISON)
     assert said
-    assert said.groups() == (version, f"{datetime.fromisoformat(date):%-d %B %Y}")
+    assert said[1] == importlib.metadata.version("cfn-lint")
     published = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::SageMaker::Model").schema
-    (row,) = [line for line in README.splitlines() if line.startswith("| properties of CreateModel |")]
+    (row,) = [line for line in COMPARISON.splitlines() if line.startswith("| properties of CreateModel |")]
     lacking = re.findall(r"\w+", row.split("|")[3].replace("lacks", ""))[:-1]
     ours = json.loads(SCHEMA.read_text())
     assert set(lacking) == missing(ours, published, ours, published) - READ_ONLY
@@ -141,10 +141,26 @@ def test_the_plot_shows_the_numbers_of_the_table() -> None:
 
 def test_the_table_is_what_was_measured() -> None:
     results = json.loads((ROOT / "bench" / "results.json").read_text(encoding="utf-8"))
-    assert readme.with_table(README, results) == README
+    assert readme.with_table(BENCHMARK, results) == BENCHMARK
 
 
-def test_every_link_leads_somewhere() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("https://")]
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "guide").glob("*.md"))], ids=lambda path: path.stem
+)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
     assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not link.startswith("https://") and not (page.parent / link).exists()] == []
+
+
+def test_the_test_to_copy_passes(tmp_path: Path) -> None:
+    """In a folder of its own: the type is in this clone."""
+    (template,) = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (test,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "model.yaml").write_text(template, encoding="utf-8")
+    assert '["."]' in test
+    (tmp_path / "test_model.py").write_text(test.replace('["."]', f"[{str(ROOT)!r}]"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+# The folder of AWS::SageMaker::Model.
+PROJECT = Path(__file__).resolve().parents[3]
 QUEUE = """
 TEMPLATE = {
     "Parameters": {"Seconds": {"Type": "Number"}},
@@ -100,4 +99,28 @@ def test_refusal(cfnbox):
 
 def test_a_run_without_the_fixtures_does_not_import_boto3(tmp_path: Path) -> None:
     done = run_tests(tmp_path, "import sys\n\ndef test_modules():\n    assert 'boto3' not in sys.modules\n")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_type_of_ones_own_works_in_the_account_of_the_test(tmp_path: Path) -> None:
+    done = run_tests(
+        tmp_path,
+        f"""
+import pytest
+
+@pytest.fixture(scope="session")
+def cfnbox_types():
+    return [{str(PROJECT)!r}]
+
+@pytest.mark.parametrize("turn", range(2))
+def test_model(cfnbox, turn):
+    image = {{"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/i:1"}}
+    role = f"arn:aws:iam::{{cfnbox.account}}:role/inference"
+    properties = {{"ExecutionRoleArn": role, "PrimaryContainer": image}}
+    resources = {{"Model": {{"Type": "AWS::SageMaker::Model", "Properties": properties}}}}
+    arn = cfnbox.deploy({{"Resources": resources}}).resources["Model"].physical_id
+    assert arn.split(":")[4] == cfnbox.account
+    assert [model["ModelArn"] for model in cfnbox.client("sagemaker").list_models()["Models"]] == [arn]
+""",
+    )
     assert done.returncode == 0, done.stdout + done.stderr

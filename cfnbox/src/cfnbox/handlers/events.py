@@ -58,9 +58,10 @@ def new_token() -> str:
     return str(uuid.uuid4())
 
 
-def _credentials(owner: str) -> dict[str, str]:
+def _credentials(owner: str, account: str) -> dict[str, str]:
     return {
-        "accessKeyId": f"local-{owner}",
+        # An access key of twelve digits names an account to the services.
+        "accessKeyId": f"local-{owner}" if account == DEFAULT_ACCOUNT else account,
         "secretAccessKey": f"local-{owner}-secret",
         "sessionToken": f"local-{owner}-session",
     }
@@ -92,8 +93,8 @@ def production_event(
     Shape: cloudformation_cli_python_lib.utils.HandlerRequest. Provider credentials go with a log group only.
     """
     data = {
-        "callerCredentials": _credentials("caller"),
-        "providerCredentials": _credentials("provider") if log_group else None,
+        "callerCredentials": _credentials("caller", account),
+        "providerCredentials": _credentials("provider", account) if log_group else None,
         "providerLogGroupName": log_group,
         "logicalResourceId": logical_id,
         "resourceProperties": dict(desired or {}),
