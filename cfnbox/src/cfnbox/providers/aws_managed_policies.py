@@ -1,7 +1,7 @@
 """The managed policies of AWS, as IAM answers of them: from the list that moto has taken from IAM.
 
-ministack has some thirty of them. Messages: IAM's NoSuchEntity of GetPolicy and GetPolicyVersion, as users quote it
-(hashicorp/terraform-provider-aws#21661, aws/aws-cli#4031).
+ministack has some thirty of them. Messages: IAM's NoSuchEntity; "does not exist or is
+not attachable" as users quote it (aws/aws-cdk#3379), "was not found" as moto answers it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Types of IAM.
 
 Sources: botocore's service model; the template reference for Ref and Fn::GetAtt; the messages of IAM are those that
-users quote of DeleteRole, DeleteUser, DeletePolicy and AttachRolePolicy (hashicorp/terraform-provider-aws #11762,
-#4597, #2761, aws/aws-cdk #19830; IAM user guide, "Deleting roles or instance profiles").
+users quote of DeleteRole (hashicorp/boundary#5646, rebuy-de/aws-nuke#294), DeletePolicy
+(hashicorp/terraform-provider-aws#32906) and AttachRolePolicy (aws/aws-cdk#3379, #6131); IAM user guide, "Deleting
+roles or instance profiles".
 """
 
 from __future__ import annotations

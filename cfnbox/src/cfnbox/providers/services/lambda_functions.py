@@ -1,8 +1,7 @@
 """Types of Lambda.
 
-Sources: botocore's service model; the template reference for Ref, Fn::GetAtt and defaults; Lambda's messages about
-code in S3 and about versions are those that users quote (aws/aws-cdk #5334, aws/serverless-application-model #1640,
-hashicorp/terraform-provider-aws #7385).
+Sources: botocore's service model; the template reference for Ref, Fn::GetAtt and defaults; Lambda's message about
+code in S3 is the one that users quote (serverless/serverless#13208); the one about versions has no source.
 """
 
 from __future__ import annotations
