@@ -36,7 +36,7 @@ OPERATIONS = {
 
 # Left out of the folder that pip makes, and why. Nothing else in the package imports from them (tests/package).
 LEFT_OUT = {
-    "boto3": "replaced by tools/stand_ins/boto3: the handlers' library imports it, but this type does not use it, "
+    "boto3": "replaced by tools/stubs/boto3: the handlers' library imports it, but this type does not use it, "
     "which would add a sixth to the cold start and half a megabyte (measured)",
     "s3transfer": "imported by boto3 alone",
     "setuptools": "asked for by the handlers' library for its installation, and imported by nothing",
@@ -55,14 +55,14 @@ _LEFT_OUT_EVERYWHERE = (
 _SERVICE_MODEL, _ENDPOINTS_OF_SERVICE = "service-2.json", "endpoint-rule-set-1.json"
 # What this process has not finished is called so, wherever it lies: a build that is stopped removes it.
 UNFINISHED = f".unfinished-{os.getpid()}-"
-_STAND_INS = Path(__file__).with_name("stand_ins")
+_STUBS = Path(__file__).with_name("stubs")
 # Where Lambda unpacks a function, for the file names in tracebacks.
 _LAMBDA_FOLDER = "/var/task"
 
 # Licences ask that changes be told; people who look into a package as well.
 _NOTICE = """botocore's service models of {services}
 and its endpoints.json are cut to the operations in use, without documentation; the data of other services is
-left out. boto3 is a stand-in that refuses to work. What else is here of a library is unchanged; licences lie in the
+left out. boto3 is a stub that refuses to work. What else is here of a library is unchanged; licences lie in the
 *.dist-info folders.
 """
 
@@ -160,7 +160,7 @@ def assemble(folder: Path, source: Path, dependencies: Path, python: str | None)
     `python` is the interpreter that compiles; without one there is source alone. Raises BuildFailed.
     """
     shutil.copytree(dependencies, folder, ignore=_ignored(dependencies))
-    for own in (source, *_STAND_INS.iterdir()):
+    for own in (source, *_STUBS.iterdir()):
         shutil.copytree(own, folder / own.name, ignore=shutil.ignore_patterns("__pycache__"))
     _cut_data(folder / "botocore" / "data")
     (folder / "NOTICE").write_text(_NOTICE.format(services=", ".join(OPERATIONS)), encoding="utf-8")

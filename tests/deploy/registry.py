@@ -20,7 +20,7 @@ from cfnbox.registry.operations import Registry
 from cfnbox.registry.registrations import Registrations
 from cfnbox.registry.types import Types
 from cloud_clients import SESSION
-from registry.parcels import members, zipped
+from registry.package_builders import members, zipped
 
 ACCOUNT = "123456789012"
 BUCKET = "acme-types"

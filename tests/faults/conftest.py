@@ -14,7 +14,7 @@ from aws_sagemaker_model import creation, handlers
 from aws_sagemaker_model.handlers import resource
 from cfnbox.handlers.events import follow
 from cfnbox.sagemaker.server import LocalSageMaker
-from tests.faults.situations import Deliver, Json, Service
+from tests.faults.scenarios import Deliver, Json, Service
 
 
 @pytest.fixture(autouse=True)

@@ -16,14 +16,14 @@ from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import HandlerSession
 from cfnbox.handlers.events import reinvocation
 from cfnbox.sagemaker.faults import FAULTS, READS_OF_A_MODEL, When
-from tests.faults.situations import ARN, BYSTANDER, CANARY, SITUATIONS, Service, Situation, outcome
+from tests.faults.scenarios import ARN, BYSTANDER, CANARY, SITUATIONS, Service, Situation, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cfnbox.sagemaker.server import LocalSageMaker
     from tests.conftest import Json
-    from tests.faults.situations import Deliver
+    from tests.faults.scenarios import Deliver
 
 # Seconds. A silence is longer than the client listens; a busy machine's answer is not, three times in a row.
 LISTENS = 0.25

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cfnbox.handlers.events import follow, reinvocation
-from tests.faults.situations import ARN, BEFORE, CANARY, SITUATIONS, THEIRS, Service, outcome
+from tests.faults.scenarios import ARN, BEFORE, CANARY, SITUATIONS, THEIRS, Service, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cfnbox.sagemaker.server import LocalSageMaker
     from tests.faults.conftest import Clock
-    from tests.faults.situations import Deliver
+    from tests.faults.scenarios import Deliver
 
 RACES = ("iam-race-role", "iam-race-role-older", "iam-race-data", "iam-race-image", "iam-race-repository")
 # Refused for good, some in words that begin or end as the race's do.

@@ -16,7 +16,7 @@ from cfnbox.aws.http import ConnectionDropped, HttpServer
 from cfnbox.handlers.events import InvocationFailed
 from cfnbox.handlers.runtime import LambdaRuntime
 from tests.conftest import ROOT
-from tests.faults.situations import BYSTANDER, SITUATIONS, Service, outcome
+from tests.faults.scenarios import BYSTANDER, SITUATIONS, Service, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from cfnlint.decode import cfn_yaml
 
 from cfnbox.handlers.events import follow
 from tests.conftest import ROOT
-from tests.faults.situations import (
+from tests.faults.scenarios import (
     ARN,
     BEFORE,
     DEFINITION,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cfnbox.sagemaker.server import LocalSageMaker
-    from tests.faults.situations import Deliver
+    from tests.faults.scenarios import Deliver
 
 # Permissions that a call needs beside its own, by handler. Source: Service Authorization Reference, "Actions,
 # resources, and condition keys for Amazon SageMaker", dependent actions of CreateModel.
@@ -61,7 +61,7 @@ DISTURBED = (None, "reset-after", "garbled", "throttling", "read-after-create-de
 
 @pytest.fixture
 def used(sagemaker: LocalSageMaker, service: Service, deliver: Deliver) -> Any:
-    """The operations of each handler over all situations, undisturbed and under faults, as IAM names them."""
+    """The operations of each handler over all scenarios, undisturbed and under faults, as IAM names them."""
     permissions: defaultdict[str, set[str]] = defaultdict(set)
     for situation in (SITUATIONS | MORE).values():
         for fault in DISTURBED:

@@ -10,7 +10,7 @@ from botocore.retries.quota import RetryQuota
 from aws_sagemaker_model import creation
 from cfnbox.handlers.events import follow, reinvocation
 from tests.conftest import IMAGE, Json
-from tests.faults.situations import (
+from tests.faults.scenarios import (
     AFTER,
     ARN,
     BEFORE,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from cfnbox.sagemaker.server import LocalSageMaker
     from tests.faults.conftest import Clock
-    from tests.faults.situations import Deliver
+    from tests.faults.scenarios import Deliver
 
 # The service acts, and its answer is lost: in one call that is sent again, or in all that an invocation sends.
 LOST = {"once": 1, "in every try": 3}

@@ -13,7 +13,7 @@ from aws_sagemaker_model import session, telemetry
 from aws_sagemaker_model.session import HandlerSession
 from cfnbox.handlers.events import follow
 from tests.faults.conftest import Clock, Context
-from tests.faults.situations import ARN, BEFORE, BYSTANDER, SITUATIONS, Deliver, Service, Situation, outcome
+from tests.faults.scenarios import ARN, BEFORE, BYSTANDER, SITUATIONS, Deliver, Service, Situation, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

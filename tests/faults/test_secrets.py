@@ -16,7 +16,7 @@ from cfnbox.handlers.runtime import LambdaRuntime
 from cfnbox.sagemaker.faults import FAULTS, Fault, When
 from tests.conftest import ROOT
 from tests.faults.canaries import MARK, models, pointers, settable
-from tests.faults.situations import ARN, DEFINITION, SITUATIONS, STACK, Service, outcome, tag_list
+from tests.faults.scenarios import ARN, DEFINITION, SITUATIONS, STACK, Service, outcome, tag_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cfnbox.handlers.events import Action
     from cfnbox.sagemaker.server import LocalSageMaker
-    from tests.faults.situations import Deliver
+    from tests.faults.scenarios import Deliver
 
 MODELS = models()
 LOG_GROUP = "aws-sagemaker-model-logs"

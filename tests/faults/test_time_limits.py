@@ -13,7 +13,7 @@ from aws_sagemaker_model import entrypoint, session
 from aws_sagemaker_model.session import CONNECT_TIMEOUT, MARGIN, READ_TIMEOUT, HandlerSession
 from cfnbox.handlers.events import reinvocation
 from tests.faults.conftest import Context
-from tests.faults.situations import ARN, SITUATIONS, Deliver, Service, outcome
+from tests.faults.scenarios import ARN, SITUATIONS, Deliver, Service, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

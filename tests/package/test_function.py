@@ -103,7 +103,7 @@ class TestAlone:
         assert len(regions) > 30
         assert json.loads(ran.stdout) == [[meta.endpoint_url, meta.partition] for meta in clients]
 
-    def test_the_stand_in_refuses_to_work(self, built: Package, function: Path) -> None:
+    def test_the_stub_refuses_to_work(self, built: Package, function: Path) -> None:
         code = f"import sys; sys.path[0] = {str(function)!r}; import boto3.session; boto3.session.Session()"
         ran = subprocess.run([str(built.python), "-S", "-B", "-c", code], capture_output=True, text=True, check=False)
         assert "boto3 is not in this package" in ran.stderr

@@ -102,7 +102,7 @@ def test_what_is_left_out_is_there_to_leave_out() -> None:
 
 
 def test_nothing_imports_what_is_left_out(inner: zipfile.ZipFile) -> None:
-    own = {path.name for path in (ROOT / "tools" / "stand_ins").iterdir()}
+    own = {path.name for path in (ROOT / "tools" / "stubs").iterdir()}
     left_out = {name.partition(".")[0] for name in LEFT_OUT} - own
     importing = {
         (name, imported)

@@ -1,4 +1,4 @@
-"""Cloud Control over HTTP, on a shelf of books."""
+"""Cloud Control over HTTP, with a fake provider of books."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cfnbox.aws.wire import Api
 from cfnbox.cloudcontrol.api import CloudControl
 from cfnbox.providers.protocol import Providers
 from cloud_clients import SESSION
-from cloudcontrol.shelf import SCHEMA, Shelf
+from cloudcontrol.fake_provider import SCHEMA, FakeProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,10 +49,10 @@ class Front:
 class Library:
     """Books, the API in front of them, and a client of it."""
 
-    def __init__(self, front: Front, shelf: Shelf) -> None:
-        self._front, self.shelf = front, shelf
-        self.older: dict[str, Shelf] = {}
-        self.api = CloudControl(Providers([shelf]), self._version)
+    def __init__(self, front: Front, provider: FakeProvider) -> None:
+        self._front, self.provider = front, provider
+        self.older: dict[str, FakeProvider] = {}
+        self.api = CloudControl(Providers([provider]), self._version)
         front.api = Api("cloudcontrol", self.api.operations)
         self.client = self.connect()
 
@@ -109,12 +109,12 @@ def front() -> Iterator[Front]:
 
 
 @pytest.fixture
-def open_library(front: Front) -> Iterator[Callable[[Shelf], Library]]:
-    """Makes a library of a shelf; it is closed with the test."""
+def open_library(front: Front) -> Iterator[Callable[[FakeProvider], Library]]:
+    """Return a function that opens a library over a provider. The library is closed after the test."""
     opened: list[Library] = []
 
-    def make(shelf: Shelf) -> Library:
-        opened.append(Library(front, shelf))
+    def make(provider: FakeProvider) -> Library:
+        opened.append(Library(front, provider))
         return opened[-1]
 
     yield make
@@ -123,5 +123,5 @@ def open_library(front: Front) -> Iterator[Callable[[Shelf], Library]]:
 
 
 @pytest.fixture
-def library(open_library: Callable[[Shelf], Library]) -> Library:
-    return open_library(Shelf())
+def library(open_library: Callable[[FakeProvider], Library]) -> Library:
+    return open_library(FakeProvider())

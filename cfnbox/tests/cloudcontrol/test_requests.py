@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.providers.protocol import ResourceFailed
 from cloudcontrol.conftest import BOOK, Library
-from cloudcontrol.shelf import Shelf
+from cloudcontrol.fake_provider import FakeProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +22,10 @@ def statuses(library: Library, **asked: Any) -> list[str]:
 
 
 def test_a_create_goes_on_in_the_background_and_ends_with_the_model(library: Library) -> None:
-    library.shelf.gate = threading.Event()
+    library.provider.gate = threading.Event()
     event = library.begin(properties={"Pin": "1234"})
     assert (event["Operation"], event["OperationStatus"]) == ("CREATE", "IN_PROGRESS")
-    library.shelf.gate.set()
+    library.provider.gate.set()
     ended = library.ended(event)
     assert ended["OperationStatus"] == "SUCCESS"
     assert json.loads(ended["ResourceModel"]) == {"Title": "Emma", "Isbn": ended["Identifier"]}
@@ -36,17 +36,17 @@ def test_a_handlers_failure_is_the_requests(library: Library) -> None:
     library.create("Emma")
     ended = library.ended(library.begin("Emma"))
     assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "AlreadyExists")
-    assert ended["StatusMessage"] == "There is such a book."
+    assert ended["StatusMessage"] == "The book exists already."
     assert "ResourceModel" not in ended
 
 
 def test_a_code_that_the_api_lacks_is_an_internal_failure(library: Library) -> None:
-    library.shelf.failure = ResourceFailed("No.", "InvalidTypeConfiguration")
+    library.provider.failure = ResourceFailed("No.", "InvalidTypeConfiguration")
     assert library.ended(library.begin())["ErrorCode"] == "InternalFailure"
 
 
 def test_a_provider_that_breaks_fails_the_request(library: Library) -> None:
-    library.shelf.failure = RuntimeError("Pin 1234")
+    library.provider.failure = RuntimeError("Pin 1234")
     ended = library.ended(library.begin())
     assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "InternalFailure")
     assert "1234" not in ended["StatusMessage"]
@@ -58,7 +58,7 @@ def test_the_same_call_with_the_same_token_is_one_request(library: Library) -> N
     assert first["RequestToken"] == again["RequestToken"]
     library.ended(first)
     assert library.begin(ClientToken=token)["OperationStatus"] == "SUCCESS"
-    assert [action for action, _ in library.shelf.calls].count("CREATE") == 1
+    assert [action for action, _ in library.provider.calls].count("CREATE") == 1
 
 
 def test_one_token_from_many_at_once_is_one_request(library: Library) -> None:
@@ -70,7 +70,7 @@ def test_one_token_from_many_at_once_is_one_request(library: Library) -> None:
         thread.join()
     assert len({one["RequestToken"] for one in made}) == 1
     library.ended(made[0])
-    assert [action for action, _ in library.shelf.calls].count("CREATE") == 1
+    assert [action for action, _ in library.provider.calls].count("CREATE") == 1
 
 
 def test_a_token_used_for_something_else_is_refused(library: Library) -> None:
@@ -103,7 +103,7 @@ def test_a_token_is_of_one_account_and_region(library: Library) -> None:
 
 def test_one_operation_at_a_time_on_a_resource(library: Library) -> None:
     isbn, other = library.create("Emma", Note="old"), library.create("Persuasion")
-    library.shelf.gate = threading.Event()
+    library.provider.gate = threading.Event()
     running = library.patch(isbn, {"op": "add", "path": "/Note", "value": "worn"})
     delete = {"TypeName": BOOK, "Identifier": isbn}
     library.refused("ConcurrentOperationException", library.client.delete_resource, **delete)
@@ -111,13 +111,13 @@ def test_one_operation_at_a_time_on_a_resource(library: Library) -> None:
         "ConcurrentOperationException", library.patch, isbn, {"op": "test", "path": "/Title", "value": "Emma"}
     )
     beside = library.client.delete_resource(TypeName=BOOK, Identifier=other)["ProgressEvent"]
-    library.shelf.gate.set()
+    library.provider.gate.set()
     assert library.ended(running)["OperationStatus"] == library.ended(beside)["OperationStatus"] == "SUCCESS"
     assert library.ended(library.client.delete_resource(**delete)["ProgressEvent"])["OperationStatus"] == "SUCCESS"
 
 
 def test_a_request_that_waits_can_be_cancelled(library: Library) -> None:
-    library.shelf.gate = threading.Event()
+    library.provider.gate = threading.Event()
     event = library.begin()
     cancelled = library.client.cancel_resource_request(RequestToken=event["RequestToken"])["ProgressEvent"]
     assert cancelled["OperationStatus"] in ("CANCEL_IN_PROGRESS", "CANCEL_COMPLETE")
@@ -134,9 +134,9 @@ def test_a_request_that_ended_cannot_be_cancelled(library: Library) -> None:
     assert library.get(event["Identifier"])["Title"] == "Emma"
 
 
-def test_a_time_limit_of_the_schema_ends_a_request(open_library: Callable[[Shelf], Library]) -> None:
-    library = open_library(Shelf(handlers={"create": {"permissions": [], "timeoutInMinutes": 0}}))
-    library.shelf.gate = threading.Event()
+def test_a_time_limit_of_the_schema_ends_a_request(open_library: Callable[[FakeProvider], Library]) -> None:
+    library = open_library(FakeProvider(handlers={"create": {"permissions": [], "timeoutInMinutes": 0}}))
+    library.provider.gate = threading.Event()
     ended = library.ended(library.begin())
     assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "NotStabilized")
 
@@ -160,7 +160,7 @@ def test_requests_are_listed_page_by_page_and_by_filter(library: Library) -> Non
 
 
 def test_closing_ends_what_waits(library: Library) -> None:
-    library.shelf.gate = threading.Event()
+    library.provider.gate = threading.Event()
     library.begin()
     assert library.api.busy
     library.api.close()

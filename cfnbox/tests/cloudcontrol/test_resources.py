@@ -10,14 +10,14 @@ import pytest
 from cfnbox.core.place import Place
 from cfnbox.providers.protocol import ResourceFailed
 from cloudcontrol.conftest import BOOK, Library
-from cloudcontrol.shelf import Shelf
+from cloudcontrol.fake_provider import FakeProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def changes(library: Library) -> list[str]:
-    return [action for action, _ in library.shelf.calls if action in ("CREATE", "UPDATE", "DELETE")]
+    return [action for action, _ in library.provider.calls if action in ("CREATE", "UPDATE", "DELETE")]
 
 
 @pytest.mark.parametrize("state", ["{", "[]", "null", '"Emma"', "{'Title': 'Emma'}"])
@@ -61,8 +61,8 @@ def test_a_type_that_nobody_serves(library: Library, operation: str, more: Any) 
     assert text == "The type 'Example::Library::Film' cannot be found."
 
 
-def test_what_the_schema_has_no_handler_for_is_refused(open_library: Callable[[Shelf], Library]) -> None:
-    library = open_library(Shelf(handlers={"create": {"permissions": []}, "delete": {"permissions": []}}))
+def test_what_the_schema_has_no_handler_for_is_refused(open_library: Callable[[FakeProvider], Library]) -> None:
+    library = open_library(FakeProvider(handlers={"create": {"permissions": []}, "delete": {"permissions": []}}))
     asked = {"TypeName": BOOK, "Identifier": library.create()}
     client = library.client
     for action, call, more in (
@@ -88,7 +88,7 @@ def test_an_update_is_a_patch_of_what_the_resource_is(library: Library) -> None:
     assert ended["OperationStatus"] == "SUCCESS"
     now = {"Title": "Emma", "Isbn": isbn, "Note": "new", "Shelf": "Jane", "Author": {"Born": 1775}}
     assert json.loads(ended["ResourceModel"]) == library.get(isbn) == now
-    (told,) = [told for action, told in library.shelf.calls if action == "UPDATE"]
+    (told,) = [told for action, told in library.provider.calls if action == "UPDATE"]
     # The handler gets the states without read-only properties; a write-only one is there when the patch has it.
     assert told["previous"] == {"Title": "Emma", "Note": "worn", "Author": {"Name": "Jane", "Born": 1775}}
     assert told["desired"] == {"Title": "Emma", "Note": "new", "Shelf": "Jane", "Author": {"Born": 1775}}
@@ -152,7 +152,7 @@ def test_a_patched_state_is_validated(library: Library) -> None:
 def test_what_is_not_there(library: Library) -> None:
     asked = {"TypeName": BOOK, "Identifier": "isbn-0"}
     text = library.refused("ResourceNotFoundException", library.client.get_resource, **asked)
-    assert text == f"{BOOK} Handler returned status FAILED: There is no such book."
+    assert text == f"{BOOK} Handler returned status FAILED: The book does not exist."
     library.refused("ResourceNotFoundException", library.patch, "isbn-0", {"op": "remove", "path": "/Note"})
     ended = library.ended(library.client.delete_resource(**asked)["ProgressEvent"])
     assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "NotFound")
@@ -165,7 +165,7 @@ def test_a_deleted_resource_is_gone(library: Library) -> None:
     assert "ResourceModel" not in ended
     library.refused("ResourceNotFoundException", library.get, isbn)
     # A delete handler may count on the identifier alone.
-    assert ("DELETE", {}) in library.shelf.calls
+    assert ("DELETE", {}) in library.provider.calls
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_deleted_resource_is_gone(library: Library) -> None:
     ],
 )
 def test_each_code_of_a_handler_is_an_exception_of_a_read(library: Library, code: Any, exception: str) -> None:
-    library.shelf.failure = ResourceFailed("No.", code)
+    library.provider.failure = ResourceFailed("No.", code)
     library.refused(exception, library.get, "isbn-1")
     library.refused(exception, library.client.list_resources, TypeName=BOOK)
 
@@ -208,9 +208,9 @@ def test_every_resource_is_listed_page_by_page(library: Library) -> None:
     library.refused("InvalidRequestException", library.client.list_resources, TypeName=BOOK, ResourceModel="B")
 
 
-def test_a_list_that_needs_a_parent_says_so(open_library: Callable[[Shelf], Library]) -> None:
+def test_a_list_that_needs_a_parent_says_so(open_library: Callable[[FakeProvider], Library]) -> None:
     handlers = {"list": {"permissions": [], "handlerSchema": {"properties": {}, "required": ["Shelf"]}}}
-    library = open_library(Shelf(handlers=handlers))
+    library = open_library(FakeProvider(handlers=handlers))
     text = library.refused("InvalidRequestException", library.client.list_resources, TypeName=BOOK)
     assert text == (
         f"Missing or invalid ResourceModel property in {BOOK} list handler request input."
@@ -229,10 +229,10 @@ def test_a_resource_is_named_by_any_of_its_identifiers(library: Library) -> None
 
 def test_a_resource_of_a_stack_is_found_and_the_other_way_round(library: Library) -> None:
     place = Place("us-east-1")
-    library.shelf.books[place] = {"isbn-of-stack": {"Isbn": "isbn-of-stack", "Title": "Sanditon"}}
+    library.provider.books[place] = {"isbn-of-stack": {"Isbn": "isbn-of-stack", "Title": "Sanditon"}}
     assert library.get("isbn-of-stack")["Title"] == "Sanditon"
     made = library.create()
-    assert made in library.shelf.books[place]
+    assert made in library.provider.books[place]
 
 
 def test_regions_and_accounts_are_apart(library: Library) -> None:
@@ -243,19 +243,19 @@ def test_regions_and_accounts_are_apart(library: Library) -> None:
 
 
 def test_a_version_of_the_type_serves_the_request_that_names_it(library: Library) -> None:
-    library.older["00000001"] = Shelf()
+    library.older["00000001"] = FakeProvider()
     asked = {"TypeName": BOOK, "DesiredState": '{"Title": "Emma"}', "RoleArn": "arn:aws:iam::123456789012:role/any"}
     event = library.client.create_resource(**asked, TypeVersionId="00000001")["ProgressEvent"]
     assert library.ended(event)["OperationStatus"] == "SUCCESS"
-    assert (len(library.older["00000001"].calls), library.shelf.calls) == (1, [])
+    assert (len(library.older["00000001"].calls), library.provider.calls) == (1, [])
     text = library.refused("TypeNotFoundException", library.client.create_resource, **asked, TypeVersionId="00000009")
     assert "00000009" in text
 
 
 def test_what_a_provider_cannot_read_can_be_deleted_by_its_identifier(library: Library) -> None:
     isbn = library.create()
-    library.shelf.unreadable = ResourceFailed("It cannot be read.", "UnsupportedAction")
+    library.provider.unreadable = ResourceFailed("It cannot be read.", "UnsupportedAction")
     ended = library.ended(library.client.delete_resource(TypeName=BOOK, Identifier=isbn)["ProgressEvent"])
     assert ended["OperationStatus"] == "SUCCESS"
-    library.shelf.unreadable = None
+    library.provider.unreadable = None
     library.refused("ResourceNotFoundException", library.get, isbn)

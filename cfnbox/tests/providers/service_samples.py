@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.providers.properties import violations
-from providers.doubles import PLACE, Recorded, request
+from providers.provider_requests import PLACE, RecordingProgress, request
 
 if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
@@ -44,21 +44,21 @@ class Types:
         return found
 
     def create(
-        self, type_name: str, properties: dict[str, Any], progress: Recorded | None = None, **members: Any
+        self, type_name: str, properties: dict[str, Any], progress: RecordingProgress | None = None, **members: Any
     ) -> Resource:
         definition = self.definition(type_name)
         assert violations(definition, properties) == []
-        return self.provider.create(definition, request(**members), properties, progress or Recorded())
+        return self.provider.create(definition, request(**members), properties, progress or RecordingProgress())
 
     def update(
         self, type_name: str, resource: Resource, before: dict[str, Any], after: dict[str, Any], **members: Any
     ) -> Resource:
         definition = self.definition(type_name)
         assert violations(definition, after) == []
-        return self.provider.update(definition, request(**members), resource, before, after, Recorded())
+        return self.provider.update(definition, request(**members), resource, before, after, RecordingProgress())
 
     def delete(self, type_name: str, resource: Resource, properties: dict[str, Any] | None = None) -> None:
-        self.provider.delete(self.definition(type_name), request(), resource, properties or {}, Recorded())
+        self.provider.delete(self.definition(type_name), request(), resource, properties or {}, RecordingProgress())
 
     def read(self, type_name: str, identifier: str) -> Resource:
         return self.provider.read(self.definition(type_name), request(), identifier)

@@ -12,7 +12,7 @@ import pytest
 
 from cfnbox.providers.custom_resources import CustomResources
 from cfnbox.providers.protocol import Cancelled, Resource, ResourceFailed
-from providers.doubles import PLACE, STACK_ID, Recorded, request
+from providers.provider_requests import PLACE, STACK_ID, RecordingProgress, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +91,7 @@ def test_only_custom_types_are_served(provider: CustomResources) -> None:
 def test_a_custom_resource_lives(provider: CustomResources, definition: Any, token: str) -> None:
     echo = {"Status": "SUCCESS", "PhysicalResourceId": "thing-1", "Data": "event"}
     first = {**answers(token, Create=echo, Update=echo, Delete=success()), "Size": 3, "Deep": {"Ready": True}}
-    made = provider.create(definition, request(), first, Recorded())
+    made = provider.create(definition, request(), first, RecordingProgress())
     assert made.physical_id == "thing-1"
     event = json.loads(made.attributes["Event"])
     assert event["RequestType"] == "Create"
@@ -100,17 +100,17 @@ def test_a_custom_resource_lives(provider: CustomResources, definition: Any, tok
     assert event["ResourceProperties"]["Deep"] == {"Ready": "true"}
     assert "PhysicalResourceId" not in event
     second = {**first, "Size": 4}
-    updated = provider.update(definition, request(), made, first, second, Recorded())
+    updated = provider.update(definition, request(), made, first, second, RecordingProgress())
     event = json.loads(updated.attributes["Event"])
     assert (event["RequestType"], event["PhysicalResourceId"]) == ("Update", "thing-1")
     assert (event["ResourceProperties"]["Size"], event["OldResourceProperties"]["Size"]) == ("4", "3")
-    provider.delete(definition, request(), updated, second, Recorded())
+    provider.delete(definition, request(), updated, second, RecordingProgress())
 
 
 def test_another_physical_id_is_another_resource(provider: CustomResources, definition: Any, token: str) -> None:
     properties = answers(token, Update=success("thing-2", Size="big"))
     old = Resource("thing-1", "thing-1", properties, {})
-    updated = provider.update(definition, request(), old, properties, properties, Recorded())
+    updated = provider.update(definition, request(), old, properties, properties, RecordingProgress())
     assert (updated.physical_id, updated.attributes) == ("thing-2", {"Size": "big"})
 
 
@@ -118,7 +118,7 @@ def test_a_failure_is_told_in_the_words_of_cloudformation(
     provider: CustomResources, definition: Any, token: str
 ) -> None:
     failed = {"Status": "FAILED", "Reason": "No room.", "PhysicalResourceId": "half-made"}
-    progress = Recorded()
+    progress = RecordingProgress()
     with pytest.raises(ResourceFailed) as raised:
         provider.create(definition, request(), answers(token, Create=failed), progress)
     assert str(raised.value).startswith(
@@ -141,7 +141,7 @@ def test_a_failure_is_told_in_the_words_of_cloudformation(
 def test_nonsense_fails_the_resource(
     provider: CustomResources, definition: Any, token: str, answer: Any, said: str
 ) -> None:
-    progress = Recorded()
+    progress = RecordingProgress()
     with pytest.raises(ResourceFailed, match=said):
         provider.create(definition, request(), answers(token, Create=answer), progress)
     # What may have been made must be deleted.
@@ -150,11 +150,13 @@ def test_nonsense_fails_the_resource(
 
 def test_a_silent_function_is_waited_for_so_long(provider: CustomResources, definition: Any, token: str) -> None:
     with pytest.raises(ResourceFailed, match="did not receive a response from your Custom Resource"):
-        provider.create(definition, request(), answers(token, Create="silence", ServiceTimeout=1), Recorded())
+        provider.create(
+            definition, request(), answers(token, Create="silence", ServiceTimeout=1), RecordingProgress()
+        )
 
 
 def test_the_wait_can_be_cancelled(provider: CustomResources, definition: Any, token: str) -> None:
-    class Impatient(Recorded):
+    class Impatient(RecordingProgress):
         def wait(self, seconds: float) -> None:
             raise Cancelled("Resource creation cancelled")
 
@@ -168,7 +170,7 @@ def test_the_wait_can_be_cancelled(provider: CustomResources, definition: Any, t
 
 
 def test_a_function_that_is_not_there_leaves_nothing_to_delete(provider: CustomResources, definition: Any) -> None:
-    progress, token = Recorded(), "arn:aws:lambda:us-east-1:123456789012:function:nobody"
+    progress, token = RecordingProgress(), "arn:aws:lambda:us-east-1:123456789012:function:nobody"
     with pytest.raises(ResourceFailed, match="nobody"):
         provider.create(definition, request(), answers(token, Create=success()), progress)
     assert progress.identities == []
@@ -177,7 +179,9 @@ def test_a_function_that_is_not_there_leaves_nothing_to_delete(provider: CustomR
 def test_the_service_token_stays(provider: CustomResources, definition: Any) -> None:
     made = Resource("x", "x", {}, {})
     with pytest.raises(ResourceFailed, match="Modifying service token is not allowed"):
-        provider.update(definition, request(), made, {"ServiceToken": "a"}, {"ServiceToken": "b"}, Recorded())
+        provider.update(
+            definition, request(), made, {"ServiceToken": "a"}, {"ServiceToken": "b"}, RecordingProgress()
+        )
 
 
 def test_a_topic_can_be_the_service_token(
@@ -188,7 +192,7 @@ def test_a_topic_can_be_the_service_token(
     queue = connect("sqs").create_queue(QueueName="things")["QueueUrl"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:things")
     with pytest.raises(ResourceFailed, match="did not receive a response"):
-        provider.create(definition, request(), {"ServiceToken": topic, "ServiceTimeout": 1}, Recorded())
+        provider.create(definition, request(), {"ServiceToken": topic, "ServiceTimeout": 1}, RecordingProgress())
     (message,) = connect("sqs").receive_message(QueueUrl=queue)["Messages"]
     assert json.loads(json.loads(message["Body"])["Message"])["RequestType"] == "Create"
 

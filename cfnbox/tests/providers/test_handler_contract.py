@@ -15,7 +15,7 @@ from cfnbox.providers import identifiers
 from cfnbox.providers.properties import violations
 from cfnbox.providers.protocol import Resource, ResourceFailed, Served
 from cfnbox.providers.registry_handlers import FixedTypes, HandlersProvider, RegistryType
-from providers.doubles import PLACE, Recorded, request
+from providers.provider_requests import PLACE, RecordingProgress, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,11 +72,13 @@ def failed(code: str, message: Any = "No.", **members: Any) -> Json:
 def test_an_identifier_of_one_part_is_never_split(identifier: str) -> None:
     handlers, described = Handlers(echo), definition()
     served = provider(described, handlers)
-    made = served.create(described, request(), {"Name": identifier}, Recorded())
+    made = served.create(described, request(), {"Name": identifier}, RecordingProgress())
     assert made.identifier == identifier
-    served.update(described, request(), made, {"Name": identifier}, {"Name": identifier, "Zone": "z"}, Recorded())
+    served.update(
+        described, request(), made, {"Name": identifier}, {"Name": identifier, "Zone": "z"}, RecordingProgress()
+    )
     assert served.read(described, request(), identifier).identifier == identifier
-    served.delete(described, request(), made, {"Name": identifier}, Recorded())
+    served.delete(described, request(), made, {"Name": identifier}, RecordingProgress())
     assert [model["Name"] for model in handlers.models] == [identifier] * 4
 
 
@@ -84,11 +86,11 @@ def test_parts_of_a_composite_are_kept_as_the_handler_answered_them() -> None:
     handlers = Handlers(echo)
     described = definition(primaryIdentifier=["/properties/Name", "/properties/Zone"])
     served, properties = provider(described, handlers), {"Name": "a|b", "Zone": "c|d"}
-    made = served.create(described, request(), properties, Recorded())
+    made = served.create(described, request(), properties, RecordingProgress())
     assert made.physical_id == "a|b|c|d"
-    served.update(described, request(), made, properties, {**properties, "Port": 1}, Recorded())
+    served.update(described, request(), made, properties, {**properties, "Port": 1}, RecordingProgress())
     assert served.read(described, request(), made.identifier).identifier == made.identifier
-    served.delete(described, request(), made, properties, Recorded())
+    served.delete(described, request(), made, properties, RecordingProgress())
     assert [{name: model[name] for name in properties} for model in handlers.models] == [properties] * 4
 
 
@@ -104,7 +106,7 @@ def test_a_composite_of_an_unknown_resource_must_have_its_number_of_parts() -> N
 def test_an_identifier_reads_back_in_the_type_of_the_schema(name: str, value: Any, text: str) -> None:
     handlers, described = Handlers(echo), definition(primaryIdentifier=[f"/properties/{name}"])
     served = provider(described, handlers)
-    made = served.create(described, request(), {name: value}, Recorded())
+    made = served.create(described, request(), {name: value}, RecordingProgress())
     assert made.physical_id == text
     served.read(described, request(), text)
     assert handlers.models[-1] == {name: value}
@@ -118,9 +120,9 @@ def test_a_handler_that_the_schema_does_not_declare_is_never_called(action: str)
     served = provider(described, handlers)
     made = Resource("x", "x", {"Name": "x"}, {})
     calls: dict[str, Callable[[], Any]] = {
-        "create": lambda: served.create(described, request(), {"Name": "x"}, Recorded()),
-        "update": lambda: served.update(described, request(), made, {}, {}, Recorded()),
-        "delete": lambda: served.delete(described, request(), made, {}, Recorded()),
+        "create": lambda: served.create(described, request(), {"Name": "x"}, RecordingProgress()),
+        "update": lambda: served.update(described, request(), made, {}, {}, RecordingProgress()),
+        "delete": lambda: served.delete(described, request(), made, {}, RecordingProgress()),
         "read": lambda: served.read(described, request(), "x"),
         "list": lambda: served.list(described, request(), {}, None),
     }
@@ -133,7 +135,7 @@ def test_a_handler_that_the_schema_does_not_declare_is_never_called(action: str)
 
 @pytest.mark.parametrize("code", ["Throttling", "NetworkFailure", "ServiceInternalError", "ResourceConflict"])
 def test_a_retriable_failure_is_tried_again(code: str) -> None:
-    handlers, described, progress = Handlers(failed(code), failed(code), echo), definition(), Recorded()
+    handlers, described, progress = Handlers(failed(code), failed(code), echo), definition(), RecordingProgress()
     made = provider(described, handlers).create(described, request(), {"Name": "x"}, progress)
     assert made.identifier == "x"
     assert handlers.events == [handlers.events[0]] * 3
@@ -143,13 +145,13 @@ def test_a_retriable_failure_is_tried_again(code: str) -> None:
 def test_a_retry_goes_on_from_the_last_callback() -> None:
     going = {"status": "IN_PROGRESS", "callbackContext": {"step": 1}, "resourceModel": {"Name": "x", "Port": 1}}
     handlers, described = Handlers(going, failed("Throttling"), echo), definition()
-    provider(described, handlers).create(described, request(), {"Name": "x"}, Recorded())
+    provider(described, handlers).create(described, request(), {"Name": "x"}, RecordingProgress())
     assert [event.get("callbackContext") for event in handlers.events] == [None, {"step": 1}, {"step": 1}]
     assert handlers.models[1:] == [{"Name": "x", "Port": 1}] * 2
 
 
 def test_retries_end_with_the_failure_of_the_last() -> None:
-    handlers, described, progress = Handlers(failed("Throttling", "Slow down.")), definition(), Recorded()
+    handlers, described, progress = Handlers(failed("Throttling", "Slow down.")), definition(), RecordingProgress()
     with pytest.raises(ResourceFailed, match=r"Slow down\..*HandlerErrorCode: Throttling"):
         provider(described, handlers).create(described, request(), {"Name": "x"}, progress)
     assert len(handlers.events) == len(progress.waits) + 1 == 4
@@ -160,7 +162,7 @@ def test_retries_end_with_the_failure_of_the_last() -> None:
 def test_a_terminal_failure_is_not_tried_again(code: str) -> None:
     handlers, described = Handlers(failed(code)), definition()
     with pytest.raises(ResourceFailed, match=code):
-        provider(described, handlers).create(described, request(), {"Name": "x"}, Recorded())
+        provider(described, handlers).create(described, request(), {"Name": "x"}, RecordingProgress())
     assert len(handlers.events) == 1
 
 
@@ -184,7 +186,7 @@ def test_a_message_of_any_json_keeps_the_error_code(message: Any, text: str) -> 
     described = definition()
     with pytest.raises(ResourceFailed) as raised:
         provider(described, Handlers(failed("InvalidRequest", message))).create(
-            described, request(), {"Name": "x"}, Recorded()
+            described, request(), {"Name": "x"}, RecordingProgress()
         )
     assert raised.value.code == "InvalidRequest"
     assert str(raised.value) == (
@@ -196,7 +198,7 @@ def test_a_message_of_any_json_keeps_the_error_code(message: Any, text: str) -> 
 @pytest.mark.parametrize("delay", [0, -5, 0.001])
 def test_a_handler_may_go_on_two_thousand_times_without_a_delay(delay: float) -> None:
     going = {"status": "IN_PROGRESS", "callbackDelaySeconds": delay, "resourceModel": {"Name": "x"}}
-    handlers, described, progress = Handlers(*[going] * 2000, echo), definition(), Recorded()
+    handlers, described, progress = Handlers(*[going] * 2000, echo), definition(), RecordingProgress()
     assert provider(described, handlers).create(described, request(), {"Name": "x"}, progress).identifier == "x"
     assert len(handlers.events) == 2001
     assert min(progress.waits) >= 0
@@ -206,7 +208,7 @@ def test_a_handler_that_goes_on_for_ever_ends_at_its_time_limit() -> None:
     going = {"status": "IN_PROGRESS", "callbackDelaySeconds": -1, "resourceModel": {"Name": "x"}}
     described = definition()
     with pytest.raises(ResourceFailed, match=r"past its time limit.*NotStabilized"):
-        provider(described, Handlers(going)).create(described, request(), {"Name": "x"}, Recorded())
+        provider(described, Handlers(going)).create(described, request(), {"Name": "x"}, RecordingProgress())
 
 
 class References:
@@ -238,7 +240,7 @@ def test_dynamic_references_of_a_type_configuration_are_resolved_and_hidden() ->
     served = provider(described, handlers, configuration=CONFIGURATION, hide=invocations.hide,
                       references=lambda _place: References(**VALUES))  # fmt: skip
     with pytest.raises(ResourceFailed) as raised:
-        served.create(described, request(), {"Name": "x"}, Recorded())
+        served.create(described, request(), {"Name": "x"}, RecordingProgress())
     (event,) = handlers.events
     assert event["requestData"]["typeConfiguration"] == {
         "Key": "the-key", "App": {"Tokens": ["the-token"]}, "Site": "example.com"
@@ -253,7 +255,7 @@ def test_a_reference_of_a_type_configuration_that_leads_to_nothing_fails_the_res
     handlers, described = Handlers(echo), definition()
     served = provider(described, handlers, configuration=CONFIGURATION, references=lambda _place: References())
     with pytest.raises(ResourceFailed, match=f"The type configuration of {NAME} cannot be used. Could not resolve"):
-        served.create(described, request(), {"Name": "x"}, Recorded())
+        served.create(described, request(), {"Name": "x"}, RecordingProgress())
     assert handlers.events == []
 
 
@@ -275,6 +277,6 @@ def test_a_read_only_property_in_a_list_is_refused_at_its_index() -> None:
 def test_places_of_resources_are_kept_apart() -> None:
     described = definition(primaryIdentifier=["/properties/Name", "/properties/Zone"])
     served = provider(described, Handlers(echo))
-    served.create(described, request(place=PLACE), {"Name": "a|b", "Zone": "c"}, Recorded())
+    served.create(described, request(place=PLACE), {"Name": "a|b", "Zone": "c"}, RecordingProgress())
     with pytest.raises(ResourceFailed, match="wrong number of parts"):
         served.read(described, request(place=type(PLACE)("eu-west-1")), "a|b|c")

@@ -15,7 +15,7 @@ from cfnbox.handlers.invocations import Invocations, Outcome
 from cfnbox.handlers.runtime import LambdaRuntime
 from cfnbox.providers.protocol import Cancelled, Resource, ResourceFailed
 from cfnbox.providers.registry_handlers import FixedTypes, HandlersProvider, RegistryType
-from providers.doubles import PLACE, STACK_ID, SYSTEM_TAGS, Recorded, request
+from providers.provider_requests import PLACE, STACK_ID, SYSTEM_TAGS, RecordingProgress, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def going(step: int, delay: float = 0, **model: Any) -> dict[str, Any]:
 def test_create_sends_what_cloudformation_sends(provider: HandlersProvider, tagged: Any) -> None:
     desired = script(success(Id="one", Event="$event"))
     asked = request(stack_tags={"team": "ml"}, system_tags=SYSTEM_TAGS)
-    made = provider.create(DEFINITION, asked, desired, Recorded())
+    made = provider.create(DEFINITION, asked, desired, RecordingProgress())
     event = json.loads(made.attributes["Event"])
     assert made.physical_id == made.identifier == "one"
     assert made.model["Answers"] == desired["Answers"]
@@ -122,7 +122,7 @@ def test_create_sends_what_cloudformation_sends(provider: HandlersProvider, tagg
 
 
 def test_identity_is_told_once_and_waits_go_through_the_progress(provider: HandlersProvider) -> None:
-    progress = Recorded()
+    progress = RecordingProgress()
     answers = [going(1, 3), going(2, 4, Id="late"), success(Id="late", Size=2)]
     made = provider.create(DEFINITION, request(), script(*answers), progress)
     assert [one.identifier for one in progress.identities] == ["late"]
@@ -131,7 +131,7 @@ def test_identity_is_told_once_and_waits_go_through_the_progress(provider: Handl
 
 
 def test_a_failure_that_names_the_resource_tells_its_identity(provider: HandlersProvider) -> None:
-    progress = Recorded()
+    progress = RecordingProgress()
     failed = {"status": "FAILED", "errorCode": "NotStabilized", "message": "Too slow.", "resourceModel": {"Id": "x"}}
     with pytest.raises(ResourceFailed) as raised:
         provider.create(DEFINITION, request(), script(failed), progress)
@@ -144,7 +144,7 @@ def test_a_failure_that_names_the_resource_tells_its_identity(provider: Handlers
 
 
 def test_what_exists_already_is_not_told_as_made(provider: HandlersProvider) -> None:
-    progress = Recorded()
+    progress = RecordingProgress()
     failed = {"status": "FAILED", "errorCode": "AlreadyExists", "message": "Taken.", "resourceModel": {"Id": "x"}}
     with pytest.raises(ResourceFailed) as raised:
         provider.create(DEFINITION, request(), script(failed), progress)
@@ -175,7 +175,7 @@ def test_what_exists_already_is_not_told_as_made(provider: HandlersProvider) -> 
 )
 def test_nonsense_fails_the_resource_in_words(provider: HandlersProvider, answer: Any, said: str) -> None:
     with pytest.raises(ResourceFailed) as raised:
-        provider.create(DEFINITION, request(), script(answer), Recorded())
+        provider.create(DEFINITION, request(), script(answer), RecordingProgress())
     assert said in str(raised.value)
     assert "secret" not in str(raised.value)
     assert raised.value.code == "InternalFailure"
@@ -183,7 +183,7 @@ def test_nonsense_fails_the_resource_in_words(provider: HandlersProvider, answer
 
 def test_a_handler_that_raises_fails_with_what_it_raised_and_where(provider: HandlersProvider) -> None:
     with pytest.raises(ResourceFailed) as raised:
-        provider.create(DEFINITION, request(), script("raise"), Recorded())
+        provider.create(DEFINITION, request(), script("raise"), RecordingProgress())
     line = _line_of("raise RuntimeError")
     said = (
         f"The handler ended with RuntimeError: the secret of the handler (scripted_handlers.py:{line}, in resource)"
@@ -193,7 +193,7 @@ def test_a_handler_that_raises_fails_with_what_it_raised_and_where(provider: Han
 
 def test_what_the_library_swallows_is_told_with_its_place(provider: HandlersProvider) -> None:
     with pytest.raises(ResourceFailed) as raised:
-        provider.create(DEFINITION, request(), script("swallow"), Recorded())
+        provider.create(DEFINITION, request(), script("swallow"), RecordingProgress())
     line = _line_of("of_a_resource = ")
     assert f"The handler ended with KeyError: 'Colour' (scripted_handlers.py:{line}, in _swallow)" in str(
         raised.value
@@ -221,14 +221,14 @@ def test_what_is_not_json_in_an_answer_is_named(
     library_provider: HandlersProvider, answer: str, code: str, said: str
 ) -> None:
     with pytest.raises(ResourceFailed) as raised:
-        library_provider.create(DEFINITION, request(), {"Answer": answer}, Recorded())
+        library_provider.create(DEFINITION, request(), {"Answer": answer}, RecordingProgress())
     assert (raised.value.code, said in str(raised.value)) == (code, True), str(raised.value)
-    assert library_provider.create(DEFINITION, request(), {"Answer": "fine"}, Recorded()).identifier == "x"
+    assert library_provider.create(DEFINITION, request(), {"Answer": "fine"}, RecordingProgress()).identifier == "x"
 
 
 def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invocations: Invocations) -> None:
     asked = request("Recorded")
-    provider.create(DEFINITION, asked, script(going(1, 3), "log", success(Id="one")), Recorded())
+    provider.create(DEFINITION, asked, script(going(1, 3), "log", success(Id="one")), RecordingProgress())
     first, second, third = [one for one in invocations.all(STACK_ID) if one.logical_id == "Recorded"]
     assert {one.token for one in (first, second, third)} == {asked.token}
     assert (first.action, first.type_name, first.version) == ("CREATE", "Example::Scripts::Script", "00000004")
@@ -242,7 +242,7 @@ def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invo
 
 def test_what_an_ended_process_left_is_recorded(provider: HandlersProvider, invocations: Invocations) -> None:
     with pytest.raises(ResourceFailed):
-        provider.create(DEFINITION, request("Ends"), script("end"), Recorded())
+        provider.create(DEFINITION, request("Ends"), script("end"), RecordingProgress())
     ended = [one for one in invocations.all() if one.logical_id == "Ends"]
     # An event without an answer is delivered once more.
     assert [one.status for one in ended] == ["", ""]
@@ -264,19 +264,19 @@ def _line_of(text: str) -> int:
 
 
 def test_an_identifier_that_changes_fails_and_both_are_told(provider: HandlersProvider) -> None:
-    progress = Recorded()
+    progress = RecordingProgress()
     with pytest.raises(ResourceFailed, match="changed the primary identifier"):
         provider.create(DEFINITION, request(), script(going(1, Id="a"), success(Id="b")), progress)
     assert [one.identifier for one in progress.identities] == ["a", "b"]
 
 
 def test_an_event_is_delivered_again_when_the_handler_ends(provider: HandlersProvider) -> None:
-    made = provider.create(DEFINITION, request("EndsOnce"), script("end once"), Recorded())
+    made = provider.create(DEFINITION, request("EndsOnce"), script("end once"), RecordingProgress())
     assert made.identifier == "second"
 
 
 def test_an_operation_ends_at_the_time_limit_of_its_schema(provider: HandlersProvider) -> None:
-    progress = Recorded()
+    progress = RecordingProgress()
     with pytest.raises(ResourceFailed, match="past its time limit") as raised:
         provider.create(DEFINITION, request(), script(going(0, 50)), progress)
     assert raised.value.code == "NotStabilized"
@@ -285,7 +285,7 @@ def test_an_operation_ends_at_the_time_limit_of_its_schema(provider: HandlersPro
 
 def test_a_cancelled_wait_ends_the_operation(provider: HandlersProvider) -> None:
     with pytest.raises(Cancelled):
-        provider.create(DEFINITION, request(), script(going(0, 50)), Recorded(patience=60))
+        provider.create(DEFINITION, request(), script(going(0, 50)), RecordingProgress(patience=60))
 
 
 def test_update_and_delete_know_the_read_only_properties(provider: HandlersProvider, tagged: Any) -> None:
@@ -296,7 +296,7 @@ def test_update_and_delete_know_the_read_only_properties(provider: HandlersProvi
         MADE,
         {"Answers": "[]"},
         desired,
-        Recorded(),
+        RecordingProgress(),
     )
     data = json.loads(updated.model["Event"])["requestData"]
     assert data["resourceProperties"] == {**desired, "Id": "one", "Size": 7}
@@ -305,14 +305,14 @@ def test_update_and_delete_know_the_read_only_properties(provider: HandlersProvi
     assert tagged == [("one", SYSTEM_TAGS)]
     told = script({"status": "FAILED", "errorCode": "NotFound", "message": "$event"})
     with pytest.raises(ResourceFailed) as raised:
-        provider.delete(DEFINITION, request(), MADE, told, Recorded())
+        provider.delete(DEFINITION, request(), MADE, told, RecordingProgress())
     assert raised.value.code == "NotFound"
     assert '"Id": "one", "Size": 7' in str(raised.value)
 
 
 def test_an_update_must_answer_about_the_same_resource(provider: HandlersProvider) -> None:
     with pytest.raises(ResourceFailed, match="another primary identifier"):
-        provider.update(DEFINITION, request(), MADE, script(), script(success(Id="two")), Recorded())
+        provider.update(DEFINITION, request(), MADE, script(), script(success(Id="two")), RecordingProgress())
 
 
 def test_read_and_list(provider: HandlersProvider, answers: Path) -> None:
@@ -335,7 +335,7 @@ def test_a_type_that_is_gone_is_said_so() -> None:
     provider = HandlersProvider(FixedTypes([]))
     assert provider.definition(DEFINITION.type_name, PLACE) is None
     with pytest.raises(ResourceFailed, match="not registered any more"):
-        provider.create(DEFINITION, request(), {}, Recorded())
+        provider.create(DEFINITION, request(), {}, RecordingProgress())
 
 
 def test_a_runtime_that_is_closed_fails_the_resource() -> None:
@@ -344,4 +344,4 @@ def test_a_runtime_that_is_closed_fails_the_resource() -> None:
         pass
     provider = HandlersProvider(FixedTypes([RegistryType(lambda: DEFINITION, runtime.invoke)]))
     with pytest.raises(ResourceFailed):
-        provider.create(DEFINITION, request(), script(success(Id="x")), Recorded())
+        provider.create(DEFINITION, request(), script(success(Id="x")), RecordingProgress())

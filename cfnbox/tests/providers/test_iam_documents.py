@@ -10,7 +10,7 @@ import pytest
 from cfnbox.providers.iam_documents import require_valid
 from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.providers.simulated import SimulatedProvider
-from providers.doubles import PLACE, Recorded, request
+from providers.provider_requests import PLACE, RecordingProgress, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,10 +158,10 @@ def test_nothing_is_made_or_changed(
     assert definition
     wrong, right = properties(Resource=None), properties()
     with pytest.raises(ResourceFailed, match="Policy statement must contain resources"):
-        used.create(definition, request(), wrong, Recorded())
+        used.create(definition, request(), wrong, RecordingProgress())
     assert used.list(definition, request(), {}, None)[0] == []
-    made = used.create(definition, request(), right, Recorded())
+    made = used.create(definition, request(), right, RecordingProgress())
     with pytest.raises(ResourceFailed, match="Policy statement must contain resources"):
-        used.update(definition, request(), made, right, wrong, Recorded())
+        used.update(definition, request(), made, right, wrong, RecordingProgress())
     (left,) = used.list(definition, request(), {}, None)[0]
     assert left == made.model

@@ -15,7 +15,7 @@ from cfnbox.providers.emulated import MinistackProvider
 from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Ministack, MinistackUnavailable
 from cfnbox.providers.protocol import Resource, ResourceFailed
 from cfnbox.providers.services.catalogue import SERVICE_TYPES, UNIFORM_TYPES
-from providers.doubles import PLACE, SYSTEM_TAGS, Recorded, request
+from providers.provider_requests import PLACE, SYSTEM_TAGS, RecordingProgress, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,16 +43,16 @@ class Types:
 
     def create(self, type_name: str, properties: dict[str, Any], **members: Any) -> Resource:
         asked = request(members.pop("logical_id", "Thing"), **members)
-        return self.provider.create(self.definition(type_name), asked, properties, Recorded())
+        return self.provider.create(self.definition(type_name), asked, properties, RecordingProgress())
 
     def update(
         self, type_name: str, resource: Resource, before: dict[str, Any], after: dict[str, Any], **members: Any
     ) -> Resource:
         definition = self.definition(type_name)
-        return self.provider.update(definition, request(**members), resource, before, after, Recorded())
+        return self.provider.update(definition, request(**members), resource, before, after, RecordingProgress())
 
     def delete(self, type_name: str, resource: Resource, properties: dict[str, Any]) -> None:
-        self.provider.delete(self.definition(type_name), request(), resource, properties, Recorded())
+        self.provider.delete(self.definition(type_name), request(), resource, properties, RecordingProgress())
 
     def read(self, type_name: str, identifier: str) -> Resource:
         return self.provider.read(self.definition(type_name), request(), identifier)
@@ -237,7 +237,7 @@ def test_the_parameter_of_the_cdk_is_there_and_gives_way_to_the_bootstrap_stack(
     assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "21"
     ministack.remove_bootstrap_parameter(PLACE)
     ssm.put_parameter(**own)
-    # The stack's own parameter is no stand-in: nothing takes it away, or puts another in its place.
+    # The parameter of the stack is not a placeholder: nothing removes or replaces it.
     ministack.add_bootstrap_parameter(PLACE)
     ministack.remove_bootstrap_parameter(PLACE)
     assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from cfnbox.providers.protocol import Cancelled, Resource, ResourceFailed
 from cfnbox.providers.services.catalogue import UNIFORM_TYPES as TYPES
 from cfnbox.sagemaker import store
-from providers.doubles import SYSTEM_TAGS, Recorded
+from providers.provider_requests import SYSTEM_TAGS, RecordingProgress
 
 if TYPE_CHECKING:
     from providers.conftest import Services
@@ -99,7 +99,7 @@ def test_an_endpoint_is_told_before_it_is_waited_for(
 ) -> None:
     types.create(CONFIG, {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]})
     monkeypatch.setattr(store, "SETTLING_SECONDS", store.NEVER)
-    progress = Recorded(patience=5)
+    progress = RecordingProgress(patience=5)
     with pytest.raises(Cancelled):
         types.create(ENDPOINT, {"EndpointName": "e", "EndpointConfigName": "c"}, progress)
     assert [one.physical_id for one in progress.identities] == ["arn:aws:sagemaker:us-east-1:123456789012:endpoint/e"]
@@ -181,7 +181,7 @@ def test_what_is_not_there_is_not_found(types: Types, sagemaker: Any, type_name:
 def test_an_endpoint_that_fails_fails_the_resource(types: Types, sagemaker: Any, services: Services) -> None:
     types.create(CONFIG, {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]})
     services.sagemaker.faults.replace([{"fault": "deployment-fails", "operation": "CreateEndpoint"}])
-    progress = Recorded()
+    progress = RecordingProgress()
     with pytest.raises(ResourceFailed) as raised:
         types.create(ENDPOINT, {"EndpointConfigName": "c"}, progress)
     assert raised.value.code == "NotStabilized"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cfnbox.providers.protocol import ResourceFailed
-from providers.doubles import request
+from providers.provider_requests import request
 from providers.service_samples import CAPTURE, CONFIG, ENDPOINT, IMAGE, ROLE, VARIANT, Types
 
 PIPELINE = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cfnbox.providers.protocol import ResourceFailed
-from providers.doubles import SYSTEM_TAGS, request
+from providers.provider_requests import SYSTEM_TAGS, request
 from providers.service_samples import POLICY, ROLE, TARGET, Types
 
 TARGET_PROPERTIES = {

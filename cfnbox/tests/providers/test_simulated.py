@@ -12,7 +12,7 @@ from cfnbox.core.place import Place
 from cfnbox.providers.properties import violations
 from cfnbox.providers.protocol import Resource, ResourceFailed
 from cfnbox.providers.simulated import SimulatedProvider
-from providers.doubles import PLACE, Recorded, request
+from providers.provider_requests import PLACE, RecordingProgress, request
 
 if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
@@ -35,7 +35,7 @@ def definition_of(provider: SimulatedProvider, type_name: str) -> TypeDefinition
 def create(provider: SimulatedProvider, type_name: str, properties: dict[str, Any], **members: Any) -> Resource:
     definition = definition_of(provider, type_name)
     assert violations(definition, properties) == []
-    return provider.create(definition, request(**members), properties, Recorded())
+    return provider.create(definition, request(**members), properties, RecordingProgress())
 
 
 def test_it_says_that_it_simulates(provider: SimulatedProvider) -> None:
@@ -101,15 +101,15 @@ def test_a_resource_lives(provider: SimulatedProvider) -> None:
     tags = [{"Key": "own", "Value": "1"}, {"Key": "team", "Value": "ml"}]
     assert definition.explicitly_set(read.model, first) == {**first, "Tags": tags}
     second = {"ImageId": "ami-1", "InstanceType": "t3.large"}
-    updated = provider.update(definition, request(), made, first, second, Recorded())
+    updated = provider.update(definition, request(), made, first, second, RecordingProgress())
     kept = {name: value for name, value in made.attributes.items() if name not in first}
     assert updated.attributes == {**kept, **second}
     assert provider.read(definition, request(), made.identifier).model.get("Tags") is None
-    provider.delete(definition, request(), updated, second, Recorded())
+    provider.delete(definition, request(), updated, second, RecordingProgress())
     for gone in (
         lambda: provider.read(definition, request(), made.identifier),
-        lambda: provider.delete(definition, request(), updated, second, Recorded()),
-        lambda: provider.update(definition, request(), updated, second, second, Recorded()),
+        lambda: provider.delete(definition, request(), updated, second, RecordingProgress()),
+        lambda: provider.update(definition, request(), updated, second, second, RecordingProgress()),
     ):
         with pytest.raises(ResourceFailed) as raised:
             gone()
@@ -171,7 +171,7 @@ def test_any_type_gets_identifiers_that_its_schema_allows(
         definition = provider.definition(name, PLACE)
         if definition is None:
             continue
-        made = provider.create(definition, request(), {}, Recorded())
+        made = provider.create(definition, request(), {}, RecordingProgress())
         assert made.identifier == provider.read(definition, request(), made.identifier).identifier
         assert made.physical_id
         strings = [one for one in definition.read_only if "*" not in one and has(made.model, one)]

@@ -11,7 +11,7 @@ import requests
 
 from cfnbox.providers.protocol import Cancelled, Owner, Resource, ResourceFailed
 from cfnbox.providers.wait_conditions import WaitConditions
-from providers.doubles import PLACE, Recorded, request
+from providers.provider_requests import PLACE, RecordingProgress, request
 
 if TYPE_CHECKING:
     from cfnbox.providers.callbacks import Callbacks
@@ -37,13 +37,13 @@ def provider(callbacks: Callbacks, published: PublishedTypes, told: Any, url: st
 def handle(provider: WaitConditions) -> str:
     definition = provider.definition(HANDLE, PLACE)
     assert definition
-    return provider.create(definition, request("Handle"), {}, Recorded()).physical_id
+    return provider.create(definition, request("Handle"), {}, RecordingProgress()).physical_id
 
 
-def wait(provider: WaitConditions, progress: Recorded | None = None, **properties: Any) -> Resource:
+def wait(provider: WaitConditions, progress: RecordingProgress | None = None, **properties: Any) -> Resource:
     definition = provider.definition(CONDITION, PLACE)
     assert definition
-    return provider.create(definition, request("Wait"), properties, progress or Recorded())
+    return provider.create(definition, request("Wait"), properties, progress or RecordingProgress())
 
 
 def signal(url: str, unique_id: str, status: str = "SUCCESS", **members: Any) -> int:
@@ -80,7 +80,7 @@ def test_too_few_signals_are_a_failure(provider: WaitConditions, handle: str) ->
 
 def test_the_wait_can_be_cancelled(provider: WaitConditions, handle: str) -> None:
     with pytest.raises(Cancelled):
-        wait(provider, Recorded(patience=-1), Handle=handle, Timeout=10)
+        wait(provider, RecordingProgress(patience=-1), Handle=handle, Timeout=10)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_an_update_is_refused_as_cloudformation_does(provider: WaitConditions) -
     definition = provider.definition(CONDITION, PLACE)
     assert definition
     with pytest.raises(ResourceFailed, match="AWS::CloudFormation::WaitCondition is not supported"):
-        provider.update(definition, request(), Resource("x", "x", {}, {}), {}, {}, Recorded())
+        provider.update(definition, request(), Resource("x", "x", {}, {}), {}, {}, RecordingProgress())
 
 
 def test_a_deleted_handle_takes_nothing(provider: WaitConditions, handle: str) -> None:
     definition = provider.definition(HANDLE, PLACE)
     assert definition
-    provider.delete(definition, request(), Resource(handle, handle, {}, {}), {}, Recorded())
+    provider.delete(definition, request(), Resource(handle, handle, {}, {}), {}, RecordingProgress())
     assert signal(handle, "1") == 403

@@ -19,7 +19,7 @@ from cfnbox.registry.operations import Registry
 from cfnbox.registry.registrations import Registrations
 from cfnbox.registry.types import Types
 from cloud_clients import SESSION, as_a_waiter
-from registry.parcels import NAME, package
+from registry.package_builders import NAME, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from registry.parcels import NAME, package
+from registry.package_builders import NAME, package
 
 if TYPE_CHECKING:
     from registry.conftest import Cloud

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import programs
-from registry.parcels import NAME, SCHEMA, SETTINGS
+from registry.package_builders import NAME, SCHEMA, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

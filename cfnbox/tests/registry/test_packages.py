@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from registry.parcels import NAME, function, members, package, zipped
+from registry.package_builders import NAME, function, members, package, zipped
 
 if TYPE_CHECKING:
     from pathlib import Path

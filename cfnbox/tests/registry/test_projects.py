@@ -16,7 +16,7 @@ from cfnbox.core.errors import LocalFailure
 from cfnbox.handlers.distributions import RequirementsFailed
 from cfnbox.registry.projects import Project, UnusableProject, layout, projects
 from programs import Command
-from registry.parcels import HANDLERS, NAME, SCHEMA, SETTINGS, package
+from registry.package_builders import HANDLERS, NAME, SCHEMA, SETTINGS, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ import pytest
 
 from cfnbox.providers.protocol import Progress, Request, Resource, ResourceFailed
 from cfnbox.registry.resources import RegistryProvider
-from providers.doubles import Recorded, request
+from providers.provider_requests import RecordingProgress, request
 from registry.conftest import EAST, PUBLISHED
-from registry.parcels import NAME, package
+from registry.package_builders import NAME, package
 
 if TYPE_CHECKING:
     from registry.conftest import Cloud
@@ -20,7 +20,7 @@ ARN = "arn:aws:cloudformation:us-east-1:123456789012:type/resource/Example-Notes
 ROLE = "arn:aws:iam::123456789012:role/types"
 
 
-class Waiting(Recorded):
+class Waiting(RecordingProgress):
     """A progress that lets registrations go on while it waits."""
 
     def wait(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from programs import RunningCloud, running_cloud
-from registry.parcels import HANDLERS, NAME, SCHEMA, SETTINGS, package
+from registry.package_builders import HANDLERS, NAME, SCHEMA, SETTINGS, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

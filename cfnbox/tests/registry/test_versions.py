@@ -10,7 +10,7 @@ import pytest
 
 from cfnbox.core.place import Place
 from cfnbox.registry.types import MOST_VERSIONS, Pinned
-from registry.parcels import NAME, SCHEMA, package
+from registry.package_builders import NAME, SCHEMA, package
 
 if TYPE_CHECKING:
     from registry.conftest import Cloud

@@ -16,7 +16,7 @@ import jmespath
 from cfnbox.providers import comparison
 from cfnbox.providers.properties import violations
 from cfnbox.providers.services.provider import ServiceProvider
-from providers.doubles import PLACE, Recorded, request
+from providers.provider_requests import PLACE, RecordingProgress, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,7 @@ class Bench:
         return found
 
     def create(self, type_name: str, properties: Json, **members: Any) -> Resource:
-        definition, progress = self.definition(type_name), Recorded()
+        definition, progress = self.definition(type_name), RecordingProgress()
         assert violations(definition, properties) == []
         asked = request(place=self.place, **members)
         created = self.provider.create(definition, asked, properties, progress)
@@ -96,11 +96,11 @@ class Bench:
         definition = self.definition(type_name)
         assert violations(definition, after) == []
         asked = request(place=self.place, **members)
-        return self.provider.update(definition, asked, resource, before, after, Recorded())
+        return self.provider.update(definition, asked, resource, before, after, RecordingProgress())
 
     def delete(self, type_name: str, resource: Resource, properties: Json) -> None:
         asked = request(place=self.place)
-        self.provider.delete(self.definition(type_name), asked, resource, properties, Recorded())
+        self.provider.delete(self.definition(type_name), asked, resource, properties, RecordingProgress())
 
     def read(self, type_name: str, identifier: str) -> Resource:
         return self.provider.read(self.definition(type_name), request(place=self.place), identifier)

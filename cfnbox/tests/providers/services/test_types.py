@@ -10,7 +10,7 @@ from cfnbox.core.paths import values_at, without
 from cfnbox.providers.protocol import NOT_APPLIED, ResourceFailed
 from cfnbox.providers.services.catalogue import SERVICE_TYPES
 from cfnbox.providers.services.provider import ServiceProvider
-from providers.doubles import SYSTEM_TAGS, Recorded, request
+from providers.provider_requests import SYSTEM_TAGS, RecordingProgress, request
 from providers.services import samples_iam, samples_lambda, samples_messaging, samples_s3, samples_secrets
 from providers.services.harness import Bench, Sample, found_directly
 
@@ -199,6 +199,6 @@ def test_what_is_not_applied_is_named_and_refused_with_strict(
     assert bench.provider.notice(definition, minimal) is None
     strict = ServiceProvider(service_clients, published, strict=True)
     with pytest.raises(ResourceFailed, match=f"cfnbox does not apply {names[0]}") as failure:
-        strict.create(definition, request(), properties, Recorded())
+        strict.create(definition, request(), properties, RecordingProgress())
     assert failure.value.code == "InvalidRequest"
-    assert strict.create(definition, request(), minimal, Recorded()).physical_id
+    assert strict.create(definition, request(), minimal, RecordingProgress()).physical_id

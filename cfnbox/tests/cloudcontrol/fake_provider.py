@@ -1,4 +1,4 @@
-"""A provider that keeps books in a dictionary: it implements the protocol as the providers of the cloud do."""
+"""A provider that stores books in a dictionary. It implements the protocol of providers."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ SCHEMA: Json = {
 }
 
 
-class Shelf:
-    """Books by account and region. `gate`, when set, holds up every change until it opens."""
+class FakeProvider:
+    """Books by account and region. With a `gate`, every change waits until the gate is set."""
 
     notice = staticmethod(no_notice)
     page = 2
@@ -64,8 +64,8 @@ class Shelf:
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
         books = self._books(request, "CREATE", desired)
-        if any(one["Title"] == desired["Title"] for one in books.values()):
-            raise ResourceFailed("There is such a book.", "AlreadyExists")
+        if any(book["Title"] == desired["Title"] for book in books.values()):
+            raise ResourceFailed("The book exists already.", "AlreadyExists")
         isbn = f"isbn-{next(self._numbers)}"
         model = {**desired, "Isbn": isbn}
         books[isbn] = model
@@ -99,22 +99,24 @@ class Shelf:
         if self.unreadable is not None:
             raise self.unreadable
         if identifier not in books:
-            raise ResourceFailed("There is no such book.", "NotFound")
+            raise ResourceFailed("The book does not exist.", "NotFound")
         return self._resource(without_pin(books[identifier]))
 
     def list(
         self, definition: TypeDefinition, request: Request, filters: Json, next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        wanted = filters.get("Shelf")
-        books = [one for one in self._books(request, "LIST", filters).values() if wanted in (None, one.get("Shelf"))]
+        shelf = filters.get("Shelf")
+        books = [
+            book for book in self._books(request, "LIST", filters).values() if shelf in (None, book.get("Shelf"))
+        ]
         start = int(next_token or 0)
         following = start + self.page
-        models = [{"Isbn": one["Isbn"]} for one in books[start:following]]
+        models = [{"Isbn": book["Isbn"]} for book in books[start:following]]
         return models, str(following) if following < len(books) else None
 
-    def _books(self, request: Request, action: str, told: Json) -> dict[str, Json]:
+    def _books(self, request: Request, action: str, properties: Json) -> dict[str, Json]:
         assert request.owner is None
-        self.calls.append((action, told))
+        self.calls.append((action, properties))
         if self.failure is not None:
             raise self.failure
         return self.books.setdefault(request.place, {})

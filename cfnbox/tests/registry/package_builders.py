@@ -1,4 +1,4 @@
-"""Packages as `cfn submit` makes them, of a type that keeps its resources in a file."""
+"""Build packages as `cfn submit` does, of a type that stores its resources in a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTINGS: Json = {
     "testEntrypoint": "example_notes_note.handlers.test_entrypoint",
     "settings": {"protocolVersion": "2.0.0"},
 }
-# It says who answered, and with which configuration and in which region.
+# The property `By` names the handlers, the region and the type configuration.
 HANDLERS = """
 import os
 
@@ -45,7 +45,7 @@ def resource(event, _context):
 
 
 def zipped(members: dict[str, str | bytes]) -> bytes:
-    """A zip of those files."""
+    """Return a zip archive of files, from name to content."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, body in members.items():
@@ -54,12 +54,12 @@ def zipped(members: dict[str, str | bytes]) -> bytes:
 
 
 def function(by: str = "first") -> bytes:
-    """The function of a package."""
+    """Return the zip archive of the Lambda function of a package."""
     return zipped({"example_notes_note/__init__.py": "", "example_notes_note/handlers.py": HANDLERS.format(by=by)})
 
 
 def members(by: str = "first", schema: Json | None = None, settings: Json | None = None) -> dict[str, str | bytes]:
-    """The files of a package; a member of `schema` or `settings` that is None is left out."""
+    """Return the files of a package. A None in `schema` or `settings` removes the member."""
     return {
         "schema.json": json.dumps(_with(SCHEMA, schema or {})),
         ".rpdk-config": json.dumps(_with(SETTINGS, settings or {})),
@@ -70,7 +70,7 @@ def members(by: str = "first", schema: Json | None = None, settings: Json | None
 
 
 def package(by: str = "first", schema: Json | None = None, settings: Json | None = None) -> bytes:
-    """A whole package, whose handlers call themselves `by`."""
+    """Return a complete package; `by` is the name that its handlers answer."""
     return zipped(members(by, schema, settings))
 
 

@@ -1,4 +1,4 @@
-"""What the control plane brings to a provider, as far as a test needs it."""
+"""The request and the progress that the control plane passes to a provider."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ SYSTEM_TAGS = {
 
 
 def request(logical_id: str = "Thing", place: Place = PLACE, **members: Any) -> Request:
-    """A request of the stack `shop`, with stack tags and system tags where they are given."""
+    """Return a request of the stack `shop`; `members` can be its stack tags and system tags."""
     return Request(place, f"token-of-{logical_id}", Owner(STACK_ID, "shop", logical_id), **members)
 
 
 @dataclass
-class Recorded:
-    """A progress that remembers what it was told, and does not sleep; cancels when it is to wait past `patience`."""
+class RecordingProgress:
+    """Record the calls of a provider without sleeping; cancel after waits of more than `patience` seconds."""
 
     patience: float = 1e9
     identities: list[Resource] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
 
     def identified(self, resource: Resource) -> None:
-        """Remember the identity."""
+        """Record the identity."""
         self.identities.append(resource)
 
     def wait(self, seconds: float) -> None:
-        """Remember the wait."""
+        """Record the wait; raise Cancelled after `patience` seconds."""
         self.waits.append(seconds)
         if sum(self.waits) > self.patience:
             raise Cancelled("Resource creation cancelled")
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Never wake: nothing cancels the operation from outside."""
+        """Never wake: nothing cancels the operation."""
         yield

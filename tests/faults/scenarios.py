@@ -48,7 +48,7 @@ class Service:
         self._server = server
 
     def create(self, name: str, tags: dict[str, str]) -> None:
-        """Make a model, equal in all but its name and tags to those that the situations ask for."""
+        """Make a model, equal in all but its name and tags to those that the scenarios ask for."""
         store = self._server.service.store(PLACE)
         OPERATIONS["CreateModel"](store, {**MODEL, "ModelName": name, "Tags": tag_list(tags)})
         self._server.faults.note_create(name)
