@@ -97,7 +97,8 @@ class Stack:
             status = str(self.client.describe_stacks(StackName=self.id)["Stacks"][0]["StackStatus"])
             return "" if status.endswith("_IN_PROGRESS") else status
 
-        return eventually(rests)
+        status: str = eventually(rests)
+        return status
 
     def delete(self) -> str:
         """Delete the stack; return its status at the end."""
