@@ -97,8 +97,7 @@ class Stack:
             status = str(self.client.describe_stacks(StackName=self.id)["Stacks"][0]["StackStatus"])
             return "" if status.endswith("_IN_PROGRESS") else status
 
-        status: str = eventually(rests)
-        return status
+        return eventually(rests)
 
     def delete(self) -> str:
         """Delete the stack; return its status at the end."""
@@ -110,7 +109,8 @@ class Stack:
         """The reason of the resource's last failure."""
         events = self.client.describe_stack_events(StackName=self.id)["StackEvents"]
         failed = (event for event in events if "FAILED" in event["ResourceStatus"])
-        return next(event["ResourceStatusReason"] for event in failed if event["LogicalResourceId"] == "Thing")
+        reasons = (event["ResourceStatusReason"] for event in failed if event["LogicalResourceId"] == "Thing")
+        return str(next(reasons))
 
     @property
     def ref(self) -> str:
