@@ -112,10 +112,6 @@ def with_output(value: Any) -> Any:
             "Template Error: Encountered unsupported function: fn::sub Supported functions are: [",
         ),
         (
-            with_property("{'Fn::GetStackOutput': {StackName: x, OutputName: y}}"),
-            "Template Error: Encountered unsupported function: Fn::GetStackOutput",
-        ),
-        (
             with_property("!Equals [a, b]"),
             "Template error: [/Resources/B/Properties/P] Fn::Equals cannot be partially collapsed",
         ),

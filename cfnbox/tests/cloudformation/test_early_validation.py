@@ -126,7 +126,7 @@ def test_a_new_stack_fails_before_anything_is_made(user: User, control: Control)
               "#: extraneous key [Colour] is not permitted\n#/Parts/1: expected type: JSONObject, found: String"),
     }  # fmt: skip
     reasons = [text for name, status, text in user.events("s") if status == "ROLLBACK_IN_PROGRESS"]
-    assert reasons == [f"{reason(PROPERTY)}. Rollback requested by user."]
+    assert reasons == [f"{reason(PROPERTY)} Rollback requested by user."]
     assert validation_events(user, StackName="s") == wrong("CREATE_STACK")
 
 

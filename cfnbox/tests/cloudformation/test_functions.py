@@ -160,7 +160,6 @@ def test_a_function_returns(value: Any, result: Any) -> None:
         ({"Fn::ImportValue": "absent"}, "No export named absent found."),
         ({"Fn::ImportValue": {"Ref": "Secret"}}, "No export named **** found."),
         ({"Fn::FindInMap": ["M", {"Ref": "Secret"}, "y"]}, "Template error: Unable to get mapping for M::****::y"),
-        ({"Fn::GetStackOutput": {}}, "Template Error: Encountered unsupported function: Fn::GetStackOutput"),
         ({"fn::sub": "x"}, "Template Error: Encountered unsupported function: fn::sub"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, TemplateSource, UpdateOptions
 from cfnbox.cloudformation.service import NothingToUpdate, StackService
 from cfnbox.cloudformation.status import OnFailure, StackStatus
+from cfnbox.core.errors import Refused
 from cfnbox.providers.protocol import Owner, Progress, ResourceFailed
 
 if TYPE_CHECKING:
@@ -34,7 +35,13 @@ class Nesting:
             if shown is not None:
                 name, request = shown[0].name, _with_shown_template(request, shown[1])
                 self._stacks.begin_execution(*shown)
+        try:
             return self._service.create(place, name, request, options, parent_id=owner.stack_id).id
+        except Refused:
+            if shown is not None:
+                # The rollback of the parent deletes the stack in review with its change set.
+                shown[0].change_sets = {shown[1].id: shown[1]}
+            raise
 
     def wait_until_created(self, place: Place, stack_id: str, progress: Progress) -> None:
         """Wait until a new stack is complete."""
@@ -45,15 +52,14 @@ class Nesting:
         nested = self._stacks.require(place, stack_id)
         request = self._request(place, nested.parent_id, stack)
         try:
-            with self._stacks.changed:
-                shown = self._shown(place, nested.parent_id, owner.logical_id)
-                if shown is not None:
-                    request = _with_shown_template(request, shown[1])
-                if nested.awaits_root:
-                    self._resume(nested, request)
-                self._service.update(nested, request, UpdateOptions(awaits_root=True))
-                if shown is not None:
-                    self._stacks.begin_execution(*shown)
+            shown = self._shown(place, nested.parent_id, owner.logical_id)
+            if shown is not None:
+                request = _with_shown_template(request, shown[1])
+            if nested.awaits_root:
+                self._resume(nested, request)
+            self._service.update(nested, request, UpdateOptions(awaits_root=True))
+            if shown is not None:
+                self._stacks.begin_execution(*shown)
         except NothingToUpdate:
             return
         self._wait(nested, progress, StackStatus.UPDATE_COMPLETE)

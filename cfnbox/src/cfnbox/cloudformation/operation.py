@@ -50,11 +50,15 @@ class Operation:
         elif on_failure == OnFailure.DO_NOTHING:
             self._status(StackStatus.CREATE_FAILED, failure)
         elif on_failure == OnFailure.DELETE:
-            self._status(StackStatus.DELETE_IN_PROGRESS, f"{failure.removesuffix('. ')}. Delete requested by user.")
+            self._status(StackStatus.DELETE_IN_PROGRESS, f"{self._unended(failure)}. Delete requested by user.")
             self._run.resume()
             self.delete()
         else:
-            self._begin_rollback(f"{failure.removesuffix('. ')}. Rollback requested by user.")
+            self._begin_rollback(f"{self._unended(failure)}. Rollback requested by user.")
+
+    def _unended(self, failure: str) -> str:
+        """Return a reason without its full stop; recorded: that of a transform that failed keeps it."""
+        return failure if self._stack.require_deployment().template.failure else failure.rstrip(". ")
 
     def update(self, *, disable_rollback: bool, awaits_root: bool = False) -> None:
         """Deploy the new template. `stack.last_complete` keeps the last complete deployment for a rollback.

@@ -287,6 +287,9 @@ class Stacks:
             stack.change_sets, stack.change_set_id = {}, change_set.id
             for other in others:
                 self.delete_nested_change_sets(other.id)
+            if not stack.status.is_in_progress and stack.status != StackStatus.REVIEW_IN_PROGRESS:
+                # The operation has ended already.
+                self._settle_execution(stack)
 
     def delete_nested_change_sets(self, change_set_id: str) -> None:
         """Delete the nested change sets of a change set, and the nested stacks that were made for them alone."""
@@ -348,6 +351,10 @@ class Stacks:
         if stack.operations and not stack.status.is_in_progress:
             has_failed = stack.status.is_failed
             stack.operations[-1].end(OperationStatus.FAILED if has_failed else OperationStatus.SUCCEEDED)
+        self._settle_execution(stack)
+
+    def _settle_execution(self, stack: Stack) -> None:
+        """End the execution of the change set that the ended operation of a stack has executed."""
         executed = stack.executed_change_sets.get(stack.change_set_id or "")
         if (
             executed is not None
