@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cfnbox.aws.admission import Admission
-from cfnbox.aws.http import Listener
+from cfnbox.aws.http import EVERY_ADDRESS, LOOPBACK, Listener
 from cfnbox.cloudformation import state_file
 from cfnbox.composition import CONCURRENCY, Composition, Settings
 from cfnbox.console.inspection_api import PATH as INSPECTION_PATH
@@ -44,6 +44,10 @@ class Cloud(Session):
     Requests that a web page caused are refused, except those of pages of `allow_origins` (as http://localhost:3000),
     and requests that name another host than this machine, except `allow_hosts`. ValueError names a wrong one.
 
+    `host` is an address of this machine at which it listens as well, for containers: every program that reaches the
+    address can do all that the cloud can, code on this machine included. 0.0.0.0 is every address; then `allow_hosts`
+    names those that requests may use.
+
     `sources` are types that are not in a folder (cfnbox.registry.functions.Source). `on_invocation` is told each
     invocation of a handler as it ends, by any thread. With a `debugger` handlers wait for one to attach.
     """
@@ -53,6 +57,7 @@ class Cloud(Session):
         types: Sequence[str | os.PathLike[str]] = (),
         *,
         port: int = 0,
+        host: str = LOOPBACK,
         region: str = DEFAULT_REGION,
         account: str = DEFAULT_ACCOUNT,
         env: Mapping[str, str] | None = None,
@@ -66,7 +71,8 @@ class Cloud(Session):
         on_invocation: Callable[[Invocation], None] | None = None,
         debugger: Debugger | None = None,
     ) -> None:
-        admission = Admission.of(tuple(allow_origins), tuple(allow_hosts))
+        own_hosts = () if host in (LOOPBACK, EVERY_ADDRESS) else (host,)
+        admission = Admission.of(tuple(allow_origins), (*allow_hosts, *own_hosts))
         sources = (*sources, *projects(Path(folder) for folder in types))
         self.type_names = [source.definition.type_name for source in sources]
         self.invocations = Invocations(on_invocation)
@@ -77,8 +83,11 @@ class Cloud(Session):
         for source in sources:
             self._closing.callback(source.close)
         try:
-            listener = _listener(port)
+            listener = _listener(port, EVERY_ADDRESS if host == EVERY_ADDRESS else LOOPBACK)
             self._closing.callback(listener.close)
+            further = [_listener(listener.port, address) for address in own_hosts]
+            for other in further:
+                self._closing.callback(other.close)
             super().__init__(listener.url, region=region, account=account)
             self.port = listener.port
             inspection = Listener()
@@ -87,7 +96,8 @@ class Cloud(Session):
             self._composition = Composition(self.url, inspection.url, settings, self._closing)
             self.sagemaker = self._composition.sagemaker
             # Only now: a request that comes earlier waits for its answer.
-            listener.serve(Router(self._composition.routes, admission))
+            for served in (listener, *further):
+                served.serve(Router(self._composition.routes, admission))
             inspection.serve(self._composition.inspection)
             # Started at once: the first operation need not wait for it.
             self._composition.start_first_type()
@@ -123,11 +133,11 @@ class Cloud(Session):
         self._closing.close()
 
 
-def _listener(port: int) -> Listener:
+def _listener(port: int, host: str) -> Listener:
     try:
-        return Listener(port)
+        return Listener(port, host)
     except OSError as error:
         raise PortTaken(
-            f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}): perhaps a cloud is already running there. "
+            f"Port {port} on {host} cannot be used ({error.strerror}): perhaps a cloud is already running there. "
             "Choose another with --port, or 0 for any free one."
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -9,10 +10,13 @@ import pytest
 import urllib3
 from botocore.config import Config
 
+from cfnbox.aws import clients
 from doors.conftest import Door, signed
+from programs import running_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from programs import RunningCloud
 
@@ -46,3 +50,13 @@ def test_presigned_url_is_served(cloud: RunningCloud, bucket: str, signature: st
 def test_bucket_as_the_name_of_a_host_is_served(door: Door, bucket: str, host: str) -> None:
     reply = door.ask("GET", "/key", Host=f"{host}:{door.port}", Authorization=signed("s3"))
     assert (reply.status, reply.body) == (200, "content")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 127.0.0.2 by itself")
+def test_a_further_address_is_served_with_a_warning(tmp_path: Path) -> None:
+    """127.0.0.2 stands for the address of Docker's bridge."""
+    with (tmp_path / "errors").open("w") as errors, running_cloud("--host", "127.0.0.2", errors=errors) as cloud:
+        port = cloud.url.rpartition(":")[2]
+        for address in ("127.0.0.1", "127.0.0.2"):
+            assert clients.client("sqs", f"http://{address}:{port}").list_queues()["ResponseMetadata"]
+    assert "Every program that reaches 127.0.0.2 can do all that this cloud can" in (tmp_path / "errors").read_text()

@@ -229,6 +229,7 @@ class _Connection(WSGIRequestHandler):
         """Do nothing: requests are not logged."""
 
 
+LOOPBACK, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"  # noqa: S104 - what a user asks for
 # So often the server looks whether it is to end: closing waits for it.
 _POLL_SECONDS = 0.1
 
@@ -252,15 +253,15 @@ class _Server(ThreadedWSGIServer):
 
 
 class Listener:
-    """A loopback port (0: any free one) that takes connections; they wait until `serve` is called.
+    """A port (0: any free one) of an address that takes connections; they wait until `serve` is called.
 
     Raises OSError when the port cannot be used.
     """
 
-    def __init__(self, port: int = 0) -> None:
-        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+    def __init__(self, port: int = 0, host: str = LOOPBACK) -> None:
+        self._socket = socket.create_server((host, port), backlog=128)
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{LOOPBACK if host == EVERY_ADDRESS else host}:{self.port}"
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -289,6 +290,6 @@ class Listener:
 class HttpServer(Listener):
     """Serves an application from the start."""
 
-    def __init__(self, app: WSGIApplication, port: int = 0) -> None:
-        super().__init__(port)
+    def __init__(self, app: WSGIApplication, port: int = 0, host: str = LOOPBACK) -> None:
+        super().__init__(port, host)
         self.serve(app)

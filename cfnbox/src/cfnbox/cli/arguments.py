@@ -52,6 +52,12 @@ _MOST_SECONDS = 900
 _FILE, _FOLDER = {"complete": "FILE"}, {"complete": "DIRECTORY"}
 _PORT = _argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free port (default: %(default)s)")
 _ENDPOINT = _argument("--endpoint", help="the running cloud (default: AWS_ENDPOINT_URL, else the default port)")
+_HOST = _argument(
+    "--host",
+    default="127.0.0.1",
+    metavar="ADDRESS",
+    help="an address for containers to reach it at, as that of Docker's bridge (default: this machine alone)",
+)
 _REGION = _argument("--region", help="the region in it (default: AWS_REGION or AWS_DEFAULT_REGION, else us-east-1)")
 _CLOUD = (_ENDPOINT, _REGION)
 _TEMPLATE = _argument("template", help="a template file, or - for standard input", **_FILE)
@@ -131,6 +137,7 @@ _UP = (
               help="let web pages of this origin, as http://localhost:3000, do all that the cloud can; repeatable"),
     _argument("--allow-host", action="append", metavar="NAME",
               help="take requests for this host name, as host.docker.internal; repeatable"),
+    _HOST,
     *_DEBUG,
 )  # fmt: skip
 
@@ -222,7 +229,7 @@ _COMMANDS = {
     )),
     "demo": _Command(commands.demo, "show a stack from deployment to deletion, and one that fails", ()),
     "sagemaker": _Command(commands.sagemaker, "serve the local SageMaker alone",
-                          (_argument("--port", type=_port, default=0, help="0 takes any free port (default)"),)),
+                          (_argument("--port", type=_port, default=0, help="0 takes any free port"), _HOST)),
     "completion": _Command(_completion, "print what lets a shell complete commands and options",
                            (_argument("shell", choices=_SHELLS, help="the shell"),)),
 }  # fmt: skip

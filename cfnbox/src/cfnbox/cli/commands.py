@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from cfnbox import stack_client
 from cfnbox.aws import clients
 from cfnbox.cli import connection, event_output, inputs, output, shutdown
-from cfnbox.cli.serving import new_cloud
+from cfnbox.cli.serving import new_cloud, warn_of
 from cfnbox.cloudformation.status import StackStatus
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.extras import require_extra
@@ -272,7 +272,8 @@ def sagemaker(arguments: Namespace) -> int:
     """Serve the local SageMaker alone."""
     from cfnbox.sagemaker.server import LocalSageMaker
 
-    with LocalSageMaker(arguments.port) as local_sagemaker:
+    warn_of(arguments.host)
+    with LocalSageMaker(arguments.port, arguments.host) as local_sagemaker:
         print(f"local SageMaker at {local_sagemaker.url} (AWS_ENDPOINT_URL={local_sagemaker.url})", flush=True)
         shutdown.wait_for_signal()
     return 0

@@ -17,6 +17,7 @@ import psutil
 
 from cfnbox import stack_client
 from cfnbox.aws import clients
+from cfnbox.aws.http import EVERY_ADDRESS, LOOPBACK
 from cfnbox.cli import connection, event_output, inputs, output, shutdown
 from cfnbox.core.cleanup import RUN_VARIABLE, is_running
 from cfnbox.core.errors import LocalFailure
@@ -51,6 +52,7 @@ def up(arguments: Namespace) -> int:
     if arguments.detach:
         return _detach()
     watch = output.Stopwatch()
+    warn_of(arguments.host)
     if arguments.console:
         require_extra("console", "jinja2", "--console")
     with new_cloud(arguments, arguments.port) as cloud:
@@ -68,6 +70,19 @@ def up(arguments: Namespace) -> int:
     return 0
 
 
+def warn_of(host: str) -> None:
+    """Say what it means to listen at an address that is not this machine's own alone."""
+    if host == LOOPBACK:
+        return
+    where = "any address of this machine" if host == EVERY_ADDRESS else host
+    output.err.print(
+        f"[yellow]warning:[/] Every program that reaches {where} can do all that this cloud can, and that is to run "
+        "code on this machine. There are no passwords."
+    )
+    if host == EVERY_ADDRESS:
+        output.err.print("Name the addresses that requests may use: --allow-host ADDRESS")
+
+
 def new_cloud(arguments: Namespace, port: int) -> Cloud:
     """Return a new cloud with the types that the arguments name."""
     # Imported when needed: moto and ministack take most of a second.
@@ -76,6 +91,7 @@ def new_cloud(arguments: Namespace, port: int) -> Cloud:
 
     return Cloud(
         port=port,
+        host=getattr(arguments, "host", LOOPBACK),
         sources=sources(arguments),
         on_invocation=event_output.listener(arguments),
         debugger=event_output.debugger(arguments),

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from cfnbox.aws.admission import Admission
-from cfnbox.aws.http import Answer, ConnectionDropped, HttpServer, Request, json_value, keep_silent, send
+from cfnbox.aws.http import LOOPBACK, Answer, ConnectionDropped, HttpServer, Request, json_value, keep_silent, send
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
@@ -311,12 +311,15 @@ def _error_code(made: Answer) -> str | None:
 
 
 class LocalSageMaker:
-    """The server on a loopback port (0: any free one), in threads of this process. A context manager."""
+    """The server on a port (0: any free one) of an address of this machine, in threads of this process.
 
-    def __init__(self, port: int = 0) -> None:
+    A context manager. Every program that reaches the address can do all that the server can.
+    """
+
+    def __init__(self, port: int = 0, host: str = LOOPBACK) -> None:
         self.app = SageMakerApp()
-        self._admission = Admission()
-        self._server = HttpServer(self._serve, port)
+        self._admission = Admission(hosts=frozenset({host}))
+        self._server = HttpServer(self._serve, port, host)
         self.url = self._server.url
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
