@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from cfnbox.cloudformation.status import ChangeSetStatus, DetectionStatus, StackStatus
+from cfnbox.cloudformation.status import ChangeSetStatus, DetectionStatus, DriftStatus, StackStatus
 from cfnbox.core.errors import LocalFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cfnbox.core.paths import Json
 
@@ -198,3 +198,27 @@ def detect_drift(cloudformation: Any, stack_name: str) -> list[Json]:
         time.sleep(_POLL_SECONDS)
     drifts: list[Json] = cloudformation.describe_stack_resource_drifts(StackName=stack_name)["StackResourceDrifts"]
     return drifts
+
+
+def unchecked_drifts(cloudformation: Any, stack_name: str, drifts: Iterable[Json]) -> list[Json]:
+    """Return a StackResourceDrift, NOT_CHECKED, for each other resource whose drift cannot be told for a reason."""
+    checked = {drift["LogicalResourceId"] for drift in drifts}
+    resources = cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
+    others = [resource for resource in resources if resource["LogicalResourceId"] not in checked]
+    found = [_unchecked(cloudformation, stack_name, resource) for resource in others]
+    return [drift for drift in found if drift.get("DriftStatusReason")]
+
+
+def _unchecked(cloudformation: Any, stack_name: str, resource: Json) -> Json:
+    logical_id = resource["LogicalResourceId"]
+    request = {"StackName": stack_name, "LogicalResourceId": logical_id}
+    try:
+        drift: Json = cloudformation.detect_stack_resource_drift(**request)["StackResourceDrift"]
+        return drift
+    except ClientError as error:
+        return {
+            "LogicalResourceId": logical_id,
+            "ResourceType": resource["ResourceType"],
+            "StackResourceDriftStatus": DriftStatus.NOT_CHECKED.value,
+            "DriftStatusReason": error.response["Error"]["Message"],
+        }

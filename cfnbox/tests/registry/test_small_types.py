@@ -12,6 +12,7 @@ from cfnbox.aws import clients
 from cfnbox.cloud import Cloud
 from cfnbox.registry.projects import projects
 from cloud_clients import as_a_waiter
+from programs import Command
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -151,11 +152,14 @@ def test_a_type_without_create_is_not_provisionable(stack: Stack) -> None:
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_drift_of_a_type_without_read_says_what_it_lacks(stack: Stack) -> None:
+def test_drift_of_a_type_without_read_says_what_it_lacks(cloud: Cloud, stack: Stack, tmp_path: Path) -> None:
     assert stack.create("Blind", Name="x") == "CREATE_COMPLETE"
     drift = stack.drift()
     assert drift["StackResourceDriftStatus"] == "NOT_CHECKED"
     assert "Example::Small::Blind declares no read handler" in drift["DriftStatusReason"]
+    told = Command(tmp_path)("drift", "--stack-name", stack.name, url=cloud.url)
+    assert "NOT_CHECKED  Thing Example::Small::Blind" in told.stdout, told.stdout + told.stderr
+    assert "Example::Small::Blind declares no read handler" in told.stdout
     assert stack.delete() == "DELETE_COMPLETE"
 
 

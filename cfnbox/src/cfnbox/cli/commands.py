@@ -235,7 +235,9 @@ def describe(arguments: Namespace) -> int:
 
 def drift(arguments: Namespace) -> int:
     """Compare a stack's resources with what the service holds."""
-    drifts = stack_client.detect_drift(connection.cloudformation(arguments), arguments.stack_name)
+    cloudformation = connection.cloudformation(arguments)
+    drifts = stack_client.detect_drift(cloudformation, arguments.stack_name)
+    drifts += stack_client.unchecked_drifts(cloudformation, arguments.stack_name, drifts)
     if output.is_json():
         output.print_json(drifts)
     else:
