@@ -89,7 +89,8 @@ lock: setup ## Resolve requirements*.in into requirements*.txt, with hashes (UPG
 	@for name in requirements requirements-dev requirements-sam; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-			$(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; done
+			$(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt \
+			$$(test $$name != requirements-dev || echo cfnbox/pyproject.toml --all-extras) || exit 1; done
 
 # Asks PyPI's vulnerability service. Strict: what could not be looked up is not audited, and must not look so.
 audit: setup ## Look for known vulnerabilities in what is locked (needs the network)

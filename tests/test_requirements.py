@@ -1,6 +1,8 @@
-"""What is installed, here and in the Lambda package, is what the locks say, and the locks say what was asked for."""
+"""The locks hold what the requirements ask for, and what is installed and shipped is what is locked."""
 
+import itertools
 import re
+import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +23,13 @@ def _read(name: str) -> dict[str, InstallRequirement]:
     read = RequirementsFile.from_file(str(ROOT / name), include_nested=True)
     assert not read.invalid_lines, [line.dumps() for line in read.invalid_lines]
     return {canonicalize_name(line.name): line for line in read.requirements}
+
+
+def _required_by_cfnbox() -> list[Requirement]:
+    """Return the requirements of cfnbox and of its extras."""
+    project = tomllib.loads((ROOT / "cfnbox" / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    return [Requirement(text) for text in [*project["dependencies"], *itertools.chain.from_iterable(extras)]]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -46,7 +55,29 @@ def test_the_lock_holds_what_was_asked_for(lock: str) -> None:
     assert missing == [], "run `make lock`"
 
 
-def test_nothing_ships_that_nobody_asked_for() -> None:
+def test_the_lock_of_development_holds_what_cfnbox_requires() -> None:
+    locked = _read("requirements-dev.txt")
+    missing = [
+        str(requirement)
+        for requirement in _required_by_cfnbox()
+        if not requirement.specifier.contains(locked[canonicalize_name(requirement.name)].get_pinned_version)
+    ]
+    assert missing == [], "run `make lock`"
+
+
+def test_a_version_stands_once() -> None:
+    of_cfnbox = {canonicalize_name(requirement.name) for requirement in _required_by_cfnbox()}
+    # What ships in the Lambda package has versions of its own.
+    shipped = set(_read("requirements.in"))
+    again = [
+        str(line.req)
+        for name, line in _read("requirements-dev.in").items()
+        if name in of_cfnbox - shipped and line.req.specifier
+    ]
+    assert again == []
+
+
+def test_the_package_holds_only_required_packages() -> None:
     wanted: set[str] = set()
     ahead = [line.req for line in _read("requirements.in").values()]
     while ahead:

@@ -71,7 +71,7 @@ def test_cfn_lint_is_not_imported() -> None:
 
 def test_without_the_schemas_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(PublishedSchemasMissing, match="pip install cfn-lint"):
+    with pytest.raises(PublishedSchemasMissing, match=r"pip install 'cfn-lint<1\.\d+,>=1\.\d+'"):
         PublishedTypes().find("AWS::SQS::Queue", "us-east-1")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
+
+from packaging.requirements import Requirement
 
 from cfnbox.core.errors import LocalFailure
 
@@ -20,3 +23,9 @@ def require_extra(extra: str, module: str, what: str) -> None:
 def how_to_install(extra: str) -> str:
     """Return the command that installs an extra."""
     return f"pip install 'cfnbox[{extra}]'"
+
+
+def requirement_of(package: str) -> Requirement:
+    """Return what cfnbox requires of a package: its version stands in cfnbox's metadata alone."""
+    required = map(Requirement, importlib.metadata.requires("cfnbox") or ())
+    return next((requirement for requirement in required if requirement.name == package), Requirement(package))

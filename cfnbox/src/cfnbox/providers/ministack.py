@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
-from packaging.requirements import Requirement
-
 from cfnbox.aws.child_application import ChildApplication, ChildEnded
 from cfnbox.aws.clients import CREDENTIALS
 from cfnbox.aws.partition_names import PartitionNames
 from cfnbox.aws.wire import error_answer
 from cfnbox.core.errors import LocalFailure, Refused
+from cfnbox.core.extras import requirement_of
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 
 if TYPE_CHECKING:
@@ -203,21 +202,16 @@ def _without_partition(arn: str) -> str:
 
 def _require_version() -> None:
     """Raise MinistackUnavailable unless the version is installed that cfnbox requires."""
-    required = [
-        requirement
-        for requirement in map(Requirement, importlib.metadata.requires("cfnbox") or ())
-        if requirement.name == "ministack"
-    ]
+    requirement = requirement_of("ministack")
     try:
         version = importlib.metadata.version("ministack")
     except ImportError:
         version = "none"
-    for requirement in required:
-        if not requirement.specifier.contains(version):
-            raise MinistackUnavailable(
-                f"cfnbox is written for {requirement}; installed is {version}. "
-                f"Install the pinned version: pip install {requirement}"
-            )
+    if not requirement.specifier.contains(version):
+        raise MinistackUnavailable(
+            f"cfnbox is written for {requirement}; installed is {version}. "
+            f"Install the pinned version: pip install {requirement}"
+        )
 
 
 def _environment(port: int, folder: Path) -> dict[str, str]:

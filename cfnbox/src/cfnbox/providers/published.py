@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import LocalFailure
+from cfnbox.core.extras import requirement_of
 from cfnbox.core.place import DEFAULT_REGION
 from cfnbox.core.type_definition import TypeDefinition
 
@@ -67,7 +68,9 @@ class PublishedTypes:
         found = importlib.util.find_spec("cfnlint")
         folder = Path(found.origin).parent / "data" / "schemas" if found and found.origin else None
         if folder is None or not (folder / "providers" / f"{DEFAULT_REGION}.json").exists():
-            raise PublishedSchemasMissing("cfn-lint has no schemas of AWS's types here: pip install cfn-lint==1.55.1")
+            raise PublishedSchemasMissing(
+                f"cfn-lint has no schemas of AWS's types here: pip install '{requirement_of('cfn-lint')}'"
+            )
         return folder
 
     @cached_property
