@@ -11,7 +11,14 @@ from cfnbox.providers.protocol import NOT_APPLIED, ResourceFailed
 from cfnbox.providers.services.catalogue import SERVICE_TYPES
 from cfnbox.providers.services.provider import ServiceProvider
 from providers.provider_requests import SYSTEM_TAGS, RecordingProgress, request
-from providers.services import samples_iam, samples_lambda, samples_messaging, samples_s3, samples_secrets
+from providers.services import (
+    samples_data,
+    samples_iam,
+    samples_lambda,
+    samples_messaging,
+    samples_s3,
+    samples_secrets,
+)
 from providers.services.harness import Bench, Sample, found_directly
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from cfnbox.providers.published import PublishedTypes
 
 SAMPLES = [
+    *samples_data.SAMPLES,
     *samples_iam.SAMPLES,
     *samples_lambda.SAMPLES,
     *samples_messaging.SAMPLES,

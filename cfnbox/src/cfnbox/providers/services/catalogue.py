@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 from cfnbox.providers.services import (
     application_autoscaling,
+    dynamodb,
+    ecr,
     iam,
     kms,
     lambda_functions,
+    logs,
     s3,
     sagemaker,
     secretsmanager,
     sns,
     sqs,
     ssm,
+    stepfunctions,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +28,20 @@ if TYPE_CHECKING:
     from cfnbox.providers.services.uniform import UniformType
 
 # A module for each service. To add one: import it and name it here, in alphabetical order.
-_MODULES = (iam, kms, lambda_functions, s3, secretsmanager, sns, sqs, ssm)
+_MODULES = (
+    dynamodb,
+    ecr,
+    iam,
+    kms,
+    lambda_functions,
+    logs,
+    s3,
+    secretsmanager,
+    sns,
+    sqs,
+    ssm,
+    stepfunctions,
+)
 
 UNIFORM_TYPES: Mapping[str, UniformType] = {**application_autoscaling.TYPES, **sagemaker.TYPES}
 SERVICE_TYPES: Mapping[str, ServiceType] = {name: row for module in _MODULES for name, row in module.TYPES.items()}

@@ -166,7 +166,11 @@ class Operation:
     def _call_create(self, desired: Json, tags: Mapping[str, str]) -> Json:
         if not self.row.create:
             return {}
-        members = self.row.create_request(self._without_tags(desired), self.request.place)
+        properties = self._without_tags(desired)
+        if self.row.create_members:
+            members = self.row.create_members(self.calls, properties)
+        else:
+            members = self.row.create_request(properties, self.request.place)
         if self.row.tags and self.row.tags.in_create and tags:
             members = {**members, self.row.tags.in_create: self.row.tags.written(dict(tags))}
         # What a create does not find is not the resource itself.

@@ -95,13 +95,13 @@ class ServiceType:
 
     Operations:
     `create` and `delete` are operations ("" when there is none); `create_request` makes members of the properties and
-    the place, `create_answer` properties of the answer. `is_taken` says whether a resource of that name exists, where
-    the API's create would silently take it. `require` raises ResourceFailed for properties that only the
-    service in AWS refuses; `check` does so where that depends on other resources, and gets previous properties (none
-    for a creation) and desired ones. `refuse_deletion` raises it for what AWS does not delete and the service here
-    does; it gets the properties of the template, whose own attachments are no reason to refuse.
-    `service_refuses_deletion` is true where the service here refuses all of it too: then a deletion is tried first,
-    which saves calls.
+    the place (`create_members` where that takes calls), `create_answer` properties of the answer. `is_taken` says
+    whether a resource of that name exists, where the API's create would silently take it. `require` raises
+    ResourceFailed for properties that only the service in AWS refuses; `check` does so where that depends on other
+    resources, and gets previous properties (none for a creation) and desired ones. `refuse_deletion` raises it for
+    what AWS does not delete and the service here does; it gets the properties of the template, whose own attachments
+    are no reason to refuse. `service_refuses_deletion` is true where the service here refuses all of it too: then a
+    deletion is tried first, which saves calls.
     `is_settled` and `failure` judge a description where the service works on after its answer. Without
     `describe_after_create` the answer to the create call has all read-only properties, and `delete_takes_time` is
     true where a deletion is to be waited for.
@@ -119,6 +119,7 @@ class ServiceType:
     name: GeneratedName | None = None
     create_request: Callable[[Json, Place], Json] = lambda properties, _place: properties
     create_answer: Callable[[Json], Json] = _same
+    create_members: Callable[[Calls, Json], Json] | None = None
     is_taken: Callable[[Calls, Json], bool] | None = None
     parts: tuple[Part, ...] = ()
     tags: Tags | None = None
