@@ -176,6 +176,21 @@ def test_deleted(user: User, control: Control) -> None:
     user.client.delete_change_set(ChangeSetName=change_set["ChangeSetId"])
 
 
+def test_an_executed_change_set_can_be_deleted(user: User, control: Control) -> None:
+    """The CDK deletes the change set of its last deployment, and waits until its name is free."""
+    change_set = user.change_set("s", BASE, ChangeSetType="CREATE")
+    event = control.things.orders.hang["create", "m"] = threading.Event()
+    user.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    refusal = user.refused("delete_change_set", ChangeSetName=change_set["ChangeSetId"])
+    assert refusal[0] == "InvalidChangeSetStatus"
+    event.set()
+    user.rest("s")
+    user.client.delete_change_set(StackName="s", ChangeSetName="change")
+    refusal = user.refused("describe_change_set", StackName="s", ChangeSetName="change")
+    assert refusal == ("ChangeSetNotFound", "ChangeSet [change] does not exist")
+    assert user.change_set("s", CHANGED)["Status"] == "CREATE_COMPLETE"
+
+
 def test_kinds_that_do_not_fit_the_stack(user: User) -> None:
     asked = {"StackName": "s", "ChangeSetName": "c", "TemplateBody": text(BASE)}
     assert user.refused("create_change_set", **asked) == ("ValidationError", "Stack [s] does not exist")

@@ -162,7 +162,16 @@ class ChangeSets:
             raise
         _require_root(change_set, "deleted")
         with self._stacks.changed:
+            if change_set.execution_status == ExecutionStatus.EXECUTE_IN_PROGRESS:
+                # botocore's model has the code; the sentence is ours.
+                raise Refused(
+                    "InvalidChangeSetStatus", f"ChangeSet [{change_set.id}] cannot be deleted while it is executed."
+                )
+            # An executed one too: the CDK waits until the name of its last change set is free.
             stack.change_sets = {key: one for key, one in stack.change_sets.items() if one is not change_set}
+            stack.executed_change_sets = {
+                key: one for key, one in stack.executed_change_sets.items() if one is not change_set
+            }
             self._stacks.delete_nested_change_sets(change_set.id)
 
     def _list(self, place: Place, request: ListChangeSetsInputTypeDef) -> Json:
