@@ -39,6 +39,8 @@ CODE_PATHS = ("/_ministack/lambda-code/", "/_ministack/lambda-layers/")
 _INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>.+)/invocations")
 _CREATE = re.compile(r"/2015-03-31/functions/?")
 _CONFIGURE = re.compile(r"/2015-03-31/functions/(?P<name>.+)/configuration")
+# LayerName of the API reference: "the name or Amazon Resource Name (ARN) of the layer". ministack knows names alone.
+_LAYER_ARN = re.compile(r"(?P<before>/2018-10-31/layers/)arn:[^/]+:layer:(?P<name>[^/:]+)(?P<after>/versions.*)")
 _JSON = "application/json"
 _LOG_BYTES = 4096
 # Invoke: the payload of a synchronous request.
@@ -64,7 +66,7 @@ class LambdaService:
             request = self._with_proxy(request, configured["name"])
         elif request.method == "POST" and _CREATE.fullmatch(request.path):
             request = self._with_proxy(request, None)
-        return _without_proxy(self._forward(request))
+        return _without_proxy(self._forward(_with_layer_name(request)))
 
     def proxied(self, request: Request) -> Answer:
         """Run a function that ministack invokes. A failure is a status, of which ministack reports the body."""
@@ -202,3 +204,12 @@ def _without_proxy(answer: Answer) -> Answer:
     body = json.dumps(members).encode()
     kept = {name: value for name, value in headers.items() if name.lower() != "content-length"}
     return status, {**kept, "Content-Length": str(len(body))}, body
+
+
+def _with_layer_name(request: Request) -> Request:
+    """Return the request with the name of a layer in place of its ARN."""
+    found = _LAYER_ARN.fullmatch(request.path)
+    if found is None:
+        return request
+    path = f"{found['before']}{found['name']}{found['after']}"
+    return replace(request, path=path, environ={**request.environ, "REQUEST_URI": urllib.parse.quote(path)})
