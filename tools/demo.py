@@ -12,7 +12,6 @@ import argparse
 import io
 import json
 import re
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from rich.terminal_theme import MONOKAI
 
 from cfnbox import stack_client
 from cfnbox.cli import output
+from cfnbox.cli.shutdown import Ending, run
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
 from cfnbox.core.type_definition import TypeDefinition
@@ -56,7 +56,7 @@ class DemoFailed(LocalFailure):
     """A step did not lead where it says; the message names both."""
 
 
-def main() -> int:
+def main(_ending: Ending) -> int:
     """Show the story, or write it as an SVG picture of a terminal."""
     parser = argparse.ArgumentParser(prog="python -m tools.demo", description=__doc__.partition("\n")[0])
     parser.add_argument("--record", metavar="SVG", help="draw it as a picture of a terminal")
@@ -294,4 +294,4 @@ def _summary(progress: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -140,7 +140,7 @@ def test_a_dead_handler_gets_the_same_event_again(stack: Stack, requests: Any, n
     [
         ("crash", "Runtime exited with error: exit status 3"),
         ("hang", "The handler gave no answer within 6 s."),
-        ("not-json", "The handler's answer cannot be written as JSON."),
+        ("not-json", "The handler's answer is not JSON"),
         ("not-a-progress-event", "The handler's answer is not a progress event"),
         ("fail-late", "The ink did not dry."),
     ],

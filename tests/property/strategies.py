@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -64,9 +64,14 @@ def _values(text: str) -> Strategy[Any]:
     return strategies[schema["type"]](schema)
 
 
+def _deferred(schema: Json) -> Strategy[Any]:
+    # hypothesis takes a function, and no other callable.
+    return st.deferred(lambda: values(schema))
+
+
 def _objects(schema: Json) -> Strategy[Json]:
     properties: dict[str, Json] = schema.get("properties", {})
-    members = {name: st.deferred(partial(values, member)) for name, member in properties.items()}
+    members = {name: _deferred(member) for name, member in properties.items()}
     if "patternProperties" not in schema:
         required = {name: members.pop(name) for name in schema.get("required", [])}
         return st.fixed_dictionaries(required, optional=members)
@@ -250,7 +255,5 @@ def replaced(value: Any, path: Path, new: Any) -> Any:
 
 
 def _member(schema: Json, name: str) -> Json:
-    if name in schema.get("properties", {}):
-        member: Json = schema["properties"][name]
-    return member
-    return next(iter(schema["patternProperties"].values()))
+    properties: dict[str, Json] = schema.get("properties", {})
+    return properties[name] if name in properties else next(iter(schema["patternProperties"].values()))

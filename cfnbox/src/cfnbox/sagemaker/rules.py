@@ -86,6 +86,9 @@ def has_data_source(model: Json) -> bool:
 
 def _image_region(container: Json, region: str) -> str | None:
     # ed-donner/alex#30; API reference, ContainerDefinition$Image.
+    if container.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc":
+        # The registry is the user's own, in the VPC: its host name says nothing.
+        return None
     image = container.get("Image", "")
     in_ecr = ECR_IMAGE.fullmatch(image)
     if in_ecr is None or in_ecr["region"] == region:
