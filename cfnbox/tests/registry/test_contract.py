@@ -66,10 +66,7 @@ def test_each_failed_test_says_what_the_handler_raised_its_line_and_its_log(proj
     assert "Traceback" not in done.stderr.partition("short test summary info")[2]
     assert "Unhandled exception" not in done.stdout + done.stderr
     # The language of the project is one that the plugin of cfn does not have any more.
-    assert (
-        "The project is for python37, which the installed plugin of cfn does not have: its handlers run"
-        in done.stdout
-    )
+    assert "The project is for python37: its handlers run in Python 3." in done.stdout
     told = done.stdout.partition("failed   inputs_1  contract_create_delete")[2].partition("failed  ")[0]
     assert f"The handler ended with KeyError: 'Size' (example_notes_note/handlers.py:{line}, in answer)" in told
     assert "| configured with None" in told

@@ -247,6 +247,16 @@ def test_a_folder_of_types_serves_those_that_can_run_and_names_the_others(tmp_pa
         projects([tmp_path / "note", tmp_path / "java"])
 
 
+def test_a_project_may_name_a_runtime_and_no_language(written: Written) -> None:
+    settings = {name: value for name, value in SETTINGS.items() if name != "language"}
+    written.write(".rpdk-config", json.dumps(settings | {"runtime": "python3.9"}))
+    for project in projects([written.root]):
+        project.close()
+    written.write(".rpdk-config", json.dumps(settings | {"runtime": "java8"}))
+    with pytest.raises(UnusableProject, match="written in java8"):
+        projects([written.root])
+
+
 def test_a_folder_in_which_nothing_can_run_is_refused(tmp_path: Path, said: list[str]) -> None:
     for language in ("go", "java"):
         Written(tmp_path / language).settings(language=language)

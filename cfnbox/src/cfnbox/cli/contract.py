@@ -142,19 +142,23 @@ def _write_project(folder: Path, project: Project, inputs: Path) -> None:
 
 
 def _known_language(settings: Json) -> Json:
-    """Return the settings to change for a language that the installed plugin of `cfn` does not have any more."""
+    """Return the settings to change for a language that the installed plugin of `cfn` does not have any more.
+
+    Say with which version of Python the handlers run where that is not the project's.
+    """
     plugins = importlib.metadata.entry_points(group="rpdk.v1.languages")
     known = sorted((plugin.name for plugin in plugins if plugin.name.startswith("python")), key=_minor)
-    language = settings.get("language")
-    if language in known or not known:
+    language, here = settings.get("language"), f"python3{sys.version_info.minor}"
+    if language == here:
         return {}
-    here = f"python3{sys.version_info.minor}"
-    chosen = here if here in known else known[-1]
-    output.out.print(
-        f"The project is for {language or settings.get('runtime')}, which the installed plugin of cfn does not have: "
-        f"its handlers run in Python 3.{sys.version_info.minor}, and cfn test reads it as a project for {chosen}.",
-        markup=False,
+    told = (
+        f"The project is for {language or settings.get('runtime')}: its handlers run in Python 3.{_minor(here)} here"
     )
+    if language in known or not known:
+        output.out.print(f"{told}.", markup=False)
+        return {}
+    chosen = here if here in known else known[-1]
+    output.out.print(f"{told}, and cfn test, which does not have it, reads a project for {chosen}.", markup=False)
     return {"language": chosen, "runtime": f"python3.{_minor(chosen)}"}
 
 
