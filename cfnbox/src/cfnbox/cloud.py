@@ -16,6 +16,7 @@ from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 from cfnbox.handlers.invocations import Invocation, Invocations
 from cfnbox.registry.projects import projects
 from cfnbox.router import Router
+from cfnbox.sagemaker.hosting import ServedImage
 from cfnbox.sagemaker.rules import service_model
 from cfnbox.session import Session
 
@@ -39,7 +40,8 @@ class Cloud(Session):
     alone.
     `port` 0 takes any free one. `env` are variables for the handlers, `timeout` is the seconds of one invocation.
     `strict` refuses types that can only be simulated. With `console` there is a page for browsers at `console_url`,
-    on a port of its own.
+    on a port of its own. `serve` has the servers behind endpoints, each IMAGE=URL or IMAGE=!COMMAND; ValueError for
+    other text.
 
     Requests that a web page caused are refused, except those of pages of `allow_origins` (as http://localhost:3000),
     and requests that name another host than this machine, except `allow_hosts`. ValueError names a wrong one.
@@ -65,6 +67,7 @@ class Cloud(Session):
         concurrency: int = CONCURRENCY,
         strict: bool = False,
         console: bool = False,
+        serve: Sequence[str] = (),
         allow_origins: Sequence[str] = (),
         allow_hosts: Sequence[str] = (),
         sources: Sequence[Source] = (),
@@ -77,8 +80,9 @@ class Cloud(Session):
         self.type_names = [source.definition.type_name for source in sources]
         self.invocations = Invocations(on_invocation)
         settings = Settings(
-            sources, self.invocations, dict(env or {}), timeout, concurrency, strict, debugger, console, admission
-        )
+            sources, self.invocations, dict(env or {}), timeout, concurrency, strict, debugger, console,
+            tuple(map(ServedImage.of, serve)), admission,
+        )  # fmt: skip
         self._closing = contextlib.ExitStack()
         for source in sources:
             self._closing.callback(source.close)

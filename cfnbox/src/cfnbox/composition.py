@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cfnbox.aws.admission import Admission
+from cfnbox.aws.clients import CREDENTIALS
 from cfnbox.aws.http import Answer, Request, collected
 from cfnbox.aws.waiters import Waiters
 from cfnbox.aws.wire import Api
@@ -51,6 +52,7 @@ from cfnbox.registry.registrations import Registrations
 from cfnbox.registry.resources import RegistryProvider
 from cfnbox.registry.types import Pinned, Types
 from cfnbox.router import Routes
+from cfnbox.sagemaker.hosting import Hosting, ServedImage
 from cfnbox.sagemaker.server import CONTROL_PATH, SageMakerApp
 from cfnbox.stack_client import ABOUT_PATH
 
@@ -87,6 +89,7 @@ class Settings:
     strict: bool = False
     debugger: Debugger | None = None
     console: bool = False
+    serve: Sequence[ServedImage] = ()
     admission: Admission = field(default_factory=Admission)
 
 
@@ -108,7 +111,9 @@ class Composition:
         self._clients = ServiceClients(url)
         self._functions = self._make_functions(processes, closing)
         waiters = Waiters()
-        self.sagemaker = SageMakerApp(waiters, self._sagemaker_may_assume, processes)
+        environment = {"AWS_ENDPOINT_URL": url, **CREDENTIALS}
+        hosting = Hosting(settings.serve, processes, self._clients.of, environment)
+        self.sagemaker = SageMakerApp(waiters, self._sagemaker_may_assume, processes, hosting)
         closing.callback(self.sagemaker.close)
         self._types = Types(self._start, settings.sources)
         closing.callback(self._types.close)

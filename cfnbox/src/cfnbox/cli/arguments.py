@@ -138,6 +138,9 @@ _UP = (
     _argument("--allow-host", action="append", metavar="NAME",
               help="take requests for this host name, as host.docker.internal; repeatable"),
     _HOST,
+    _argument("--serve", action="append", metavar="IMAGE=URL",
+              help="let this server, or a command as IMAGE='!python serve.py', stand behind endpoints whose image is "
+                   "like IMAGE, a pattern; repeatable"),
     *_DEBUG,
 )  # fmt: skip
 

@@ -96,6 +96,7 @@ def new_cloud(arguments: Namespace, port: int) -> Cloud:
         on_invocation=event_output.listener(arguments),
         debugger=event_output.debugger(arguments),
         console=getattr(arguments, "console", False),
+        serve=getattr(arguments, "serve", None) or (),
         env=inputs.pairs(arguments.env, "--env"),
         timeout=arguments.timeout,
         strict=arguments.strict,

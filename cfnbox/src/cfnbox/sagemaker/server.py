@@ -23,6 +23,8 @@ from cfnbox.sagemaker import api as sagemaker_api
 from cfnbox.sagemaker import scaling_tags
 from cfnbox.sagemaker.api import PlaceStore
 from cfnbox.sagemaker.faults import BadRule, Faults, Rule, When, error_message
+from cfnbox.sagemaker.hosting import Hosting
+from cfnbox.sagemaker.invocations import Invocations
 from cfnbox.sagemaker.moto import Moto
 from cfnbox.sagemaker.rules import service_model
 from cfnbox.sagemaker.service import SageMakerService
@@ -85,7 +87,8 @@ class SageMakerApp:
     """The WSGI application: SageMaker, with faults on demand and every request recorded.
 
     `waiters` answers the waiters of clients. `may_assume` says whether SageMaker may assume the role of an ARN.
-    `processes` starts moto's process when it is needed; None: processes of its own.
+    `processes` starts moto's process when it is needed; None: processes of its own. `hosting` has the servers behind
+    endpoints; None: none.
     """
 
     def __init__(
@@ -93,11 +96,14 @@ class SageMakerApp:
         waiters: Waiters | None = None,
         may_assume: Callable[[str], bool] = lambda _role: True,
         processes: ChildProcesses | None = None,
+        hosting: Hosting | None = None,
     ) -> None:
         self._waiters, self._may_assume = waiters or Waiters(), may_assume
         self.calls: list[Call] = []
         self.faults = Faults()
-        self.service, self._moto = SageMakerService(), Moto(processes)
+        self._hosting = hosting or Hosting()
+        self.service, self._moto = SageMakerService(self._hosting), Moto(processes)
+        self._invocations = Invocations(self.service, self._hosting)
         self._scaling_tags = scaling_tags.ScalingTags()
 
     def reset(self) -> None:
@@ -110,7 +116,8 @@ class SageMakerApp:
         self.faults.clear()
 
     def close(self) -> None:
-        """End the process of moto, if it was started."""
+        """End the process of moto, if it was started, and the servers behind endpoints."""
+        self._hosting.close()
         self._moto.close()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -151,6 +158,8 @@ class SageMakerApp:
 
     def _answer(self, request: _Arrived, rule: Rule | None) -> Answer:
         rule = rule or self._of_its_role(request)
+        if rule is None and Invocations.operation(request.request.path):
+            return self._invocations.answer(request.request, request.place)
         if rule and (instead := _instead_of_acting(request, rule)):
             return instead
         made = self._waiters.answer(
@@ -264,6 +273,8 @@ def refusal(refused: Refused) -> Answer:
 
 def _operation(request: Request) -> str:
     """The operation's name, as each protocol of AWS carries it; method and path for REST."""
+    if invocation := Invocations.operation(request.path):
+        return invocation
     if target := request.headers.get("x-amz-target"):
         return target.rpartition(".")[2]
     if "/operation/" in request.path:
@@ -316,8 +327,8 @@ class LocalSageMaker:
     A context manager. Every program that reaches the address can do all that the server can.
     """
 
-    def __init__(self, port: int = 0, host: str = LOOPBACK) -> None:
-        self.app = SageMakerApp()
+    def __init__(self, port: int = 0, host: str = LOOPBACK, hosting: Hosting | None = None) -> None:
+        self.app = SageMakerApp(hosting=hosting)
         self._admission = Admission(hosts=frozenset({host}))
         self._server = HttpServer(self._serve, port, host)
         self.url = self._server.url

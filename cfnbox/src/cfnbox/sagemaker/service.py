@@ -11,7 +11,10 @@ from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 from cfnbox.sagemaker import api, endpoints, monitoring, packages, studio
 from cfnbox.sagemaker.api import PlaceStore, merged
+from cfnbox.sagemaker.hosted import containers_of_component, containers_of_endpoint
+from cfnbox.sagemaker.hosting import Hosting
 from cfnbox.sagemaker.rules import check_shape, service_model
+from cfnbox.sagemaker.store import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -43,11 +46,27 @@ class Kept:
     tags: Mapping[str, str]
 
 
-class SageMakerService:
-    """The SageMaker of one cloud, in all accounts and regions. For any number of threads."""
+@dataclass(frozen=True)
+class Live:
+    """What an invocation must know of an endpoint in service: the weights of its variants, and what it is for."""
 
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
+    weights: Mapping[str, float]
+    has_components: bool
+    asynchronous: Json | None
+
+
+# DescribeEndpoint$EndpointStatus: an endpoint serves meanwhile.
+_SERVING = ("InService", "Updating")
+
+
+class SageMakerService:
+    """The SageMaker of one cloud, in all accounts and regions. For any number of threads.
+
+    `hosting` has the servers behind its endpoints.
+    """
+
+    def __init__(self, hosting: Hosting | None = None) -> None:
+        self._lock, self._hosting = threading.RLock(), hosting or Hosting()
         self._stores: dict[Place, PlaceStore] = {}
 
     def store(self, place: Place) -> PlaceStore:
@@ -74,7 +93,53 @@ class SageMakerService:
         if operation not in OPERATIONS or not _is_kept(understood.get("ResourceArn")):
             return None
         with self._lock:
-            return OPERATIONS[operation](self.store(place), understood)
+            answered = OPERATIONS[operation](self.store(place), understood)
+            self._host(operation, understood, self.store(place))
+            return answered
+
+    def _host(self, operation: str, request: Json, store: PlaceStore) -> None:
+        """Start the servers of a new or changed endpoint or inference component; end those of a deleted one."""
+        verb = operation[:6]
+        kind = next(
+            (kind for kind in (endpoints.ENDPOINT, endpoints.COMPONENT) if operation == verb + kind.title), None
+        )
+        if kind is None or verb not in ("Create", "Update", "Delete"):
+            return
+        name = request[kind.name_member]
+        key = f"{kind.path}/{name}"
+        if verb == "Delete":
+            self._hosting.remove(store.place, key)
+            return
+        resource = store.resources.find(kind.path, name)
+        if resource is None:
+            return
+        if kind is endpoints.ENDPOINT:
+            config = endpoints.CONFIGURATION.find(store, request["EndpointConfigName"])
+            containers = containers_of_endpoint(store, config.members)
+        else:
+            containers = containers_of_component(store, resource.members | request)
+        hold = Hold()
+        if resource.change is not None:
+            resource.change.hold = hold
+        self._hosting.deploy(store.place, key, containers, hold)
+
+    def live_endpoint(self, place: Place, name: str) -> Live | None:
+        """Return an endpoint in service, or None when there is none."""
+        with self._lock:
+            endpoint = self.store(place).resources.find(endpoints.ENDPOINT.path, name)
+            if endpoint is None or endpoint.status not in _SERVING:
+                return None
+            variants = endpoint.members["ProductionVariants"]
+            weights = {one["VariantName"]: one["CurrentWeight"] for one in variants if "CurrentWeight" in one}
+            return Live(weights, not weights, endpoint.members.get("AsyncInferenceConfig"))
+
+    def variant_of_component(self, place: Place, name: str, endpoint: str) -> str | None:
+        """Return the variant of an inference component in service on an endpoint, or None."""
+        with self._lock:
+            component = self.store(place).resources.find(endpoints.COMPONENT.path, name)
+            if component is None or component.members["EndpointName"] != endpoint or component.status not in _SERVING:
+                return None
+            return str(component.members.get("VariantName", ""))
 
     def fail_later(self, operation: str, request: Json, place: Place, reason: str) -> None:
         """Have what a Create, Update or Delete has just begun end in failure, for this FailureReason."""
@@ -109,6 +174,7 @@ class SageMakerService:
         """Forget all resources."""
         with self._lock:
             self._stores.clear()
+        self._hosting.clear()
 
     def models_and_endpoints(self) -> list[Kept]:
         """Return the models and endpoints of all accounts and regions, in the order of their ARNs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,6 +25,24 @@ def now() -> float:
     return round(time.time(), 3)
 
 
+class Hold:
+    """Keeps a change under way until what it waits for is known. For any number of threads."""
+
+    def __init__(self) -> None:
+        self._released = threading.Event()
+        self.failure: str | None = None
+
+    def release(self, failure: str | None = None) -> None:
+        """Let the change end, in failure for this FailureReason if there is one."""
+        self.failure = failure
+        self._released.set()
+
+    @property
+    def is_released(self) -> bool:
+        """Say whether the change may end."""
+        return self._released.is_set()
+
+
 @dataclass
 class Change:
     """What is under way with a resource: its status meanwhile, and what is done in the end.
@@ -35,11 +54,14 @@ class Change:
     finish: Callable[[], None]
     fail: Callable[[], None]
     failure: str | None = None
+    hold: Hold | None = None
     began: float = field(default_factory=time.monotonic)
 
     @property
     def over(self) -> bool:
-        """Whether its time has passed."""
+        """Whether its time has passed, and nothing holds it."""
+        if self.hold is not None and not self.hold.is_released:
+            return False
         return time.monotonic() - self.began >= SETTLING_SECONDS
 
 
@@ -67,8 +89,9 @@ class Stored:
         """Ends the change under way when its time has passed."""
         change = self.change
         if change is not None and change.over:
-            self.change, self.failure = None, change.failure
-            (change.finish if change.failure is None else change.fail)()
+            failure = change.failure or (change.hold.failure if change.hold else None)
+            self.change, self.failure = None, failure
+            (change.finish if failure is None else change.fail)()
 
     def begin(self, change: Change) -> None:
         """Starts a change, after what was under way; one that takes no time ends at once."""
