@@ -176,7 +176,7 @@ class _Stack:
         }
 
 
-def _follow(operation: stack_client.Operation) -> None:
+def _follow(operation: stack_client.StackOperation) -> None:
     started = time.monotonic()
     for event in operation.events():
         status, logical_id = event["ResourceStatus"], event["LogicalResourceId"]
@@ -226,7 +226,7 @@ def _tell_of_a_stack(stack: _Stack) -> None:
 
     _say("6", "The stack is deleted, and all that it made", f"cfnbox delete --stack-name {_STACK}")
     described = stack_client.find_stack(stack.cloudformation, _STACK) or {}
-    operation = stack_client.Operation(stack.cloudformation, described["StackId"])
+    operation = stack_client.StackOperation(stack.cloudformation, described["StackId"])
     stack.cloudformation.delete_stack(StackName=_STACK)
     _follow(operation)
     _expect(operation.succeeded and not any(stack.made().values()), "nothing is left")

@@ -1,4 +1,4 @@
-"""Which providers, APIs and services make a cloud: the one module that knows all of them."""
+"""The composition of a cloud: the only module that imports every provider, API and service."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ if TYPE_CHECKING:
     from cfnbox.sagemaker.service import SageMakerService
     from cfnbox.template.dynamic import DynamicReferences
 
-# As many handlers at once as a stack makes resources at once; each environment is started when it is needed.
+# The number of resources that a stack creates at once. Execution environments are started when they are needed.
 CONCURRENCY = 8
-# Services that the local SageMaker and its moto answer; everything else is ministack's.
+# Services that the local SageMaker and its moto answer; ministack answers all others.
 _MOTO_SERVICES = ("sagemaker", "application-autoscaling")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a cloud is composed; cfnbox.cloud.Cloud says what each of these means."""
+    """The settings of a cloud; cfnbox.cloud.Cloud documents each of them."""
 
     sources: Sequence[Source]
     invocations: Invocations
@@ -94,10 +94,10 @@ class Settings:
 
 
 class Composition:
-    """Everything that one cloud consists of, at the address that it is reached at, and at that of its inspection.
+    """All parts of a cloud. `url` is its address, `inspection_url` the address of its inspection API.
 
-    `routes` and `inspection` are what is served there. `closing` is given what must be closed, in the order of its
-    making.
+    `routes` and `inspection` answer requests at the two addresses. `closing` gets the parts that must be closed, in
+    the order of their creation.
     """
 
     def __init__(self, url: str, inspection_url: str, settings: Settings, closing: contextlib.ExitStack) -> None:
@@ -138,7 +138,7 @@ class Composition:
         closing.callback(self.cloudformation.runs.close)
         control = CloudControl(providers, self._version)
         closing.callback(control.close)
-        # Closed before what waits for them: an operation ends when its handler does.
+        # Close the handlers before the operations that wait for them: an operation ends when its handler ends.
         closing.callback(self._types.close)
         closing.callback(waiters.close)
         self.routes = self._routes(registry, control, waiters)
@@ -149,14 +149,14 @@ class Composition:
         return StateFile(path, self._stacks)
 
     def start_first_type(self) -> None:
-        """Start the handlers of the first type that the cloud was started with, if there is one."""
+        """Start the handlers of the first type in the cloud's settings, if there is a type."""
         if self._type_names:
             self._first_runtime()
 
     def _first_runtime(self) -> Runtime:
         if not self._type_names:
             raise LocalFailure(
-                "No type that this cloud serves is named in the event, and it was started without one: cfnbox up DIR"
+                "The event names no type that this cloud serves, and the cloud has no type of its own: cfnbox up DIR"
             )
         return self._types.functions_of(self._type_names[0]).runtime(DEFAULT_REGION)
 
@@ -190,7 +190,7 @@ class Composition:
                 ABOUT_PATH: self._about,
                 CONTROL_PATH: self.sagemaker.answer,
                 PROXY_PATH: self._functions.proxied,
-                # Code of functions and layers, at the addresses that GetFunction and GetLayerVersion return.
+                # The code of functions and layers: GetFunction and GetLayerVersion return these URLs.
                 **dict.fromkeys(CODE_PATHS, self._functions.code),
                 Callbacks.PATH: lambda request: self._callbacks.answer(
                     request.method, request.path, request.headers["content-type"], request.body
@@ -229,7 +229,7 @@ class Composition:
             self.ministack.remove_bootstrap_parameter(place)
 
     def _has_objects(self, bucket: str, place: Place) -> bool:
-        """Return whether a bucket holds a version or a delete marker, which keeps S3 from deleting it."""
+        """Return whether a bucket has an object version or a delete marker: S3 then refuses to delete the bucket."""
         try:
             listed = self._clients.of("s3", place).list_object_versions(Bucket=bucket, MaxKeys=1)
         except (BotoCoreError, ClientError):
@@ -259,17 +259,17 @@ class Composition:
         return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
 
     def _elsewhere(self, request: Request) -> Answer:
-        text = f"This has an address of its own: {self._inspection_url}{request.path}"
+        text = f"The inspection API has its own address: {self._inspection_url}{request.path}"
         return 404, {"Content-Type": "text/plain"}, text.encode()
 
     def _type_function(self, request: Request) -> Answer:
         return collected(functools.partial(serve_lambda, self._invoke), request.environ)
 
     def _invoke(self, event: Any) -> Any:
-        """Return what the handlers of an event's type answer in its region; the first type's when it names none."""
-        named = event if isinstance(event, dict) else {}
-        found = self._types.find(str(named.get("resourceType")), Place(str(named.get("region", DEFAULT_REGION))))
-        return found.invoke(event) if found else self._first_runtime().invoke(event)
+        """Invoke the handlers of the event's type in its region; those of the first type if the event has no type."""
+        members = event if isinstance(event, dict) else {}
+        served = self._types.find(str(members.get("resourceType")), Place(str(members.get("region", DEFAULT_REGION))))
+        return served.invoke(event) if served else self._first_runtime().invoke(event)
 
     def _start(self, code: Code, region: str) -> LambdaRuntime:
         settings = self._settings
@@ -299,7 +299,7 @@ class Composition:
         return trust is None or lets_assume(trust, "sagemaker.amazonaws.com")
 
     def _write_system_tags(self, identifier: str, tags: Mapping[str, str]) -> None:
-        # Other services than SageMaker keep the tags that their providers bring.
+        # Only SageMaker needs this: providers write the system tags of other services themselves.
         if ":sagemaker:" in identifier:
             with contextlib.suppress(Refused):
                 self.sagemaker.service.write_system_tags(identifier, tags)
@@ -312,7 +312,7 @@ def _console_page(
     sagemaker: SageMakerService,
     providers: Providers,
 ) -> ConsolePage:
-    # Imported when it is asked for, and Jinja with it.
+    # Imported only for the console, because it imports Jinja.
     from cfnbox.console.page import ConsolePage
 
     def write_only(type_name: str, place: Place) -> Iterable[str]:

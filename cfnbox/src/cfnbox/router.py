@@ -1,4 +1,4 @@
-"""One request: whether it is let in, and which service it is for. `composition` says who answers for a service."""
+"""Routing: whether a request is admitted, and which service it is for. `composition` maps services to engines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REST_XML_SERVICES = ("s3", "s3express", "route53", "cloudfront")
 # Targets of the JSON protocols that the cloud serves for unsigned requests too.
 _TARGETS = {"SageMaker": "sagemaker"}
 _CLOUDFORMATION, _CLOUDCONTROL = "cloudformation", "cloudcontrolapi"
-# What another engine would take for a request to its own control plane: names of hosts, a target, a signing name.
+# Host names, a target and a signing name by which another engine would route to its own control plane.
 _CONTROL_HOST = re.compile(r"(?:^|\.)(cloudformation|cloudcontrolapi)\.")
 _CONTROL_TARGET = "CloudApiService"
 _CONTROL_NAMES = {"cloudcontrol": _CLOUDCONTROL}
@@ -42,22 +42,22 @@ _SAME_OPERATIONS = (
     "redshift",
     "ses",
 )
-# Operations of the query protocol that AWS takes unsigned (botocore's service models, `authtype: none`).
+# Operations of the query protocol that AWS accepts unsigned (botocore's service models, `authtype: none`).
 _UNSIGNED_ACTIONS = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
-# Where ministack and moto are administered: reset, settings, what they have sent.
+# The administration paths of ministack and moto: reset, settings, sent messages.
 _ADMINISTRATION = ("/_ministack", "/_localstack", "/moto-api")
 _DATED_PATH = re.compile(r"/\d{4}-\d{2}-\d{2}/")
-# A stored page is a stranger to the cloud's own address: its scripts have no origin.
+# A page that is stored in the cloud runs in a sandbox: its scripts have no origin, and cannot call the cloud.
 _SANDBOX = "sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts"
 
 
 @dataclass(frozen=True)
 class Routes:
-    """Who answers a request: by its path, else by the signing name of its service.
+    """The handler of each request: by path, else by the signing name of its service.
 
-    A path that ends with a slash stands for everything below it; the first path that matches decides. `own` are the
-    services of the cloud itself, `engines` those of other engines, which route a request once more by rules of their
-    own; `others` has every service that is not named.
+    A path that ends with a slash includes everything below it; the first matching path wins. `own` has the services
+    of the cloud itself. `engines` has those of other engines, which route a request again by their own rules.
+    `others` answers for every other service.
     """
 
     paths: Mapping[str, Serve]
@@ -66,12 +66,12 @@ class Routes:
     others: Serve
 
     def at(self, path: str) -> Serve | None:
-        """Return what answers at a path; None when that depends on the service."""
+        """Return the handler of a path; None when the service decides."""
         return next((self.paths[known] for known in self.paths if _is_at(path, known)), None)
 
 
 class Router:
-    """The WSGI application behind the one address: each request goes to the service that it is for."""
+    """The WSGI application at the cloud's address. It routes each request to its service."""
 
     def __init__(self, routes: Routes, admission: Admission) -> None:
         self._routes, self._admission = routes, admission
@@ -98,10 +98,12 @@ class Router:
         return serve(request) if serve else self._foreign(request, self._routes.engines.get(service))
 
     def _foreign(self, request: Request, serve: Serve | None) -> Answer:
-        """Return the answer of another engine, without what it lets pages do."""
+        """Return the answer of another engine without CORS headers. Sandbox all pages but allowed own pages."""
         _refuse_second_control_plane(request)
-        status, named, content = (serve or self._routes.others)(request)
-        headers = {name: value for name, value in named.items() if not name.lower().startswith("access-control-")}
+        status, engine_headers, content = (serve or self._routes.others)(request)
+        headers = {
+            name: value for name, value in engine_headers.items() if not name.lower().startswith("access-control-")
+        }
         if not self._admission.allows_own_pages(request.headers.get("host", "")):
             policies = [headers.pop(name) for name in list(headers) if name.lower() == "content-security-policy"]
             headers["Content-Security-Policy"] = ", ".join([*policies, _SANDBOX])
@@ -120,7 +122,7 @@ def _check_signature(request: Request) -> None:
 
 
 def _refuse_second_control_plane(request: Request) -> None:
-    """Raise Refused when another engine would take a request for one to its own CloudFormation or administration."""
+    """Raise Refused when another engine would route a request to its own CloudFormation or administration."""
     if posixpath.normpath(f"/{request.path}").replace("//", "/").startswith(_ADMINISTRATION):
         raise Refused("AccessDenied", f"The local cloud serves nothing at {request.path}.", 403)
     service = _control_plane_of(request)
@@ -128,17 +130,17 @@ def _refuse_second_control_plane(request: Request) -> None:
     if not request.signature.service and (service or (actions and request.path in ("", "/"))):
         if actions and not service and set(actions) <= set(_UNSIGNED_ACTIONS):
             return
-        # Code, text and status are those of the answer of STS (amzn/selling-partner-api-docs#3081).
+        # Code, message and status are those of STS (amzn/selling-partner-api-docs#3081).
         raise Refused("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
     if service:
-        # As AWS Batch answers (cllunsford/aws-signing-proxy#25); the code is that of the IAM user guide,
+        # The message of AWS Batch (cllunsford/aws-signing-proxy#25); the code is from the IAM user guide,
         # "Troubleshoot signed requests".
         text = f"Credential should be scoped to correct service: '{service}'. "
         raise Refused("SignatureDoesNotMatch", text, 403)
 
 
 def _control_plane_of(request: Request) -> str | None:
-    """Return the service of the control plane that a request could be taken for; its signature names another."""
+    """Return the control-plane service that another engine could route this request to; None if there is none."""
     signed = request.signature.service
     if request.headers.get("x-amz-target", "").startswith(_CONTROL_TARGET):
         return _CLOUDCONTROL
@@ -153,7 +155,7 @@ def _control_plane_of(request: Request) -> str | None:
 
 
 def _actions(request: Request) -> list[str]:
-    """Return the operations that a request of the query protocol names, in its query and in its body."""
+    """Return the operations (`Action`) of a request of the query protocol, in its query and in its body."""
     fields = [request.query]
     if request.is_form:
         fields.append(request.body.decode("utf-8", "replace"))
@@ -168,7 +170,7 @@ def _cloudformation_operations() -> frozenset[str]:
 
 
 def _service_of(request: Request) -> str:
-    """Return the signing name of the service that a request is for; an unsigned request may name it as its target."""
+    """Return the signing name of a request's service; for an unsigned request from its target."""
     if request.signature.service or request.headers.get("authorization"):
         return request.signature.service
     return _TARGETS.get(request.headers.get("x-amz-target", "").partition(".")[0], "")

@@ -1,4 +1,4 @@
-"""Stacks from Python: deploy a template, look at what it made, change it, delete it."""
+"""Stacks from Python: deploy a template, read its resources and outputs, update it, delete it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StackResource:
 
 
 class Session:
-    """A region and an account of a cloud: clients of its services, and its stacks.
+    """A session for a region and an account of a cloud: clients of its services, and its stacks.
 
     `url` is the address of a running cloud. `account` has twelve digits.
     """
@@ -66,7 +66,7 @@ class Session:
         stack_name: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Stack:
-        """Create a stack, or update the stack of that name, and wait for its end.
+        """Create or update the stack, and wait until the operation ends.
 
         `template` is a path, the text of a template, or a dict. Raise DeployFailed when CloudFormation refuses it or
         a resource fails.
@@ -77,7 +77,7 @@ class Session:
         return stack
 
     def stack(self, name: str) -> Stack:
-        """Return a stack that exists. Raise LookupError when there is none of that name or id."""
+        """Return an existing stack. Raise LookupError when no stack has that name or id."""
         stack = Stack(self, name)
         if stack_client.find_stack(stack.cloudformation, name) is None:
             raise LookupError(f"There is no stack {name} in account {self.account} and region {self.region}.")
@@ -85,32 +85,32 @@ class Session:
 
 
 class Stack:
-    """A stack of a session. Every property asks the cloud; nothing is kept here but the stack's id."""
+    """A stack of a session. Every property sends a request to the cloud; only the stack's id is cached."""
 
     def __init__(self, session: Session, name: str) -> None:
         self.name, self.cloudformation = name, session.client("cloudformation")
         self._id: str | None = None
 
-    def _described(self) -> Json:
-        described: Json = self.cloudformation.describe_stacks(StackName=self._id or self.name)["Stacks"][0]
-        # Only by its id can a stack be described after its deletion.
-        self._id = described["StackId"]
-        return described
+    def _describe(self) -> Json:
+        description: Json = self.cloudformation.describe_stacks(StackName=self._id or self.name)["Stacks"][0]
+        # A deleted stack can be described only by its id.
+        self._id = description["StackId"]
+        return description
 
     @property
     def id(self) -> str:
         """The ARN of the stack."""
-        return self._id or str(self._described()["StackId"])
+        return self._id or str(self._describe()["StackId"])
 
     @property
     def status(self) -> str:
         """The status, for example CREATE_COMPLETE."""
-        return str(self._described()["StackStatus"])
+        return str(self._describe()["StackStatus"])
 
     @property
     def outputs(self) -> dict[str, str]:
         """The outputs: key to value."""
-        return {output["OutputKey"]: output["OutputValue"] for output in self._described().get("Outputs", [])}
+        return {output["OutputKey"]: output["OutputValue"] for output in self._describe().get("Outputs", [])}
 
     @property
     def resources(self) -> dict[str, StackResource]:
@@ -140,9 +140,9 @@ class Stack:
         parameters: Mapping[str, object] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Deploy a template to this stack and wait for its end. A template that changes nothing does nothing.
+        """Deploy a template to this stack, and wait until the operation ends. Do nothing if there is no change.
 
-        A parameter that is left out keeps its value; so do the tags. Raise DeployFailed as Session.deploy does.
+        Omitted parameters and omitted tags keep their values. Raise DeployFailed as Session.deploy does.
         """
         values = {key: _parameter_value(value) for key, value in (parameters or {}).items()}
         try:
@@ -167,15 +167,15 @@ class Stack:
         }
 
     def delete(self) -> None:
-        """Delete the stack and wait for its end. Raise DeployFailed when a resource cannot be deleted."""
-        operation = stack_client.Operation(self.cloudformation, self.id)
+        """Delete the stack, and wait until the operation ends. Raise DeployFailed when a deletion fails."""
+        operation = stack_client.StackOperation(self.cloudformation, self.id)
         try:
             self.cloudformation.delete_stack(StackName=self.id)
         except ClientError as refused:
             raise DeployFailed(f"{self.name} is not deleted. {_message(refused)}") from None
         self._wait(operation, "is not deleted")
 
-    def _wait(self, operation: stack_client.Operation, failure: str) -> None:
+    def _wait(self, operation: stack_client.StackOperation, failure: str) -> None:
         events = list(operation.events())
         if not operation.succeeded:
             reasons = "".join(f"\n  {reason}" for reason in _failure_reasons(events))
@@ -214,7 +214,7 @@ def _parameter_value(value: object) -> str:
 
 
 def _stack_name(template: Template) -> str:
-    """Return a name that no other stack has, which begins with the name of the template's file."""
+    """Return a unique stack name that begins with the name of the template's file."""
     is_path = isinstance(template, Path) or (isinstance(template, str) and "\n" not in template)
     prefix = stack_client.stack_name_of(str(template)) if is_path else "stack"
     return f"{prefix[:100]}-{uuid.uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""Stack operations by a boto3 client, as `aws cloudformation deploy` performs them."""
+"""Stack operations through a boto3 client, in the way of `aws cloudformation deploy`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 DEFAULT_PORT = 4566
-# Answers what the cloud serves; tells a local cloud from anything else on the port.
+# Returns the types of a cloud. Clients also use it to check that a local cloud listens on the port.
 ABOUT_PATH = "/_local/cloud"
 _POLL_SECONDS = 0.1
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -29,15 +29,15 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 class ParametersMissing(LocalFailure):
-    """The template has parameters that need a value; the message names them."""
+    """The template has parameters that need a value. The message names them."""
 
 
 class OperationRefused(LocalFailure):
-    """CloudFormation refused the operation before it began; the message is its own."""
+    """CloudFormation refused the operation before it began. The message is CloudFormation's."""
 
 
-class Operation:
-    """One operation on a stack, from before it starts: knows which events are its own."""
+class StackOperation:
+    """An operation on a stack. Create it before the operation starts, so that it can tell the operation's events."""
 
     def __init__(self, cloudformation: Any, stack_name: str, resources: int | None = None) -> None:
         self._cloudformation, self.stack_name, self.resources = cloudformation, stack_name, resources
@@ -48,11 +48,11 @@ class Operation:
         self.status = ""
 
     def _new_events(self, pages: int | None = None) -> list[Json]:
-        """The events after those that were seen, oldest first: pages begin with the newest."""
-        described = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._stack)
+        """Return the events that were not seen yet, oldest first. Pages begin with the newest event."""
+        all_pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._stack)
         new: list[Json] = []
         with suppress(ClientError):
-            for page in islice(described, pages):
+            for page in islice(all_pages, pages):
                 unseen = [event for event in page["StackEvents"] if event["EventId"] not in self._seen]
                 new += unseen
                 if len(unseen) < len(page["StackEvents"]):
@@ -60,14 +60,14 @@ class Operation:
         return new[::-1]
 
     def events(self, on_silence: Callable[[str, float], None] | None = None) -> Iterator[Json]:
-        """Yield the operation's events as they happen, until the stack rests; `status` and `own` are complete then.
+        """Yield the operation's events as they happen, until it ends. `status` and `own` are then complete.
 
-        While nothing happens, `on_silence` is given the id of the stack and the seconds of silence, again and again.
+        While there are no events, call `on_silence` repeatedly with the stack's id and the seconds of silence.
         """
         last = time.monotonic()
         while True:
             stack = self.describe()
-            # By its id a stack can still be described after its deletion.
+            # A deleted stack can be described only by its id.
             self._stack, self.status = stack["StackId"], stack["StackStatus"]
             for event in self._new_events():
                 if event["EventId"] not in self._seen:
@@ -87,13 +87,13 @@ class Operation:
         return str(self._cloudformation.meta.endpoint_url)
 
     def describe(self) -> Json:
-        """The stack as DescribeStacks returns it."""
+        """Return the stack as DescribeStacks returns it."""
         stack: Json = self._cloudformation.describe_stacks(StackName=self._stack)["Stacks"][0]
         return stack
 
     @property
     def succeeded(self) -> bool:
-        """Whether the stack rests where the operation was to lead."""
+        """Whether the operation ended with a status of success."""
         return bool(self.status) and StackStatus(self.status).is_success
 
 
@@ -104,7 +104,7 @@ def stack_name_of(path: str) -> str:
 
 
 def find_stack(cloudformation: Any, name: str) -> Json | None:
-    """The stack as DescribeStacks returns it, or None when there is none of that name."""
+    """Return the stack as DescribeStacks returns it, or None when no stack has that name."""
     try:
         stack: Json = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -123,37 +123,35 @@ def make_change_set(
     tags: Mapping[str, str] | None = None,
     resources_to_import: Sequence[Json] = (),
 ) -> Json | None:
-    """A finished change set as DescribeChangeSet returns it, or None when it would change nothing.
+    """Create a change set and wait for it. Return it as DescribeChangeSet does, or None when it has no changes.
 
-    A parameter that is not given keeps its value. Raises ParametersMissing when one has none, and OperationRefused
-    when CloudFormation cannot make it.
+    Omitted parameters keep their values. Raise ParametersMissing when a parameter has no value, and OperationRefused
+    when CloudFormation cannot create the change set.
     """
     stack = find_stack(cloudformation, stack_name)
     exists = stack is not None and stack["StackStatus"] != StackStatus.REVIEW_IN_PROGRESS
-    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    values = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     declared = cloudformation.get_template_summary(TemplateBody=template).get("Parameters", [])
-    had = {one["ParameterKey"] for one in (stack or {}).get("Parameters", [])} if exists else set()
-    open_ = [one for one in declared if one["ParameterKey"] not in parameters]
-    kept = [
-        {"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in open_ if one["ParameterKey"] in had
-    ]
-    missing = [one["ParameterKey"] for one in open_ if one["ParameterKey"] not in had and "DefaultValue" not in one]
+    previous = {entry["ParameterKey"] for entry in (stack or {}).get("Parameters", [])} if exists else set()
+    omitted = {entry["ParameterKey"]: entry for entry in declared if entry["ParameterKey"] not in parameters}
+    kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in omitted if key in previous]
+    missing = [key for key, entry in omitted.items() if key not in previous and "DefaultValue" not in entry]
     if missing:
         options = " ".join(f"--parameter {name}=..." for name in missing)
         raise ParametersMissing(f"The template needs a value for {' and '.join(missing)}: add {options}")
     extra: Json = {} if tags is None else {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
     if resources_to_import:
         extra |= {"ResourcesToImport": list(resources_to_import)}
-    made = cloudformation.create_change_set(
+    answer = cloudformation.create_change_set(
         StackName=stack_name,
         ChangeSetName=f"local-{uuid.uuid4().hex[:12]}",
         ChangeSetType="IMPORT" if resources_to_import else "UPDATE" if exists else "CREATE",
         TemplateBody=template,
-        Parameters=given + kept,
+        Parameters=values + kept,
         Capabilities=_CAPABILITIES,
         **extra,
     )
-    return _finished_change_set(cloudformation, made["Id"])
+    return _finished_change_set(cloudformation, answer["Id"])
 
 
 def _finished_change_set(cloudformation: Any, identifier: str) -> Json | None:
@@ -171,7 +169,7 @@ def _finished_change_set(cloudformation: Any, identifier: str) -> Json | None:
 
 
 def _validation_failures(cloudformation: Any, change_set: Json) -> str:
-    """Return what the validation of a change set found, a line for each finding."""
+    """Return the validation errors of a change set, a line for each error."""
     events = cloudformation.describe_events(ChangeSetName=change_set["ChangeSetId"])["OperationEvents"]
     return "".join(
         f"\n  {event['LogicalResourceId']} ({event['ResourceType']}): {event['ValidationStatusReason']} "
@@ -181,15 +179,15 @@ def _validation_failures(cloudformation: Any, change_set: Json) -> str:
     )
 
 
-def execute(cloudformation: Any, stack_name: str, change_set: Json) -> Operation:
-    """Start what the change set describes."""
-    operation = Operation(cloudformation, stack_name, len(change_set["Changes"]))
+def execute(cloudformation: Any, stack_name: str, change_set: Json) -> StackOperation:
+    """Execute the change set, and return the operation that it started."""
+    operation = StackOperation(cloudformation, stack_name, len(change_set["Changes"]))
     cloudformation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
     return operation
 
 
 def detect_drift(cloudformation: Any, stack_name: str) -> list[Json]:
-    """Detect drift now: one StackResourceDrift for each resource that can be checked."""
+    """Detect drift now. Return a StackResourceDrift for each resource that can be checked."""
     detection = cloudformation.detect_stack_drift(StackName=stack_name)["StackDriftDetectionId"]
     while True:
         state = cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
@@ -201,7 +199,7 @@ def detect_drift(cloudformation: Any, stack_name: str) -> list[Json]:
 
 
 def unchecked_drifts(cloudformation: Any, stack_name: str, drifts: Iterable[Json]) -> list[Json]:
-    """Return a StackResourceDrift, NOT_CHECKED, for each other resource whose drift cannot be told for a reason."""
+    """Return a StackResourceDrift with NOT_CHECKED for each other resource whose drift cannot be detected."""
     checked = {drift["LogicalResourceId"] for drift in drifts}
     resources = cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
     others = [resource for resource in resources if resource["LogicalResourceId"] not in checked]

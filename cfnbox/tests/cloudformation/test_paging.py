@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cfnbox.stack_client import Operation
+from cfnbox.stack_client import StackOperation
 from cloudformation.conftest import template, text, thing
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_a_page_of_events_is_not_moved_by_new_ones(many: User) -> None:
 
 def test_an_operation_is_followed_by_its_own_events_each_once(many: User) -> None:
     """Through all their pages, and not through those of former operations."""
-    operation = Operation(many.client, "s")
+    operation = StackOperation(many.client, "s")
     before = many.events("s")
     body = template(**{name: thing(Name=f"{name}x") for name in NAMES})
     many.client.update_stack(StackName="s", TemplateBody=text(body))

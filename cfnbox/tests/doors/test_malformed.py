@@ -110,7 +110,7 @@ def test_number_of_another_type_is_a_serialization_error(door: Door, operation: 
 def test_number_of_a_form_that_is_none_is_malformed(door: Door, form: str) -> None:
     reply = door.ask("POST", "/", form, Authorization=signed("cloudformation"), Content_Type=FORM)
     action = form.partition("&")[0].partition("=")[2]
-    text = f"A parameter of {action} has a value of another type than a number, a time or base64 text."
+    text = f"A parameter of {action} is not a valid number, time or base64 text."
     assert (reply.status, xml_error(reply.body)) == (400, ("MalformedInput", text))
 
 

@@ -152,7 +152,7 @@ def test_a_pattern_that_explodes_ends() -> None:
 def test_a_pattern_whose_time_was_over_once_is_tried_again() -> None:
     schema = {**SCHEMA, "properties": {"Colour": {"pattern": "^(?:[a-y]|b)*z$"}}}
     definition, short = TypeDefinition.from_schema(schema), {"Colour": "a" * 40 + "z"}
-    with patterns.one_limit():
+    with patterns.shared_time_limit():
         with pytest.raises(patterns.PatternTimeout):
             patterns.matches("(a|aa)+[A-Z]", "a" * 60, whole=True)
         assert violations(definition, short) != []

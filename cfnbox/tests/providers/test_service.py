@@ -36,7 +36,7 @@ def test_every_row_is_a_published_type_with_operations_that_exist(types: Types, 
         definition = types.definition(name)
         operations = connect(row.service).meta.service_model.operation_names
         kinds = ["Create", "Describe", "Delete", *([] if row.answer_member else ["List"])]
-        changeable = definition.updatable and name not in (
+        changeable = definition.is_updatable and name not in (
             "AWS::SageMaker::Model", CONFIG, "AWS::SageMaker::ModelPackageGroup")  # fmt: skip
         wanted = [row.operation(kind) for kind in [*kinds, *(["Update"] if changeable else [])]]
         assert [one for one in wanted if one not in operations] == []

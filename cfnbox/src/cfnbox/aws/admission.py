@@ -1,9 +1,9 @@
-"""Which requests a server on this machine takes: those of programs, and of web pages that the user allows.
+"""Admission of requests to a server on this machine: programs, and web pages of origins that the user allows.
 
-A browser sends some requests for any web page without a question to the server: forms, text/plain, images. And a page
-may have its host name lead to this machine (DNS rebinding). A browser tells where a request comes from, by `Origin`,
-`Sec-Fetch-Site` (Fetch Metadata Request Headers, W3C) and `Referer`, and what it was sent to, by `Host`; a page
-cannot forge any of them. SDKs and command-line programs send none of the first three.
+A browser sends some requests of any web page without a CORS preflight: forms, text/plain, images. A page may also
+make its own host name resolve to this machine (DNS rebinding). The browser names the source of a request in `Origin`,
+`Sec-Fetch-Site` (Fetch Metadata Request Headers, W3C) and `Referer`, and its target in `Host`. A page cannot forge
+these headers. SDKs and command-line programs send only `Host`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What a browser says of a request that no other site caused.
+# Sec-Fetch-Site of a request that no other site caused.
 _OWN_SITES = ("none", "same-origin")
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]*)?")
 _ORIGIN = re.compile(r"null|https?://[^/\s,]+", re.IGNORECASE)
-# What a page of an allowed origin may send; a browser asks for each of them (CORS protocol, Fetch standard).
+# The methods that a page of an allowed origin may use, as a preflight answer lists them (CORS, Fetch standard).
 _ANY_METHOD = "GET, HEAD, POST, PUT, PATCH, DELETE"
 
 
 @dataclass(frozen=True)
 class Admission:
-    """Takes requests for this machine's names and `hosts`, of programs, own pages and pages of `origins`.
+    """Admits requests to this machine's names and to `hosts`, from programs, own pages and pages of `origins`.
 
     `origins` are as a browser spells them, such as http://localhost:3000; `hosts` are names without a port.
     """
@@ -37,7 +37,7 @@ class Admission:
 
     @classmethod
     def of(cls, origins: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> Admission:
-        """Return the admission for these origins and hosts; ValueError names an origin or host that is none."""
+        """Return the admission for these origins and hosts. Raise ValueError with the invalid origin or host."""
         for origin in origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin} is not an origin: give scheme, host and port, as http://localhost:3000.")
@@ -55,12 +55,12 @@ class Admission:
                 f"--allow-host {shown(host_name(host))}."
             )
         is_foreign = headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES
-        # Images and links have no Origin, and older browsers send no Sec-Fetch-Site: the page is in the Referer then.
+        # Images and links have no Origin, and older browsers send no Sec-Fetch-Site: Referer then names the page.
         source = headers.get("origin", "") or _origin_of(headers.get("referer", ""))
         if source.lower() in self.origins or not (is_foreign or (source and not _is_own(source, host))):
             return None
         if not source:
-            return "A web page of another site caused this request, and the local cloud takes none of these."
+            return "A web page of another site caused this request, and the local cloud refuses such requests."
         return (
             f"A web page of {shown(source)} caused this request. To allow its pages everything that the local cloud "
             f"can do, code on this machine included, start it with --allow-origin {shown(source)}."
@@ -72,7 +72,7 @@ class Admission:
         return origin if origin.lower() in self.origins else None
 
     def allows_own_pages(self, host: str) -> bool:
-        """Whether pages that the server itself serves may send it requests."""
+        """Return whether pages that the server itself serves may send it requests."""
         return f"http://{host.lower()}" in self.origins
 
     def _is_known(self, host: str) -> bool:
@@ -81,7 +81,7 @@ class Admission:
 
 
 def cors_headers(origin: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return what lets a page of an allowed origin send a request with these headers, and read its answer."""
+    """Return the CORS headers that let a page of an allowed origin send this request and read its answer."""
     allowed = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "*", "Vary": "Origin"}
     if "access-control-request-method" in headers:
         allowed["Access-Control-Allow-Methods"] = _ANY_METHOD
@@ -90,7 +90,7 @@ def cors_headers(origin: str, headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a host name is this machine by itself: localhost, a name below it (RFC 6761), a loopback address."""
+    """Return whether a host name is this machine: localhost, a name below it (RFC 6761), or a loopback address."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -100,13 +100,13 @@ def is_loopback(name: str) -> bool:
 
 
 def host_name(host: str) -> str:
-    """Return the name in a `Host` header, in lower case and without its port; "" when there is none."""
-    found = _HOST.fullmatch(host.lower())
-    return (found["address"] or found["name"]).removesuffix(".") if found else ""
+    """Return the name in a `Host` header, in lower case and without its port; "" if it has no name."""
+    match = _HOST.fullmatch(host.lower())
+    return (match["address"] or match["name"]).removesuffix(".") if match else ""
 
 
 def shown(text: str) -> str:
-    """Return what a stranger sent as it can be printed: short, and without control characters."""
+    """Return untrusted text in a printable form: short, and without control characters."""
     return "".join(character if character.isprintable() else "?" for character in text[:200])
 
 

@@ -1,4 +1,4 @@
-"""A web application of another package, in a child process of its own and reached by HTTP alone."""
+"""A web application of another package, which runs in its own child process and is reached only by HTTP."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     from cfnbox.core.processes import ChildProcesses
 
 _GUARDED = "cfnbox.aws.guarded_application:application"
-# As many requests at once; more wait for a connection of their own, which is then closed.
+# Size of the connection pool. Requests beyond it use extra connections, which are closed afterwards.
 _CONNECTIONS = 64
-# A connection that the child closes while a request is sent on it would fail that request, so it keeps them.
+# The child keeps idle connections open: a request on a connection that it is closing would fail.
 _KEEP_ALIVE_SECONDS = 24 * 60 * 60
 # Longer than a Lambda function may run.
 _TIMEOUT = urllib3.Timeout(connect=30, read=15 * 60 + 30)
 _BACKLOG = 512
-# RFC 9110, "Connection": what is about one connection, and not about the message. The body was read as a whole.
-_OF_CONNECTION = frozenset(
+# Hop-by-hop headers (RFC 9110, "Connection"), and Content-Length, because the body is already read.
+_HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
      "transfer-encoding", "upgrade", "expect", "content-length")
 )  # fmt: skip
-# The child answers every origin; which origins may read answers is for the router of the cloud to say.
+# The child allows every origin. These headers are dropped: the router of the cloud decides which origins may read.
 _CORS_PREFIX = "access-control-"
 
 
 class ChildEnded(LocalFailure):
-    """The child process has ended; the message names it and its log."""
+    """The child process has ended. The message names the process and its log."""
 
 
 class ChildApplication:
-    """Serves `application` (MODULE:NAME, ASGI or WSGI) in a process with this environment and no other.
+    """Serves `application` (MODULE:NAME, ASGI or WSGI) in a process with only this environment.
 
-    Connections are accepted before the application is imported, so a request that comes early waits for it. A process
-    that ends is not started again, because its state is gone.
+    The socket accepts connections before the application is imported, so an early request waits for the import. A
+    process that ends is not restarted, because its state is lost.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class ChildApplication:
         self._pool = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=_CONNECTIONS, timeout=_TIMEOUT)
 
     def answer(self, request: Request) -> Answer:
-        """Forward a request as it came in; return the answer without headers that let other origins read it."""
+        """Forward a request unchanged. Return the answer without its CORS headers."""
         uri = str(request.environ.get("REQUEST_URI") or quote(request.path.encode("latin-1")))
-        # The name of the server that a proxy would send is not part of the path.
+        # Remove the scheme and host of an absolute URI, as a client of a proxy sends it.
         path = uri if uri.startswith("/") else f"/{uri.partition('://')[2].partition('/')[2]}"
         target = path.partition("?")[0] + (f"?{request.query}" if request.query else "")
         status, headers, content = self.send(request.method, target, request.headers, request.body)
@@ -81,25 +81,25 @@ class ChildApplication:
                         if not name.lower().startswith(_CORS_PREFIX)}, content  # fmt: skip
 
     def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send a request of our own; ChildEnded when the process no longer runs."""
-        sent = {name: value for name, value in headers.items() if value and name.lower() not in _OF_CONNECTION}
+        """Send a request. Raise ChildEnded when the process no longer runs."""
+        sent = {name: value for name, value in headers.items() if value and name.lower() not in _HOP_BY_HOP}
         for name in ("accept-encoding", "user-agent"):
             sent.setdefault(name, urllib3.util.SKIP_HEADER)
         sent[KEY_HEADER] = self._key
         try:
-            made = self._pool.urlopen(method, target, body=body, headers=sent, redirect=False, retries=False,
-                                      decode_content=False)  # fmt: skip
+            response = self._pool.urlopen(method, target, body=body, headers=sent, redirect=False, retries=False,
+                                          decode_content=False)  # fmt: skip
         except urllib3.exceptions.HTTPError as problem:
             raise self._failure(problem) from None
-        kept = {name: value for name, value in made.headers.items() if name.lower() not in _OF_CONNECTION}
-        return made.status, kept, made.data
+        kept = {name: value for name, value in response.headers.items() if name.lower() not in _HOP_BY_HOP}
+        return response.status, kept, response.data
 
     def _failure(self, problem: Exception) -> ChildEnded:
         status = self._process.poll()
         what = f"ended with status {status}" if status is not None else f"does not answer ({type(problem).__name__})"
         return ChildEnded(
             f"The process of {self._title} {what}, and its resources are lost. Start the cloud again. "
-            f"What the process wrote last: {self.log}"
+            f"The log of the process: {self.log}"
         )
 
     def close(self) -> None:

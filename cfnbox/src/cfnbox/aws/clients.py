@@ -1,4 +1,4 @@
-"""boto3 clients of a cloud on this machine."""
+"""boto3 clients for a cloud on this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NotLoopback(LocalFailure):
 
 
 def require_loopback(url: str) -> str:
-    """The URL, if it is on this machine: these commands must never reach a real account."""
+    """Return the URL if it is on this machine, else raise NotLoopback: a real account must never be reached."""
     host = urllib.parse.urlsplit(url).hostname or ""
     try:
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -36,11 +36,11 @@ def require_loopback(url: str) -> str:
 
 
 def client(service: str, url: str, region: str = DEFAULT_REGION, account: str = DEFAULT_ACCOUNT) -> Any:
-    """Return a client of the cloud at that loopback URL, with credentials that no real account knows.
+    """Return a client for the cloud at a loopback URL, with credentials that are invalid in every real account.
 
     An access key of twelve digits names the account.
     """
-    # Its types want the service as a literal.
+    # boto3's type hints accept only a literal as the service.
     make: Any = _session().client
     return make(
         service,

@@ -1,6 +1,6 @@
-"""What a child process serves: the application of another package, for requests that bring the child's key alone.
+"""The application that a child process serves: another package's application, behind a check of the child's key.
 
-Its port is open to every web page and program of this machine, and the application lets all of them in.
+Every web page and program on this machine can reach the port, and the application itself checks nothing.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# Variables of the process: the application as MODULE:NAME, and the key. The application does not see them.
+# Environment variables: the application as MODULE:NAME, and the key. They are removed before the application runs.
 APPLICATION_VARIABLE, KEY_VARIABLE = "CFNBOX_CHILD_APPLICATION", "CFNBOX_CHILD_KEY"
 KEY_HEADER = "x-cfnbox-key"
-_REFUSAL = b"This port is for the local cloud alone."
+_REFUSAL = b"Only the local cloud may use this port."
 
 
 def guard_asgi(application: Any, key: str) -> Any:
-    """Return the ASGI application with the guard in front of it."""
+    """Return an ASGI application that checks the key of each request before `application` gets it."""
     name, expected = KEY_HEADER.encode(), key.encode()
 
     async def guarded(scope: Any, receive: Any, send: Any) -> None:
@@ -44,7 +44,7 @@ def guard_asgi(application: Any, key: str) -> Any:
 
 
 def guard_wsgi(application: Any, key: str) -> Any:
-    """Return the WSGI application with the guard in front of it."""
+    """Return a WSGI application that checks the key of each request before `application` gets it."""
     variable = f"HTTP_{KEY_HEADER.upper().replace('-', '_')}"
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -58,15 +58,15 @@ def guard_wsgi(application: Any, key: str) -> Any:
 
 
 def _guarded() -> Callable[..., Any] | None:
-    named = os.environ.pop(APPLICATION_VARIABLE, None)
-    if named is None:
+    import_path = os.environ.pop(APPLICATION_VARIABLE, None)
+    if import_path is None:
         return None
-    module, _, name = named.partition(":")
+    module, _, name = import_path.partition(":")
     application, key = getattr(importlib.import_module(module), name), os.environ.pop(KEY_VARIABLE)
     is_asgi = inspect.iscoroutinefunction(application)
     guarded: Callable[..., Any] = guard_asgi(application, key) if is_asgi else guard_wsgi(application, key)
     return guarded
 
 
-# What the server of a child process imports; None everywhere else.
+# The server of a child process imports this; None in every other process.
 application = _guarded()

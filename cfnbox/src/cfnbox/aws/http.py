@@ -1,4 +1,4 @@
-"""An HTTP server for WSGI applications: connections stay open, as AWS's do, and can be reset on demand."""
+"""An HTTP server for WSGI applications. It keeps connections alive, as AWS does, and can reset them on demand."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _MOST_LINE_BYTES, _PIECE_BYTES = 1 << 16, 1 << 20
 
 
 class BadRequest(Exception):
-    """A request that is no HTTP; the message says what is wrong with it."""
+    """A request that is not valid HTTP. The message says what is wrong with it."""
 
 
 class ConnectionDropped(Exception):
-    """Raised by an application to have the connection reset without an answer."""
+    """Raised by an application to reset the connection without an answer."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Request:
 
     @classmethod
     def of(cls, environ: WSGIEnvironment) -> Request:
-        """Return the request that a WSGI server hands on, which can be read from `environ` once more."""
+        """Return the request in a WSGI environment. The body can still be read from `environ` afterwards."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         headers = {
@@ -77,12 +77,12 @@ class Request:
 
     @property
     def is_form(self) -> bool:
-        """Whether this is a form, as AWS's query protocol sends it."""
+        """Whether the body is a form, as in AWS's query protocol."""
         return self.headers["content-type"].startswith("application/x-www-form-urlencoded")
 
 
 def json_value(text: str | bytes) -> Any:
-    """Return the value of a JSON text; raise ValueError for a text that is no JSON, or nested too deeply to read."""
+    """Return the value of a JSON text. Raise ValueError if the text is not JSON, or is nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -90,20 +90,20 @@ def json_value(text: str | bytes) -> Any:
 
 
 def send(start_response: StartResponse, answer: Answer) -> list[bytes]:
-    """Hand an answer to a WSGI server."""
+    """Pass an answer to a WSGI server."""
     status, headers, content = answer
     start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
     return [content]
 
 
 def collected(app: WSGIApplication, environ: WSGIEnvironment) -> Answer:
-    """Status, headers and whole body of an application's answer."""
+    """Return the status, headers and whole body of an application's answer."""
     content, status, headers = run_wsgi_app(app, environ, buffered=True)
     return int(status.split()[0]), dict(headers), b"".join(content)
 
 
 def keep_silent(seconds: float, environ: WSGIEnvironment) -> None:
-    """Waits so long; raises ConnectionDropped when the client goes away meanwhile."""
+    """Wait for `seconds`. Raise ConnectionDropped if the client closes the connection meanwhile."""
     connection: socket.socket | None = environ.get("werkzeug.socket")
     if connection is None:
         time.sleep(seconds)
@@ -112,7 +112,7 @@ def keep_silent(seconds: float, environ: WSGIEnvironment) -> None:
 
 
 class _Connection(WSGIRequestHandler):
-    """One connection, kept open between requests, which werkzeug's own handler does not do."""
+    """A connection that stays open between requests; werkzeug's own handler closes it."""
 
     server: _Server
     protocol_version = "HTTP/1.1"
@@ -121,25 +121,25 @@ class _Connection(WSGIRequestHandler):
     wbufsize = 1 << 16
 
     def setup(self) -> None:
-        """Lets the server close this connection when it stops."""
+        """Register the connection, so that the server can close it when it stops."""
         super().setup()
         self.server.connections.add(self.connection)
 
     def finish(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         self.server.connections.discard(self.connection)
         with contextlib.suppress(OSError):
             super().finish()
 
     def run_wsgi(self) -> None:
-        """Answer one request; a dropped connection is reset (RST) and not closed in order."""
+        """Answer one request. ConnectionDropped resets the connection (RST) instead of closing it normally."""
         if self.headers.get("Expect", "").strip().lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
         try:
             environ = self._environ_with_body()
         except BadRequest as problem:
-            # Where the next request begins on this connection is not known.
+            # Close the connection, because the start of the next request is unknown.
             self.close_connection = True
             self._send(400, {"Content-Type": "text/plain", "Connection": "close"}, f"{problem}\n".encode())
             return
@@ -166,7 +166,7 @@ class _Connection(WSGIRequestHandler):
     def _body(self) -> bytes:
         encodings, lengths = self.headers.get_all("Transfer-Encoding", []), self.headers.get_all("Content-Length", [])
         if encodings:
-            # Two ways to tell the length are a way to smuggle a second request (RFC 9112, 6.3).
+            # Both headers together allow request smuggling (RFC 9112, 6.3).
             if lengths or [encoding.strip().lower() for encoding in encodings] != ["chunked"]:
                 raise BadRequest("Transfer-Encoding must be chunked, and must come without Content-Length.")
             return self._chunks()
@@ -194,7 +194,7 @@ class _Connection(WSGIRequestHandler):
         return int(size, 16)
 
     def _read(self, size: int) -> bytes:
-        """Return so many bytes; memory is taken for what has arrived, not for what is announced."""
+        """Return `size` bytes. Allocate memory only for received bytes, not for the announced length."""
         content, left = io.BytesIO(), size
         while left:
             piece = self.rfile.read(min(left, _PIECE_BYTES))
@@ -204,10 +204,10 @@ class _Connection(WSGIRequestHandler):
             left -= len(piece)
         return content.getvalue()
 
-    def _send(self, status: int, named: dict[str, str], content: bytes) -> None:
-        headers = Headers(named)
+    def _send(self, status: int, own_headers: dict[str, str], content: bytes) -> None:
+        headers = Headers(own_headers)
         headers.setdefault("Content-Length", str(len(content)))
-        # Once: AWS's SDK for JavaScript corrects its clock by the date, and cannot read two of them.
+        # Exactly one Date header: AWS's SDK for JavaScript corrects its clock by it, and cannot parse two.
         headers.setdefault("Date", self.date_time_string())
         self.send_response_only(status)
         for name, value in headers:
@@ -222,7 +222,7 @@ class _Connection(WSGIRequestHandler):
         os.close(self.connection.detach())
 
     def log(self, _kind: str, message: str, *args: object) -> None:
-        """Keep what happened to a connection out of the user's terminal."""
+        """Log messages about a connection, instead of writing them to the user's terminal."""
         _LOG.debug(message, *args)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -230,32 +230,32 @@ class _Connection(WSGIRequestHandler):
 
 
 LOOPBACK, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"  # noqa: S104 - what a user asks for
-# So often the server looks whether it is to end: closing waits for it.
+# Poll interval for the server's shutdown; `close` waits for it.
 _POLL_SECONDS = 0.1
 
 
 class _Server(ThreadedWSGIServer):
-    """Listens for connections, each of which is served by a thread of its own.
+    """Listens for connections, and serves each in its own thread.
 
-    A kept server with a pool of threads does not fit: a client that waits takes a thread for minutes, and faults
-    reset connections, stall, and cut answers off, for which the socket must be at hand.
+    A maintained server with a thread pool does not fit. A waiting client occupies a thread for minutes. And injected
+    faults reset connections, stall, and truncate answers, which needs access to the socket.
     """
 
     def __init__(self, listener: socket.socket, app: WSGIApplication) -> None:
-        # A listener of our own: werkzeug would end the process when the port is taken.
+        # Pass an open listener: werkzeug would exit the process when the port is in use.
         host, port = listener.getsockname()
         super().__init__(host, port, app, handler=_Connection, fd=listener.fileno())
         self.connections: set[socket.socket] = set()
 
     def handle_error(self, _request: object, _client_address: object) -> None:
-        """Log a connection that failed, most often because its client went away."""
+        """Log a failed connection. The usual reason is that the client closed it."""
         _LOG.debug("A connection failed.", exc_info=True)
 
 
 class Listener:
-    """A port (0: any free one) of an address that takes connections; they wait until `serve` is called.
+    """A port (0: any free port) of an address that accepts connections. Requests wait until `serve` is called.
 
-    Raises OSError when the port cannot be used.
+    Raise OSError when the port cannot be used.
     """
 
     def __init__(self, port: int = 0, host: str = LOOPBACK) -> None:
@@ -266,9 +266,9 @@ class Listener:
         self._thread: threading.Thread | None = None
 
     def serve(self, app: WSGIApplication) -> None:
-        """Serve the application in threads of this process until closed; once."""
+        """Serve the application in threads of this process until `close`. Call it once."""
         with self._socket:
-            # The server works on a descriptor of its own.
+            # The server duplicates the descriptor.
             self._server = _Server(self._socket, app)
         serve = functools.partial(self._server.serve_forever, _POLL_SECONDS)
         self._thread = threading.Thread(target=serve, name=self.url, daemon=True)
@@ -288,7 +288,7 @@ class Listener:
 
 
 class HttpServer(Listener):
-    """Serves an application from the start."""
+    """A listener that serves an application at once."""
 
     def __init__(self, app: WSGIApplication, port: int = 0, host: str = LOOPBACK) -> None:
         super().__init__(port, host)

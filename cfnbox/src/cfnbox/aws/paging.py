@@ -1,4 +1,4 @@
-"""Pages of lists, and the tokens that lead from one to the next."""
+"""Pagination: pages of lists, and their NextToken."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Item = TypeVar("Item")
 
 
 def page(items: Sequence[Item], request: Mapping[str, Any], member: str, size: int = _PER_PAGE) -> Json:
-    """Return the page that a request asks for as that member, with the NextToken of the next page."""
+    """Return the requested page as `member`, with the NextToken of the next page."""
     start = _position(request.get("NextToken"), len(items))
     end = start + max(1, min(request.get("MaxResults", size), size))
     return {member: list(items[start:end]), **({"NextToken": str(end)} if end < len(items) else {})}
 
 
 def page_backwards(items: Sequence[Item], request: Mapping[str, Any], member: str) -> Json:
-    """Return a page, newest first, of a list that grows at its end: members that come later move no page."""
+    """Return a page, newest first, of a list that grows at its end. New members do not move the pages."""
     end = len(items) if request.get("NextToken") is None else _position(request["NextToken"], len(items))
     start = max(end - _PER_PAGE, 0)
     return {member: list(reversed(items[start:end])), **({"NextToken": str(start)} if start else {})}
@@ -34,5 +34,5 @@ def _position(token: str | None, length: int) -> int:
         return 0
     # A list has fewer members than a number of ten digits.
     if not (token.isascii() and token.isdigit() and len(token) <= 10 and int(token) <= length):
-        raise Invalid("Invalid NextToken: it is not one that a former page came with.")
+        raise Invalid("Invalid NextToken: use the NextToken of a previous page.")
     return int(token)

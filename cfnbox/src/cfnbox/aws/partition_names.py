@@ -1,7 +1,7 @@
-"""ARNs in the partition of a region, for a service that writes `arn:aws:` everywhere.
+"""Translates ARNs to and from the partition of a region, for a service that always writes `arn:aws:`.
 
-Requests to it name everything in the partition `aws`, and its answers are read in the partition of the request's
-region: China, GovCloud and the isolated regions. What users store as data stays as it is.
+ARNs in requests are translated to the partition `aws`, and ARNs in answers to the partition of the request's
+region: China, GovCloud and the isolated regions. Users' stored data is not changed.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from cfnbox.aws.http import Answer, Request
 
 _DEFAULT = "aws"
-# In texts, and in forms and paths.
+# The separators in plain text, and in URL-encoded forms and paths.
 _SEPARATORS = (":", "%3A", "%3a")
-# Operations on data of a user, which hold no ARN that the service has made.
+# Operations on users' data, which contains no ARN that the service created.
 _DATA = re.compile(
     r"\.(SendMessage(Batch)?|ReceiveMessage|(Batch)?(Get|Put|Update|Delete|Write)Item|Transact\w+|Query|Scan"
     r"|PutRecords?|GetRecords|PutLogEvents|(Get|Filter)LogEvents)$"
 )
 _DATA_PATH = re.compile(r"/invocations$|/response-streaming-invocations$")
-# S3 makes no ARNs, and its bodies are objects.
+# S3 creates no ARNs, and its bodies are objects.
 _DATA_SERVICES = ("s3", "s3express")
-# A checksum of an answer that has been changed.
+# The checksum does not match a changed answer.
 _CHECKSUM = "x-amz-crc32"
 
 
 @dataclass(frozen=True)
 class PartitionNames:
-    """Translates requests to a service, and its answers, between the partition `aws` and another one."""
+    """Translates requests to a service, and its answers, between the partition `aws` and another partition."""
 
     partition: str
 

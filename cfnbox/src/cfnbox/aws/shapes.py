@@ -1,4 +1,4 @@
-"""Requests against the shapes of botocore's service models, refused in the words that AWS's services share."""
+"""Validation of requests by the shapes of botocore's service models, with the error messages of AWS's services."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from cfnbox.core.errors import Refused
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
-# JSON can spell half of a surrogate pair, which is no text.
+# JSON can contain half of a surrogate pair, which is not valid text.
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 _NUMBERS = ("integer", "long", "float", "double")
 
 
 def checked(shape: StructureShape | None, request: object, code: str = "ValidationException") -> Json:
-    """The request as a service understands it: nulls and unknown members left out, every value checked.
+    """Return the request without nulls and unknown members, with every value validated.
 
-    Raises Refused: SerializationException for a value of the wrong JSON type, else that code with every violation.
+    Raise Refused: SerializationException for a value of the wrong JSON type, else `code` with every violation.
     """
     if not isinstance(request, dict) or shape is None:
         raise _unreadable()
-    understood: Json = _understood(shape, request)
-    with patterns.one_limit():
-        violations = list(_violations(shape, understood, ""))
+    parsed: Json = _parsed(shape, request)
+    with patterns.shared_time_limit():
+        violations = list(_violations(shape, parsed, ""))
     if violations:
         plural = "" if len(violations) == 1 else "s"
         raise Refused(code, f"{len(violations)} validation error{plural} detected: {'; '.join(violations)}")
-    return understood
+    return parsed
 
 
 def _unreadable() -> Refused:
-    # The service's JSON layer answers a body it cannot read without any text.
+    # The service's JSON layer sends no message for a body that it cannot parse.
     return Refused("SerializationException", "")
 
 
@@ -63,16 +63,16 @@ _JSON_TYPES: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _understood(shape: Shape, value: Any) -> Any:
+def _parsed(shape: Shape, value: Any) -> Any:
     if not _JSON_TYPES[shape.type_name](value):
         raise _unreadable()
     if isinstance(shape, StructureShape):
         members = shape.members
-        return {k: _understood(members[k], v) for k, v in value.items() if k in members and v is not None}
+        return {k: _parsed(members[k], v) for k, v in value.items() if k in members and v is not None}
     if isinstance(shape, ListShape):
-        return [_understood(shape.member, item) for item in value]
+        return [_parsed(shape.member, item) for item in value]
     if isinstance(shape, MapShape):
-        return {key: _understood(shape.value, item) for key, item in value.items()}
+        return {key: _parsed(shape.value, item) for key, item in value.items()}
     return _seconds(value) if shape.type_name == "timestamp" else value
 
 
@@ -88,7 +88,7 @@ def _seconds(value: float | str | datetime) -> float:
 
 
 def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    for constraint in _broken(shape, value):
+    for constraint in _unmet(shape, value):
         yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {constraint}"
     if isinstance(shape, StructureShape):
         yield from _structure_violations(shape, value, path)
@@ -106,19 +106,19 @@ def _structure_violations(shape: StructureShape, value: Json, path: str) -> Iter
             yield f"Value null at '{member_path}' failed to satisfy constraint: Member must not be null"
 
 
-def _broken(shape: Shape, value: Any) -> Iterator[str]:
-    """The constraints of one value that it does not meet; those of a list's or map's members come as one."""
-    yield from (text for text, met in _constraints(shape) if not met(value))
+def _unmet(shape: Shape, value: Any) -> Iterator[str]:
+    """Yield the constraints that a value does not meet. The constraints of list or map members are one text."""
+    yield from (text for text, is_met in _constraints(shape) if not is_met(value))
     if isinstance(shape, ListShape) and not isinstance(shape.member, StructureShape):
-        yield from _broken_members("Member must satisfy constraint", shape.member, value)
+        yield from _unmet_by_members("Member must satisfy constraint", shape.member, value)
     elif isinstance(shape, MapShape):
-        yield from _broken_members("Map keys must satisfy constraint", shape.key, value)
-        yield from _broken_members("Map value must satisfy constraint", shape.value, value.values())
+        yield from _unmet_by_members("Map keys must satisfy constraint", shape.key, value)
+        yield from _unmet_by_members("Map value must satisfy constraint", shape.value, value.values())
 
 
-def _broken_members(text: str, member: Shape, values: Any) -> Iterator[str]:
+def _unmet_by_members(text: str, member: Shape, values: Any) -> Iterator[str]:
     constraints = _constraints(member)
-    if any(not met(value) for value in values for _, met in constraints):
+    if any(not is_met(value) for value in values for _, is_met in constraints):
         yield f"{text}: [{', '.join(constraint for constraint, _ in constraints)}]"
 
 
@@ -128,23 +128,23 @@ Constraint = tuple[str, Callable[[Any], bool]]
 @cache
 def _constraints(shape: Shape) -> list[Constraint]:
     what, size = ("value", lambda v: v) if shape.type_name in _NUMBERS else ("length", len)
-    limits, found = shape.metadata, list[Constraint]()
+    limits, constraints = shape.metadata, list[Constraint]()
     if (highest := limits.get("max")) is not None:
         text = f"Member must have {what} less than or equal to {highest}"
-        found.append((text, lambda v: size(v) <= highest))
+        constraints.append((text, lambda v: size(v) <= highest))
     if (lowest := limits.get("min")) is not None:
         text = f"Member must have {what} greater than or equal to {lowest}"
-        found.append((text, lambda v: size(v) >= lowest))
+        constraints.append((text, lambda v: size(v) >= lowest))
     if pattern := limits.get("pattern"):
-        # The patterns are Java's: they match the whole, \d and \s are ASCII, and \p{...} is Unicode.
+        # The patterns are Java's: they match the whole value, \d and \s are ASCII, and \p{...} is Unicode.
         flags = 0 if r"\p{" in pattern else regex.ASCII
         text = f"Member must satisfy regular expression pattern: {pattern}"
         expression = _SURROGATES.sub(_code_point, pattern)
-        found.append((text, lambda v: _matches(expression, v, flags)))
+        constraints.append((text, lambda v: _matches(expression, v, flags)))
     if values := limits.get("enum"):
         text = f"Member must satisfy enum value set: [{', '.join(values)}]"
-        found.append((text, lambda v: v in values))
-    return found
+        constraints.append((text, lambda v: v in values))
+    return constraints
 
 
 def _matches(pattern: str, value: str, flags: int) -> bool:
@@ -155,7 +155,7 @@ def _matches(pattern: str, value: str, flags: int) -> bool:
 
 
 def _code_point(pair: re.Match[str]) -> str:
-    """Return the character for which Java's pattern has a pair of surrogates."""
+    """Return the escape of the character that Java's pattern writes as a surrogate pair."""
     return rf"\U{0x10000 + (int(pair[1], 16) - 0xD800) * 0x400 + int(pair[2], 16) - 0xDC00:08x}"
 
 
@@ -164,7 +164,7 @@ def _camel(name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value in the words of the service, which are those of Java's toString."""
+    """Return a value as the service writes it in messages: by Java's toString."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}={_shown(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):

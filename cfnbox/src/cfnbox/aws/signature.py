@@ -1,4 +1,4 @@
-"""The signature of a request: who sent it, and the service and region that it is for. Nothing is verified."""
+"""The signature of a request: its access key, service and region. Nothing is verified."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IN_QUERY = "X-Amz-Credential"
 
 @dataclass(frozen=True)
 class Signature:
-    """What the scope of a signature says; an unsigned request has no access key and no service."""
+    """The credential scope of a signature. An unsigned request has no access key and no service."""
 
     access_key: str = ""
     region: str = DEFAULT_REGION
@@ -27,12 +27,12 @@ class Signature:
 
     @property
     def names_account(self) -> bool:
-        """Whether the access key is an account: twelve digits, as moto and ministack read it too."""
+        """Whether the access key is an account id: twelve digits, as in moto and ministack."""
         return _ACCOUNT.fullmatch(self.access_key) is not None
 
     @property
     def place(self) -> Place:
-        """The account and region that the request acts in."""
+        """The account and region of the request."""
         return Place(self.region, self.access_key if self.names_account else DEFAULT_ACCOUNT)
 
 
@@ -40,7 +40,7 @@ UNSIGNED = Signature()
 
 
 def signature_of(authorization: str, query: str = "") -> Signature:
-    """Return the signature in a header `Authorization`, or in the query of a presigned URL; else UNSIGNED."""
+    """Return the signature in the `Authorization` header, or in the query of a presigned URL; else UNSIGNED."""
     scope = _IN_HEADER.match(authorization)
     if scope is None and _IN_QUERY in query:
         scope = _IN_PARAMETER.fullmatch(urllib.parse.parse_qs(query).get(_IN_QUERY, [""])[0])
@@ -48,9 +48,9 @@ def signature_of(authorization: str, query: str = "") -> Signature:
 
 
 def is_incomplete(authorization: str) -> bool:
-    """Whether a header `Authorization` has a scope that cannot be read, or more than one.
+    """Return whether the `Authorization` header has an unreadable scope, or more than one scope.
 
-    Another engine that reads the header in its own way could take the request for another service's.
+    Another engine parses the header in its own way, and could route the request to another service.
     """
     scopes = max(authorization.count("Credential="), authorization.count("aws4_request"))
     return scopes > (1 if _IN_HEADER.match(authorization) else 0)

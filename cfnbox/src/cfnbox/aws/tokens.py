@@ -1,4 +1,4 @@
-"""Requests that come again with the token of a former one: answered alike, and carried out once."""
+"""Idempotency tokens: a repeated request with the same token gets the first answer, and is carried out once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MOST_TOKENS = 2_000
 
 
 @dataclass
-class _Asked:
-    """What was asked for with a token, and the answer once there is one."""
+class _TokenUse:
+    """The first request with a token, and its answer when it is known."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     operation: str = ""
@@ -30,26 +30,26 @@ class _Asked:
 
 
 class Tokens:
-    """The tokens that a control plane has seen, by place."""
+    """The idempotency tokens that a control plane has seen, by place."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._asked: dict[tuple[Place, str], _Asked] = {}
+        self._uses: dict[tuple[Place, str], _TokenUse] = {}
 
     def once(self, place: Place, operation: str, request: Json, carry_out: Callable[[], Json]) -> Json:
-        """Carry a request out; with the token of a former one answer what that answered, and do nothing.
+        """Carry out a request, or return the answer of the earlier request with the same token.
 
-        Refused when the former one asked for something else. One that was refused may come again.
+        Raise Refused when the earlier request was a different request. A refused request may be sent again.
         """
         token = request.get("ClientRequestToken") or request.get("ClientToken")
         if token is None:
             return carry_out()
         with self._lock:
-            asked = self._asked.setdefault((place, token), _Asked())
-            drop_oldest(self._asked, _MOST_TOKENS, lambda other: other.answer is not None)
-        with asked.lock:
-            if asked.answer is None:
-                asked.answer, asked.operation, asked.request = carry_out(), operation, request
-            elif (asked.operation, asked.request) != (operation, request):
+            use = self._uses.setdefault((place, token), _TokenUse())
+            drop_oldest(self._uses, _MOST_TOKENS, lambda other: other.answer is not None)
+        with use.lock:
+            if use.answer is None:
+                use.answer, use.operation, use.request = carry_out(), operation, request
+            elif (use.operation, use.request) != (operation, request):
                 raise Refused("TokenAlreadyExistsException", f"Token already exists: {token}")
-            return asked.answer
+            return use.answer

@@ -1,9 +1,9 @@
-"""Waiters of clients: who waits for a status is answered when it has come, and need not sleep before asking again.
+"""Long polling for waiters of clients: the answer to a waiter is delayed until the status is final.
 
-The AWS CLI's `wait` and `deploy`, boto3's get_waiter and `cfn submit` ask for a status, and sleep for 5 to 60 seconds
-while it is under way. That suits AWS; here most things take less than one second. botocore says in the User-Agent
-that a waiter asks (the feature WAITER of botocore.useragent), and in its descriptions of waiters where an answer has
-the status. Everybody else who asks for the same is answered at once.
+The AWS CLI's `wait` and `deploy`, boto3's get_waiter and `cfn submit` poll for a status, and sleep for 5 to 60
+seconds between two polls. That suits AWS; here most operations take less than one second. botocore marks a waiter's
+request in the User-Agent (the feature WAITER of botocore.useragent), and describes where an answer has the status.
+Every other client is answered at once.
 """
 
 from __future__ import annotations
@@ -24,54 +24,54 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 T = TypeVar("T")
-# Clients give up on an answer after 60 s, or after a time that people set for them, which is seldom below 5 s.
+# Clients time out after 60 s by default; a timeout that a user sets is seldom below 5 s.
 _LONGEST_SECONDS = 4.0
 _POLL_SECONDS = 0.02
 _WAITER = re.compile(r"(?:^|\s)m/(?:[^\s,]+,)*B(?:[\s,]|$)")
-# As AWS's services name what is not at its end; a stack in REVIEW_IN_PROGRESS waits for its user.
-_UNDER_WAY = re.compile(r"(?!REVIEW_)\w*(?:IN_PROGRESS|InProgress|PENDING|[a-z]ing|RollingBack)")
+# Statuses in progress as AWS's services name them. A stack in REVIEW_IN_PROGRESS waits for its user.
+_IN_PROGRESS = re.compile(r"(?!REVIEW_)\w*(?:IN_PROGRESS|InProgress|PENDING|[a-z]ing|RollingBack)")
 
 
 class Waiters:
-    """Holds the answers to waiters back until they say that something has ended, or until it is closed."""
+    """Delays the answers to waiters until the status is final, or until `close`."""
 
     def __init__(self) -> None:
         self._closed = threading.Event()
 
     def close(self) -> None:
-        """Answer everybody who waits."""
+        """Answer all waiters now."""
         self._closed.set()
 
     def answer(
         self, user_agent: str, service: str, operation: str, ask: Callable[[], T], members: Callable[[T], Json]
     ) -> T:
-        """The answer of `ask`, asked again for a waiter while its status is under way. Raises what `ask` raises.
+        """Return the answer of `ask`. For a waiter, poll `ask` while the status is in progress.
 
         `members` gives the members of an answer, by their names in botocore's service model.
         """
         answer, deadline = ask(), time.monotonic() + _LONGEST_SECONDS
         if _WAITER.search(user_agent):
             paths = _statuses(service, operation)
-            while _is_under_way(members(answer), paths) and time.monotonic() < deadline:
+            while _is_in_progress(members(answer), paths) and time.monotonic() < deadline:
                 if self._closed.wait(_POLL_SECONDS):
                     break
                 answer = ask()
         return answer
 
 
-def _is_under_way(members: Json, paths: frozenset[str]) -> bool:
-    found = [jmespath.search(path, members) for path in paths]
-    statuses = [one for value in found for one in (value if isinstance(value, list) else [value])]
-    return any(isinstance(one, str) and _UNDER_WAY.fullmatch(one) for one in statuses)
+def _is_in_progress(members: Json, paths: frozenset[str]) -> bool:
+    values = [jmespath.search(path, members) for path in paths]
+    statuses = [status for value in values for status in (value if isinstance(value, list) else [value])]
+    return any(isinstance(status, str) and _IN_PROGRESS.fullmatch(status) for status in statuses)
 
 
 @cache
 def _statuses(service: str, operation: str) -> frozenset[str]:
-    """Where the answers of an operation have the statuses that botocore's waiters look at."""
+    """Return the paths of the statuses in an operation's answers that botocore's waiters check."""
     loader = botocore.loaders.Loader(include_default_search_paths=True)
     try:
         waiters: Any = loader.load_service_model(service, "waiters-2")["waiters"].values()
     except UnknownServiceError:
         return frozenset()
-    acceptors = [one for waiter in waiters if waiter["operation"] == operation for one in waiter["acceptors"]]
-    return frozenset(one["argument"] for one in acceptors if "argument" in one)
+    acceptors = [entry for waiter in waiters if waiter["operation"] == operation for entry in waiter["acceptors"]]
+    return frozenset(entry["argument"] for entry in acceptors if "argument" in entry)

@@ -1,4 +1,4 @@
-"""AWS's protocols, read and written by botocore's own service models: an API is a table of operations on dicts."""
+"""AWS's protocols, parsed and serialized by botocore's service models. An API is a table of operations on dicts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cfnbox.aws import shapes
 from cfnbox.aws.http import json_value
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
-from cfnbox.core.patterns import one_limit
+from cfnbox.core.patterns import shared_time_limit
 from cfnbox.core.place import Place
 from cfnbox.core.unexpected import internal_failure
 
@@ -37,15 +37,15 @@ Operation = Callable[[Place, "Json"], "Json | None"]
 
 @cache
 def service_model(service: str) -> Any:
-    """botocore's model of a service, in the form that moto's parsers and serializers read."""
+    """Return botocore's model of a service, in the form that moto's parsers and serializers read."""
     loader = botocore.loaders.Loader(include_default_search_paths=True)
     return ServiceModel(loader.load_service_model(service, "service-2"), service)
 
 
 class Api:
-    """One service: its operations by botocore's names. An operation raises Refused to answer an error.
+    """A service: its operations by botocore's names. An operation raises Refused to return an error.
 
-    Operations that botocore knows and the table lacks are refused by name. `waiters` answers the waiters of clients.
+    An operation of botocore's model that the table lacks is refused by name. `waiters` delays answers to waiters.
     """
 
     def __init__(self, service: str, operations: Mapping[str, Operation], waiters: Waiters | None = None) -> None:
@@ -57,26 +57,26 @@ class Api:
         protocol = model.resolved_protocol
         name = _operation_name(request, model.metadata.get("targetPrefix", ""))
         known = name in model.operation_names
-        # An operation that nobody knows still gets an answer in the protocol of the service.
+        # An unknown operation still gets an answer in the protocol of the service.
         operation = model.operation_model(name if known else model.operation_names[0])
         context = SerializationContext(request_id=str(uuid.uuid4()))
         try:
             if not known:
                 raise _no_operation(self.service, name, protocol, model.api_version)
-            with one_limit():
+            with shared_time_limit():
                 result = self._waiters.answer(
                     request.headers.get("user-agent", ""), self.service, name,
                     lambda: self._carried_out(operation, protocol, request), lambda result: result,
                 )  # fmt: skip
-            made = get_serializer_class(self.service, protocol)(operation, context).serialize(result)
+            response = get_serializer_class(self.service, protocol)(operation, context).serialize(result)
         except Refused as refused:
             return error_answer(refused, protocol, context.request_id)
         except Exception as problem:
             return error_answer(internal_failure(f"{name} of {self.service}", problem), protocol, context.request_id)
-        content = made["body"]
-        # Recorded of CloudFormation, as of other services: every answer has the header.
-        headers = {**made["headers"], _REQUEST_ID: context.request_id}
-        return made["status_code"], headers, content.encode() if isinstance(content, str) else content
+        content = response["body"]
+        # Recorded from CloudFormation and other services: every answer has the header.
+        headers = {**response["headers"], _REQUEST_ID: context.request_id}
+        return response["status_code"], headers, content.encode() if isinstance(content, str) else content
 
     def _carried_out(self, operation: Any, protocol: str, request: Request) -> Json:
         if operation.name not in self._operations:
@@ -95,7 +95,7 @@ class Api:
 def _no_operation(service: str, name: str, protocol: str, version: str) -> Refused:
     if protocol == "query":
         return Refused("InvalidAction", f"Could not find operation {name} for version {version}")
-    # The code is that of every AWS service of the JSON protocols, which answers no text.
+    # AWS services of the JSON protocols send this code, without a message.
     return Refused("UnknownOperationException", f"{service} has no operation {name}.")
 
 
@@ -106,8 +106,8 @@ def _form_members(operation: Any, request: Request) -> object:
         return parser.parse({"body": request.body, "headers": request.headers, "method": "POST", "url_params": {},
                              "url_path": "/", "values": MultiDict(fields)})  # fmt: skip
     except (ValueError, OverflowError):
-        # The code is that of services of the query protocol, such as CloudWatch (jclouds/legacy-jclouds#274).
-        text = f"A parameter of {operation.name} has a value of another type than a number, a time or base64 text."
+        # Services of the query protocol send this code, for example CloudWatch (jclouds/legacy-jclouds#274).
+        text = f"A parameter of {operation.name} is not a valid number, time or base64 text."
         raise Refused("MalformedInput", text) from None
 
 
@@ -115,12 +115,12 @@ def _json_members(body: bytes) -> object:
     try:
         return json_value(body or b"{}")
     except ValueError:
-        # As shapes.checked does where a value has a wrong type.
+        # The same answer as shapes.checked gives for a value of a wrong type.
         raise Refused("SerializationException", "") from None
 
 
 def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
-    """Return an error in the form of a protocol: XML for `query` and `rest-xml`, else JSON."""
+    """Return an error answer in the format of the protocol: XML for `query` and `rest-xml`, else JSON."""
     if protocol not in ("query", "rest-xml"):
         content = json.dumps({"__type": refused.code, "message": refused.message}).encode()
         headers = {"Content-Type": "application/x-amz-json-1.0", _REQUEST_ID: request_id,
@@ -138,7 +138,7 @@ def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
 
 
 def _operation_name(request: Request, target_prefix: str) -> str:
-    """Return the operation that a request names; "" for a target of another service."""
+    """Return the name of the requested operation; "" for a target of another service."""
     if target := request.headers.get("x-amz-target", ""):
         prefix, _, name = target.rpartition(".")
         return name if prefix == target_prefix else ""

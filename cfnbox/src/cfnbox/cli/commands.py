@@ -72,7 +72,7 @@ def _delete_failed(cloudformation: Any, name: str) -> None:
     if stack is None or not StackStatus(stack["StackStatus"]).can_only_be_deleted:
         return
     output.remark(f"Stack {name} is {stack['StackStatus']}: it is deleted first.")
-    operation = stack_client.Operation(cloudformation, stack["StackId"])
+    operation = stack_client.StackOperation(cloudformation, stack["StackId"])
     cloudformation.delete_stack(StackName=stack["StackId"])
     output.follow_events(operation)
     if not operation.succeeded:
@@ -141,12 +141,12 @@ def delete(arguments: Namespace) -> int:
     cloudformation = connection.cloudformation(arguments)
     stack = cloudformation.describe_stacks(StackName=arguments.stack_name)["Stacks"][0]
     resources = cloudformation.describe_stack_resources(StackName=arguments.stack_name)["StackResources"]
-    operation = stack_client.Operation(cloudformation, stack["StackId"], len(resources))
+    operation = stack_client.StackOperation(cloudformation, stack["StackId"], len(resources))
     cloudformation.delete_stack(StackName=arguments.stack_name)
     return _shown(operation)
 
 
-def _shown(operation: stack_client.Operation) -> int:
+def _shown(operation: stack_client.StackOperation) -> int:
     status = output.follow_events(operation, event_output.Silence(operation.url))
     if not operation.succeeded:
         stack = operation.describe()

@@ -21,7 +21,7 @@ from cfnbox.providers.protocol import NOT_APPLIED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from cfnbox.stack_client import Operation
+    from cfnbox.stack_client import StackOperation
 
 # In a pipe nothing is wrapped or cut off, so that a line can be searched for: wide enough for every table.
 _PIPE_WIDTH = 2000
@@ -95,10 +95,10 @@ def print_invocation(told: Mapping[str, Any], console: Console = out) -> None:
         console.print(escape("\n".join(f"    {one}" for one in told["traceback"].splitlines())))
 
 
-def follow_events(operation: Operation, on_silence: Callable[[str, float], None] | None = None) -> str:
+def follow_events(operation: StackOperation, on_silence: Callable[[str, float], None] | None = None) -> str:
     """Print an operation's events until its stack rests, with a progress bar on a terminal; return the final status.
 
-    `on_silence` is called while nothing happens, as Operation.events says.
+    `on_silence` is called while nothing happens, as StackOperation.events says.
     """
     with _progress(operation.resources, operation.stack_name) as progress:
         finished: set[str] = set()

@@ -194,7 +194,7 @@ class ResourceOperations:
                 raise ResourceFailed(f"{identifier} already exists in stack {owner.id}", "AlreadyExists")
             self._save_complete(replace(desired, reason="Resource import completed."), Action.IMPORT, live)
         tags = self._stack.require_deployment().tags
-        if served.definition.tag_property is not None and served.definition.updatable and tags:
+        if served.definition.tag_property is not None and served.definition.is_updatable and tags:
             imported = self._stack.resources[desired.logical_id]
             tagging = replace(imported, status=ResourceStatus.UPDATE_IN_PROGRESS, reason=_TAGGING)
             self._stacks.save_resource(self._stack, tagging)

@@ -1,1 +1,1 @@
-"""What every other part of cfnbox builds on. Imports nothing else of cfnbox."""
+"""The base of every other part of cfnbox. Imports nothing else of cfnbox."""

@@ -43,23 +43,23 @@ _ABANDONED_SECONDS = 3600.0
 
 def make_run_folder(parent: Path) -> tuple[Path, int]:
     """Return a new folder, and the descriptor of its lock, which the kernel releases when this process ends."""
-    made = Path(tempfile.mkdtemp(prefix=_NEW_PREFIX, dir=parent))
-    lock = os.open(made / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    unlocked = Path(tempfile.mkdtemp(prefix=_NEW_PREFIX, dir=parent))
+    lock = os.open(unlocked / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     _try_lock(lock)
-    # The name appears with the lock held, so that no other process takes the folder for an abandoned one.
-    folder = parent / f"{FOLDER_PREFIX}{os.getpid()}-{made.name.removeprefix(_NEW_PREFIX)}"
-    made.rename(folder)
+    # Rename only with the lock held: another process would remove a run folder whose lock is free.
+    folder = parent / f"{FOLDER_PREFIX}{os.getpid()}-{unlocked.name.removeprefix(_NEW_PREFIX)}"
+    unlocked.rename(folder)
     return folder, lock
 
 
 def end_run(folder: Path, *, descendants_of: int | None = None) -> None:
-    """Kill the processes of a run, with all that they started, and remove its folder."""
+    """Kill the processes of a run and their descendants, and remove its folder."""
     kill(lambda: _run_processes(str(folder), descendants_of))
     remove(folder)
 
 
 def remove_abandoned_runs(parent: Path) -> None:
-    """End every run whose owner, and the program that watched the owner, were killed."""
+    """End every run whose owner was killed, together with the program that watched the owner."""
     for folder in parent.glob(f"{FOLDER_PREFIX}*"):
         if _is_own(folder) and not _is_locked(folder):
             end_run(folder)
@@ -113,13 +113,13 @@ def _run_processes(run: str, descendants_of: int | None) -> list[psutil.Process]
     import psutil
 
     # Children are collected before a parent is killed: afterwards they have another parent.
-    found: dict[int, psutil.Process] = {}
+    processes: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if process.pid == descendants_of or _belongs(process.environ(), run):
-                found |= {child.pid: child for child in process.children(recursive=True)}
-                found[process.pid] = process
-    return [process for pid, process in found.items() if pid not in (os.getpid(), descendants_of)]
+                processes |= {child.pid: child for child in process.children(recursive=True)}
+                processes[process.pid] = process
+    return [process for pid, process in processes.items() if pid not in (os.getpid(), descendants_of)]
 
 
 def _belongs(environment: Mapping[str, str], run: str) -> bool:
@@ -138,7 +138,7 @@ def _is_locked(folder: Path) -> bool:
     try:
         lock = os.open(folder / _LOCK, os.O_RDWR)
     except FileNotFoundError:
-        # The lock goes with a folder that is being removed.
+        # Another process is removing the folder, and has removed the lock.
         return False
     except OSError:
         return True

@@ -1,4 +1,4 @@
-"""Errors that every part shares: how an API refuses a request, and failures in words for the user."""
+"""Errors that every part shares: error answers of an API, and failures that the user can act on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The optional parts of this distribution: which package belongs to which, and how to install it."""
+"""The extras of this distribution: check that the packages of an extra are installed."""
 
 from __future__ import annotations
 

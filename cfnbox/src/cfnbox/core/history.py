@@ -1,4 +1,4 @@
-"""What a cloud keeps of work that has ended: the newest entries, so that it does not grow while it runs for weeks."""
+"""A limit for the history of ended work: a cloud that runs for weeks keeps the newest entries only."""
 
 from __future__ import annotations
 

@@ -9,18 +9,18 @@ Json = dict[str, Any]
 
 
 def from_pointer(pointer: str) -> str:
-    """The dotted name of a JSON pointer of a schema, such as /properties/A/properties/B or /properties/A/*/B."""
+    """Return the dotted name of a schema's JSON pointer, such as /properties/A/properties/B or /properties/A/*/B."""
     return (
         pointer.removeprefix("/properties/").replace("/properties/", "/").replace("/items/", "/*/").replace("/", ".")
     )
 
 
 def values_at(value: Any, name: str) -> list[Any]:
-    """All values that the dotted name reaches, in order; empty when there is none."""
-    found = [value]
+    """Return all values at a dotted name, in order; an empty list if there is no value."""
+    values = [value]
     for part in name.split("."):
-        found = [inner for outer in found for inner in _step(outer, part)]
-    return found
+        values = [inner for outer in values for inner in _step(outer, part)]
+    return values
 
 
 def _step(value: Any, part: str) -> list[Any]:
@@ -30,12 +30,12 @@ def _step(value: Any, part: str) -> list[Any]:
         return list(value) if isinstance(value, list) else []
     if isinstance(value, list):
         # Some schemas leave out the `*` of an array on the way.
-        return [one[part] for one in value if isinstance(one, Mapping) and part in one]
+        return [item[part] for item in value if isinstance(item, Mapping) and part in item]
     return [value[part]] if isinstance(value, Mapping) and part in value else []
 
 
 def value_at(model: Mapping[str, Any], name: str) -> Any:
-    """The value of a dotted name without `*`; KeyError if absent."""
+    """Return the value at a dotted name without `*`. Raise KeyError if it is absent."""
     value: Any = model
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
@@ -45,7 +45,7 @@ def value_at(model: Mapping[str, Any], name: str) -> Any:
 
 
 def has(model: Mapping[str, Any], name: str) -> bool:
-    """Whether the model holds the dotted name."""
+    """Return whether the model has a value at the dotted name."""
     try:
         value_at(model, name)
     except KeyError:
@@ -54,7 +54,7 @@ def has(model: Mapping[str, Any], name: str) -> bool:
 
 
 def put_at(model: Json, name: str, value: Any) -> None:
-    """Set the value of a dotted name, making the objects on the way."""
+    """Set the value at a dotted name. Create the objects that contain it."""
     *path, last = name.split(".")
     for part in path:
         model = model.setdefault(part, {})
@@ -62,18 +62,18 @@ def put_at(model: Json, name: str, value: Any) -> None:
 
 
 def without(value: Any, names: Sequence[str]) -> Any:
-    """A copy of the value without what the dotted names reach."""
+    """Return a copy of the value without the values at the dotted names."""
     return _pruned(value, [name.split(".") for name in names])
 
 
 def _pruned(value: Any, paths: list[list[str]]) -> Any:
     if isinstance(value, Mapping):
-        gone = {path[0] for path in paths if len(path) == 1}
+        removed = {path[0] for path in paths if len(path) == 1}
         return {
             key: _pruned(inner, [path[1:] for path in paths if path[0] in (key, "*") and len(path) > 1])
             for key, inner in value.items()
-            if key not in gone
+            if key not in removed
         }
     if isinstance(value, list):
-        return [_pruned(one, [path[1:] if path[0] == "*" else path for path in paths]) for one in value]
+        return [_pruned(item, [path[1:] if path[0] == "*" else path for path in paths]) for item in value]
     return value

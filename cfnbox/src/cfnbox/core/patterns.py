@@ -1,7 +1,7 @@
-"""Regular expressions of templates and schemas: matched within a limit of time, compiled within a limit of size.
+"""Regular expressions of templates and schemas: matching has a time limit, compiling has a size limit.
 
-A pattern comes from the user, as its text does. Matching may backtrack without end, and compiling repeats what the
-pattern repeats: `a{10000000}` takes 10 s and 2.8 GB. The library `regex` can limit the time of a match only.
+The user writes both the pattern and the text. Matching may backtrack without end, and compiling writes out every
+repetition: `a{10000000}` takes 10 s and 2.8 GB. The library `regex` can limit the time of a match only.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import regex
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The time of all matches that one request, or one operation on a resource, needs.
+# The time limit for all matches together of one request, or of one operation on a resource.
 LIMIT_SECONDS = 2.0
 # The most items that a compiled pattern may have; the largest of AWS's published schemas has 800.
 LARGEST_SIZE = 5_000
-# A compiled item takes about 100 bytes; larger patterns are compiled anew each time.
-_LARGEST_KEPT = 1_000
+# A compiled item takes about 100 bytes; larger patterns are not cached.
+_LARGEST_CACHED = 1_000
 _LONGEST_PATTERN = 20_000
 _QUANTIFIER = regex.compile(r"\{(\d*)(?:,\d*)?\}")
 
@@ -33,78 +33,78 @@ class PatternTooLarge(Exception):
 
 
 class PatternTimeout(Exception):
-    """The time for matching is over."""
+    """Matching exceeded its time limit."""
 
 
 @dataclass
-class _Time:
-    """The time that is left for matching. What happens between two matches does not count."""
+class _TimeLimit:
+    """The remaining time for matching. Time between two matches does not count."""
 
-    left: float = LIMIT_SECONDS
+    remaining: float = LIMIT_SECONDS
 
     def match(self, pattern: str, text: str, *, whole: bool, flags: int) -> bool:
-        if self.left <= 0:
+        if self.remaining <= 0:
             raise PatternTimeout
         began = time.monotonic()
         try:
             expression = _expression(pattern, flags)
             match = expression.fullmatch if whole else expression.search
-            return match(text, timeout=self.left) is not None
+            return match(text, timeout=self.remaining) is not None
         except TimeoutError:
             raise PatternTimeout from None
         finally:
-            self.left -= time.monotonic() - began
+            self.remaining -= time.monotonic() - began
 
 
-_TIME: ContextVar[_Time | None] = ContextVar("cfnbox_pattern_time", default=None)
+_TIME_LIMIT: ContextVar[_TimeLimit | None] = ContextVar("cfnbox_pattern_time_limit", default=None)
 
 
 @contextlib.contextmanager
-def one_limit() -> Iterator[None]:
-    """Have all matches in the block share one limit of time; a block inside of another one shares the outer limit."""
-    if _TIME.get() is not None:
+def shared_time_limit() -> Iterator[None]:
+    """Let all matches in the block share one time limit. A nested block shares the limit of the outer block."""
+    if _TIME_LIMIT.get() is not None:
         yield
         return
-    token = _TIME.set(_Time())
+    token = _TIME_LIMIT.set(_TimeLimit())
     try:
         yield
     finally:
-        _TIME.reset(token)
+        _TIME_LIMIT.reset(token)
 
 
 def matches(pattern: str, text: str, *, whole: bool, flags: int = 0) -> bool:
-    """Return whether a pattern matches a text, all of it if `whole`, or is found in it.
+    """Return whether a pattern matches the whole text (`whole`), or a part of it.
 
-    Raises regex.error, PatternTooLarge, or PatternTimeout. Outside of `one_limit` each match has its own limit.
+    Raise regex.error, PatternTooLarge or PatternTimeout. Outside of `shared_time_limit` each match has its own limit.
     """
-    return (_TIME.get() or _Time()).match(pattern, text, whole=whole, flags=flags)
+    return (_TIME_LIMIT.get() or _TimeLimit()).match(pattern, text, whole=whole, flags=flags)
 
 
 def _expression(pattern: str, flags: int) -> Any:
     size = _LONGEST_PATTERN if len(pattern) >= _LONGEST_PATTERN else _size(pattern)
     if size > LARGEST_SIZE:
         raise PatternTooLarge
-    return _kept(pattern, flags) if size <= _LARGEST_KEPT else _compiled(pattern, flags)
+    return _compile_cached(pattern, flags) if size <= _LARGEST_CACHED else _compile(pattern, flags)
 
 
-def _compiled(pattern: str, flags: int) -> Any:
+def _compile(pattern: str, flags: int) -> Any:
     # Without regex's own cache, which would keep every pattern of every user.
     return regex.compile(pattern, flags, cache_pattern=False)
 
 
-_kept = lru_cache(maxsize=1024)(_compiled)
+_compile_cached = lru_cache(maxsize=1024)(_compile)
 
 
 @lru_cache(maxsize=1024)
 def _size(pattern: str) -> int:
-    """Return about how many items a pattern has once its repetitions are written out."""
-    # The sizes of the groups that are open, the outermost first; `last` is that of the item before.
+    """Return about how many items a pattern has when its repetitions are written out."""
+    # `groups` has the sizes of the open groups, the outermost first; `last` is the size of the previous item.
     groups, last, at = [0], 0, 0
     while at < len(pattern):
         character = pattern[at]
         quantifier = _QUANTIFIER.match(pattern, at) if character == "{" else None
         if quantifier:
-            # What may be repeated is compiled once; only what must be repeated is written out.
+            # Only mandatory repetitions are written out; an optional repetition is compiled once.
             times = max(int(quantifier[1] or 0), 1)
             groups[-1] += last * (times - 1)
             last *= times
@@ -125,7 +125,7 @@ def _size(pattern: str) -> int:
 
 
 def _end_of_set(pattern: str, start: int) -> int:
-    """Return where the set of characters that begins there ends."""
+    """Return the position of the `]` that ends the set of characters at `start`."""
     at = start + 1
     # A `]` at the beginning stands for itself.
     at += pattern[at : at + 1] == "^"

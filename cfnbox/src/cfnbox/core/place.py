@@ -1,4 +1,4 @@
-"""Where an operation acts: an account and a region."""
+"""The account and region of an operation."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from cfnbox.core.regions import partition_of
 
-# The account of every request whose access key does not name another one.
+# The account of every request whose access key is not an account id.
 DEFAULT_ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
 class Place:
-    """The account and region that an operation is for."""
+    """The account and region of an operation."""
 
     region: str
     account: str = DEFAULT_ACCOUNT

@@ -1,4 +1,4 @@
-"""Sessions of boto3 that leave the user's AWS profiles aside: a profile that does not exist would stop everything."""
+"""boto3 sessions that ignore the user's AWS profiles, because a missing profile makes every call fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import botocore.session
 
 
 def botocore_session() -> botocore.session.Session:
-    """Return a session of botocore that reads no profile."""
+    """Return a botocore session that reads no profile."""
     no_profiles = {
         "profile": (None, None, None, None),
         "config_file": (None, None, os.devnull, None),
@@ -19,5 +19,5 @@ def botocore_session() -> botocore.session.Session:
 
 
 def session(region: str | None = None) -> boto3.Session:
-    """Return a session of boto3 that reads no profile."""
+    """Return a boto3 session that reads no profile."""
     return boto3.Session(botocore_session=botocore_session(), region_name=region)

@@ -1,4 +1,4 @@
-"""AWS's regions, with their partitions and domains: botocore's partitions.json."""
+"""AWS's regions, with their partitions and domains. Source: botocore's partitions.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Partition:
-    """What the names and addresses of a region's resources have in common."""
+    """A partition: the part of ARNs and host names that all of its regions share."""
 
     name: str
     url_suffix: str
@@ -24,23 +24,27 @@ class Partition:
 
 @cache
 def partitions() -> Mapping[str, Partition]:
-    """Every region with its partition."""
-    known = botocore.loaders.Loader().load_data("partitions")["partitions"]
-    return {region: Partition(one["id"], one["outputs"]["dnsSuffix"]) for one in known for region in one["regions"]}
+    """Return every region with its partition."""
+    entries = botocore.loaders.Loader().load_data("partitions")["partitions"]
+    return {
+        region: Partition(entry["id"], entry["outputs"]["dnsSuffix"])
+        for entry in entries
+        for region in entry["regions"]
+    }
 
 
 def partition_of(region: str) -> Partition:
-    """The partition of a region; AWS's own for what is no region."""
-    return partitions().get(region) or next(one for one in partitions().values() if one.name == "aws")
+    """Return the partition of a region; the partition `aws` for an unknown region."""
+    return partitions().get(region) or next(known for known in partitions().values() if known.name == "aws")
 
 
 def require_region(region: str, *, json: bool) -> None:
-    """Refused when there is no such region; `json` when the protocol of the service is.
+    """Raise Refused when the region does not exist. `json`: the service has a JSON protocol.
 
-    No service of AWS has an endpoint there. Code and first sentence are those with which a service refuses a
-    signature for a region that is not its own (IAM user guide, "Troubleshoot signed requests").
+    AWS has no endpoint for an unknown region. The code and the first sentence are the answer of a service to a
+    signature for another region (IAM user guide, "Troubleshoot signed requests").
     """
     if region not in partitions():
         code, status = ("InvalidSignatureException", 400) if json else ("SignatureDoesNotMatch", 403)
-        text = f"AWS has no region {region}: set AWS_REGION, or --region, to one that it has."
+        text = f"AWS has no region {region}: set AWS_REGION or --region to a region of AWS."
         raise Refused(code, f"Credential should be scoped to a valid region. {text}", status)

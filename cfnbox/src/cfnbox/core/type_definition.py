@@ -1,4 +1,4 @@
-"""What the schema of a resource type says to CloudFormation: identifiers, attributes, what a change means. Pure.
+"""The schema of a resource type as CloudFormation reads it: identifiers, attributes, effects of a change. Pure.
 
 Source of the rules: the "Resource type schema" chapter of the CloudFormation CLI user guide.
 """
@@ -18,7 +18,7 @@ from cfnbox.core.paths import Json, from_pointer, has, put_at, value_at, values_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-# timeoutInMinutes of a handler that names none (user guide, "handlers").
+# timeoutInMinutes of a handler whose schema does not set it (user guide, "handlers").
 _DEFAULT_TIMEOUT_MINUTES = 120
 
 Replacement = Literal["False", "Conditional", "True"]
@@ -26,9 +26,9 @@ Replacement = Literal["False", "Conditional", "True"]
 
 @dataclass(frozen=True, eq=False)
 class TypeDefinition:
-    """One resource type. Names are dotted property paths (cfnbox.core.paths); `*` among the attributes is any name.
+    """A resource type. Names are dotted property paths (cfnbox.core.paths); the attribute `*` stands for any name.
 
-    A definition is equal to itself alone, so that what is compiled from its schema can be kept for it.
+    A definition is equal only to itself, so that results compiled from its schema can be cached by definition.
     """
 
     type_name: str
@@ -46,7 +46,7 @@ class TypeDefinition:
 
     @classmethod
     def load(cls, schema_path: str | Path, type_name: str | None = None) -> TypeDefinition:
-        """The definition in a schema file, under a given name or its own; OSError and ValueError name the file."""
+        """Return the definition in a schema file, under `type_name` or its own name; errors name the file."""
         try:
             schema = json.loads(Path(schema_path).read_text(encoding="utf-8"))
             return cls.from_schema({**schema, "typeName": type_name} if type_name else schema)
@@ -55,17 +55,17 @@ class TypeDefinition:
 
     @classmethod
     def from_schema(cls, schema: Mapping[str, Any], attributes: Sequence[str] | None = None) -> TypeDefinition:
-        """The definition in a parsed schema; KeyError on a missing typeName or primaryIdentifier.
+        """Return the definition in a parsed schema. Raise KeyError if typeName or primaryIdentifier is missing.
 
-        `attributes` are the names that Fn::GetAtt serves, where they are published. Otherwise: the read-only
-        properties, and for a type in AWS's namespace its identifiers as well, which a third party lacks.
+        `attributes` are the published names that Fn::GetAtt serves. Default: the read-only properties; for a type
+        in AWS's namespace also its identifiers, which Fn::GetAtt does not serve for a third-party type.
         """
         primary = _names(schema["primaryIdentifier"])
-        additional = tuple(_names(one) for one in schema.get("additionalIdentifiers", []))
+        additional = tuple(_names(pointers) for pointers in schema.get("additionalIdentifiers", []))
         read_only = _names(schema.get("readOnlyProperties", []))
         tag_property = _tag_property(schema)
         if attributes is None:
-            identifiers = {name for one in (primary, *additional) for name in one}
+            identifiers = {name for names in (primary, *additional) for name in names}
             attributes = [*read_only, *(identifiers if schema["typeName"].startswith("AWS::") else ())]
         return cls(
             type_name=schema["typeName"],
@@ -84,12 +84,12 @@ class TypeDefinition:
 
     @property
     def deletes_first(self) -> bool:
-        """Whether a replacement deletes the old resource before the new one is created."""
+        """Return whether a replacement deletes the old resource before it creates the new resource."""
         return bool(self.schema.get("replacementStrategy") == "delete_then_create")
 
     @property
-    def updatable(self) -> bool:
-        """False for a type whose schema lists handlers, and no update among them: every change replaces."""
+    def is_updatable(self) -> bool:
+        """Return False if the schema lists handlers without an update handler: every change is then a replacement."""
         return not self.handlers or "update" in self.handlers
 
     def identifier(self, model: Mapping[str, Any]) -> str:
@@ -97,9 +97,9 @@ class TypeDefinition:
         return identifier_text(value_at(model, name) for name in self.primary_identifier)
 
     def identifier_model(self, identifier: str) -> Json:
-        """Return the resource model that holds the primary identifier alone, in the types of the schema.
+        """Return the resource model with only the primary identifier, in the types of the schema.
 
-        An identifier of one part is never split. Raise ValueError on too few or too many parts of several.
+        An identifier of one part is never split. Raise ValueError if the number of parts is wrong.
         """
         parts = identifier.split("|") if len(self.primary_identifier) > 1 else [identifier]
         model: Json = {}
@@ -115,33 +115,33 @@ class TypeDefinition:
         return node
 
     def read_only_part(self, model: Mapping[str, Any]) -> Json:
-        """The model's read-only properties alone, as attributes by dotted name."""
+        """Return only the model's read-only properties, as attributes by dotted name."""
         return {name: value_at(model, name) for name in self.read_only if has(model, name)}
 
     def attributes_of(self, model: Mapping[str, Any]) -> Json:
-        """What Fn::GetAtt serves of a resource model, by dotted name; an attribute without a value is left out."""
+        """Return the attributes (Fn::GetAtt) of a resource model by dotted name, where it has a value."""
         return {name: value_at(model, name) for name in self.attributes if has(model, name)}
 
     def has_attribute(self, name: str) -> bool:
-        """Whether Fn::GetAtt may ask for that name: an attribute, or something inside one that is an object."""
-        return any(one in ("*", name) or name.startswith(f"{one}.") for one in self.attributes)
+        """Return whether Fn::GetAtt accepts the name: an attribute, or a member of an attribute that is an object."""
+        return any(known in ("*", name) or name.startswith(f"{known}.") for known in self.attributes)
 
     def changed(self, previous: Mapping[str, Any], desired: Mapping[str, Any]) -> list[str]:
-        """The top-level properties that differ, by what the schema says is equal; sorted."""
+        """Return the top-level properties that differ, sorted. The schema defines equality (see `_comparable`)."""
         before, after = self._comparable(previous), self._comparable(desired)
         return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
     def replacement(self, previous: Mapping[str, Any], desired: Mapping[str, Any]) -> Replacement:
-        """Whether that change makes a new resource: "True", "Conditional" (the type decides) or "False"."""
+        """Return whether the change replaces the resource: "True", "Conditional" (the type decides) or "False"."""
         before, after = self._comparable(previous), self._comparable(desired)
         if before == after:
             return "False"
-        if not self.updatable or _differs(before, after, self.create_only):
+        if not self.is_updatable or _differs(before, after, self.create_only):
             return "True"
         return "Conditional" if _differs(before, after, self.conditional_create_only) else "False"
 
     def _comparable(self, model: Mapping[str, Any]) -> Json:
-        """The model in a form in which equal ones are the same: unordered lists sorted, transforms applied."""
+        """Return the model in a normal form for comparison: unordered lists sorted, property transforms applied."""
         ordered: Json = self._sorted(self.schema, dict(model))
         for pointer, expression in self.schema.get("propertyTransform", {}).items():
             name = from_pointer(pointer)
@@ -153,14 +153,14 @@ class TypeDefinition:
         node = self.resolved(node)
         if isinstance(value, dict):
             declared = node.get("properties", {})
-            return {key: self._sorted(declared.get(key, {}), one) for key, one in value.items()}
+            return {key: self._sorted(declared.get(key, {}), member) for key, member in value.items()}
         if isinstance(value, list):
-            items = [self._sorted(node.get("items", {}), one) for one in value]
+            items = [self._sorted(node.get("items", {}), item) for item in value]
             return items if node.get("insertionOrder", True) else sorted(items, key=_canonical)
         return value
 
     def resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The schema node, or what its $ref into this schema points to."""
+        """Return the schema node, after following its $ref into this schema."""
         while "$ref" in node:
             target: Any = self.schema
             for part in str(node["$ref"]).removeprefix("#/").split("/"):
@@ -169,9 +169,9 @@ class TypeDefinition:
         return node
 
     def explicitly_set(self, model: Mapping[str, Any], template: Mapping[str, Any]) -> Json:
-        """The part of a read model that the template's properties set: what drift detection compares.
+        """Return the part of a read model that the template's properties set. Drift detection compares this part.
 
-        Defaults of the service are left out at every depth; keys of free-form maps stay, since the whole map is set.
+        Defaults of the service are left out at every depth. A free-form map stays whole: the template sets the map.
         """
         part: Json = self._set_part(self.schema, model, template)
         return part
@@ -187,22 +187,22 @@ class TypeDefinition:
             }
         if isinstance(actual, list) and isinstance(template, list) and len(actual) == len(template):
             items = node.get("items", {})
-            return [self._set_part(items, one, wanted) for one, wanted in zip(actual, template, strict=True)]
+            return [self._set_part(items, item, desired) for item, desired in zip(actual, template, strict=True)]
         return actual
 
     def timeout_seconds(self, action: str) -> int:
-        """How long CloudFormation follows one operation, by the schema's timeoutInMinutes."""
+        """Return CloudFormation's timeout for one operation: the schema's timeoutInMinutes."""
         minutes = self.handlers.get(action.lower(), {}).get("timeoutInMinutes", _DEFAULT_TIMEOUT_MINUTES)
         return int(minutes) * 60
 
 
 def identifier_text(parts: Iterable[Any]) -> str:
-    """Return the parts of an identifier as Ref does: JSON's spelling of a boolean, joined by "|"."""
+    """Return the parts of an identifier as Ref does: joined by "|", booleans as in JSON."""
     return "|".join(str(part).lower() if isinstance(part, bool) else str(part) for part in parts)
 
 
 def _typed(kind: Any, text: str) -> Any:
-    """Return a part of an identifier in the type of its property; the text where it is not written as that type."""
+    """Return a part of an identifier in the type of its property; the text itself if it cannot be converted."""
     if kind == "boolean":
         return {"true": True, "false": False}.get(text, text)
     if kind == "integer" and re.fullmatch(r"-?[0-9]{1,300}", text):
@@ -235,11 +235,11 @@ _TRANSFORM_LEVELS = 200
 
 
 def _transformed(expression: str, model: Json, value: Any) -> Any:
-    """What a propertyTransform (JSONata over the whole model) makes of a value; itself where that says nothing."""
+    """Return the result of a propertyTransform (JSONata over the whole model), or the value if there is none."""
     try:
-        # Made anew, because its time counts from here.
+        # A new object for each evaluation, because its timeout begins when it is created.
         limits = {"timeout": _TRANSFORM_MILLISECONDS, "stack": _TRANSFORM_LEVELS}
-        made = jsonata.Jsonata(expression, **limits).evaluate(model)
+        result = jsonata.Jsonata(expression, **limits).evaluate(model)
     except jsonata.JException:
         return value
-    return value if made is None else made
+    return value if result is None else result

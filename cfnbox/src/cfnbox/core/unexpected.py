@@ -1,6 +1,6 @@
-"""Unexpected errors: logged once with their traceback under the logger `cfnbox`, and named in what a user sees.
+"""Unexpected errors: logged once with their traceback by the logger `cfnbox`. The user's message names the log entry.
 
-As in other libraries, an application decides where the log goes. The command line writes it to a file, and with
+The application decides where the log goes, as with other libraries. The command line writes it to a file, and with
 --verbose to standard error as well. No text of an exception is logged and no local variable, because both may hold
 values of properties: a traceback here consists of types of exceptions, and files, lines and code.
 """
@@ -27,14 +27,14 @@ _MOST_BYTES = 1_000_000
 
 
 def internal_error(where: str, problem: BaseException) -> str:
-    """Log an exception that nothing expects, and return a sentence with the place of its traceback."""
+    """Log an unexpected exception, and return a message that says where its traceback is."""
     entry = secrets.token_hex(4)
     _LOG.error("[%s] Internal error in %s\n%s", entry, where, traceback_without_values(problem))
     return f"Internal error in {where}: {type(problem).__name__}. Details: log entry {entry} {_place()}."
 
 
 def internal_failure(where: str, problem: BaseException) -> Refused:
-    """Log an exception as `internal_error` does, and return the answer of a service to it."""
+    """Log an exception as `internal_error` does, and return the error answer of a service."""
     return Refused("InternalFailure", internal_error(where, problem), 500)
 
 
@@ -44,9 +44,9 @@ def traceback_without_values(problem: BaseException) -> str:
 
 
 def write_log() -> None:
-    """Write the log to a file of the user's from now on. Its first entry makes the file.
+    """Write the log to a file in the user's home folder from now on. The first entry creates the file.
 
-    Only a command calls this: it is the application that owns the process.
+    Only a command calls this, because a command owns its process.
     """
     folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "cfnbox"
     with suppress(OSError):
@@ -76,9 +76,9 @@ def _lines(problem: BaseException) -> Iterator[str]:
     chain = [problem]
     while (cause := _cause(chain[-1])) is not None and cause not in chain:
         chain.append(cause)
-    for one in reversed(chain):
-        yield from traceback.format_list(traceback.extract_tb(one.__traceback__))
-        yield f"{type(one).__module__}.{type(one).__qualname__} (text left out: it may hold a property's value)\n"
+    for error in reversed(chain):
+        yield from traceback.format_list(traceback.extract_tb(error.__traceback__))
+        yield f"{type(error).__module__}.{type(error).__qualname__} (text left out: it may hold a property's value)\n"
 
 
 def _cause(problem: BaseException) -> BaseException | None:

@@ -123,13 +123,13 @@ class _CompiledSchema:
 
     def errors(self, properties: Json) -> list[ValidationError]:
         """Every error, those of the outermost properties first."""
-        with patterns.one_limit():
+        with patterns.shared_time_limit():
             found: Iterator[ValidationError] = self._validator.iter_errors(self.coerced(properties))
             return sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
 
     def coerced(self, properties: Json) -> Any:
         """The properties, scalars as the schema declares them."""
-        with patterns.one_limit():
+        with patterns.shared_time_limit():
             return self._coerced(self._schema, properties)
 
     def _ref(self, validator: Any, ref: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:

@@ -87,7 +87,7 @@ def parameters(
     values = {key: _value(key, one, requested.get(key, {}), previous) for key, one in declared.items()}
     if missing := sorted(key for key, value in values.items() if value is None):
         raise Invalid(f"Parameters: [{', '.join(missing)}] must have values")
-    with patterns.one_limit():
+    with patterns.shared_time_limit():
         found = {key: _parameter(key, declared[key], value) for key, value in values.items() if value is not None}
     return {key: _fetched(one, read_parameter) for key, one in found.items()}
 
