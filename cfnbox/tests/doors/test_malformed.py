@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import urllib.parse
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,6 +88,31 @@ def test_body_that_is_no_object_is_a_serialization_error(door: Door, service: st
 @pytest.mark.parametrize("path", ["/_local/faults", "/2015-03-31/functions/TypeFunction/invocations"])
 def test_body_that_is_no_json_is_refused(door: Door, path: str, body: str) -> None:
     assert door.ask("POST", path, body).status == 400
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "request_"),
+    [
+        ("cloudcontrolapi", "CloudApiService.CreateResource", {"TypeName": "AWS::SQS::Queue", "DesiredState": DEEP}),
+        (
+            "sagemaker",
+            "SageMaker.CreatePipeline",
+            {"PipelineName": "p", "ClientRequestToken": "t" * 32, "RoleArn": f"arn:aws:iam::{'1' * 12}:role/pipeline",
+             "PipelineDefinition": DEEP},
+        ),
+    ],
+)  # fmt: skip
+def test_member_with_json_that_is_nested_too_deeply_is_refused(
+    door: Door, service: str, target: str, request_: dict[str, str]
+) -> None:
+    headers = {"Authorization": signed(service), "X_Amz_Target": target}
+    assert door.ask("POST", "/", json.dumps(request_), Content_Type=JSON, **headers).status == 400
+
+
+def test_stack_policy_that_is_nested_too_deeply_is_refused(door: Door) -> None:
+    members = {"Action": "SetStackPolicy", "StackName": "s", "StackPolicyBody": DEEP[:16_000]}
+    body = urllib.parse.urlencode(members)
+    assert door.ask("POST", "/", body, Content_Type=FORM, Authorization=signed("cloudformation")).status == 400
 
 
 @pytest.mark.parametrize("value", ["x", [1], {"a": 1}, True, 1.5])

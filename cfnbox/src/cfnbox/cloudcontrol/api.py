@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cfnbox.aws.http import json_value
 from cfnbox.cloudcontrol import patches
 from cfnbox.cloudcontrol.requests import Requests, Work
 from cfnbox.core.errors import Refused
@@ -257,7 +258,7 @@ def _failures_refused(definition: TypeDefinition) -> Iterator[None]:
 
 def _object(text: str) -> Json | None:
     try:
-        parsed = json.loads(text)
+        parsed = json_value(text)
     except ValueError:
         return None
     return parsed if isinstance(parsed, dict) else None

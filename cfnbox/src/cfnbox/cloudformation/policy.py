@@ -6,10 +6,10 @@ Source: "Prevent updates to stack resources" in the user guide.
 from __future__ import annotations
 
 import fnmatch
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cfnbox.aws.http import json_value
 from cfnbox.core.errors import Invalid
 from cfnbox.providers.protocol import ResourceFailed
 
@@ -40,7 +40,7 @@ class Policy:
 def parse(body: str) -> Policy:
     """Return the policy of a JSON text. Raise Refused if it is not a policy. `{}` is one (recorded)."""
     try:
-        document = json.loads(body)
+        document = json_value(body)
         statements = document["Statement"] if document != {} else []
         is_policy = isinstance(statements, list) and all(_is_statement(item) for item in statements)
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from cfnbox.aws.http import json_value
 from cfnbox.aws.wire import error_answer
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
@@ -122,7 +123,7 @@ class LambdaService:
     def _with_proxy(self, request: Request, name: str | None) -> Request:
         """Return the request with the variable that brings ministack's own invocations here."""
         try:
-            body = json.loads(request.body or b"{}")
+            body = json_value(request.body or b"{}")
         except ValueError:
             return request
         if not isinstance(body, dict) or body.get("PackageType") == "Image":
@@ -148,7 +149,7 @@ def _check(payload: bytes) -> None:
         text = f"Request must be smaller than {_MOST_BYTES} bytes for the InvokeFunction operation"
         raise Refused("RequestTooLargeException", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     try:
-        json.loads(payload or b"{}")
+        json_value(payload or b"{}")
     except ValueError:
         raise Refused("InvalidRequestContentException", "Could not parse request body into json.") from None
 
@@ -158,7 +159,7 @@ def _client_context(request: Request) -> str:
     try:
         context = base64.b64decode(encoded, validate=True).decode()
         if encoded:
-            json.loads(context)
+            json_value(context)
     except (binascii.Error, ValueError):
         raise Refused(
             "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from cfnbox.aws.http import json_value
 from cfnbox.core.errors import Refused
 from cfnbox.core.paths import Json
 from cfnbox.core.type_definition import TypeDefinition
@@ -74,7 +74,7 @@ def _checked(registered: RegisteredType, text: str) -> Any:
     if schema is None:
         raise Refused("CFNRegistryException", f"The schema of {registered.name} has no typeConfiguration to set.")
     try:
-        value = json.loads(text)
+        value = json_value(text)
     except ValueError:
         raise Refused("CFNRegistryException", f"The configuration of {registered.name} is not JSON.") from None
     checked = TypeDefinition.from_schema(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import jsonata
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import SchemaError
 
+from cfnbox.aws.http import json_value
 from cfnbox.core.type_definition import TypeDefinition
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def load(path: Path) -> tuple[str, TypeDefinition]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        schema = json.loads(text)
+        schema = json_value(text)
         _refuse_foreign_references(schema)
         _refuse_circles(schema)
         checked = _checked(path, schema)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from cfnbox.aws.http import json_value
 from cfnbox.sagemaker.rules import (
     TAGS_PER_RESOURCE,
     check_model,
@@ -221,7 +222,7 @@ def token_of(key: Iterable[Any]) -> str:
 def position_of(token: str, types: tuple[type, ...]) -> tuple[Any, ...]:
     """The position that a token of ours stands for. Raises Refused for any other text (not recorded)."""
     try:
-        key = tuple(json.loads(base64.urlsafe_b64decode(token)))
+        key = tuple(json_value(base64.urlsafe_b64decode(token)))
     except (ValueError, TypeError):
         key = ()
     if tuple(map(type, key)) != types:

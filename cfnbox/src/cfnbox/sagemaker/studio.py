@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import TYPE_CHECKING
 
+from cfnbox.aws.http import json_value
 from cfnbox.sagemaker.resources import Kind, Operation, Statuses, Words
 from cfnbox.sagemaker.rules import invalid
 from cfnbox.sagemaker.store import Change, Stored
@@ -186,7 +186,7 @@ def _checked_definition(request: Json) -> None:
     if len(given) == 2:
         raise invalid("Both Pipeline Definition and Pipeline Definition S3 Location shouldn't be present")
     try:
-        json.loads(request.get("PipelineDefinition", "{}"))
+        json_value(request.get("PipelineDefinition", "{}"))
     except ValueError:
         raise invalid("Unable to parse pipeline definition. It is not valid JSON.") from None
 
