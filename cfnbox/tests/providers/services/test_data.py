@@ -116,7 +116,7 @@ def test_a_repository_with_images_is_deleted_when_its_template_says_so(bench: Be
     first = {"RepositoryName": "mine"}
     repository = bench.create(REPOSITORY, first)
     connect("ecr").put_image(repositoryName="mine", imageManifest="{}", imageTag="1")
-    with pytest.raises(ResourceFailed, match="cannot be deleted because it still contains images"):
+    with pytest.raises(ResourceFailed, match="The repository with name 'mine' is not empty"):
         bench.delete(REPOSITORY, repository, first)
     assert len(connect("ecr").list_images(repositoryName="mine")["imageIds"]) == 1
     bench.delete(REPOSITORY, repository, {**first, "EmptyOnDelete": True})

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from cfnbox.providers.services import (
     application_autoscaling,
+    cloudwatch,
     dynamodb,
     ecr,
+    events,
     iam,
     kms,
     lambda_functions,
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 
 # A module for each service. To add one: import it and name it here, in alphabetical order.
 _MODULES = (
+    cloudwatch,
     dynamodb,
     ecr,
+    events,
     iam,
     kms,
     lambda_functions,

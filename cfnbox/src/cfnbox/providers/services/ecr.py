@@ -1,8 +1,4 @@
-"""Types of ECR.
-
-Sources: botocore's service model; the template reference for Ref and EmptyOnDelete; the sentence about images is
-the one that users quote of DeleteRepository.
-"""
+"""Types of ECR. Sources: botocore's service model; the template reference for Ref and EmptyOnDelete."""
 
 from __future__ import annotations
 
@@ -77,16 +73,6 @@ def _apply_mutability(calls: Calls, key: Json, previous: Json, desired: Json) ->
     calls.invoke("PutImageTagMutability", {**key, "imageTagMutability": "MUTABLE", **members})
 
 
-def _refuse_deletion(calls: Calls, key: Json, previous: Json) -> None:
-    if not previous.get("EmptyOnDelete") and calls.items("ListImages", key, "imageIds"):
-        place, name = calls.request.place, key["repositoryName"]
-        message = (
-            f"The repository with name '{name}' in registry with id '{place.account}' cannot be deleted because it "
-            "still contains images"
-        )
-        raise calls.refused(message, 400, "GeneralServiceException")
-
-
 _REPOSITORY_TYPE = ServiceType(
     "ecr",
     key=lambda identifier: {"repositoryName": identifier},
@@ -138,7 +124,6 @@ _REPOSITORY_TYPE = ServiceType(
         keys_member="tagKeys",
         answer_member="tags",
     ),
-    refuse_deletion=_refuse_deletion,
     delete="DeleteRepository",
     delete_request=lambda previous: {"force": bool(previous.get("EmptyOnDelete"))},
     list=listed_by("DescribeRepositories", "repositories", {"repositoryName": "RepositoryName"}),

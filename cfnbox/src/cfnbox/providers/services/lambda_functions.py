@@ -1,7 +1,8 @@
 """Types of Lambda.
 
 Sources: botocore's service model; the template reference for Ref, Fn::GetAtt and defaults; Lambda's message about
-code in S3 is the one that users quote (serverless/serverless#13208); the one about versions has no source.
+code in S3 is the one that users quote (serverless/serverless#13208), and so are those about a version that exists
+(serverless/serverless#8392) and about other code (serverless/serverless#3696).
 """
 
 from __future__ import annotations

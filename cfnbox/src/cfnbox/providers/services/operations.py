@@ -216,6 +216,8 @@ class Operation:
         tags = tag_map(properties.get(name))
         for further in brought:
             tags = merged(tags, further)
+        if not self.row.tags.takes_system_tags:
+            tags = {name: value for name, value in tags.items() if not name.startswith("aws:")}
         return tags
 
     def _write_tags(self, key: Json, model: Json, before: dict[str, str], after: dict[str, str]) -> None:
@@ -268,4 +270,6 @@ class Operation:
     def _resource(self, model: Json) -> Resource:
         identifier = self._identifier(model)
         physical_id = str(value_at(model, self.row.ref)) if self.row.ref else identifier
+        if self.row.physical_id:
+            physical_id = self.row.physical_id(model)
         return Resource(physical_id, identifier, model, self.definition.attributes_of(model))

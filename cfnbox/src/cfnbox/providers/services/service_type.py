@@ -47,6 +47,7 @@ class Tags:
 
     `target` makes the members that name the resource to these operations, of the key and the model. `in_create` is
     the member of the create call that takes tags, "" when it has none. `service` is set where another API tags.
+    `takes_system_tags` is false where the service here refuses `aws:cloudformation:` tags of CloudFormation itself.
     """
 
     tag: str
@@ -63,6 +64,7 @@ class Tags:
     written_as_map: bool = False
     read_as_map: bool = False
     service: str = ""
+    takes_system_tags: bool = True
 
     def written(self, tags: dict[str, str]) -> Any:
         """Return tags in the form that the service takes."""
@@ -87,8 +89,8 @@ class ServiceType:
     properties that the service answers at once, read-only ones included, or None when the resource does not exist; it
     gets the properties last sent too, for types that are no resource to the service (an inline policy). `parts` are
     the properties with calls of their own. `derived` makes read-only properties that no API answers. `ref` is the
-    property that Ref returns where that is not the primary identifier. `kept` are properties that only the answer to
-    the create call has.
+    property that Ref returns where that is not the primary identifier, `physical_id` makes it of several. `kept` are
+    properties that only the answer to the create call has.
 
     `not_own` takes out of a model that was read what other resources have put there and the template does not name
     (an AWS::IAM::Policy in a role), so that this is no drift.
@@ -125,6 +127,7 @@ class ServiceType:
     tags: Tags | None = None
     derived: Callable[[Place, Json], Json] = lambda _place, _model: {}
     ref: str = ""
+    physical_id: Callable[[Json], str] | None = None
     kept: tuple[str, ...] = ()
     not_own: Callable[[Json, Json, Resources], Json] = lambda model, _known, _resources: model
     delete_request: Callable[[Json], Json] = field(default=lambda _previous: {})
