@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _NAME = r"\w\-./#: "
 # What the service says of an alarm that does not set it.
-_UNSET = (None, "", [], {})
+_UNSET: tuple[object, ...] = (None, "", [], {})
 
 
 def _arn(place: Place, model: Json) -> Json:
