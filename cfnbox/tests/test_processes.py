@@ -111,7 +111,7 @@ def test_killed_handlers_are_reaped(tmp_path: Path) -> None:
             request = {"TypeName": "AWS::SageMaker::Model", "DesiredState": json.dumps(MODEL)}
             token = control.create_resource(**request)["ProgressEvent"]["RequestToken"]
             control.get_waiter("resource_request_success").wait(RequestToken=token)
-            killed = [child for child in up.children() if "aws_sagemaker_model.handlers.resource" in child.cmdline()]
+            killed = [child for child in up.children() if "awslambdaric" in child.cmdline()]
             assert killed, f"no handler in round {round_}"
             for child in killed:
                 child.kill()

@@ -143,7 +143,7 @@ def test_the_chain_to_an_endpoint(cloud: RunningCloud) -> None:
 def test_what_nothing_here_reads_and_aws_refuses_is_refused(cloud: RunningCloud) -> None:
     control = cloud.client("cloudcontrol")
     with pytest.raises(control.exceptions.UnsupportedActionException):
-        control.create_resource(TypeName="AWS::SDB::Domain", DesiredState="{}")
+        control.create_resource(TypeName="AWS::DAX::Cluster", DesiredState="{}")
 
 
 def rested(cloudformation: Any, name: str) -> str:

@@ -97,7 +97,17 @@ TABLE = Sample(
         "StreamSpecification": {
             "StreamViewType": "NEW_IMAGE",
             "ResourcePolicy": {"PolicyDocument": allow("dynamodb:GetRecords")},
+            "Tags": [{"Key": "s", "Value": "1"}],
         },
+        "VectorIndexes": [
+            {
+                "IndexName": "vectors",
+                "VectorAttribute": {"AttributeName": "e"},
+                "Dimensions": 3,
+                "DistanceFunction": "COSINE",
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
         "TableClass": "STANDARD_INFREQUENT_ACCESS",
         "Tags": [{"Key": "k", "Value": "1"}],
         "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},

@@ -87,6 +87,7 @@ FUNCTION = Sample(
             {
                 "Arn": "arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0",
                 "LocalMountPath": "/mnt/a",
+                "S3FilesConfig": {"DirectS3Read": "ENABLED"},
             }
         ],
         "FunctionScalingConfig": {"MinExecutionEnvironments": 3, "MaxExecutionEnvironments": 9},

@@ -268,6 +268,8 @@ _TABLE_TYPE = ServiceType(
         "ImportSourceSpecification",
         "PointInTimeRecoverySpecification.RecoveryPeriodInDays",
         "StreamSpecification.ResourcePolicy",
+        "StreamSpecification.Tags",
+        "VectorIndexes",
         "WarmThroughput",
     ),
 )
