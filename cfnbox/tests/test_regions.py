@@ -51,8 +51,8 @@ def test_a_region_that_there_is_not(cloud: RunningCloud, service: str, region: s
     error = refusal.value.response["Error"]
     assert (error["Code"], error["Message"]) == (
         code,
-        f"Credential should be scoped to a valid region. AWS has no region {region}: set AWS_REGION, or --region, to "
-        "one that it has.",
+        f"Credential should be scoped to a valid region. AWS has no region {region}: set AWS_REGION or --region to a "
+        "region of AWS.",
     )
 
 
