@@ -53,9 +53,9 @@ WRONG = template(
 
 def wrong(operation: str) -> list[dict[str, Any]]:
     return [
-        invalid("A", "Unsupported property [Foo]", "/Resources/A/Properties", operation),
+        invalid("A", "Unsupported property: Foo", "/Resources/A/Properties", operation),
         invalid("A", "expected type: Integer, found: String", "/Resources/A/Properties/Number", operation),
-        invalid("B", "Unsupported property [Colour]", "/Resources/B/Properties", operation),
+        invalid("B", "Unsupported property: Colour", "/Resources/B/Properties", operation),
         invalid("B", "expected type: JSONObject, found: String", "/Resources/B/Properties/Parts/1", operation),
     ]
 

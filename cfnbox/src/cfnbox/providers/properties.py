@@ -51,6 +51,10 @@ class Violation:
     line: str
 
 
+# The sentence of early validation that RFC 897 of the CDK shows.
+_UNSUPPORTED = "Unsupported property: {}"
+
+
 def known_violations(
     definition: TypeDefinition, properties: Json, is_unknown: Callable[[Any], bool]
 ) -> list[Violation]:
@@ -65,17 +69,17 @@ def known_violations(
     for name in definition.read_only:
         for line in _given_but_read_only(definition, name, properties):
             *parents, last = name.split(".")
-            found[Violation(tuple(parents), f"Unsupported property [{last}]", line)] = None
+            found[Violation(tuple(parents), _UNSUPPORTED.format(last), line)] = None
     return list(found)
 
 
 def _early_reason(error: ValidationError, line: str) -> str:
-    """Return the sentence of early validation: quoted by users for `required` and `enum`, else inferred."""
+    """Return the sentence of early validation: users quote those of `required` and `enum`; others are inferred."""
     message = str(error.message)
     if error.validator == "required":
         return message.replace("required key", "Required property")
     if error.validator == "additionalProperties":
-        return message.replace("extraneous key", "Unsupported property").removesuffix(" is not permitted")
+        return _UNSUPPORTED.format(message.removeprefix("extraneous key [").removesuffix("] is not permitted"))
     if error.validator == "enum":
         supported = ", ".join(str(value) for value in error.validator_value)
         return f"{error.instance} is not a valid enum value. Supported values: [{supported}]"
