@@ -10,7 +10,7 @@ from bench.warm import DEFINITION, client
 from cfnbox.aws import clients
 
 # How many models, and the most that a stack of them may take, as a multiple of the loop.
-LIMITS = {50: 3.0, 200: 2.0}
+LIMITS = {50: 3.0, 200: 1.6}
 CHECKED, CHECK_SECONDS = 50, 0.2
 _ROUNDS, _WARM_UP = 5, 1
 _POLL_SECONDS = 0.05

@@ -50,11 +50,13 @@ def _measure(function: Path) -> tuple[dict[str, dict[str, list[float]]], dict[st
         with LambdaRuntime(code=[function], env={"AWS_ENDPOINT_URL": url}) as runtime:
             ours: dict[str, Invoke] = {IN_PROCESS: lambda event: resource(event, None), RUNTIME: runtime.invoke}
             contenders = {FLOOR: _floor(client(url)), **{name: _handler(ours[name], name) for name in ours}}
+            # Before the rounds, because the server keeps its last calls only.
+            calls = dict(_counted(url, contenders[IN_PROCESS]))
             seconds = {
                 action: in_turns({name: of[action] for name, of in contenders.items()}, _ROUNDS, _WARM_UP)
                 for action in CALLS
             }
-            return seconds, dict(_counted(url, contenders[IN_PROCESS]))
+            return seconds, calls
 
 
 def _latencies(seconds: Mapping[str, Mapping[str, list[float]]]) -> Iterator[Row]:

@@ -12,6 +12,7 @@ import ipaddress
 import re
 import urllib.parse
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def cors_headers(origin: str, headers: Mapping[str, str]) -> dict[str, str]:
     return allowed
 
 
+@lru_cache(maxsize=256)
 def is_loopback(name: str) -> bool:
     """Return whether a host name is this machine: localhost, a name below it (RFC 6761), or a loopback address."""
     if name == "localhost" or name.endswith(".localhost"):
@@ -99,6 +101,7 @@ def is_loopback(name: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)
 def host_name(host: str) -> str:
     """Return the name in a `Host` header, in lower case and without its port; "" if it has no name."""
     match = _HOST.fullmatch(host.lower())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cfnbox.cloudformation.validation_problems import Problem
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cfnbox.cloudformation.changes import Change
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.core.place import Place
+    from cfnbox.providers.protocol import Served
 
 _BUCKET = "AWS::S3::Bucket"
 
@@ -37,11 +39,13 @@ def problems(
 ) -> tuple[Problem, ...]:
     """Return everything that is wrong with these changes, without secrets. Change sets alone have warnings."""
     found = list[Problem]()
+    # A type of a folder looks for changes in its files each time that it is asked for.
+    find = cache(lambda type_name: deployments.find(type_name, place))
     for change in changes:
         if change.action in ("Add", "Modify"):
-            found += _invalid_properties(deployments, place, change)
+            found += _invalid_properties(find(change.type_name), change)
         if change.action == "Add":
-            found += _name_conflicts(deployments, place, change)
+            found += _name_conflicts(deployments, find(change.type_name), place, change)
         if with_warnings:
             found += _bucket_contents(deployments, place, change)
     return tuple(
@@ -50,9 +54,8 @@ def problems(
     )
 
 
-def _invalid_properties(deployments: Deployments, place: Place, change: Change) -> Iterator[Problem]:
-    definition = deployments.find(change.type_name, place).definition
-    for violation in properties.known_violations(definition, change.after or {}, _is_unknown):
+def _invalid_properties(served: Served, change: Change) -> Iterator[Problem]:
+    for violation in properties.known_violations(served.definition, change.after or {}, _is_unknown):
         path = "/".join(["", "Resources", change.logical_id, "Properties", *violation.path])
         yield Problem("PROPERTY_VALIDATION", "FAIL", change, path, violation.reason, violation.line)
 
@@ -63,14 +66,14 @@ def _is_unknown(value: object) -> bool:
     return UNKNOWN in text or "{{resolve:" in text
 
 
-def _name_conflicts(deployments: Deployments, place: Place, change: Change) -> Iterator[Problem]:
+def _name_conflicts(deployments: Deployments, served: Served, place: Place, change: Change) -> Iterator[Problem]:
     """Return the problem that a resource with the identifier exists already, as far as reading it costs little."""
-    served, desired = deployments.find(change.type_name, place), change.after or {}
+    desired = change.after or {}
     names = served.definition.primary_identifier
     values = [value_at(desired, name) if has(desired, name) else None for name in names]
-    if not deployments.reads_quickly(change.type_name, place) or not all(isinstance(one, str) for one in values):
+    if not all(isinstance(value, str) for value in values) or _is_unknown(values):
         return
-    if _is_unknown(values):
+    if not deployments.reads_quickly(change.type_name, place):
         return
     identifier = "|".join(str(one) for one in values)
     if (change.type_name, identifier) in deployments.placeholders:

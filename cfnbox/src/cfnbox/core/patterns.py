@@ -25,6 +25,8 @@ LARGEST_SIZE = 5_000
 # A compiled item takes about 100 bytes; larger patterns are not cached.
 _LARGEST_CACHED = 1_000
 _LONGEST_PATTERN = 20_000
+# The resources of a template often have equal values. Longer texts are matched again each time.
+_LONGEST_CACHED_TEXT = 1_024
 _QUANTIFIER = regex.compile(r"\{(\d*)(?:,\d*)?\}")
 
 
@@ -77,7 +79,16 @@ def matches(pattern: str, text: str, *, whole: bool, flags: int = 0) -> bool:
 
     Raise regex.error, PatternTooLarge or PatternTimeout. Outside of `shared_time_limit` each match has its own limit.
     """
+    match = _match_cached if len(text) <= _LONGEST_CACHED_TEXT else _match
+    return match(pattern, text, whole=whole, flags=flags)
+
+
+def _match(pattern: str, text: str, *, whole: bool, flags: int) -> bool:
     return (_TIME_LIMIT.get() or _TimeLimit()).match(pattern, text, whole=whole, flags=flags)
+
+
+# Exceptions are not cached.
+_match_cached = lru_cache(maxsize=2048)(_match)
 
 
 def _expression(pattern: str, flags: int) -> Any:

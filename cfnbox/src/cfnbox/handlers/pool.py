@@ -93,6 +93,8 @@ class EnvironmentPool:
 
     def _acquire_environment(self) -> ExecutionEnvironment:
         """Return an idle environment, or a new one when that is sooner than to wait for one that is busy."""
+        with suppress(queue.Empty):
+            return self._idle.get_nowait()
         deadline = time.monotonic() + _MOST_WAIT_SECONDS
         while True:
             patience, used = self._patience(), self._cpu_seconds()

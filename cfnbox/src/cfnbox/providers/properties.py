@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
 
-# A longer text is matched anew each time.
-_LONGEST_KEPT_TEXT = 1024
 # The names that the validator, written in Java, has for JSON's types.
 _JAVA_TYPES = {"string": "String", "object": "JSONObject", "array": "JSONArray", "boolean": "Boolean",
              "integer": "Integer", "number": "Number", "null": "Null"}  # fmt: skip
@@ -236,15 +234,11 @@ def _searched(pattern: str, text: str) -> bool:
     return patterns.matches(pattern, text, whole=False, flags=0 if r"\p{" in pattern else regex.ASCII)
 
 
-# The models of a stack often have equal values. An exception is not remembered.
-_searched_before = lru_cache(maxsize=1024)(_searched)
-
 
 def found(pattern: str, text: str) -> bool:
     """Return whether a schema's pattern is found in a text. A pattern that cannot be read is found in every text."""
-    search = _searched_before if len(text) <= _LONGEST_KEPT_TEXT else _searched
     try:
-        return search(pattern, text)
+        return _searched(pattern, text)
     except (regex.error, patterns.PatternTooLarge):
         return True
     except patterns.PatternTimeout:
