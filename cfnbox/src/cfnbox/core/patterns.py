@@ -53,6 +53,8 @@ class _TimeLimit:
             match = expression.fullmatch if whole else expression.search
             return match(text, timeout=self.remaining) is not None
         except TimeoutError:
+            # `regex` counts the CPU time of all threads, which may be more than the time that has passed.
+            self.remaining = 0
             raise PatternTimeout from None
         finally:
             self.remaining -= time.monotonic() - began

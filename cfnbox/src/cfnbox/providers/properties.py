@@ -234,7 +234,6 @@ def _searched(pattern: str, text: str) -> bool:
     return patterns.matches(pattern, text, whole=False, flags=0 if r"\p{" in pattern else regex.ASCII)
 
 
-
 def found(pattern: str, text: str) -> bool:
     """Return whether a schema's pattern is found in a text. A pattern that cannot be read is found in every text."""
     try:
