@@ -114,13 +114,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Context:
-    """A Lambda context with so much time left, in seconds, from now on."""
+    """A Lambda context with so much time left, in seconds, from now on by a clock."""
 
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._ends = clock, clock() + seconds
 
     def get_remaining_time_in_millis(self) -> int:
-        return round((self._ends - time.monotonic()) * 1000)
+        return round((self._ends - self._clock()) * 1000)
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
 
-from aws_sagemaker_model import entrypoint, session
-from aws_sagemaker_model.session import HandlerSession
+from aws_sagemaker_model.session import CALLER
 from cfnbox.handlers.events import reinvocation
 from cfnbox.sagemaker.faults import FAULTS, READS_OF_A_MODEL, When
+from silence import SILENCE, giving_up
 from tests.faults.scenarios import ARN, BYSTANDER, CANARY, SITUATIONS, Service, Situation, outcome
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from tests.conftest import Json
     from tests.faults.scenarios import Deliver
 
-# Seconds. A silence is longer than the client listens; a busy machine's answer is not, three times in a row.
-LISTENS = 0.25
-SILENCE = 5.0
 WHEN = {"once": 1, "for good": None}
 
 
@@ -117,13 +113,6 @@ def calls() -> Any:
     return {}
 
 
-@pytest.fixture(scope="module")
-def impatient() -> Any:
-    """A caller's session that does not listen long."""
-    patient = session._MUTATIONS
-    return HandlerSession(patient.merge(Config(connect_timeout=LISTENS, read_timeout=LISTENS)))
-
-
 @pytest.fixture
 def calls_of(calls: Any, service: Service, deliver: Deliver, operations_of: Callable[[], list[str]]) -> Any:
     def recorded(name: str) -> Any:
@@ -163,8 +152,6 @@ def cell(
     deliver: Deliver,
     finish: Callable[[Json], Json],
     written: Any,
-    impatient: Any,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Any:
     """One cell: deliver an event into a fault, look at what there is, follow to the end and deliver it again."""
 
@@ -175,10 +162,8 @@ def cell(
         before = service.models()
         event = situation.event()
         written()
-        with monkeypatch.context() as patch:
-            if fault == "stall":
-                patch.setattr(entrypoint, "CALLER", impatient)
-            sagemaker.faults.inject(call, fault, times=WHEN[when], seconds=SILENCE if fault == "stall" else None)
+        sagemaker.faults.inject(call, fault, times=WHEN[when], seconds=SILENCE if fault == "stall" else None)
+        with giving_up(sagemaker, CALLER.client("sagemaker", region_name="us-east-1")):
             answer = deliver(event)
         sagemaker.faults.replace([])
 

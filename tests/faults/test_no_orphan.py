@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.config import Config
 
-from aws_sagemaker_model import session, telemetry
+from aws_sagemaker_model import entrypoint, session, telemetry
 from aws_sagemaker_model.session import HandlerSession
 from cfnbox.handlers.events import follow
+from silence import SILENCE, giving_up
 from tests.faults.conftest import Clock, Context
 from tests.faults.scenarios import ARN, BEFORE, BYSTANDER, SITUATIONS, Deliver, Service, Situation, outcome
 
@@ -70,14 +71,17 @@ def test_what_was_never_made_is_not_named(sagemaker: LocalSageMaker, deliver: De
 
 
 @pytest.fixture(scope="module")
-def quick() -> Any:
-    """A provider's session that does not listen long."""
-    return HandlerSession(session._TELEMETRY.merge(Config(read_timeout=1)))
+def provider() -> HandlerSession:
+    """A provider's session that awaits the answers of a slow machine."""
+    return HandlerSession(session._TELEMETRY.merge(Config(connect_timeout=60, read_timeout=60)))
 
 
 @pytest.fixture
-def impatient(quick: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telemetry, "PROVIDER", quick)
+def patient(provider: HandlerSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let invocations last so long that there is time for the provider's logs and metrics."""
+    monkeypatch.setattr(telemetry, "PROVIDER", provider)
+    monkeypatch.setattr(entrypoint, "READ_TIME_LIMIT", 600.0)
+    monkeypatch.setattr(entrypoint, "MUTATION_TIME_LIMIT", 600.0)
 
 
 @pytest.mark.parametrize("fault", SPOILT)
@@ -88,17 +92,19 @@ def test_logs_and_metrics_that_fail_do_not_spoil_a_create(
     sagemaker: LocalSageMaker,
     service: Service,
     deliver: Deliver,
-    impatient: Any,
+    provider: HandlerSession,
+    patient: None,
     written: Any,
 ) -> None:
     sagemaker.faults.replace(
         [
-            {"operation": one, "fault": fault, "seconds": 5}
-            for one in ([operation] if operation else ["PutLogEvents", "PutMetricData"])
+            {"operation": spoilt, "fault": fault, "seconds": SILENCE}
+            for spoilt in ([operation] if operation else ["PutLogEvents", "PutMetricData"])
         ]
     )
     written()
-    answer = deliver(SITUATIONS["create"].event(log_group=LOG_GROUP))
+    with giving_up(sagemaker, *(provider.client(service) for service in ("logs", "cloudwatch"))):
+        answer = deliver(SITUATIONS["create"].event(log_group=LOG_GROUP))
     assert answer["status"] == "SUCCESS"
     assert list(service.models().values()) == [BEFORE]
     assert answer["resourceModel"]["ModelArn"] == ARN + next(iter(service.models()))
@@ -111,6 +117,7 @@ def provider_calls(sagemaker: LocalSageMaker) -> Any:
     return [call.operation for call in sagemaker.calls if call.access_key == "local-provider"]
 
 
+@pytest.mark.usefixtures("patient")
 def test_logs_and_metrics_arrive(sagemaker: LocalSageMaker, deliver: Deliver, logs: Any, cloudwatch: Any) -> None:
     deliver(SITUATIONS["create"].event(log_group=LOG_GROUP))
     (stream,) = logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"]
@@ -121,6 +128,7 @@ def test_logs_and_metrics_arrive(sagemaker: LocalSageMaker, deliver: Deliver, lo
     assert {metric["MetricName"] for metric in metrics} == {"HandlerInvocationCount", "HandlerInvocationDuration"}
 
 
+@pytest.mark.usefixtures("patient")
 def test_one_stacks_lines_do_not_go_to_another(sagemaker: LocalSageMaker, deliver: Deliver, logs: Any) -> None:
     for number in range(2):
         deliver(SITUATIONS["list"].event(log_group=LOG_GROUP, logical_id=f"Model{number}"))
@@ -128,6 +136,7 @@ def test_one_stacks_lines_do_not_go_to_another(sagemaker: LocalSageMaker, delive
     assert [name.rpartition("/")[2] for name in streams] == ["Model0", "Model1"]
 
 
+@pytest.mark.usefixtures("patient")
 def test_without_a_log_group_nothing_is_sent(sagemaker: LocalSageMaker, deliver: Deliver) -> None:
     deliver(SITUATIONS["list"].event(log_group=LOG_GROUP))
     assert provider_calls(sagemaker)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
 
-from aws_sagemaker_model import entrypoint, session
-from aws_sagemaker_model.session import CONNECT_TIMEOUT, MARGIN, READ_TIMEOUT, HandlerSession
+from aws_sagemaker_model import entrypoint, session, telemetry
+from aws_sagemaker_model.session import CALLER, CONNECT_TIMEOUT, MARGIN, READ_TIMEOUT
 from cfnbox.handlers.events import reinvocation
+from silence import SILENCE, giving_up
 from tests.faults.conftest import Context
 from tests.faults.scenarios import ARN, SITUATIONS, Deliver, Service, outcome
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
 # Seconds that one try may take; with less than that and a margin to answer in, there is no try.
 LONGEST_TRY = CONNECT_TIMEOUT + READ_TIMEOUT
-LISTENS = 0.2
 MUTATIONS = [name for name, situation in SITUATIONS.items() if situation.mutates]
 READS = [name for name, situation in SITUATIONS.items() if not situation.mutates]
 
@@ -68,36 +65,48 @@ def test_enough_time_is_enough(name: str, service: Service, deliver: Deliver) ->
     assert answer["status"] == "SUCCESS"
 
 
+class Watch:
+    """The clock of an invocation: it stands still, and goes on by `pass_` alone."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def pass_(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
 @pytest.fixture
-def impatient(sagemaker: LocalSageMaker) -> Any:
-    """A caller's session that does not listen long, and tries often."""
-    quick = Config(
-        connect_timeout=LISTENS, read_timeout=LISTENS, retries={"mode": "standard", "total_max_attempts": 50}
-    )
-    made = HandlerSession(session._MUTATIONS.merge(quick))
-    # Made as Lambda's initialisation makes it: that takes time which is no invocation's.
-    made.client("sagemaker", region_name="us-east-1")
-    return made
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """The clock that the handlers see."""
+    stopped = Watch()
+    for module in (entrypoint, session, telemetry):
+        monkeypatch.setattr(module, "time", stopped)
+    return stopped
 
 
+@pytest.mark.parametrize(("left", "tries"), [(LONGEST_TRY + MARGIN, 1), (2 * LONGEST_TRY + MARGIN - 1, 1), (29, 2)])
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_no_try_outlasts_the_invocation(
     name: str,
-    impatient: Any,
+    left: float,
+    tries: int,
     sagemaker: LocalSageMaker,
     service: Service,
     deliver: Deliver,
-    monkeypatch: pytest.MonkeyPatch,
+    watch: Watch,
 ) -> None:
     """A service that keeps silent is tried again only while there is time for one more try."""
     SITUATIONS[name].prepare(service)
-    monkeypatch.setattr(entrypoint, "CALLER", impatient)
-    sagemaker.faults.inject(None, "stall", seconds=10)
-    context = Context(MARGIN + 10 * LISTENS)
-    answer = deliver(SITUATIONS[name].event(), context)
-    assert context.get_remaining_time_in_millis() > 0.5 * MARGIN * 1000
+    sagemaker.faults.inject(None, "stall", seconds=SILENCE)
+    client = CALLER.client("sagemaker", region_name="us-east-1")
+    with giving_up(sagemaker, client, then=lambda: watch.pass_(LONGEST_TRY)):
+        answer = deliver(SITUATIONS[name].event(), Context(left, watch.monotonic))
     assert outcome(answer) == ("IN_PROGRESS" if SITUATIONS[name].mutates else "NetworkFailure")
-    assert 1 <= sum(rule.met for rule in sagemaker.faults.rules) <= 10
+    assert sum(rule.met for rule in sagemaker.faults.rules) == tries
+    assert watch.seconds <= left - MARGIN
 
 
 @pytest.mark.parametrize(
@@ -121,14 +130,16 @@ def test_cloudformation_ends_before_a_lambda_that_may_run_for_long(
     in_time: Any,
     service: Service,
     deliver: Deliver,
+    watch: Watch,
     monkeypatch: pytest.MonkeyPatch,
     operations_of: Callable[[], list[str]],
 ) -> None:
     """30 s for a read or a list and 60 s for the others, of which a try and the margin take 15."""
     SITUATIONS[name].prepare(service)
-    late = SimpleNamespace(monotonic=lambda: time.monotonic() + passed)
+    late = Watch()
+    late.pass_(passed)
     monkeypatch.setattr(session, "time", late)
-    deliver(SITUATIONS[name].event(), Context(900))
+    deliver(SITUATIONS[name].event(), Context(900, watch.monotonic))
     assert bool(operations_of()) == in_time
 
 

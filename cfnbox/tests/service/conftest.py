@@ -44,8 +44,8 @@ def connect(server: LocalSageMaker) -> Callable[..., Any]:
     """Makes boto3 clients of the server: connect("logs")."""
 
     def _connect(service: str = "sagemaker", **options: Any) -> Any:
-        options = {"region_name": REGION, "config": AS_WRITTEN, **KEYS} | options
-        return client_of(service, endpoint_url=server.url, **options)
+        options = {"endpoint_url": server.url, "region_name": REGION, "config": AS_WRITTEN, **KEYS} | options
+        return client_of(service, **options)
 
     return _connect
 

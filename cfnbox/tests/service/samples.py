@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,14 +44,16 @@ def with_source(**members: str) -> Request:
 
 
 def outcomes_until_success(call: Callable[[], Any]) -> list[str]:
-    """Calls again and again, some seconds at most. Returns the refusals that came first."""
+    """Call again and again until there is no refusal. Return the refusals that came first."""
     refusals: list[str] = []
-    began = time.monotonic()
-    while time.monotonic() - began < 30:
+
+    def succeeds() -> bool:
         try:
             call()
         except ClientError as error:
             refusals.append(error.response["Error"]["Message"])
-        else:
-            return refusals
-    pytest.fail(f"no success after {len(refusals)} calls")
+            return False
+        return True
+
+    eventually(succeeds)
+    return refusals

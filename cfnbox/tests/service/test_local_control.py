@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore import exceptions
 
+from cfnbox.aws.http import HttpServer
 from cfnbox.sagemaker.faults import BadRule
-from service.samples import IMAGE
+from cfnbox.sagemaker.server import SageMakerApp
+from service.samples import IMAGE, ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,3 +113,25 @@ def test_the_last_calls_are_kept(connect: Callable[..., Any], control: Callable[
         client.list_models()
     _, calls = control("GET", "calls")
     assert [call["operation"] for call in calls] == ["ListModels"] * 2_000
+
+
+def test_a_request_that_arrived_before_a_reset_does_not_act_after_it(connect: Callable[..., Any]) -> None:
+    arrived, was_reset = threading.Event(), threading.Event()
+
+    def await_reset(_role: str) -> bool:
+        arrived.set()
+        return was_reset.wait(60)
+
+    app = SageMakerApp(may_assume=await_reset)
+    server = HttpServer(app)
+    client = connect(endpoint_url=server.url)
+    with ThreadPoolExecutor() as other:
+        late = other.submit(client.create_model, **MODEL, ExecutionRoleArn=ROLE)
+        assert arrived.wait(60)
+        app.reset()
+        was_reset.set()
+        with pytest.raises(exceptions.ConnectionClosedError):
+            late.result()
+    assert client.list_models()["Models"] == []
+    server.close()
+    app.close()

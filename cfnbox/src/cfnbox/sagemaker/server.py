@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import uuid
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,7 @@ from cfnbox.sagemaker.rules import service_model
 from cfnbox.sagemaker.service import SageMakerService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -65,6 +67,7 @@ class _Arrived:
     operation: str
     members: Json
     place: Place
+    reset_count: int
 
     @property
     def is_of_no_operation(self) -> bool:
@@ -81,6 +84,37 @@ class _Arrived:
     def is_of_scaling(self) -> bool:
         """Whether the request is for Application Auto Scaling."""
         return self.request.signature.service == scaling_tags.SERVICE
+
+
+class _Resets:
+    """Keeps requests that arrived before a reset from acting after it. A request that acts delays the reset."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._acting = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def acting(self, reset_count: int) -> Iterator[None]:
+        """Let a request act. Raise ConnectionDropped if there was a reset since the request arrived."""
+        with self._changed:
+            if reset_count != self.count:
+                raise ConnectionDropped
+            self._acting += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._acting -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def resetting(self) -> Iterator[None]:
+        """Count a reset, when no request acts any more."""
+        with self._changed:
+            self.count += 1
+            self._changed.wait_for(lambda: not self._acting)
+            yield
 
 
 class SageMakerApp:
@@ -105,15 +139,20 @@ class SageMakerApp:
         self.service, self._moto = SageMakerService(self._hosting), Moto(processes)
         self._invocations = Invocations(self.service, self._hosting)
         self._scaling_tags = scaling_tags.ScalingTags()
+        self._resets = _Resets()
 
     def reset(self) -> None:
-        """Empty everything: models, endpoints, tags, all state of moto, recorded calls, faults."""
-        self.service.clear()
-        self._moto.reset()
-        self._scaling_tags.reset()
-        # A new list: a call that is still under way is not one of those that come now.
-        self.calls = []
-        self.faults.clear()
+        """Empty everything: models, endpoints, tags, all state of moto, recorded calls, faults.
+
+        A request that arrived earlier and has not acted yet does not act: its connection is reset.
+        """
+        with self._resets.resetting():
+            self.service.clear()
+            self._moto.reset()
+            self._scaling_tags.reset()
+            # A new list, because a request under way records its call in the list that it arrived with.
+            self.calls = []
+            self.faults.clear()
 
     def close(self) -> None:
         """End the process of moto, if it was started, and the servers behind endpoints."""
@@ -130,6 +169,7 @@ class SageMakerApp:
         return self._recorded(self._arrived(request))
 
     def _arrived(self, request: Request) -> _Arrived:
+        reset_count = self._resets.count
         members: Any = {}
         if request.headers.get("x-amz-target"):
             try:
@@ -139,7 +179,8 @@ class SageMakerApp:
         place = request.signature.place
         if not request.signature.names_account:
             place = Place(place.region, self._moto.account_of(request.signature.access_key))
-        return _Arrived(request, _operation(request), members if isinstance(members, dict) else {}, place)
+        members = members if isinstance(members, dict) else {}
+        return _Arrived(request, _operation(request), members, place, reset_count)
 
     def _recorded(self, request: _Arrived) -> Answer:
         calls = self.calls
@@ -166,8 +207,6 @@ class SageMakerApp:
             request.request.headers.get("user-agent", ""), "sagemaker", request.operation,
             lambda: self._acted(request), _members,
         )  # fmt: skip
-        if request.is_sagemaker and request.operation == "CreateModel" and made[0] == HTTPStatus.OK:
-            self.faults.note_create(request.members["ModelName"])
         return self._spoiled(made, request, rule) if rule else made
 
     def _of_its_role(self, request: _Arrived) -> Rule | None:
@@ -176,6 +215,13 @@ class SageMakerApp:
         return Rule("iam-race-role") if isinstance(role, str) and not self._may_assume(role) else None
 
     def _acted(self, request: _Arrived) -> Answer:
+        with self._resets.acting(request.reset_count):
+            answer = self._acted_on(request)
+            if request.is_sagemaker and request.operation == "CreateModel" and answer[0] == HTTPStatus.OK:
+                self.faults.note_create(request.members["ModelName"])
+            return answer
+
+    def _acted_on(self, request: _Arrived) -> Answer:
         try:
             payload = None
             if request.is_of_no_operation:
