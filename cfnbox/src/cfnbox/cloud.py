@@ -15,7 +15,6 @@ from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 from cfnbox.handlers.invocations import Invocation, Invocations
 from cfnbox.registry.projects import projects
-from cfnbox.router import Router
 from cfnbox.sagemaker.hosting import ServedImage
 from cfnbox.sagemaker.rules import service_model
 from cfnbox.session import Session
@@ -101,7 +100,7 @@ class Cloud(Session):
             self.sagemaker = self._composition.sagemaker
             # Only now: a request that comes earlier waits for its answer.
             for served in (listener, *further):
-                served.serve(Router(self._composition.routes, admission))
+                served.serve(self._composition.router)
             inspection.serve(self._composition.inspection)
             # Started at once: the first operation need not wait for it.
             self._composition.start_first_type()

@@ -51,7 +51,7 @@ from cfnbox.registry.operations import Registry
 from cfnbox.registry.registrations import Registrations
 from cfnbox.registry.resources import RegistryProvider
 from cfnbox.registry.types import Pinned, Types
-from cfnbox.router import Routes
+from cfnbox.router import Router, Routes
 from cfnbox.sagemaker.hosting import Hosting, ServedImage
 from cfnbox.sagemaker.server import CONTROL_PATH, SageMakerApp
 from cfnbox.stack_client import ABOUT_PATH
@@ -96,7 +96,7 @@ class Settings:
 class Composition:
     """All parts of a cloud. `url` is its address, `inspection_url` the address of its inspection API.
 
-    `routes` and `inspection` answer requests at the two addresses. `closing` gets the parts that must be closed, in
+    `router` and `inspection` answer requests at the two addresses. `closing` gets the parts that must be closed, in
     the order of their creation.
     """
 
@@ -108,7 +108,7 @@ class Composition:
         self.ministack = Ministack(int(url.rpartition(":")[2]), processes)
         self._aws_managed_policies = AwsManagedPolicies(self.ministack)
         closing.callback(self.ministack.close)
-        self._clients = ServiceClients(url)
+        self._clients = ServiceClients(url, lambda request: self.router.answer(request))
         self._functions = self._make_functions(processes, closing)
         waiters = Waiters()
         environment = {"AWS_ENDPOINT_URL": url, **CREDENTIALS}
@@ -141,7 +141,7 @@ class Composition:
         # Close the handlers before the operations that wait for them: an operation ends when its handler ends.
         closing.callback(self._types.close)
         closing.callback(waiters.close)
-        self.routes = self._routes(registry, control, waiters)
+        self.router = Router(self._routes(registry, control, waiters), settings.admission)
         self.inspection = self._inspection(providers)
 
     def keep_state(self, path: Path) -> StateFile:

@@ -77,9 +77,10 @@ class Router:
         self._routes, self._admission = routes, admission
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return send(start_response, self._answer(Request.of(environ)))
+        return send(start_response, self.answer(Request.of(environ)))
 
-    def _answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to a request. Raise ConnectionDropped to reset its connection."""
         try:
             if reason := self._admission.refusal(request.headers):
                 raise Refused("AccessDenied", reason, 403)

@@ -27,8 +27,9 @@ TOO_SLOW = (
     "Template format error: AllowedPattern of parameter P takes too long to match: the patterns of one request "
     "together have 2 s. Write it without nested repetitions."
 )
-# Each member matches, after a fraction of a second.
-SLOW = {"AllowedPattern": "(a|aa)+[A-Z]|a*", "Default": ",".join(["a" * 33] * 100)}
+# Each value matches, after a fraction of a second. All differ, because equal values are matched once.
+SLOW_VALUES = [f"{'a' * 33}{number:02}" for number in range(100)]
+SLOW = {"AllowedPattern": "(a|aa)+[A-Z]|a*[0-9]*"}
 HUNDRED = [str(number) for number in range(100)]
 
 
@@ -96,11 +97,13 @@ BOMBS = {
         "at most 5000 items, with repetitions written out.",
     ),
     "patterns that backtrack": (
-        parametrized(**{f"P{at}": {**SLOW, "Type": "String", "Default": "a" * 33} for at in range(100)}),
+        parametrized(
+            **{f"P{at}": {**SLOW, "Type": "String", "Default": value} for at, value in enumerate(SLOW_VALUES)}
+        ),
         TOO_SLOW,
     ),
     "a list against a pattern that backtracks": (
-        parametrized(P={**SLOW, "Type": "CommaDelimitedList"}),
+        parametrized(P={**SLOW, "Type": "CommaDelimitedList", "Default": ",".join(SLOW_VALUES)}),
         TOO_SLOW,
     ),
 }  # fmt: skip

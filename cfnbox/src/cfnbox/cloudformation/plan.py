@@ -150,10 +150,11 @@ class _Planner:
                 missing.append(name)
             return UNKNOWN if value is None else value
 
-        new = frozenset(name for name, effect in self.effects.items() if effect != _Effect.IN_PLACE)
-        shown_scope = replace(self.scope, pending=new, exports=export)
-        compared_scope = replace(shown_scope, changing=frozenset(self.effects) - new)
         written = definition.get("Properties", {})
+        changing = {name for name, _ in references(written, self.goal.template.conditions)} & self.effects.keys()
+        new = frozenset(name for name in changing if self.effects[name] != _Effect.IN_PLACE)
+        shown_scope = replace(self.scope, pending=new, exports=export)
+        compared_scope = replace(shown_scope, changing=frozenset(changing) - new)
         compared, shown = functions.resolve(written, compared_scope), functions.resolve(written, shown_scope)
         # Recorded without "found." at its end, unlike the reason of a failed operation.
         warning = f"No export named {missing[0]}" if missing else ""

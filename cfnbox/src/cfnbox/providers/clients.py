@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
 from cfnbox.aws.clients import CREDENTIALS
+from cfnbox.aws.direct_calls import answer_calls
 from cfnbox.core.place import DEFAULT_ACCOUNT, Place
 from cfnbox.core.profiles import session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cfnbox.aws.http import Answer, Request
 
 # More than the longest that a Lambda function may run.
 _MOST_SECONDS = 15 * 60 + 30
 
 
 class ServiceClients:
-    """boto3 clients of one address, one for each service and place. For any number of threads."""
+    """boto3 clients of one address, one for each service and place. For any number of threads.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    `serve` answers their requests in this process, as the server at that address does; None: they are sent there.
+    """
+
+    def __init__(self, url: str, serve: Callable[[Request], Answer] | None = None) -> None:
+        self._url, self._serve = url, serve
         self._session = session()
         self._clients: dict[tuple[str, Place], Any] = {}
         # Making clients of one session is not safe in several threads.
@@ -42,7 +51,7 @@ class ServiceClients:
     def _made(self, service: str, place: Place) -> Any:
         make: Any = self._session.client
         key = CREDENTIALS["AWS_ACCESS_KEY_ID"]
-        return make(
+        client = make(
             service,
             endpoint_url=self._url,
             region_name=place.region,
@@ -57,3 +66,6 @@ class ServiceClients:
                 proxies={},
             ),
         )
+        if self._serve:
+            answer_calls(client, self._serve)
+        return client
