@@ -92,6 +92,29 @@ def test_a_policy_needs_its_target(types: Types) -> None:
         types.create(POLICY, policy(target))
 
 
+def test_a_maximum_below_the_minimum_is_refused(types: Types, connect: Any) -> None:
+    with pytest.raises(ResourceFailed, match="Maximum capacity cannot be less than minimum capacity"):
+        types.create(TARGET, {**TARGET_PROPERTIES, "MinCapacity": 5})
+    targets = connect("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
+    assert targets["ScalableTargets"] == []
+
+
+def test_a_variant_on_burstable_instances_is_refused(types: Types, sagemaker: Any, connect: Any) -> None:
+    client = connect("sagemaker")
+    variant = {"VariantName": "all", "ModelName": "m", "InitialInstanceCount": 1}
+    for name, instance_type in {"small": "ml.t2.medium", "large": "ml.m5.large"}.items():
+        variants = [{**variant, "InstanceType": instance_type}]
+        client.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
+    client.create_endpoint(EndpointName="scaled", EndpointConfigName="small")
+    desired = {**TARGET_PROPERTIES, "ResourceId": "endpoint/scaled/variant/all"}
+    with pytest.raises(ResourceFailed, match=r"You cannot register a variant with ml\.t2\.medium instance type"):
+        types.create(TARGET, desired)
+    client.get_waiter("endpoint_in_service").wait(EndpointName="scaled")
+    client.update_endpoint(EndpointName="scaled", EndpointConfigName="large")
+    client.get_waiter("endpoint_in_service").wait(EndpointName="scaled")
+    types.create(TARGET, desired)
+
+
 def test_a_scalable_target_has_tags(types: Types, sagemaker: Any, connect: Any) -> None:
     scaling = connect("application-autoscaling")
     members = {name: value for name, value in TARGET_PROPERTIES.items() if name != "RoleARN"}

@@ -29,6 +29,7 @@ from cfnbox.sagemaker.hosting import Hosting
 from cfnbox.sagemaker.invocations import Invocations
 from cfnbox.sagemaker.moto import Moto
 from cfnbox.sagemaker.rules import service_model
+from cfnbox.sagemaker.scalable_targets import require_scalable
 from cfnbox.sagemaker.service import SageMakerService
 
 if TYPE_CHECKING:
@@ -233,6 +234,8 @@ class SageMakerApp:
                 and (tags := self._scaling_tags.answer(request.operation, request.members)) is not None
             ):
                 return json_answer(200, tags)
+            if request.is_of_scaling and request.operation == "RegisterScalableTarget":
+                require_scalable(self.service.store(request.place).resources, request.members)
             if payload is None:
                 return self._from_moto(request)
             if request.operation == "DeletePipeline":
