@@ -112,6 +112,13 @@ def _refuse_rule(calls: Calls, key: Json, previous: Json) -> None:
         raise calls.refused("Rule can't be deleted since it has targets.", 400, "InvalidRequest")
 
 
+def _require_trigger(calls: Calls, _previous: Json, desired: Json) -> None:
+    if not any(desired.get(name) for name in ("EventPattern", "ScheduleExpression")):
+        # awsdocs/aws-cloudformation-user-guide#456
+        message = "Parameter(s) EventPattern or ScheduleExpression must be specified."
+        raise calls.refused(message, 400, "InvalidRequest")
+
+
 _RULE_TYPE = ServiceType(
     "events",
     key=_rule_key,
@@ -123,6 +130,7 @@ _RULE_TYPE = ServiceType(
         calls.find("DescribeRule", {"Name": desired["Name"], "EventBusName": _bus(desired.get("EventBusName", ""))})
         is not None
     ),
+    check=_require_trigger,
     describe=_describe_rule,
     derived=_rule_arn,
     physical_id=_rule_ref,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.handlers import interpreters
 from cfnbox.providers import inline_code
+from cfnbox.providers.iam_documents import lets_assume
 from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.providers.services.models import parsed
 from cfnbox.providers.services.parts import Hook, Setting, Update
@@ -59,6 +60,27 @@ def _require_s3_object(calls: Calls, previous: Json, desired: Json, name: str) -
                 f"S3 Error Message: The specified {what} does not exist"
             )
             raise calls.refused(message, *_INVALID) from None
+
+
+def _require_role(calls: Calls, previous: Json, desired: Json) -> None:
+    """Refuse a role that was made here and does not trust Lambda. Roles of elsewhere are not known, and accepted."""
+    arn = str(desired.get("Role", ""))
+    if arn == previous.get("Role") or f"::{calls.request.place.account}:role/" not in arn:
+        return
+    try:
+        role = calls.invoke("GetRole", {"RoleName": arn.rpartition("/")[2]}, service="iam")["Role"]
+    except ResourceFailed as failure:
+        if failure.code != "NotFound":
+            raise
+        return
+    if not lets_assume(role["AssumeRolePolicyDocument"], "lambda.amazonaws.com"):
+        # The sentence is the one that users quote of CreateFunction (hashicorp/terraform#7192).
+        raise calls.refused("The role defined for the function cannot be assumed by Lambda.", *_INVALID)
+
+
+def _check_function(calls: Calls, previous: Json, desired: Json) -> None:
+    _require_s3_object(calls, previous, desired, "Code")
+    _require_role(calls, previous, desired)
 
 
 # Functions
@@ -148,7 +170,7 @@ _FUNCTION_TYPE = ServiceType(
         "FunctionName": answer["FunctionName"],
         "SnapStartResponse": answer.get("SnapStart"),
     },
-    check=lambda calls, previous, desired: _require_s3_object(calls, previous, desired, "Code"),
+    check=_check_function,
     describe=_describe_function,
     is_settled=lambda description: (
         description.get("State") != "Pending" and description.get("LastUpdateStatus") != "InProgress"

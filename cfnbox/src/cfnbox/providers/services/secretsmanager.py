@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 _SECRET = ("Description", "KmsKeyId")
 
 
+def _require_one_value(calls: Calls, _previous: Json, desired: Json) -> None:
+    if "SecretString" in desired and "GenerateSecretString" in desired:
+        # The rule is the template reference's; the sentence is not recorded, and is cfnbox's own.
+        message = "Give either SecretString or GenerateSecretString a value, but not both."
+        raise calls.refused(message, 400, "InvalidRequest")
+
+
 def _apply_value(calls: Calls, key: Json, previous: Json, desired: Json) -> None:
     """Put the value that a template gives, or a generated one; a rule that changes makes a new value."""
     names = ("SecretString", "GenerateSecretString")
@@ -83,6 +90,7 @@ _SECRET_TYPE = ServiceType(
         **({"SecretString": properties["SecretString"]} if "SecretString" in properties else {}),
     },
     create_answer=lambda answer: {"Id": answer["ARN"]},
+    check=_require_one_value,
     describe=_describe_secret,
     describe_after_create=False,
     parts=(

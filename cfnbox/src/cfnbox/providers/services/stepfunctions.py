@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from cfnbox.providers.services import state_machine_definitions
 from cfnbox.providers.services.parts import Hook
 from cfnbox.providers.services.service_type import GeneratedName, ServiceType, Tags, listed_by
 
@@ -75,6 +76,14 @@ def _create_machine(calls: Calls, properties: Json) -> Json:
     return {**members, **kind, "name": properties["StateMachineName"], "definition": definition}
 
 
+def _require_definition(calls: Calls, previous: Json, desired: Json) -> None:
+    """Refuse a definition whose states are not linked correctly: the service here would take it."""
+    if any(previous.get(name) != desired.get(name) for name in _DEFINITIONS):
+        text = state_machine_definitions.refusal(_definition(calls, desired))
+        if text is not None:
+            raise calls.refused(text, 400, "InvalidRequest")
+
+
 def _apply_machine(calls: Calls, key: Json, previous: Json, desired: Json) -> None:
     names = (*_DEFINITIONS, *_UPDATED)
     if all(previous.get(name) == desired.get(name) for name in names):
@@ -123,6 +132,7 @@ _MACHINE_TYPE = ServiceType(
         machine["name"] == desired["StateMachineName"]
         for machine in calls.items("ListStateMachines", {}, "stateMachines")
     ),
+    check=_require_definition,
     describe=_describe_machine,
     parts=(Hook(_apply_machine, in_create=True),),
     tags=_TAGS,
