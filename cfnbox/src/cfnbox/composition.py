@@ -46,6 +46,7 @@ from cfnbox.providers.published import PublishedTypes
 from cfnbox.providers.registry_handlers import HandlersProvider
 from cfnbox.providers.services.provider import ServiceProvider
 from cfnbox.providers.simulated import SimulatedProvider
+from cfnbox.providers.vpc_endpoints import VpcEndpoints
 from cfnbox.providers.wait_conditions import WaitConditions
 from cfnbox.registry.operations import Registry
 from cfnbox.registry.registrations import Registrations
@@ -107,6 +108,7 @@ class Composition:
         closing.callback(processes.close)
         self.ministack = Ministack(int(url.rpartition(":")[2]), processes)
         self._aws_managed_policies = AwsManagedPolicies(self.ministack)
+        self._vpc_endpoints = VpcEndpoints(self.ministack)
         closing.callback(self.ministack.close)
         self._clients = ServiceClients(url, lambda request: self.router.answer(request))
         self._functions = self._make_functions(processes, closing)
@@ -203,6 +205,7 @@ class Composition:
             },
             engines={
                 **dict.fromkeys(_MOTO_SERVICES, self.sagemaker.answer),
+                "ec2": self._ec2,
                 "iam": self._iam,
                 "lambda": self._functions.answer,
                 "ssm": self._bootstrapped,
@@ -216,6 +219,9 @@ class Composition:
         functions = Functions(self._url, self._clients, logs, processes)
         closing.callback(functions.close)
         return LambdaService(self._url, self.ministack.answer, self._clients, functions)
+
+    def _ec2(self, request: Request) -> Answer:
+        return self._vpc_endpoints.answer(request) or self.ministack.answer(request)
 
     def _iam(self, request: Request) -> Answer:
         return self._aws_managed_policies.answer(request) or self.ministack.answer(request)

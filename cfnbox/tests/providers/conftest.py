@@ -14,6 +14,7 @@ from cfnbox.providers.clients import ServiceClients
 from cfnbox.providers.ministack import Ministack
 from cfnbox.providers.published import PublishedTypes
 from cfnbox.providers.services.provider import ServiceProvider
+from cfnbox.providers.vpc_endpoints import VpcEndpoints
 from cfnbox.sagemaker.server import SageMakerApp
 from providers.service_samples import MODEL, Types
 
@@ -30,6 +31,7 @@ class Services:
 
     def __init__(self, ministack: Ministack, callbacks: Callbacks) -> None:
         self.sagemaker, self._ministack, self.callbacks = SageMakerApp(), ministack, callbacks
+        self._vpc_endpoints = VpcEndpoints(ministack)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if any(one in environ.get("HTTP_AUTHORIZATION", "") for one in _MOTO_SERVICES):
@@ -38,6 +40,8 @@ class Services:
         if request.path.startswith(Callbacks.PATH):
             kind = request.headers["content-type"]
             answer = self.callbacks.answer(request.method, request.path, kind, request.body)
+        elif request.signature.service == "ec2":
+            answer = self._vpc_endpoints.answer(request) or self._ministack.answer(request)
         else:
             answer = self._ministack.answer(request)
         return send(start_response, answer)

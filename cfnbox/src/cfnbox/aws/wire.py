@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 _REQUEST_ID = "x-amzn-RequestId"
+# Protocols whose requests are forms.
+_FORM_PROTOCOLS = ("query", "ec2")
 # Characters that XML 1.0 does not allow, escaped or not.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Operation = Callable[[Place, "Json"], "Json | None"]
@@ -85,7 +87,7 @@ class Api:
                 f"cfnbox does not have {operation.name} of {self.service}. It has: "
                 f"{', '.join(sorted(self._operations))}.",
             )
-        is_query = protocol == "query"
+        is_query = protocol in _FORM_PROTOCOLS
         members = _form_members(operation, request) if is_query else _json_members(request.body)
         code = "ValidationError" if is_query else "ValidationException"
         checked = shapes.checked(operation.input_shape, members, code) if operation.input_shape else {}
@@ -101,7 +103,7 @@ def _no_operation(service: str, name: str, protocol: str, version: str) -> Refus
 
 def _form_members(operation: Any, request: Request) -> object:
     fields = urllib.parse.parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
-    parser = PROTOCOL_PARSERS["query"](operation)
+    parser = PROTOCOL_PARSERS[operation.service_model.resolved_protocol](operation)
     try:
         return parser.parse({"body": request.body, "headers": request.headers, "method": "POST", "url_params": {},
                              "url_path": "/", "values": MultiDict(fields)})  # fmt: skip
@@ -120,8 +122,8 @@ def _json_members(body: bytes) -> object:
 
 
 def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
-    """Return an error answer in the format of the protocol: XML for `query` and `rest-xml`, else JSON."""
-    if protocol not in ("query", "rest-xml"):
+    """Return an error answer in the format of the protocol: XML for `query`, `ec2` and `rest-xml`, else JSON."""
+    if protocol not in (*_FORM_PROTOCOLS, "rest-xml"):
         content = json.dumps({"__type": refused.code, "message": refused.message}).encode()
         headers = {"Content-Type": "application/x-amz-json-1.0", _REQUEST_ID: request_id,
                    "x-amzn-ErrorType": refused.code}  # fmt: skip
@@ -130,6 +132,10 @@ def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
     if protocol == "rest-xml":
         document = f"<Error><Code>{code}</Code><Message>{text}</Message><RequestId>{request_id}</RequestId></Error>"
         return refused.status, {"Content-Type": "application/xml", "x-amz-request-id": request_id}, document.encode()
+    if protocol == "ec2":
+        error = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
+        document = f"<Response><Errors>{error}</Errors><RequestID>{request_id}</RequestID></Response>"
+        return refused.status, {"Content-Type": "text/xml", _REQUEST_ID: request_id}, document.encode()
     document = (
         f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message></Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>"

@@ -32,6 +32,8 @@ _CODES = {
     "BucketNotEmpty": "ResourceConflict",
     "ConflictException": "ResourceConflict",
     "DeleteConflict": "ResourceConflict",
+    # Quoted by users of CloudFormation (aws/copilot-cli#5481).
+    "DependencyViolation": "InvalidRequest",
     "LimitExceeded": "ServiceLimitExceeded",
     "LimitExceededException": "ServiceLimitExceeded",
     "ResourceInUse": "ResourceConflict",

@@ -109,7 +109,9 @@ class Operation:
         for part in reversed(self.row.parts):
             if part.removed_before_delete:
                 part.apply(self.calls, key, previous, {})
-        if self.row.delete:
+        if self.row.deletion:
+            self.row.deletion(self.calls, key, previous)
+        elif self.row.delete:
             self.calls.invoke(self.row.delete, {**key, **self.row.delete_request(previous)})
 
     def read(self, identifier: str, known: Json) -> Resource:
@@ -178,9 +180,10 @@ class Operation:
         return self._read_only(self.row.create_answer(answer))
 
     def _read_only(self, description: Json) -> Json:
-        """Return the properties of a description that no template sets, and the identifiers."""
+        """Return the properties of a description that no template has to set, and the identifiers."""
         model = cut_to_schema(self.definition, description)
-        names = {name.partition(".")[0] for name in (*self.definition.read_only, *self.definition.primary_identifier)}
+        dotted = (*self.definition.read_only, *self.definition.primary_identifier, *self.row.filled_in)
+        names = {name.partition(".")[0] for name in dotted}
         return {name: value for name, value in model.items() if name in names}
 
     def _kept_names(self) -> tuple[str, ...]:
@@ -228,7 +231,7 @@ class Operation:
         added = {name: value for name, value in after.items() if current.get(name) != value}
         removed = [name for name in before if name not in after and name in current]
         if removed:
-            members = {**tags.target(key, model), tags.keys_member: removed}
+            members = {**tags.target(key, model), tags.keys_member: tags.written_keys(removed)}
             self.calls.invoke(tags.untag, members, service=tags.service)
         if added:
             self._add_tags(key, model, added)

@@ -48,6 +48,7 @@ class Tags:
     `target` makes the members that name the resource to these operations, of the key and the model. `in_create` is
     the member of the create call that takes tags, "" when it has none. `service` is set where another API tags.
     `takes_system_tags` is false where the service here refuses `aws:cloudformation:` tags of CloudFormation itself.
+    `untags_by_item` is true where the operation that removes takes tags with a key each, and no list of keys.
     """
 
     tag: str
@@ -65,12 +66,17 @@ class Tags:
     read_as_map: bool = False
     service: str = ""
     takes_system_tags: bool = True
+    untags_by_item: bool = False
 
     def written(self, tags: dict[str, str]) -> Any:
         """Return tags in the form that the service takes."""
         if self.written_as_map:
             return tags
         return [{self.key_name: key, self.value_name: value} for key, value in tags.items()]
+
+    def written_keys(self, keys: Iterable[str]) -> Any:
+        """Return the keys of tags to be removed in the form that the service takes."""
+        return [{self.key_name: key} if self.untags_by_item else key for key in keys]
 
     def read(self, answer: Json) -> dict[str, str]:
         """Return the tags in an answer of the list operation."""
@@ -90,7 +96,8 @@ class ServiceType:
     gets the properties last sent too, for types that are no resource to the service (an inline policy). `parts` are
     the properties with calls of their own. `derived` makes read-only properties that no API answers. `ref` is the
     property that Ref returns where that is not the primary identifier, `physical_id` makes it of several. `kept` are
-    properties that only the answer to the create call has.
+    properties that only the answer to the create call has. `filled_in` are those that a template may leave out, and
+    that the service then sets: Fn::GetAtt returns them.
 
     `not_own` takes out of a model that was read what other resources have put there and the template does not name
     (an AWS::IAM::Policy in a role), so that this is no drift.
@@ -100,7 +107,8 @@ class ServiceType:
     the place (`create_members` where that takes calls), `create_answer` properties of the answer. `is_taken` says
     whether a resource of that name exists, where the API's create would silently take it. `require` raises
     ResourceFailed for properties that only the service in AWS refuses; `check` does so where that depends on other
-    resources, and gets previous properties (none for a creation) and desired ones. `refuse_deletion` raises it for
+    resources, and gets previous properties (none for a creation) and desired ones. `deletion` makes the calls of a
+    deletion where `delete` with `delete_request` is not enough. `refuse_deletion` raises it for
     what AWS does not delete and the service here does; it gets the properties of the template, whose own attachments
     are no reason to refuse. `service_refuses_deletion` is true where the service here refuses all of it too: then a
     deletion is tried first, which saves calls.
@@ -129,8 +137,10 @@ class ServiceType:
     ref: str = ""
     physical_id: Callable[[Json], str] | None = None
     kept: tuple[str, ...] = ()
+    filled_in: tuple[str, ...] = ()
     not_own: Callable[[Json, Json, Resources], Json] = lambda model, _known, _resources: model
     delete_request: Callable[[Json], Json] = field(default=lambda _previous: {})
+    deletion: Callable[[Calls, Json, Json], None] | None = None
     require: Callable[[Request, Json], None] = lambda _request, _properties: None
     check: Callable[[Calls, Json, Json], None] = lambda _calls, _previous, _desired: None
     refuse_deletion: Callable[[Calls, Json, Json], None] = lambda _calls, _key, _previous: None
