@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.providers.published import PublishedTypes
 
+STREAM, STREAM_TYPE = {"ShardCount": 1}, "AWS::Kinesis::Stream"
+# AWS's schema has ThingTypeProperties as updatable, and a change of the description replaces a thing type.
+THING, THING_TYPE = {"ThingTypeProperties": {"ThingTypeDescription": "first"}}, "AWS::IoT::ThingType"
+OTHER_THING = {"ThingTypeProperties": {"ThingTypeDescription": "second"}}
 TABLE = {
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
     "BillingMode": "PAY_PER_REQUEST",
+    "Replicas": [{"Region": "us-east-1"}],
 }
 
 
@@ -69,78 +74,81 @@ def connect(types: Types, connect: Callable[..., Any]) -> Callable[..., Any]:
     return connect
 
 
-def test_a_log_group_lives_as_at_aws(types: Types, connect: Any) -> None:
-    logs, group = connect("logs"), {"RetentionInDays": 7, "Tags": [{"Key": "team", "Value": "own"}]}
-    made = types.create(
-        "AWS::Logs::LogGroup", group, stack_tags={"team": "stack", "cost": "1"}, system_tags=SYSTEM_TAGS
-    )
-    assert made.physical_id == made.identifier == made.model["LogGroupName"]
+def stream_tags(connect: Any, name: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in connect("kinesis").list_tags_for_stream(StreamName=name)["Tags"]}
+
+
+def thing_types(connect: Any) -> set[str]:
+    return {found["thingTypeName"] for found in connect("iot").list_thing_types()["thingTypes"]}
+
+
+def test_a_stream_lives_as_at_aws(types: Types, connect: Any) -> None:
+    kinesis = connect("kinesis")
+    stream = {**STREAM, "RetentionPeriodHours": 48, "Tags": [{"Key": "team", "Value": "own"}]}
+    made = types.create(STREAM_TYPE, stream, stack_tags={"team": "stack", "cost": "1"}, system_tags=SYSTEM_TAGS)
+    assert made.physical_id == made.identifier == made.model["Name"]
     assert made.physical_id.startswith("shop-Thing-")
-    (there,) = logs.describe_log_groups()["logGroups"]
-    assert made.attributes["Arn"] == there["arn"]
-    tags = logs.list_tags_for_resource(resourceArn=there["arn"].removesuffix(":*"))["tags"]
-    assert tags == {"team": "own", "cost": "1", **SYSTEM_TAGS}
-    longer = {**group, "RetentionInDays": 30}
-    updated = types.update("AWS::Logs::LogGroup", made, group, longer, stack_tags={"cost": "2"},
+    described = kinesis.describe_stream(StreamName=made.physical_id)["StreamDescription"]
+    assert (made.attributes["Arn"], described["RetentionPeriodHours"]) == (described["StreamARN"], 48)
+    assert stream_tags(connect, made.physical_id) == {"team": "own", "cost": "1", **SYSTEM_TAGS}
+    # CloudFormation's own tags are no part of a resource model.
+    assert made.model["Tags"] == [{"Key": "team", "Value": "own"}, {"Key": "cost", "Value": "1"}]
+    longer = {**stream, "RetentionPeriodHours": 72}
+    updated = types.update(STREAM_TYPE, made, stream, longer, stack_tags={"cost": "2"},
                            previous_stack_tags={"team": "stack", "cost": "1"})  # fmt: skip
     assert (updated.physical_id, updated.attributes) == (made.physical_id, made.attributes)
-    (there,) = logs.describe_log_groups()["logGroups"]
-    assert there["retentionInDays"] == 30
-    assert logs.list_tags_for_resource(resourceArn=there["arn"].removesuffix(":*"))["tags"]["cost"] == "2"
-    types.delete("AWS::Logs::LogGroup", updated, longer)
-    assert logs.describe_log_groups()["logGroups"] == []
+    described = kinesis.describe_stream(StreamName=made.physical_id)["StreamDescription"]
+    assert described["RetentionPeriodHours"] == 72
+    assert stream_tags(connect, made.physical_id)["cost"] == "2"
+    types.delete(STREAM_TYPE, updated, longer)
+    assert kinesis.list_streams()["StreamNames"] == []
 
 
 def test_each_creation_draws_a_name_of_its_own(types: Types) -> None:
-    first, second = (types.create("AWS::DynamoDB::Table", TABLE) for _ in range(2))
+    first, second = (types.create(STREAM_TYPE, STREAM) for _ in range(2))
     assert first.physical_id != second.physical_id
     assert all(one.physical_id.startswith("shop-Thing-") for one in (first, second))
 
 
 def test_a_generated_name_stays_through_updates(types: Types) -> None:
-    made = types.create("AWS::DynamoDB::Table", TABLE)
-    protected = {**TABLE, "DeletionProtectionEnabled": True}
-    assert types.update("AWS::DynamoDB::Table", made, TABLE, protected).physical_id == made.physical_id
+    made = types.create(STREAM_TYPE, STREAM)
+    longer = {**STREAM, "RetentionPeriodHours": 72}
+    assert types.update(STREAM_TYPE, made, STREAM, longer).physical_id == made.physical_id
 
 
 def test_an_update_that_ministack_cannot_make_in_place_takes_a_new_name(types: Types, connect: Any) -> None:
-    other = {**TABLE, "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}]}
-    made = types.create("AWS::DynamoDB::Table", TABLE)
-    updated = types.update("AWS::DynamoDB::Table", made, TABLE, other)
+    made = types.create(THING_TYPE, THING)
+    updated = types.update(THING_TYPE, made, THING, OTHER_THING)
     assert updated.physical_id != made.physical_id
     assert updated.physical_id.startswith("shop-Thing-")
     # The old one is there until the control plane deletes it, so that a rollback finds it.
-    assert set(connect("dynamodb").list_tables()["TableNames"]) == {made.physical_id, updated.physical_id}
-    types.delete("AWS::DynamoDB::Table", made, TABLE)
-    assert connect("dynamodb").list_tables()["TableNames"] == [updated.physical_id]
+    assert thing_types(connect) == {made.physical_id, updated.physical_id}
+    types.delete(THING_TYPE, made, THING)
+    assert thing_types(connect) == {updated.physical_id}
 
 
 def test_a_replacement_under_its_name_is_refused_and_nothing_is_to_be_undone(types: Types, connect: Any) -> None:
-    first = {"TableName": "kept", **TABLE}
-    protected = {**first, "DeletionProtectionEnabled": True}
-    other = {**protected, "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}]}
-    made = types.create("AWS::DynamoDB::Table", first)
-    updated = types.update("AWS::DynamoDB::Table", made, first, protected)
+    first, other = {"ThingTypeName": "kept", **THING}, {"ThingTypeName": "kept", **OTHER_THING}
+    made = types.create(THING_TYPE, first)
     with pytest.raises(ResourceFailed) as failure:
-        types.update("AWS::DynamoDB::Table", updated, protected, other)
+        types.update(THING_TYPE, made, first, other)
     assert str(failure.value) == (
         "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename kept and "
         "update the stack again."
     )
-    back = types.update("AWS::DynamoDB::Table", made, other, first, reverting=True)
+    back = types.update(THING_TYPE, made, other, first, reverting=True)
     assert back.physical_id == "kept"
-    read = types.read("AWS::DynamoDB::Table", "kept").model
-    assert read["AttributeDefinitions"] == TABLE["AttributeDefinitions"]
-    assert not connect("dynamodb").describe_table(TableName="kept")["Table"]["DeletionProtectionEnabled"]
+    kept = connect("iot").describe_thing_type(thingTypeName="kept")
+    assert kept["thingTypeProperties"]["thingTypeDescription"] == "first"
 
 
 @pytest.mark.parametrize(
     ("type_name", "properties"),
     [
-        ("AWS::DynamoDB::Table", {"TableName": "taken", **TABLE}),
-        ("AWS::ECR::Repository", {"RepositoryName": "taken"}),
+        ("AWS::DynamoDB::GlobalTable", {"TableName": "taken", **TABLE}),
+        ("AWS::ECS::Cluster", {"ClusterName": "taken"}),
+        ("AWS::IoT::ThingType", {"ThingTypeName": "taken"}),
         ("AWS::Kinesis::Stream", {"Name": "taken", "ShardCount": 1}),
-        ("AWS::Logs::LogGroup", {"LogGroupName": "taken"}),
     ],
 )
 def test_a_name_is_given_once(types: Types, type_name: str, properties: dict[str, Any]) -> None:
@@ -153,31 +161,12 @@ def test_a_name_is_given_once(types: Types, type_name: str, properties: dict[str
 
 
 def test_what_was_made_through_the_api_is_not_written_over(types: Types, connect: Any) -> None:
-    logs = connect("logs")
-    logs.create_log_group(logGroupName="mine")
-    logs.put_retention_policy(logGroupName="mine", retentionInDays=3)
+    iot = connect("iot")
+    iot.create_thing_type(thingTypeName="mine", thingTypeProperties={"thingTypeDescription": "by hand"})
     with pytest.raises(ResourceFailed, match="identifier 'mine' already exists"):
-        types.create("AWS::Logs::LogGroup", {"LogGroupName": "mine", "RetentionInDays": 7})
-    assert logs.describe_log_groups()["logGroups"][0]["retentionInDays"] == 3
-
-
-def test_read_finds_what_changed_and_knows_the_rest(types: Types, connect: Any) -> None:
-    logs, group = (
-        connect("logs"),
-        {"LogGroupName": "jobs", "RetentionInDays": 7, "DataProtectionPolicy": {"Name": "p"}},
-    )
-    made = types.create("AWS::Logs::LogGroup", group, stack_tags={"a": "1"})
-    read = types.read("AWS::Logs::LogGroup", made.identifier)
-    assert read.model["RetentionInDays"] == 7
-    assert read.model["DataProtectionPolicy"] == {"Name": "p"}
-    assert read.model["Tags"] == [{"Key": "a", "Value": "1"}]
-    assert read.attributes["Arn"] == made.attributes["Arn"]
-    logs.put_retention_policy(logGroupName="jobs", retentionInDays=30)
-    assert types.read("AWS::Logs::LogGroup", made.identifier).model["RetentionInDays"] == 30
-    logs.delete_log_group(logGroupName="jobs")
-    with pytest.raises(ResourceFailed) as raised:
-        types.read("AWS::Logs::LogGroup", made.identifier)
-    assert raised.value.code == "NotFound"
+        types.create(THING_TYPE, {"ThingTypeName": "mine", **THING})
+    mine = iot.describe_thing_type(thingTypeName="mine")
+    assert mine["thingTypeProperties"]["thingTypeDescription"] == "by hand"
 
 
 def test_stack_tags_are_known_where_ministack_keeps_none(types: Types) -> None:
@@ -186,46 +175,42 @@ def test_stack_tags_are_known_where_ministack_keeps_none(types: Types) -> None:
     assert made.model["Tags"] == [{"Key": "a", "Value": "1"}]
 
 
-def test_a_resource_that_no_stack_made_can_be_read_changed_and_deleted(types: Types, connect: Any) -> None:
-    logs = connect("logs")
-    logs.create_log_group(logGroupName="by-hand")
-    read = types.read("AWS::Logs::LogGroup", "by-hand")
-    assert (read.physical_id, read.model["LogGroupName"]) == ("by-hand", "by-hand")
-    assert read.attributes["Arn"] == logs.describe_log_groups()["logGroups"][0]["arn"]
-    name = {"LogGroupName": "by-hand"}
-    changed = types.update("AWS::Logs::LogGroup", read, name, {**name, "RetentionInDays": 5})
-    assert logs.describe_log_groups()["logGroups"][0]["retentionInDays"] == 5
-    types.delete("AWS::Logs::LogGroup", changed, name)
-    assert logs.describe_log_groups()["logGroups"] == []
+def test_a_resource_that_no_stack_made_can_be_read_and_deleted(types: Types, connect: Any) -> None:
+    connect("iot").create_thing_type(thingTypeName="by-hand")
+    read = types.read(THING_TYPE, "by-hand")
+    assert (read.physical_id, read.model["ThingTypeName"]) == ("by-hand", "by-hand")
+    types.delete(THING_TYPE, read, {"ThingTypeName": "by-hand"})
+    assert thing_types(connect) == set()
+    with pytest.raises(ResourceFailed) as raised:
+        types.read(THING_TYPE, "by-hand")
+    assert raised.value.code == "NotFound"
 
 
 def test_a_type_that_cannot_be_read_says_so(types: Types) -> None:
-    made = types.create("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16"})
-    with pytest.raises(ResourceFailed, match=r"cannot read resources of type AWS::EC2::VPC") as raised:
-        types.read("AWS::EC2::VPC", made.identifier)
+    made = types.create(STREAM_TYPE, STREAM)
+    with pytest.raises(ResourceFailed, match=r"cannot read resources of type AWS::Kinesis::Stream") as raised:
+        types.read(STREAM_TYPE, made.identifier)
     assert raised.value.code == "UnsupportedAction"
 
 
 def test_list_has_what_was_made_here(types: Types) -> None:
-    made = [types.create("AWS::Logs::LogGroup", {"LogGroupName": name}) for name in ("one", "two")]
-    listed, token = types.provider.list(types.definition("AWS::Logs::LogGroup"), request(), {}, None)
-    assert ([group["LogGroupName"] for group in listed], token) == ([group.identifier for group in made], None)
+    made = [types.create(STREAM_TYPE, {**STREAM, "Name": name}) for name in ("one", "two")]
+    listed, token = types.provider.list(types.definition(STREAM_TYPE), request(), {}, None)
+    assert ([stream["Name"] for stream in listed], token) == ([stream.identifier for stream in made], None)
 
 
 def test_regions_are_apart(types: Types, connect: Any) -> None:
-    elsewhere = Place("eu-west-1")
-    made = types.create("AWS::Logs::LogGroup", {"LogGroupName": "news"}, place=elsewhere)
-    assert made.attributes["Arn"] == "arn:aws:logs:eu-west-1:123456789012:log-group:news:*"
-    assert connect("logs", "us-east-1").describe_log_groups()["logGroups"] == []
-    assert (
-        types.create("AWS::Logs::LogGroup", {"LogGroupName": "news"}).attributes["Arn"].split(":")[3] == "us-east-1"
-    )
+    elsewhere, named = Place("eu-west-1"), {**STREAM, "Name": "news"}
+    made = types.create(STREAM_TYPE, named, place=elsewhere)
+    assert made.attributes["Arn"] == "arn:aws:kinesis:eu-west-1:123456789012:stream/news"
+    assert connect("kinesis", "us-east-1").list_streams()["StreamNames"] == []
+    assert types.create(STREAM_TYPE, named).attributes["Arn"].split(":")[3] == "us-east-1"
 
 
 def test_many_are_made_at_once(types: Types, connect: Any) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: types.create("AWS::Logs::LogGroup", {"LogGroupName": f"g{n}"}), range(40)))
-    assert len(connect("logs").describe_log_groups(limit=50)["logGroups"]) == 40
+        list(pool.map(lambda n: types.create(STREAM_TYPE, {**STREAM, "Name": f"g{n}"}), range(40)))
+    assert len(connect("kinesis").list_streams(Limit=50)["StreamNames"]) == 40
 
 
 def test_the_parameter_of_the_cdk_is_there_and_gives_way_to_the_bootstrap_stack(
@@ -244,9 +229,9 @@ def test_the_parameter_of_the_cdk_is_there_and_gives_way_to_the_bootstrap_stack(
 
 
 def test_nothing_is_left_when_it_is_cleared(types: Types, connect: Any, ministack: Ministack) -> None:
-    types.create("AWS::Logs::LogGroup", {"LogGroupName": "old"})
+    types.create(STREAM_TYPE, {**STREAM, "Name": "old"})
     ministack.clear()
-    assert connect("logs").describe_log_groups()["logGroups"] == []
+    assert connect("kinesis").list_streams()["StreamNames"] == []
 
 
 def test_every_type_that_ministack_makes_is_served_and_has_a_published_schema(
@@ -290,7 +275,8 @@ STREAMS = [{}, {"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}]
 
 def test_attributes_that_depend_on_properties_are_there_when_the_resource_has_them(types: Types) -> None:
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda stream: types.create("AWS::DynamoDB::Table", {**TABLE, **stream}), STREAMS * 4))
+        tables = pool.map(lambda stream: types.create("AWS::DynamoDB::GlobalTable", {**TABLE, **stream}), STREAMS * 4)
+        made = list(tables)
     assert ["StreamArn" in table.attributes for table in made] == [False, True] * 4
 
 
@@ -319,10 +305,9 @@ def test_a_large_property_arrives(types: Types, connect: Any) -> None:
 def test_generated_names_have_the_form_of_the_users_stack(types: Types) -> None:
     made = [
         types.create("AWS::ECS::Cluster", {}), types.create("AWS::Kinesis::Stream", {"ShardCount": 1}),
-        types.create("AWS::EC2::SecurityGroup", {"GroupDescription": "d"}), types.create("AWS::Glue::Trigger", {
-            "Type": "ON_DEMAND", "Actions": [{"JobName": "j"}]}),
+        types.create("AWS::Glue::Trigger", {"Type": "ON_DEMAND", "Actions": [{"JobName": "j"}]}),
     ]  # fmt: skip
-    names = [resource.model.get("GroupName", resource.physical_id) for resource in made]
+    names = [resource.physical_id for resource in made]
     assert [name for name in names if not re.fullmatch("shop-Thing-[A-Z0-9]{12}", name)] == []
 
 

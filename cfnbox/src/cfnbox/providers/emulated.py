@@ -11,12 +11,12 @@ import json
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cfnbox.core.paths import Json, put_at
 from cfnbox.providers.failures import already_exists, handler_failure, not_applied, not_found
-from cfnbox.providers.ministack import MinistackFailed, without_proxy
+from cfnbox.providers.ministack import MinistackFailed
 from cfnbox.providers.ministack_stacks import ResourceStack, ResourceStacks, types
 from cfnbox.providers.names import generated_name
 from cfnbox.providers.properties import coerced
@@ -142,18 +142,12 @@ class MinistackProvider:
         self._made.pop((request.place, definition.type_name, made.stack.physical_id), None)
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """Return what ministack reads of the resource, over what it was made with; UnsupportedAction if nothing."""
-        entry = types()[definition.type_name]
-        if not entry.is_readable and not entry.identifiers:
+        """Return a resource that is there, as it was made; UnsupportedAction where ministack cannot find one."""
+        if not types()[definition.type_name].identifiers:
             message = f"ministack cannot read resources of type {definition.type_name}."
             raise handler_failure(request, message, "UnsupportedAction")
         with _failures(request):
-            stack = self._existing_stack(definition, request, identifier)
-            current = without_proxy(self._stacks.current_properties(stack)) if entry.is_readable else {}
-        if current is None:
-            raise not_found(request, definition.type_name, identifier)
-        properties = {**stack.properties, **_with_tags(definition, current, stack.properties)}
-        return _resource(definition, replace(stack, properties=coerced(definition, properties)))
+            return _resource(definition, self._existing_stack(definition, request, identifier))
 
     def list(
         self, definition: TypeDefinition, request: Request, _filters: Json, _next_token: str | None
@@ -197,8 +191,7 @@ class MinistackProvider:
             self._keep(definition, _Made(_resource(definition, stack), stack, ()))
             return stack
         entry, values = types()[definition.type_name], identifier.split("|")
-        is_found = entry.is_readable or len(values) != len(entry.identifiers)
-        if not is_found and not self._stacks.exists(made.stack, values):
+        if len(values) == len(entry.identifiers) and not self._stacks.exists(made.stack, values):
             raise not_found(request, definition.type_name, identifier)
         return made.stack
 
@@ -327,17 +320,18 @@ def _resource(definition: TypeDefinition, stack: ResourceStack) -> Resource:
     # A part of the identifier that is neither a property nor an attribute is what Ref returns.
     for name in definition.primary_identifier:
         model.setdefault(name, stack.physical_id)
-    model = coerced(definition, model)
+    model = _without_system_tags(definition, coerced(definition, model))
     served = {name: value for name, value in stack.attributes.items() if definition.has_attribute(name)}
     attributes = {**served, **definition.attributes_of(model)}
     return Resource(stack.physical_id, definition.identifier(model), model, attributes)
 
 
-def _with_tags(definition: TypeDefinition, current: Json, known: Json) -> Json:
-    """What a reader found, its map of tags in the form of the type's tag property and the order of the known ones."""
-    name = definition.tag_property
-    if not name or name not in current:
-        return current
-    tags = tag_map(current[name])
-    ordered = {key: tags[key] for key in [*(one for one in tag_map(known.get(name)) if one in tags), *tags]}
-    return {**current, name: ordered if definition.tags_are_a_map else tag_list(ordered)}
+def _without_system_tags(definition: TypeDefinition, model: Json) -> Json:
+    """Return a model without CloudFormation's own tags, which a resource has and a resource model does not."""
+    name = types()[definition.type_name].tag_property or definition.tag_property
+    tags = tag_map(model.get(name)) if name else {}
+    own = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    if not name or len(own) == len(tags):
+        return model
+    left = {member: value for member, value in model.items() if member != name}
+    return {**left, name: own if isinstance(model[name], dict) else tag_list(own)} if own else left

@@ -65,7 +65,6 @@ class TypeEntry:
     replacing: tuple[str, ...] = ()
     ignored: frozenset[str] = frozenset()
     identifiers: tuple[str, ...] = ()
-    is_readable: bool = False
     tag_property: str | None = None
     tags_are_a_map: bool = False
 
@@ -85,7 +84,6 @@ def _entry(entry: Json) -> TypeEntry:
         replacing=tuple(entry.get("replacing", ())),
         ignored=frozenset(entry.get("ignored", ())),
         identifiers=tuple(entry.get("import", ())),
-        is_readable=entry.get("read", False),
         tag_property=tags.get("property"),
         tags_are_a_map=tags.get("map", False),
     )
@@ -203,15 +201,6 @@ class ResourceStacks:
             yield named, "not found"
         else:
             yield named, ""
-
-    def current_properties(self, resource: ResourceStack) -> Json | None:
-        """Return the properties that ministack reads of the resource; None when it is not there."""
-        drift = self._call("DetectStackResourceDrift", resource.place,
-                           {"StackName": resource.stack_name, "LogicalResourceId": resource.logical_id})  # fmt: skip
-        if drift.findtext(".//StackResourceDriftStatus") == "DELETED":
-            return None
-        current: Json = json.loads(drift.findtext(".//ActualProperties") or "{}")
-        return current
 
     def _send(self, action: str, resource: ResourceStack, members: Mapping[str, str]) -> None:
         """Call an operation that takes the template of a stack."""

@@ -388,3 +388,52 @@ def test_every_type_of_the_package_lives_in_one_stack(stack: Stack, connect: Con
     assert stack.delete() == "DELETE_COMPLETE"
     with pytest.raises(connect("iam").exceptions.NoSuchEntityException):
         connect("iam").get_role(RoleName=role_name)
+
+
+def test_a_network_with_endpoints_lives_in_one_stack(stack: Stack, connect: Connect) -> None:
+    vpc, subnet, table, group = ({"Ref": name} for name in ("Vpc", "Subnet", "Table", "Group"))
+    service = "com.amazonaws.${AWS::Region}"
+    https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    resources: Json = {
+        "Vpc": ("VPC", {"CidrBlock": "10.0.0.0/16", "EnableDnsHostnames": True}),
+        "Subnet": ("Subnet", {"VpcId": vpc, "CidrBlock": {"Fn::Select": [0, {"Fn::Cidr": [
+            {"Fn::GetAtt": "Vpc.CidrBlock"}, 4, 8]}]}}),
+        "Group": ("SecurityGroup", {"GroupDescription": "d", "VpcId": vpc}),
+        "Rule": ("SecurityGroupIngress", {**https, "GroupId": group, "SourceSecurityGroupId": group}),
+        "Out": ("SecurityGroupEgress", {**https, "GroupId": group, "CidrIp": "10.0.0.0/16"}),
+        "Default": ("SecurityGroup", {"GroupDescription": "d"}),
+        "Gateway": ("InternetGateway", {}),
+        "Attachment": ("VPCGatewayAttachment", {"VpcId": vpc, "InternetGatewayId": {"Ref": "Gateway"}}),
+        "Table": ("RouteTable", {"VpcId": vpc}),
+        "Route": ("Route", {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0",
+                            "GatewayId": {"Ref": "Gateway"}}),
+        "OfSubnet": ("SubnetRouteTableAssociation", {"RouteTableId": table, "SubnetId": subnet}),
+        "S3": ("VPCEndpoint", {"VpcId": vpc, "ServiceName": {"Fn::Sub": f"{service}.s3"}, "RouteTableIds": [table],
+                               "VpcEndpointType": "Gateway"}),
+        "Ecr": ("VPCEndpoint", {"VpcId": vpc, "ServiceName": {"Fn::Sub": f"{service}.ecr.api"},
+                                "VpcEndpointType": "Interface", "SubnetIds": [subnet], "SecurityGroupIds": [group],
+                                "PrivateDnsEnabled": True}),
+    }  # fmt: skip
+    resources = {name: {"Type": f"AWS::EC2::{kind}", "Properties": own} for name, (kind, own) in resources.items()}
+    resources["Route"]["DependsOn"] = "Attachment"
+    outputs = {"Zone": {"Value": {"Fn::GetAtt": "Subnet.AvailabilityZone"}}, "Named": {"Value": {"Ref": "Default"}}}
+    template = {"Resources": resources, "Outputs": outputs}
+    assert stack.create(template, Tags=[{"Key": "cost", "Value": "1"}]) == "CREATE_COMPLETE"
+    assert stack.outputs()["Zone"] == "us-east-1a"
+    assert stack.outputs()["Named"].startswith(f"{stack.name}-Default-")
+    assert [event["ResourceStatusReason"] for event in stack.events() if "not applied" in str(event)] == []
+    ec2, vpc_id = connect("ec2"), stack.physical_id("Vpc")
+    tags = {tag["Key"]: tag["Value"] for tag in ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0]["Tags"]}
+    assert (tags["cost"], tags["aws:cloudformation:logical-id"]) == ("1", "Vpc")
+    in_sync = dict.fromkeys(resources, "IN_SYNC")
+    assert stack.drift() == in_sync
+    ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": False})
+    assert stack.drift() == {**in_sync, "Vpc": "MODIFIED"}
+    by_hand = ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.0.99.0/24")["Subnet"]["SubnetId"]
+    assert stack.delete() == "DELETE_FAILED"
+    reason = next(event["ResourceStatusReason"] for event in stack.events()
+                  if (event["LogicalResourceId"], event["ResourceStatus"]) == ("Vpc", "DELETE_FAILED"))  # fmt: skip
+    assert f"The vpc '{vpc_id}' has dependencies and cannot be deleted. (Service: Ec2" in reason
+    ec2.delete_subnet(SubnetId=by_hand)
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert [vpc for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["VpcId"] == vpc_id] == []

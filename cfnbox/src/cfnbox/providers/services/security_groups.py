@@ -83,9 +83,7 @@ class _Direction:
     def rules(self, permissions: Sequence[Json]) -> Iterable[Json]:
         """Yield the rules in described permissions, as a template writes them."""
         for permission in permissions:
-            ports: Json = {
-                name: permission[name] for name in _PORTS if name in permission
-            }
+            ports: Json = {name: permission[name] for name in _PORTS if name in permission}
             if not any(permission.get(member) for member in ("IpRanges", "Ipv6Ranges", "UserIdGroupPairs")):
                 yield ports
             for member, name in (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6")):
