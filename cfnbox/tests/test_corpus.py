@@ -203,10 +203,10 @@ def fault(cloud: Cloud) -> Iterator[Callable[[str], None]]:
 
     def _fault(operation: str) -> None:
         sent = rules.replace("CreateEndpoint", operation)
-        assert requests.post(f"{cloud.url}/_local/faults", data=sent, timeout=10).status_code == 200
+        assert requests.post(f"{cloud.url}/_local/faults", data=sent, timeout=60).status_code == 200
 
     yield _fault
-    requests.post(f"{cloud.url}/_local/faults", json=[], timeout=10)
+    requests.post(f"{cloud.url}/_local/faults", json=[], timeout=60)
 
 
 UNHEALTHY = "did not pass the ping health check"

@@ -55,7 +55,7 @@ def test_local_code_and_templates(cloud: RunningCloud, tmp_path: Path) -> None:
     listed = cloud.client("cloudformation").describe_stack_resources(StackName="shop")["StackResources"]
     named = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in listed}
     where = cloud.client("lambda").get_function(FunctionName=named["Hello"])["Code"]["Location"]
-    assert zipfile.ZipFile(io.BytesIO(requests.get(where, timeout=10).content)).namelist() == ["app.py"]
+    assert zipfile.ZipFile(io.BytesIO(requests.get(where, timeout=60).content)).namelist() == ["app.py"]
     inner = cloud.client("cloudformation").describe_stacks(StackName=named["Inner"])["Stacks"][0]
     assert inner["StackStatus"] == "CREATE_COMPLETE"
 
@@ -80,7 +80,7 @@ def test_code_that_all_functions_share(cloud: RunningCloud, tmp_path: Path) -> N
     arguments = {"StackName": "shared", "LogicalResourceId": "Hello"}
     hello = cloud.client("cloudformation").describe_stack_resource(**arguments)["StackResourceDetail"]
     where = cloud.client("lambda").get_function(FunctionName=hello["PhysicalResourceId"])["Code"]["Location"]
-    assert zipfile.ZipFile(io.BytesIO(requests.get(where, timeout=10).content)).namelist() == ["app.py"]
+    assert zipfile.ZipFile(io.BytesIO(requests.get(where, timeout=60).content)).namelist() == ["app.py"]
     (tmp_path / "src" / "app.py").touch()
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "No changes" in again.stdout + again.stderr

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,17 @@ import psutil
 import pytest
 
 from programs import running_cloud
+from waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 MODEL = {
     "ExecutionRoleArn": "arn:aws:iam::123456789012:role/inference",
     "PrimaryContainer": {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/inference:1"},
 }
 PROJECT = Path(__file__).resolve().parents[2]
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 300.0
 # A child that hears no signal and starts a process in another session, as a user's handler may.
 CHILD = """
 import signal, subprocess, sys, time
@@ -40,13 +40,6 @@ children = ChildProcesses()
 process = children.start([sys.executable, "-c", sys.argv[1]])
 print(json.dumps({"folder": str(children.folder), "child": process.pid}), flush=True)
 """
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager

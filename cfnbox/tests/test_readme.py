@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import subprocess
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ import programs
 from cfnbox.cli.arguments import parser
 from console.conftest import BAD, PAINT, command
 from programs import running_cloud
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,9 +117,7 @@ def test_a_look_inside_by_a_debugger(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as errors, running_cloud("--debug", *PAINT, errors=errors) as cloud:
         cloud.client("cloudformation").create_stack(StackName="bad", TemplateBody=json.dumps(BAD))
-        deadline = time.monotonic() + _SECONDS
-        while "launch.json" not in log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        eventually(lambda: "launch.json" in log.read_text())
     assert "paint.resource waits for a debugger on port " in log.read_text()
 
 

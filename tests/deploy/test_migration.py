@@ -69,7 +69,7 @@ def walked(url: str) -> Walk:
 
 def calls(url: str) -> Counter[str]:
     """How often each operation of SageMaker was called up to now."""
-    with urllib.request.urlopen(f"{url}/_local/calls", timeout=10) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"{url}/_local/calls", timeout=60) as answer:  # noqa: S310 - loopback
         return Counter(call["operation"] for call in json.load(answer))
 
 

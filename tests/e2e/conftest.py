@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import subprocess
-import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ from cfnbox.aws import clients
 from cfnbox.cloud import Cloud
 from cfnbox.registry.projects import Project, layout
 from cloud_clients import as_a_waiter
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent.parent
 # The project of a type that keeps notes in a file.
 NOTE = Path(__file__).parent / "note"
-REST_SECONDS = 60
 
 
 def local_command(*arguments: str) -> list[str]:
@@ -108,13 +107,13 @@ class Stack:
 
     @as_a_waiter
     def rest(self) -> dict[str, Any]:
-        """The stack once nothing is in progress any more; the test fails if that never comes."""
-        for _ in range(REST_SECONDS * 20):
+        """Return the stack when nothing is in progress any more."""
+
+        def rested() -> dict[str, Any] | None:
             stack = self.describe()
-            if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-                return stack
-            time.sleep(0.05)
-        raise AssertionError(f"{self.name} is still {stack['StackStatus']}")
+            return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
+
+        return eventually(rested)
 
     def events(self) -> list[tuple[str, str, str]]:
         """(logical id, status, reason), oldest first."""
@@ -132,11 +131,12 @@ class Stack:
 
     def change_set(self, template: Any, **arguments: Any) -> Any:
         made = self.cloudformation.create_change_set(ChangeSetName="changes", **self._arguments(template, arguments))
-        while True:
+
+        def ended() -> Any:
             described = self.cloudformation.describe_change_set(ChangeSetName=made["Id"])
-            if not described["Status"].endswith(("_PENDING", "_IN_PROGRESS")):
-                return described
-            time.sleep(0.05)
+            return None if described["Status"].endswith(("_PENDING", "_IN_PROGRESS")) else described
+
+        return eventually(ended)
 
     def drift(self) -> dict[str, Any]:
         drifts = stack_client.detect_drift(self.cloudformation, self.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from cfnbox.aws import clients
 from tests.e2e.conftest import NOTE, Stack, descendants, is_running, started_cloud
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,10 +178,9 @@ def test_up_ends_in_the_middle_of_an_operation(tmp_path: Path) -> None:
     with started_cloud(*arguments(tmp_path)) as (url, process):
         body = json.dumps(note("hanging", Behaviour="hang"))
         clients.client("cloudformation", url).create_stack(StackName="hanging", TemplateBody=body)
-        while not (tmp_path / "requests.jsonl").exists():
-            time.sleep(0.05)
+        eventually((tmp_path / "requests.jsonl").exists)
         below = descendants(process.pid)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert not [pid for pid in below if is_running(pid)]

@@ -70,7 +70,7 @@ def url() -> Iterator[str]:
     with started_cloud() as (url, process):
         yield url
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_the_commands_of_the_local_cloud_work_one_after_the_other(url: str, words: dict[str, str]) -> None:

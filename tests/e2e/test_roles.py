@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cfnbox.aws import clients
+from waiting import eventually
 
 if TYPE_CHECKING:
     from cfnbox.cloud import Cloud
@@ -31,8 +31,7 @@ def test_a_model_waits_until_its_role_trusts_sagemaker(stack: Stack, cloud: Clou
     model = {"Type": "AWS::SageMaker::Model", "Properties": properties}
     before = len(cloud.sagemaker.calls)
     stack.begin({"Resources": {"Role": role, "Model": model}})
-    while not (made := [one for one in cloud.sagemaker.calls[before:] if one.operation == "CreateModel"]):
-        time.sleep(0.02)
+    made = eventually(lambda: [call for call in cloud.sagemaker.calls[before:] if call.operation == "CreateModel"])
     assert made[0].code == "ValidationException"
     iam = clients.client("iam", cloud.url)
     iam.update_assume_role_policy(RoleName=stack.physical_id("Role"), PolicyDocument=json.dumps(trusting(WITH)))

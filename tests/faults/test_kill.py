@@ -82,14 +82,14 @@ class Handlers:
         self._requests.write(json.dumps(event) + "\n")
         self._requests.flush()
         known: queue.Queue[Any] = queue.Queue()
-        self._gate.pid = lambda: known.get(timeout=10)
+        self._gate.pid = lambda: known.get(timeout=60)
         known.put(json.loads(self._answers.readline()))
         return json.loads(self._answers.readline())
 
     def close(self) -> None:
         self._requests.close()
         self._answers.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")

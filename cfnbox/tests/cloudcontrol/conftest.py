@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,7 @@ from cfnbox.cloudcontrol.api import CloudControl
 from cfnbox.providers.protocol import Providers
 from cloud_clients import SESSION
 from cloudcontrol.fake_provider import SCHEMA, FakeProvider
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,13 +63,13 @@ class Library:
         return self._front.connect(region, account)
 
     def ended(self, event: dict[str, Any]) -> dict[str, Any]:
-        """The ProgressEvent of a request once it is over."""
-        for _ in range(1000):
-            event = self.client.get_resource_request_status(RequestToken=event["RequestToken"])["ProgressEvent"]
-            if event["OperationStatus"] not in ("PENDING", "IN_PROGRESS", "CANCEL_IN_PROGRESS"):
-                return event
-            time.sleep(0.01)
-        raise AssertionError(f"The request is still {event['OperationStatus']}")
+        """Return the ProgressEvent of a request that has ended."""
+
+        def ended() -> dict[str, Any] | None:
+            status = self.client.get_resource_request_status(RequestToken=event["RequestToken"])["ProgressEvent"]
+            return None if status["OperationStatus"] in ("PENDING", "IN_PROGRESS", "CANCEL_IN_PROGRESS") else status
+
+        return eventually(ended)
 
     def begin(self, title: str = "Emma", **asked: Any) -> dict[str, Any]:
         properties = {"Title": title, **asked.pop("properties", {})}

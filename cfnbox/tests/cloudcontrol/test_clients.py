@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from programs import RunningCloud, running_cloud
 from service.test_local_clients import terraform_configuration
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,13 +82,14 @@ def test_types_of_other_services(cloud: RunningCloud, name: str, state: Any, ide
     control = cloud.client("cloudcontrol")
 
     def ended(answer: Any, status: str = "SUCCESS") -> None:
-        while True:
-            token = answer["ProgressEvent"]["RequestToken"]
+        token = answer["ProgressEvent"]["RequestToken"]
+
+        def read() -> Any:
             event = control.get_resource_request_status(RequestToken=token)["ProgressEvent"]
-            if event["OperationStatus"] not in ("PENDING", "IN_PROGRESS"):
-                assert event["OperationStatus"] == status, event
-                return
-            time.sleep(0.05)
+            return None if event["OperationStatus"] in ("PENDING", "IN_PROGRESS") else event
+
+        event = eventually(read)
+        assert event["OperationStatus"] == status, event
 
     ended(control.create_resource(TypeName=name, DesiredState=json.dumps(state)))
     described = control.get_resource(TypeName=name, Identifier=identifier)["ResourceDescription"]
@@ -147,11 +148,11 @@ def test_what_nothing_here_reads_and_aws_refuses_is_refused(cloud: RunningCloud)
 
 
 def rested(cloudformation: Any, name: str) -> str:
-    while True:
-        status: str = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-        if not status.endswith("_IN_PROGRESS"):
-            return status
-        time.sleep(0.1)
+    def ended() -> str:
+        status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+        return "" if status.endswith("_IN_PROGRESS") else status
+
+    return eventually(ended)
 
 
 def test_what_a_stack_made_is_known_here_and_the_other_way_round(cloud: RunningCloud) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from cfnbox.providers.nested import NestedStacks
 from cfnbox.providers.protocol import Providers
 from cloud_clients import SESSION, as_a_waiter
 from cloudformation.store import StoreProvider
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,15 +112,6 @@ class Control:
         return send(start_response, self._api.answer(Request.of(environ)))
 
 
-def looks() -> Iterator[None]:
-    """Times to look again, for a minute: soon at first, then rarely, so that waiting takes nothing from the work."""
-    pause, until = 0.005, time.monotonic() + 60
-    while time.monotonic() < until:
-        yield
-        time.sleep(pause)
-        pause = min(pause * 2, 0.1)
-
-
 class User:
     """boto3 as a user has it, and how a user waits."""
 
@@ -149,19 +140,18 @@ class User:
 
     @as_a_waiter
     def rest(self, name: str) -> dict[str, Any]:
-        """The stack once nothing is in progress any more."""
-        for _ in looks():
+        """Return the stack when nothing is in progress any more."""
+
+        def rested() -> dict[str, Any] | None:
             stack = self.describe(name)
-            if not stack["StackStatus"].endswith("_IN_PROGRESS") or stack["StackStatus"] == "REVIEW_IN_PROGRESS":
-                return stack
-        raise AssertionError(f"{name} is still {stack['StackStatus']}")
+            is_in_progress = stack["StackStatus"].endswith("_IN_PROGRESS")
+            return None if is_in_progress and stack["StackStatus"] != "REVIEW_IN_PROGRESS" else stack
+
+        return eventually(rested)
 
     def reach(self, name: str, logical_id: str, status: str) -> None:
         """Wait until a resource has a status."""
-        for _ in looks():
-            if (logical_id, status) in [(one[0], one[1]) for one in self.events(name)]:
-                return
-        raise AssertionError(f"{logical_id} of {name} never became {status}")
+        eventually(lambda: (logical_id, status) in [event[:2] for event in self.events(name)])
 
     def events(self, name: str) -> list[tuple[str, str, str]]:
         """(logical id, status, reason), oldest first."""

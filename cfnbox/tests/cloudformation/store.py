@@ -159,7 +159,7 @@ class StoreProvider:
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
         name = self.things.get(identifier, {}).get("Name", "")
         if event := self.orders.hang.get(("read", name)):
-            event.wait(20)
+            event.wait(300)
         if ("read", name) in self.orders.astonish:
             return cast("Resource", self._astonish("read", name))
         if identifier not in self.things:
@@ -175,10 +175,10 @@ class StoreProvider:
         if moment == "before":
             self.calls.append((action, name))
         if event := self.orders.hang.get((action, name)):
-            event.wait(20)
+            event.wait(300)
         # A resource that exists, and stabilises.
         if moment == "after" and (event := self.orders.hang.get((f"stabilise {action}", name))):
-            event.wait(20)
+            event.wait(300)
         if seconds := self.orders.wait.pop((action, name), 0):
             progress.wait(seconds)
         order = self.orders.fail.get((action, name), "")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudformation.conftest import template, thing
+from waiting import eventually
 
 if TYPE_CHECKING:
     from cloudformation.conftest import Control, User
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def detected(user: User, name: str = "s", **options: Any) -> dict[str, Any]:
     """The status of a detection that has ended."""
     detection = user.client.detect_stack_drift(StackName=name, **options)["StackDriftDetectionId"]
-    for _ in range(1000):
-        status: dict[str, Any] = user.client.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
-        if status["DetectionStatus"] != "DETECTION_IN_PROGRESS":
-            return status
-        time.sleep(0.01)
-    raise AssertionError("the detection never ended")
+
+    def ended() -> dict[str, Any] | None:
+        status = user.client.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        return None if status["DetectionStatus"] == "DETECTION_IN_PROGRESS" else status
+
+    return eventually(ended)
 
 
 def drifts(user: User, name: str = "s", **options: Any) -> list[dict[str, Any]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudformation.conftest import looks, template, text, thing
+from cloudformation.conftest import template, text, thing
+from waiting import eventually
 
 if TYPE_CHECKING:
     from cloudformation.conftest import Control, User
@@ -57,7 +57,7 @@ def test_a_stack_does_not_wait_for_a_resource_that_stabilises(user: User, contro
     try:
         user.client.create_stack(StackName="s", TemplateBody=text(BODY), **EXPRESS)
         user.reach("s", "M", "CREATE_IN_PROGRESS")
-        assert "CREATE_COMPLETE" in [user.describe("s")["StackStatus"] for _ in itertools.islice(looks(), 15)]
+        eventually(lambda: user.describe("s")["StackStatus"] == "CREATE_COMPLETE", seconds=1)
     finally:
         stabilising.set()
         user.rest("s")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from cloudformation.conftest import looks, template, text, thing
+from cloudformation.conftest import template, text, thing
+from waiting import eventually
 
 if TYPE_CHECKING:
     from cloudformation.conftest import Control, User
@@ -309,9 +310,7 @@ def test_the_time_limit_of_a_parent_ends_the_wait_for_its_child(user: User, cont
     control.things.orders.wait["create", "c"] = 3600
     user.client.create_stack(StackName="s", TemplateBody=text(parent()), TimeoutInMinutes=1)
     user.reach("s", "N", "CREATE_IN_PROGRESS")
-    for _ in looks():
-        if ("create", "c") in control.things.calls:
-            break
+    eventually(lambda: ("create", "c") in control.things.calls)
     control.clock.forward(61)
     assert user.rest("s")["StackStatus"] == "ROLLBACK_COMPLETE"
     reasons = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 from cloudformation.conftest import Control, thing
 from hypothesis_settings import property_test
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,10 +108,7 @@ class StackOperations(RuleBasedStateMachine):
         for event in self.things.orders.hang.values():
             event.set()
         self.things.orders.hang.clear()
-        deadline = time.monotonic() + 10
-        while self.stack.status.is_in_progress:
-            assert time.monotonic() < deadline, f"the stack is still {self.stack.status}"
-            time.sleep(0.002)
+        eventually(lambda: not self.stack.status.is_in_progress)
         self.things.orders.fail.clear()
         self.things.orders.wait.clear()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 from cloudformation.conftest import template, thing
+from waiting import eventually
 
 if TYPE_CHECKING:
     from cloudformation.conftest import Control, User
@@ -22,11 +22,7 @@ def begin(user: User, body: dict[str, Any], **options: Any) -> None:
 
 
 def identified(user: User) -> None:
-    for _ in range(1000):
-        if "M CREATE_IN_PROGRESS thing-1" in user.story("s"):
-            return
-        time.sleep(0.01)
-    raise AssertionError("M was never made")
+    eventually(lambda: "M CREATE_IN_PROGRESS thing-1" in user.story("s"))
 
 
 def signal(user: User, unique: str, status: str = "SUCCESS") -> None:

@@ -19,23 +19,24 @@ from cfnbox.aws import clients
 from cfnbox.handlers.debugging import Debugger
 from cfnbox.handlers.runtime import LambdaRuntime
 from console.conftest import BAD, PAINT
+from waiting import eventually
 
 HERE = Path(__file__).parent
 # Far more than a machine needs that is busy with a dozen other processes.
 _SECONDS = 300
 
 
+def _connected(port: int) -> socket.socket | None:
+    with suppress(OSError):
+        return socket.create_connection(("127.0.0.1", port), timeout=_SECONDS)
+    return None
+
+
 class Editor:
     """A client of the debug adapter protocol, as an editor has one."""
 
     def __init__(self, port: int) -> None:
-        deadline = time.monotonic() + _SECONDS
-        while True:
-            with suppress(OSError):
-                self._socket = socket.create_connection(("127.0.0.1", port), timeout=_SECONDS)
-                break
-            assert time.monotonic() < deadline, f"nothing listens on port {port}"
-            time.sleep(0.05)
+        self._socket = eventually(lambda: _connected(port))
         self._stream = self._socket.makefile("rwb")
         self._sent = 0
 
@@ -109,7 +110,7 @@ def test_invoke_waits_for_a_debugger_and_stops_at_its_breakpoint(event: Path, tm
             stopped = editor.until("stopped")["body"]
             assert stopped["reason"] == "breakpoint"
             # Longer than Lambda's time limit of this function.
-            time.sleep(2.5)
+            time.sleep(1.5)
             editor.send("setBreakpoints", source={"path": str(HERE / "paint.py")}, breakpoints=[])
             editor.send("continue", threadId=stopped["threadId"])
             output, rest = process.communicate(timeout=_SECONDS)
@@ -136,8 +137,12 @@ def test_an_operation_of_a_stack_waits_for_a_debugger() -> None:
             stopped = editor.until("stopped")["body"]
             held = cloudformation.describe_stacks(StackName="bad")["Stacks"][0]["StackStatus"]
             editor.send("continue", threadId=stopped["threadId"])
-            while cloudformation.describe_stacks(StackName="bad")["Stacks"][0]["StackStatus"] == "CREATE_IN_PROGRESS":
-                time.sleep(0.1)
+            eventually(
+                lambda: (
+                    cloudformation.describe_stacks(StackName="bad")["Stacks"][0]["StackStatus"]
+                    != "CREATE_IN_PROGRESS"
+                )
+            )
             editor.close()
         finally:
             process.terminate()
@@ -156,8 +161,7 @@ def test_handlers_that_see_nothing_of_this_environment_wait_as_well() -> None:
         ThreadPoolExecutor(1) as pool,
     ):
         answer = pool.submit(runtime.invoke, event)
-        while not told:
-            time.sleep(0.01)
+        eventually(lambda: told)
         editor = Editor(int(re.findall(r"on port (\d+)", told[0])[0]))
         editor.attach(folder / "scripted_handlers.py")
         assert answer.result(_SECONDS) == {"status": "SUCCESS"}

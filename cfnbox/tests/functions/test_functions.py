@@ -122,7 +122,7 @@ def functions() -> Iterator[Functions]:
 
 @pytest.fixture(scope="module")
 def shared(functions: Functions) -> str:
-    functions.create("shared", Timeout=2)
+    functions.create("shared")
     return "shared"
 
 
@@ -169,7 +169,6 @@ def test_the_configuration_of_a_function_is_what_the_user_gave(functions: Functi
     [
         ({"do": "raise"}, "ValueError", "no such colour"),
         ({"do": "exit"}, "Runtime.ExitError", "RequestId: ID Error: Runtime exited with error: exit status 3"),
-        ({"do": "sleep"}, "Sandbox.Timedout", "RequestId: ID Error: Task timed out after 2.00 seconds"),
         (
             {"do": "large"},
             "Function.ResponseSizeTooLarge",
@@ -180,14 +179,24 @@ def test_the_configuration_of_a_function_is_what_the_user_gave(functions: Functi
 def test_failures_as_lambda_reports_them(
     functions: Functions, shared: str, event: Any, kind: str, message: str
 ) -> None:
-    payload, answer = functions.invoke(shared, event, LogType="Tail")
+    assert_fails(functions, shared, event, kind, message)
+
+
+def test_a_timeout_as_lambda_reports_it(functions: Functions) -> None:
+    functions.create("sleeping", Timeout=1)
+    message = "RequestId: ID Error: Task timed out after 1.00 seconds"
+    assert_fails(functions, "sleeping", {"do": "sleep"}, "Sandbox.Timedout", message)
+
+
+def assert_fails(functions: Functions, name: str, event: Any, kind: str, message: str) -> None:
+    payload, answer = functions.invoke(name, event, LogType="Tail")
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
     request_id = answer["ResponseMetadata"]["RequestId"]
     assert payload["errorType"] == kind
     assert payload["errorMessage"] == message.replace("ID", request_id)
     assert f"END RequestId: {request_id}" in base64.b64decode(answer["LogResult"]).decode()
     # The next invocation has a new process where the last one ended.
-    assert functions.invoke(shared, {})[1].get("FunctionError") is None
+    assert functions.invoke(name, {})[1].get("FunctionError") is None
 
 
 def test_the_stack_trace_of_a_failure_names_the_files_as_lambda_does(functions: Functions, shared: str) -> None:

@@ -74,7 +74,7 @@ def definition(provider: CustomResources) -> Any:
 
 
 def answers(token: str, **members: Any) -> dict[str, Any]:
-    timeout = members.pop("ServiceTimeout", 20)
+    timeout = members.pop("ServiceTimeout", 120)
     return {"ServiceToken": token, "ServiceTimeout": timeout, "Answers": json.dumps(members)}
 
 

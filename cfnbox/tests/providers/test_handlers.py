@@ -63,7 +63,6 @@ def runtime(missing_modules: list[str], answers: Path, invocations: Invocations)
             "scripted_handlers.resource",
             [Path(__file__).parent],
             env={"ANSWERS": str(answers)},
-            timeout=5,
             record=invocations.add,
         )
         with started:

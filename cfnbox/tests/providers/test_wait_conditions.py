@@ -48,7 +48,7 @@ def wait(provider: WaitConditions, progress: RecordingProgress | None = None, **
 
 def signal(url: str, unique_id: str, status: str = "SUCCESS", **members: Any) -> int:
     body = json.dumps({"Status": status, "UniqueId": unique_id, **members})
-    return requests.put(url, body, timeout=10).status_code
+    return requests.put(url, body, timeout=60).status_code
 
 
 def test_enough_signals_end_the_wait(provider: WaitConditions, handle: str, told: Any) -> None:
@@ -97,9 +97,9 @@ def test_a_handle_belongs_to_its_stack(provider: WaitConditions) -> None:
 
 
 def test_what_is_no_signal_is_refused(handle: str) -> None:
-    assert requests.put(handle, "{}", timeout=10).status_code == 400
-    assert requests.put(handle, "hello", timeout=10).status_code == 400
-    assert requests.put(handle, json={"Status": "SUCCESS", "UniqueId": "1"}, timeout=10).status_code == 403
+    assert requests.put(handle, "{}", timeout=60).status_code == 400
+    assert requests.put(handle, "hello", timeout=60).status_code == 400
+    assert requests.put(handle, json={"Status": "SUCCESS", "UniqueId": "1"}, timeout=60).status_code == 403
     assert signal(f"{handle}x", "1") == 403
 
 

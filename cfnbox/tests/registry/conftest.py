@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,7 @@ from cfnbox.registry.registrations import Registrations
 from cfnbox.registry.types import Types
 from cloud_clients import SESSION, as_a_waiter
 from registry.package_builders import NAME, package
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -92,11 +92,12 @@ class Cloud:
     @as_a_waiter
     def ended(self, token: str, client: Any = None) -> Json:
         """How the registration of a token ended."""
-        while True:
+
+        def ended() -> Json | None:
             answer: Json = (client or self.client).describe_type_registration(RegistrationToken=token)
-            if answer["ProgressStatus"] != "IN_PROGRESS":
-                return answer
-            time.sleep(0.01)
+            return None if answer["ProgressStatus"] == "IN_PROGRESS" else answer
+
+        return eventually(ended)
 
     def register(self, content: bytes = b"", **request: Any) -> str:
         """The ARN of the new version."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from programs import RunningCloud, running_cloud
 from registry.package_builders import HANDLERS, NAME, SCHEMA, SETTINGS, package
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +32,12 @@ def template(text: str) -> str:
 
 def rested(cloudformation: Any, name: str) -> dict[str, Any]:
     """A stack once nothing is in progress; the test fails with its events when it did not succeed."""
-    while True:
+
+    def ended() -> Any:
         (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-            break
-        time.sleep(0.1)
+        return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
+
+    stack = eventually(ended)
     reasons = [
         one.get("ResourceStatusReason") for one in cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     ]

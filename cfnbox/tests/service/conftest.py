@@ -88,7 +88,7 @@ def _post_to(url: str) -> Post:
             "Authorization": f"AWS4-HMAC-SHA256 Credential=testing/20260101/{REGION}/sagemaker/aws4_request",
             "Content-Type": "application/x-amz-json-1.1",
         }
-        answer = http().post(url, content, headers=headers, timeout=10)
+        answer = http().post(url, content, headers=headers, timeout=60)
         return answer.status_code, json.loads(answer.content or b"{}")
 
     return _post
@@ -111,7 +111,7 @@ def control(server: LocalSageMaker) -> Callable[..., tuple[int, Any]]:
     """Sends a request that steers the server: control("POST", "reset"). Returns the status and the JSON."""
 
     def _control(method: str, what: str, body: object = None) -> tuple[int, Any]:
-        answer = requests.request(method, f"{server.url}/_local/{what}", json=body, timeout=10)
+        answer = requests.request(method, f"{server.url}/_local/{what}", json=body, timeout=60)
         return answer.status_code, answer.json()
 
     return _control

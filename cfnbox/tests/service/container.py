@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
 import sys
 import threading
-import time
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Container(BaseHTTPRequestHandler):
-    """Answers /invocations as the body says: {"status": 500}, {"size": 7}, {"sleep": 1}; else with an echo."""
+    """Answers /invocations as the body says: {"status": 500}, {"size": 7}, {"sleep": 1}; else with an echo.
+
+    A sleep ends when the client closes the connection.
+    """
 
     def do_GET(self) -> None:
         self._answer(200, b"")
@@ -27,7 +30,7 @@ class Container(BaseHTTPRequestHandler):
         except ValueError:
             told = None
         told = told if isinstance(told, dict) else {}
-        time.sleep(told.get("sleep", 0))
+        select.select([self.connection], [], [], told.get("sleep", 0))
         if "size" in told:
             self._answer(200, b"x" * told["size"])
         elif "status" in told:

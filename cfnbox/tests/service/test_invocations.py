@@ -214,7 +214,7 @@ def test_a_server_that_takes_too_long_is_a_model_error(
     endpoint()
 
     with pytest.raises(exceptions.ClientError) as raised:
-        runtime.invoke_endpoint(EndpointName="endpoint", Body=b'{"sleep": 2}')
+        runtime.invoke_endpoint(EndpointName="endpoint", Body=b'{"sleep": 60}')
 
     response: dict[str, Any] = dict(raised.value.response)
     assert (response["Error"]["Code"], response["OriginalStatusCode"]) == ("ModelError", 0)

@@ -160,7 +160,7 @@ def test_server_as_a_process(tmp_path: Path) -> None:
 
 
 def ask(address: str, operation: str, request: dict[str, Any]) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=60)
     connection.request("POST", "/", json.dumps(request), {"X-Amz-Target": f"SageMaker.{operation}"})
     answer = connection.getresponse()
     status, content = answer.status, json.loads(answer.read())
@@ -169,7 +169,7 @@ def ask(address: str, operation: str, request: dict[str, Any]) -> tuple[int, Any
 
 
 def test_connection_stays_open_between_requests(server: LocalSageMaker) -> None:
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
     sockets = set()
     for body in ('{"ModelName": "none"}', "{", '{"MaxResults": 1}', ""):
         connection.request("POST", "/", body, {"X-Amz-Target": "SageMaker.ListModels"})
@@ -189,7 +189,7 @@ def test_an_operation_without_an_output_shape_answers_no_body(
     connect: Callable[..., Any], server: LocalSageMaker
 ) -> None:
     connect().create_model(ModelName="model", PrimaryContainer={"Image": IMAGE})
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
     connection.request("POST", "/", '{"ModelName": "model"}', {"X-Amz-Target": "SageMaker.DeleteModel"})
     answer = connection.getresponse()
     status, content = answer.status, answer.read()
@@ -212,7 +212,7 @@ def test_closed_server_answers_no_more_and_lets_its_connections_go(connect: Call
 
     with LocalSageMaker() as short_lived:
         address = short_lived.url.removeprefix("http://")
-        connection = http.client.HTTPConnection(address, timeout=10)
+        connection = http.client.HTTPConnection(address, timeout=60)
         connection.request("POST", "/", "{}", {"X-Amz-Target": "SageMaker.ListModels"})
         connection.getresponse().read()
         assert connection.sock is not None

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Json = dict[str, Any]
 
@@ -217,10 +217,11 @@ class Rule:
 
 @dataclass
 class Faults:
-    """The rules in force, first match first. Safe to use from several threads."""
+    """The rules in force, first match first. Safe to use from several threads. `clock` gives the time in seconds."""
 
     rules: list[Rule] = field(default_factory=list)
     created: dict[str, float] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def replace(self, rules: Iterable[object]) -> None:
@@ -244,14 +245,14 @@ class Faults:
     def note_create(self, model_name: str) -> None:
         """Remembers that a model was created now, for the faults that delay reads."""
         with self._lock:
-            self.created[model_name] = time.monotonic()
+            self.created[model_name] = self.clock()
 
     def meet(self, operation: str, request: Mapping[str, Any]) -> Rule | None:
         """The rule that this call meets, if any; counts it."""
         if not self.rules:
             return None
         name = str(request.get("ModelName") or request.get("ResourceArn")).rpartition("/")[2]
-        now = time.monotonic()
+        now = self.clock()
         with self._lock:
             created = self.created.get(name)
             return next((rule for rule in self.rules if rule.takes(operation, now, created)), None)

@@ -13,6 +13,7 @@ from botocore.exceptions import WaiterError
 
 from cfnbox.cloud import Cloud
 from providers.services.samples_iam import allow, inline, trust
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,10 +79,9 @@ class Stack:
 
     def drift(self) -> dict[str, str]:
         started = self._client.detect_stack_drift(StackName=self.name)["StackDriftDetectionId"]
-        while True:
-            status = self._client.describe_stack_drift_detection_status(StackDriftDetectionId=started)
-            if status["DetectionStatus"] != "DETECTION_IN_PROGRESS":
-                break
+        detection = {"StackDriftDetectionId": started}
+        eventually(lambda: self._client.describe_stack_drift_detection_status(**detection)["DetectionStatus"]
+                   != "DETECTION_IN_PROGRESS")  # fmt: skip
         drifts = self._client.describe_stack_resource_drifts(StackName=self.name)["StackResourceDrifts"]
         return {drift["LogicalResourceId"]: drift["StackResourceDriftStatus"] for drift in drifts}
 
