@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 import programs
 from cfnbox.aws import clients
 from tests.e2e.conftest import ROOT, Stack, started_cloud
+from waiting import eventually
 
 if TYPE_CHECKING:
     from cfnbox.cloud import Cloud
@@ -90,6 +92,17 @@ CASES = (
 )  # fmt: skip
 
 
+# Examples of more than one model and its endpoint.
+SYSTEMS = (
+    "batch-transform", "deployment-pipeline", "endpoint-async", "endpoint-autoscaling", "inference-components",
+    "model-registry", "vpc-endpoints",
+)  # fmt: skip
+NEW_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.9-1"
+# What CloudFormation leaves: a bucket that its template keeps, a key until its time is over, jobs that have ended.
+NOT_READ = ("ResourceNotFoundException", "UnsupportedActionException")
+KEPT = ("AWS::S3::Bucket", "AWS::KMS::Key", "Custom::TransformJob")
+
+
 def _body(example: str) -> str:
     return (EXAMPLES / f"{example}.yaml").read_text()
 
@@ -141,6 +154,49 @@ def test_an_example_deploys_and_leaves_nothing(
     assert _models(sagemaker, stack) == []
 
 
+@pytest.mark.parametrize("example", SYSTEMS)
+def test_a_new_image_replaces_every_model_of_a_system_which_leaves_nothing(example: str, cloud: Cloud) -> None:
+    path, control = EXAMPLES / f"{example}.yaml", cloud.client("cloudcontrol")
+    sagemaker = cloud.client("sagemaker")
+    stack = cloud.deploy(path, stack_name=f"system-{example}")
+    first = stack.resources
+    assert stack.drift() == {}
+    stack.update(path, parameters={"Image": NEW_IMAGE})
+    second = stack.resources
+    assert stack.drift() == {}
+    models = [name for name, resource in first.items() if resource.type == "AWS::SageMaker::Model"]
+    assert models
+    described = [sagemaker.describe_model(ModelName=second[name].physical_id.rpartition("/")[2]) for name in models]
+    if example != "model-registry":
+        assert [model["PrimaryContainer"]["Image"] for model in described] == [NEW_IMAGE] * len(models)
+    stack.delete()
+    assert stack.status == "DELETE_COMPLETE"
+    for resource in {*first.values(), *second.values()}:
+        # A scaling policy has a second identifier, and goes with its target.
+        if resource.type in (*KEPT, "AWS::ApplicationAutoScaling::ScalingPolicy"):
+            continue
+        with pytest.raises(ClientError) as caught:
+            control.get_resource(TypeName=resource.type, Identifier=resource.physical_id)
+        assert caught.value.response["Error"]["Code"] in NOT_READ, resource
+
+
+def test_the_state_machine_of_the_pipeline_moves_the_endpoint(cloud: Cloud) -> None:
+    stack = cloud.deploy(EXAMPLES / "deployment-pipeline.yaml", stack_name="pipeline-of-a-test")
+    sagemaker, endpoint = cloud.client("sagemaker"), stack.outputs["EndpointName"]
+    version = {"Version": "8", "Image": NEW_IMAGE, "ModelDataUrl": "s3://models/churn/8/model.tar.gz"}
+    cloud.client("stepfunctions").start_execution(
+        stateMachineArn=stack.outputs["PipelineArn"], input=json.dumps(version)
+    )
+
+    def deployed() -> bool:
+        described = sagemaker.describe_endpoint(EndpointName=endpoint)
+        return bool(described["EndpointStatus"] == "InService" and described["EndpointConfigName"] == f"{endpoint}-8")
+
+    eventually(deployed)
+    (variant,) = sagemaker.describe_endpoint(EndpointName=endpoint)["ProductionVariants"]
+    assert [image["SpecifiedImage"] for image in variant["DeployedImages"]] == [NEW_IMAGE]
+
+
 @pytest.mark.parametrize(("key", "allowed"), [("", []), (KEY, [KEY])], ids=["unencrypted", "encrypted"])
 def test_the_role_may_use_a_key_only_where_there_is_one(
     key: str, allowed: list[str], stack: Stack, cloud: Cloud
@@ -156,7 +212,7 @@ def test_the_role_may_use_a_key_only_where_there_is_one(
 def test_every_example_is_deployed_here_and_told_of_in_its_readme() -> None:
     files = {path.stem for path in EXAMPLES.glob("*.yaml")}
 
-    assert files == {case.example for case in CASES} | {"fifty-models"}
+    assert files == {case.example for case in CASES} | {"fifty-models", *SYSTEMS}
     assert files == set(re.findall(r"\| \[`([\w-]+)\.yaml`\]\(\1\.yaml\)", (EXAMPLES / "README.md").read_text()))
 
 

@@ -92,6 +92,30 @@ def test_a_policy_needs_its_target(types: Types) -> None:
         types.create(POLICY, policy(target))
 
 
+def test_copies_of_an_inference_component_are_scaled(types: Types, sagemaker: Any, connect: Any) -> None:
+    scaling, namespace = connect("application-autoscaling"), {"ServiceNamespace": "sagemaker"}
+    dimension = {"ScalableDimension": "sagemaker:inference-component:DesiredCopyCount"}
+    copies = {**TARGET_PROPERTIES, "ResourceId": "inference-component/chat", **dimension}
+    variant, component = types.create(TARGET, TARGET_PROPERTIES), types.create(TARGET, copies)
+    assert (
+        component.physical_id == "inference-component/chat|sagemaker:inference-component:DesiredCopyCount|sagemaker"
+    )
+    assert types.has_no_drift(TARGET, component, copies)
+    made = types.create(POLICY, policy(component.physical_id))
+    (target,) = scaling.describe_scalable_targets(**namespace, **dimension)["ScalableTargets"]
+    assert (target["ResourceId"], target["MaxCapacity"]) == ("inference-component/chat", 4)
+    (described,) = scaling.describe_scaling_policies(**namespace, **dimension)["ScalingPolicies"]
+    assert (described["PolicyARN"], described["ResourceId"]) == (made.physical_id, "inference-component/chat")
+    assert described["ScalableDimension"] == dimension["ScalableDimension"]
+    of_variants = {"ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
+    (other,) = scaling.describe_scalable_targets(**namespace, **of_variants)["ScalableTargets"]
+    assert other["ResourceId"] == "endpoint/e/variant/all"
+    types.delete(POLICY, made)
+    types.delete(TARGET, component)
+    types.delete(TARGET, variant)
+    assert scaling.describe_scalable_targets(**namespace)["ScalableTargets"] == []
+
+
 def test_a_maximum_below_the_minimum_is_refused(types: Types, connect: Any) -> None:
     with pytest.raises(ResourceFailed, match="Maximum capacity cannot be less than minimum capacity"):
         types.create(TARGET, {**TARGET_PROPERTIES, "MinCapacity": 5})

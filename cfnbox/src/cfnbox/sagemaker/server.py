@@ -10,7 +10,7 @@ import re
 import threading
 import uuid
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -22,14 +22,13 @@ from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 from cfnbox.sagemaker import api as sagemaker_api
-from cfnbox.sagemaker import scaling_tags
+from cfnbox.sagemaker import scalable_targets, scaling_tags
 from cfnbox.sagemaker.api import PlaceStore
 from cfnbox.sagemaker.faults import BadRule, Faults, Rule, When, error_message
 from cfnbox.sagemaker.hosting import Hosting
 from cfnbox.sagemaker.invocations import Invocations
 from cfnbox.sagemaker.moto import Moto
 from cfnbox.sagemaker.rules import service_model
-from cfnbox.sagemaker.scalable_targets import require_scalable
 from cfnbox.sagemaker.service import SageMakerService
 
 if TYPE_CHECKING:
@@ -235,7 +234,7 @@ class SageMakerApp:
             ):
                 return json_answer(200, tags)
             if request.is_of_scaling and request.operation == "RegisterScalableTarget":
-                require_scalable(self.service.store(request.place).resources, request.members)
+                scalable_targets.require_scalable(self.service.store(request.place).resources, request.members)
             if payload is None:
                 return self._from_moto(request)
             if request.operation == "DeletePipeline":
@@ -253,9 +252,15 @@ class SageMakerApp:
         if request.is_sagemaker and request.operation == "AddTags":
             keys = [tag["Key"] for tag in request.members["Tags"]]
             self._moto.remove_tags(request.place, request.members["ResourceArn"], keys)
-        made = self._moto.answer(request.request, request.operation, is_sagemaker=request.is_sagemaker)
         if request.is_of_scaling:
-            self._scaling_tags.note(request.operation, request.members, request.place, made)
+            return self._from_moto_scaling(request)
+        return self._moto.answer(request.request, request.operation, is_sagemaker=request.is_sagemaker)
+
+    def _from_moto_scaling(self, request: _Arrived) -> Answer:
+        sent = replace(request.request, body=scalable_targets.request_to_moto(request.request.body))
+        made = self._moto.answer(sent, request.operation, is_sagemaker=False)
+        made = scalable_targets.answer_of_moto(made, request.members.get("ScalableDimension"))
+        self._scaling_tags.note(request.operation, request.members, request.place, made)
         return made
 
     def _spoiled(self, made: Answer, request: _Arrived, rule: Rule) -> Answer:
