@@ -25,7 +25,7 @@ TOO_MUCH_TEXT = (
 TOO_LONG = "Template may not exceed 1000000 bytes in size."
 TOO_SLOW = (
     "Template format error: AllowedPattern of parameter P takes too long to match: the patterns of one request "
-    "together have 2 s. Write it without nested repetitions."
+    "together may compute 2 s. Write it without nested repetitions."
 )
 # Each value matches, after a fraction of a second. All differ, because equal values are matched once.
 SLOW_VALUES = [f"{'a' * 33}{number:02}" for number in range(100)]

@@ -169,3 +169,29 @@ def test_handlers_that_see_nothing_of_this_environment_wait_as_well() -> None:
         editor.close()
     # The process that serves the second invocation is the one that was attached to.
     assert len(told) == 1
+
+
+def test_a_port_that_is_taken_is_not_announced() -> None:
+    told: list[str] = []
+    folder = HERE.parent / "providers"
+    event = {"requestData": {"resourceProperties": {"Answers": json.dumps([{"status": "SUCCESS"}])}}}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = int(listener.getsockname()[1])
+    debugger = Debugger(port, told.append)
+    # Both are made before either has a process, so that the port is free for each of them.
+    with (
+        LambdaRuntime("scripted_handlers.resource", [folder], debugger=debugger) as first,
+        LambdaRuntime("scripted_handlers.resource", [folder], debugger=debugger) as second,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        answers = [pool.submit(runtime.invoke, event) for runtime in (first, second)]
+        while len(told) < 2 and not any(answer.done() for answer in answers):
+            time.sleep(0.01)
+        ports = {int(re.findall(r"on port (\d+)", text)[0]) for text in told}
+        assert len(ports) == 2
+        editors = [Editor(port) for port in ports]
+        for editor in editors:
+            editor.attach(folder / "scripted_handlers.py")
+        assert [answer.result(_SECONDS) for answer in answers] == [{"status": "SUCCESS"}] * 2
+        for editor in editors:
+            editor.close()

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import jsonata
-
 from cfnbox.core.paths import Json, from_pointer, has, put_at, value_at, values_at
+from cfnbox.core.property_transforms import transformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,7 +145,7 @@ class TypeDefinition:
         for pointer, expression in self.schema.get("propertyTransform", {}).items():
             name = from_pointer(pointer)
             if has(ordered, name):
-                put_at(ordered, name, _transformed(expression, ordered, value_at(ordered, name)))
+                put_at(ordered, name, transformed(expression, ordered, value_at(ordered, name)))
         return ordered
 
     def _sorted(self, node: Mapping[str, Any], value: Any) -> Any:
@@ -227,19 +226,3 @@ def _differs(before: Json, after: Json, names: Sequence[str]) -> bool:
 
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
-
-
-# An expression can recurse without end.
-_TRANSFORM_MILLISECONDS = 1000
-_TRANSFORM_LEVELS = 200
-
-
-def _transformed(expression: str, model: Json, value: Any) -> Any:
-    """Return the result of a propertyTransform (JSONata over the whole model), or the value if there is none."""
-    try:
-        # A new object for each evaluation, because its timeout begins when it is created.
-        limits = {"timeout": _TRANSFORM_MILLISECONDS, "stack": _TRANSFORM_LEVELS}
-        result = jsonata.Jsonata(expression, **limits).evaluate(model)
-    except jsonata.JException:
-        return value
-    return value if result is None else result

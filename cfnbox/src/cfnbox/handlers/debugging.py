@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.extras import how_to_install
+from cfnbox.handlers import debugged_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +20,7 @@ DEFAULT_PORT = 5678
 TIME_LIMIT_SECONDS = 24 * 60 * 60
 # So long a process that has just ended may still hold the port.
 _PORT_SECONDS = 2.0
+_POLL_SECONDS = 0.05
 
 
 class NoDebugger(LocalFailure):
@@ -28,7 +28,7 @@ class NoDebugger(LocalFailure):
 
 
 class Debugger:
-    """Prepares processes of handlers for a debugger. The first gets `port`, others any free one; 0: all do.
+    """Prepares processes of handlers for a debugger. One process at a time has `port`, others a free one; 0: all do.
 
     `tell` is given the text that says how to attach, each time that a process waits.
     """
@@ -37,18 +37,18 @@ class Debugger:
         self._port, self._tell = port, tell
         self._folder = _debugpy()
 
-    def port(self) -> int:
-        """A loopback port for the next process."""
-        deadline = time.monotonic() + _PORT_SECONDS
-        while self._port and time.monotonic() < deadline:
-            if _is_free(self._port):
-                return self._port
-            time.sleep(0.05)
-        return free_port()
+    def options(self, report: Path) -> list[str]:
+        """Return the arguments of Python in front of those of the runtime. The process writes its port to `report`."""
+        program = str(Path(debugged_process.__file__))
+        return ["-X", "frozen_modules=off", program, self._folder, str(self._port), str(_PORT_SECONDS), str(report)]
 
-    def options(self, port: int) -> list[str]:
-        """What stands between Python and `-m module`: debugpy by its folder, so that handlers need not see it."""
-        return ["-X", "frozen_modules=off", self._folder, "--listen", f"127.0.0.1:{port}", "--wait-for-client"]
+    def announce_when_ready(self, handler: str, report: Path, is_running: Callable[[], bool]) -> None:
+        """Wait until a process writes its port to `report`, and announce it; return if the process ends instead."""
+        while not report.exists():
+            if not is_running():
+                return
+            time.sleep(_POLL_SECONDS)
+        self.announce(handler, int(report.read_text()))
 
     def announce(self, handler: str, port: int) -> None:
         """Say that the handlers of an entry point wait, and how to attach."""
@@ -61,20 +61,8 @@ class Debugger:
         )
 
 
-def free_port() -> int:
-    """Return a loopback port that is free at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def _debugpy() -> str:
     found = importlib.util.find_spec("debugpy")
     if found is None or found.origin is None:
         raise NoDebugger(f"debugpy, which --debug needs, is not installed: {how_to_install('debug')}")
-    return str(Path(found.origin).parent)
-
-
-def _is_free(port: int) -> bool:
-    with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-        return True
-    return False
+    return str(Path(found.origin).parent.parent)

@@ -74,7 +74,6 @@ class LambdaRuntime:
             # A debugger holds one process at a time, for as long as its user likes.
             timeout, concurrency = TIME_LIMIT_SECONDS, 1
         self._record, self._handler, self._debugger = record, handler, debugger
-        self._debugger_port = debugger.port() if debugger else 0
         self._paths = paths = [str(Path(path).resolve()) for path in code]
         self._directory = tempfile.TemporaryDirectory(
             prefix="lambda-runtime-", dir=temporary, ignore_cleanup_errors=True
@@ -83,7 +82,8 @@ class LambdaRuntime:
         if isolated:
             paths = [*paths, interpreters.linked_runtime(folder / "runtime")]
         # Without its site module Python knows of no packages but those on PYTHONPATH.
-        debugging = debugger.options(self._debugger_port) if debugger else []
+        self._debugger_report = folder / "debugger-port"
+        debugging = debugger.options(self._debugger_report) if debugger else []
         self._own = _own_code(handler, paths)
         entry_point = self._entry_point = _checked_entry_point(handler, folder / "entry")
         options = [*(["-S"] if isolated else []), *debugging]
@@ -125,7 +125,11 @@ class LambdaRuntime:
         """Return the handler's JSON answer. Raises HandlerCrashed, HandlerTimedOut or NotJson when there is none."""
         with self._pool.environment() as environment:
             if self._debugger and environment.process_id is None:
-                self._debugger.announce(self._handler, self._debugger_port)
+                self._debugger_report.unlink(missing_ok=True)
+                environment.start()
+                self._debugger.announce_when_ready(
+                    self._handler, self._debugger_report, lambda: environment.process_id is not None
+                )
             outcome = self._outcome(environment, json.dumps(event).encode())
         self._record(event, outcome)
         if outcome.failure:

@@ -159,6 +159,8 @@ def _refuse_unreadable_transforms(schema: Mapping[str, Any]) -> None:
     for pointer, expression in schema.get("propertyTransform", {}).items():
         try:
             jsonata.Jsonata(expression)
+        except RecursionError:
+            raise UnusableSchema(f"The propertyTransform of {pointer} is nested too deeply.") from None
         except jsonata.JException as problem:
             raise UnusableSchema(
                 f"The propertyTransform of {pointer} cannot be read as JSONata: {problem}. CloudFormation would take "

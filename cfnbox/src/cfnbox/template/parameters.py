@@ -161,7 +161,7 @@ def _all_match(key: str, pattern: str, members: Sequence[str]) -> bool:
     except patterns.PatternTimeout:
         raise Invalid(
             f"Template format error: AllowedPattern of parameter {key} takes too long to match: the patterns of one "
-            f"request together have {patterns.LIMIT_SECONDS:.0f} s. Write it without nested repetitions."
+            f"request together may compute {patterns.LIMIT_SECONDS:.0f} s. Write it without nested repetitions."
         ) from None
 
 
