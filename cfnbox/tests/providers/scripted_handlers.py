@@ -19,6 +19,8 @@ def resource(event: dict[str, Any], _context: Any) -> Any:
     answer = answers[min(step, len(answers) - 1)]
     if answer == "not json":
         return {1, 2}
+    if answer == "large":
+        return {"status": "SUCCESS", "message": "a" * 7_000_000}
     if answer == "raise":
         raise RuntimeError("the secret of the handler")
     if answer == "swallow":

@@ -154,6 +154,11 @@ def test_what_exists_already_is_not_told_as_made(provider: HandlersProvider) -> 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
+        (
+            "large",
+            "The handler ended with Function.ResponseSizeTooLarge: Response payload size exceeded maximum allowed "
+            "payload size (6291556 bytes).",
+        ),
         ("not json", "The handler's answer cannot be written as JSON: Object of type set is not JSON serializable."),
         ("end", "The handler ended with"),
         (None, "it has no status"),

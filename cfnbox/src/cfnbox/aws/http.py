@@ -37,10 +37,21 @@ Answer = tuple[int, dict[str, str], bytes]
 _LOG = logging.getLogger(__name__)
 _LENGTH, _CHUNK_SIZE = re.compile("[0-9]{1,18}"), re.compile(b"[0-9a-fA-F]{1,15}")
 _MOST_LINE_BYTES, _PIECE_BYTES = 1 << 16, 1 << 20
+# S3 takes 5 GB in one request ("Uploading objects"). The largest request of another service is that of Lambda's
+# CreateFunction: 70,167,211 bytes.
+_MOST_BYTES, _MOST_OBJECT_BYTES = 100 << 20, 5 << 30
 
 
 class BadRequest(Exception):
     """A request that is not valid HTTP. The message says what is wrong with it."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class BodyTooLarge(BadRequest):
+    """A request with a larger body than any AWS service takes."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class ConnectionDropped(Exception):
@@ -141,7 +152,7 @@ class _Connection(WSGIRequestHandler):
         except BadRequest as problem:
             # Close the connection, because the start of the next request is unknown.
             self.close_connection = True
-            self._send(400, {"Content-Type": "text/plain", "Connection": "close"}, f"{problem}\n".encode())
+            self._send(problem.status, {"Content-Type": "text/plain", "Connection": "close"}, f"{problem}\n".encode())
             return
         try:
             status, headers, content = collected(self.server.app, environ)
@@ -174,11 +185,21 @@ class _Connection(WSGIRequestHandler):
             return b""
         if len(set(lengths)) != 1 or not _LENGTH.fullmatch(lengths[0]):
             raise BadRequest("Content-Length must be one decimal number.")
+        self._require_size(int(lengths[0]))
         return self._read(int(lengths[0]))
+
+    def _require_size(self, size: int) -> None:
+        """Raise BodyTooLarge for a body that is larger than the service of the request takes."""
+        authorization = str(self.headers.get("Authorization") or "")
+        service = signature_of(authorization, self.path.partition("?")[2]).service
+        most = _MOST_OBJECT_BYTES if service == "s3" else _MOST_BYTES
+        if size > most:
+            raise BodyTooLarge(f"The body of the request is larger than {most} bytes.")
 
     def _chunks(self) -> bytes:
         content = io.BytesIO()
         while size := self._chunk_size():
+            self._require_size(content.tell() + size)
             content.write(self._read(size))
             if self.rfile.readline(_MOST_LINE_BYTES).rstrip(b"\r\n"):
                 raise BadRequest("A chunk of the body is longer than its size.")

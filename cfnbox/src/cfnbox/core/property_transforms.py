@@ -37,7 +37,8 @@ _SHORT_STEPS = re.compile(
 
 def transformed(expression: str, model: Mapping[str, Any], value: Any) -> Any:
     """Return the result of an expression over a model, or `value` if it has none within its limits."""
-    result = _in_this_process(expression, model) if _SHORT_STEPS.fullmatch(expression) else _elsewhere(expression, model)
+    evaluate = _in_this_process if _SHORT_STEPS.fullmatch(expression) else _in_own_process
+    result = evaluate(expression, model)
     return value if result is None else result
 
 
@@ -49,7 +50,7 @@ def _in_this_process(expression: str, model: Mapping[str, Any]) -> Any:
         return None
 
 
-def _elsewhere(expression: str, model: Mapping[str, Any]) -> Any:
+def _in_own_process(expression: str, model: Mapping[str, Any]) -> Any:
     text = _result_of_process(json.dumps({"expression": expression, "model": model}, sort_keys=True))
     return json.loads(text) if text else None
 

@@ -20,7 +20,7 @@ from cfnbox.functions.code import Archives
 from cfnbox.handlers import interpreters
 from cfnbox.handlers.execution_environment import ExecutionEnvironment, HandlerTimedOut, ProcessExited
 from cfnbox.handlers.pool import EnvironmentPool
-from cfnbox.handlers.runtime_api import Event, Reply
+from cfnbox.handlers.runtime_api import MOST_ANSWER_BYTES, Event, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 _MOST_FUNCTIONS = 20
 # So many invocations of one function at once. One that invokes itself needs several.
 _MOST_ENVIRONMENTS = 100
-# Invoke, "Lambda quotas": the payload of a synchronous answer.
-_MOST_BYTES = 6_291_556
 _TASK, _LAYERS = "/var/task", "/opt"
 _MEGABYTE = 1 << 20
 
@@ -300,9 +298,9 @@ def _failure(request_id: str, kind: str, text: str, seconds: float = 0.0) -> Rep
 
 
 def _bounded(reply: Reply, request_id: str) -> Reply:
-    if len(reply.body) <= _MOST_BYTES:
+    if not reply.is_too_large:
         return reply
-    text = f"Response payload size exceeded maximum allowed payload size ({_MOST_BYTES} bytes)."
+    text = f"Response payload size exceeded maximum allowed payload size ({MOST_ANSWER_BYTES} bytes)."
     return _failure(request_id, "Function.ResponseSizeTooLarge", text, reply.seconds)
 
 

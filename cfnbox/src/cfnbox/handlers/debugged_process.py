@@ -1,7 +1,7 @@
 """Starts a runtime under debugpy: `python debugged_process.py FOLDER PORT SECONDS REPORT RUNTIME...`.
 
-debugpy binds the port itself, so that no other program can take it meanwhile. REPORT is a file that gets the number of
-the port. RUNTIME is what follows `python`: `-m MODULE`, or a file, and arguments.
+debugpy binds the port itself, so that no other program can take it meanwhile. REPORT is a file that gets the number
+of the port. RUNTIME is what follows `python`: `-m MODULE`, or a file, and arguments.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Debugger:
         self._folder = _debugpy()
 
     def options(self, report: Path) -> list[str]:
-        """Return the arguments of Python in front of those of the runtime. The process writes its port to `report`."""
+        """Return the arguments of Python before those of the runtime. The process writes its port to `report`."""
         program = str(Path(debugged_process.__file__))
         return ["-X", "frozen_modules=off", program, self._folder, str(self._port), str(_PORT_SECONDS), str(report)]
 

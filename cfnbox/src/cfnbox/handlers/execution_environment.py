@@ -104,7 +104,11 @@ class ExecutionEnvironment:
         process = self.start()
         try:
             self._init_seconds = process.wait_until_ready(self._timeout + _INIT_SECONDS)
-            return process.invoke(event, self._timeout)
+            reply = process.invoke(event, self._timeout)
+            if reply.is_too_large:
+                # Runtimes end when their answer is refused, some time later: awslambdaric raises RuntimeError.
+                self.stop()
+            return reply
         except InitFailed as failure:
             self.stop()
             return Reply(failure.error, is_error=True)

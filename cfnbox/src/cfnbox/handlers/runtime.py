@@ -26,7 +26,7 @@ from cfnbox.handlers.execution_environment import (
 )
 from cfnbox.handlers.invocations import Outcome
 from cfnbox.handlers.pool import EnvironmentPool
-from cfnbox.handlers.runtime_api import Event
+from cfnbox.handlers.runtime_api import MOST_ANSWER_BYTES, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -162,6 +162,9 @@ class LambdaRuntime:
             reply = environment.invoke(Event(payload, _FUNCTION_ARN))
         except ProcessExited as exited:
             raise self._crash({"errorType": "Runtime.ExitError", "errorMessage": str(exited)}) from None
+        if reply.is_too_large:
+            text = f"Response payload size exceeded maximum allowed payload size ({MOST_ANSWER_BYTES} bytes)."
+            raise self._crash({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": text})
         try:
             answer = json.loads(reply.body)
         except ValueError:

@@ -30,6 +30,13 @@ _JSON = "application/json"
 # A web page could take an event away, or answer it.
 _ADMISSION = Admission()
 _ACCEPTED = b'{"status":"OK"}'
+# What Lambda takes as an answer, and how it refuses more (aws/aws-lambda-runtime-interface-emulator: MaxPayloadSize
+# of interop, and the test of /response).
+MOST_ANSWER_BYTES = 6_291_556
+_TOO_LARGE = {
+    "errorMessage": f"Exceeded maximum allowed payload size ({MOST_ANSWER_BYTES} bytes).",
+    "errorType": "RequestEntityTooLarge",
+}
 
 
 class RuntimeEnded(Exception):
@@ -60,12 +67,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a runtime sent to invocation/ID/response, to invocation/ID/error, or to init/error."""
+    """What a runtime sent to invocation/ID/response, to invocation/ID/error, or to init/error.
+
+    Of an answer that is too large `body` is empty.
+    """
 
     body: bytes
     is_error: bool
     # Without the time in which the process started.
     seconds: float = 0.0
+    is_too_large: bool = False
 
 
 class RuntimeApi:
@@ -132,7 +143,8 @@ class RuntimeApi:
             request = self._next_request(deadline)
             if request.target in (f"{target}/response", f"{target}/error"):
                 request.accept()
-                return Reply(request.body, request.target.endswith("/error"), time.monotonic() - started)
+                is_error, seconds = request.target.endswith("/error"), time.monotonic() - started
+                return Reply(request.body, is_error, seconds, request.is_too_large)
             if request.target == _INIT_ERROR:
                 # A runtime may load the function late.
                 request.accept()
@@ -176,6 +188,7 @@ class _Connection:
         self._socket = connection
         self._http = h11.Connection(h11.SERVER)
         self._target, self._body, self._is_of_page = "", bytearray(), False
+        self._is_too_large = False
 
     def receive(self) -> bool:
         """Take what has arrived; False at the end of the connection."""
@@ -203,18 +216,27 @@ class _Connection:
             for event in self._events():
                 if isinstance(event, h11.Request):
                     self._target, self._body = event.target.decode(), bytearray()
+                    self._is_too_large = False
                     headers = {
                         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in event.headers
                     }
                     self._is_of_page = _ADMISSION.refusal(headers) is not None
                 elif isinstance(event, h11.Data):
-                    self._body += event.data
+                    self._append(event.data)
                 elif isinstance(event, h11.EndOfMessage):
-                    request = _Request(self, self._target, bytes(self._body))
+                    request = _Request(self, self._target, bytes(self._body), self._is_too_large)
                     if not self._is_of_page:
                         return request
                     request.refuse()
         return None
+
+    def _append(self, data: bytes) -> None:
+        """Keep a part of the body. Of a body that is too large nothing is kept."""
+        self._is_too_large = self._is_too_large or len(self._body) + len(data) > MOST_ANSWER_BYTES
+        if self._is_too_large:
+            self._body.clear()
+        else:
+            self._body += data
 
     def _events(self) -> Iterator[h11.Event]:
         while isinstance(event := self._http.next_event(), h11.Request | h11.Data | h11.EndOfMessage):
@@ -243,9 +265,11 @@ class _Request:
     connection: _Connection
     target: str
     body: bytes
+    is_too_large: bool
 
     def accept(self) -> None:
-        self.connection.answer(202, _ACCEPTED, (("Content-Type", _JSON),))
+        status, content = (413, json.dumps(_TOO_LARGE).encode()) if self.is_too_large else (202, _ACCEPTED)
+        self.connection.answer(status, content, (("Content-Type", _JSON),))
 
     def refuse(self) -> None:
         body = {"errorMessage": f"{self.target} is not expected now", "errorType": "InvalidStateTransition"}
