@@ -11,6 +11,8 @@ from cfnbox.providers.protocol import ResourceFailed
 from providers.provider_requests import request
 from providers.service_samples import CAPTURE, CONFIG, ENDPOINT, IMAGE, ROLE, VARIANT, Types
 
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:git-1a2b3c"
+GIT = {"RepositoryUrl": "https://example.com/r", "Branch": "main"}
 PIPELINE = {
     "PipelineName": "train",
     "RoleArn": ROLE,
@@ -76,6 +78,7 @@ SCHEDULE = {
          {"InstanceType": "ml.t3.large"}, "InstanceType"),
         ("AWS::SageMaker::NotebookInstanceLifecycleConfig", {"OnStart": [{"Content": "ZWNobwo="}]},
          {"OnStart": [{"Content": "bHMK"}]}, "OnStart"),
+        ("AWS::SageMaker::CodeRepository", {"GitConfig": GIT}, {"GitConfig": GIT | {"SecretArn": SECRET}}, "GitConfig"),
     ],
 )  # fmt: skip
 def test_other_kinds_live(
@@ -149,3 +152,9 @@ def test_an_inference_component_runs_on_an_endpoint_without_a_model(types: Types
     described = sagemaker.describe_inference_component(InferenceComponentName=name)
     assert described["RuntimeConfig"]["CurrentCopyCount"] == 2
     types.delete("AWS::SageMaker::InferenceComponent", made)
+
+
+def test_a_code_repository_is_known_by_its_arn(types: Types) -> None:
+    made = types.create("AWS::SageMaker::CodeRepository", {"CodeRepositoryName": "models", "GitConfig": GIT})
+    assert made.physical_id == "arn:aws:sagemaker:us-east-1:123456789012:code-repository/models"
+    assert made.attributes == {"CodeRepositoryArn": made.physical_id, "CodeRepositoryName": "models"}

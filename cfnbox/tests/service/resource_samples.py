@@ -8,6 +8,7 @@ from typing import Any
 from service.endpoint_samples import ARN
 
 ROLE = "arn:aws:iam::123456789012:role/execution"
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:git-1a2b3c"
 COMPONENT = f"{ARN}inference-component/thing"
 DEFINITION = '{"Version": "2020-12-01"}'
 TOKEN = "t" * 32
@@ -150,6 +151,16 @@ CASES = [
         ),
         update={"OnCreate": [{"Content": "bHM="}]},
         changed={"OnCreate": [{"Content": "bHM="}], "OnStart": [{"Content": "ZWNobw=="}]},
+    ),
+    Case(
+        "CodeRepository",
+        "CodeRepositoryName",
+        {"GitConfig": {"RepositoryUrl": "https://example.com/r", "Branch": "main"}},
+        {"GitConfig": {"RepositoryUrl": "https://example.com/r", "Branch": "main"}},
+        ("ValidationException", f"Cannot find CodeRepository: {ARN}code-repository/thing"),
+        ("ValidationException", f"Cannot create already existing CodeRepository: {ARN}code-repository/thing"),
+        update={"GitConfig": {"SecretArn": SECRET}},
+        changed={"GitConfig": {"RepositoryUrl": "https://example.com/r", "Branch": "main", "SecretArn": SECRET}},
     ),
     Case(
         "Domain",

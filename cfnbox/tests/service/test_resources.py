@@ -104,7 +104,7 @@ def test_what_does_not_exist_is_named(surroundings: Any, case: Case, verb: str) 
 @pytest.mark.parametrize("case", CASES, ids=TITLES)
 def test_a_list_shows_the_resource_and_its_filters_hold(surroundings: Any, case: Case) -> None:
     client, name = surroundings, made(surroundings, case)
-    operation = f"List{case.title}s"
+    operation = {"CodeRepository": "ListCodeRepositories"}.get(case.title, f"List{case.title}s")
     members = cast("StructureShape", service_model().operation_model(operation).input_shape).members
     call = getattr(client, xform_name(operation))
 

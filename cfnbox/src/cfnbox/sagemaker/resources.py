@@ -82,6 +82,7 @@ class Kind:
     exists: Words
     statuses: Statuses = field(default_factory=lambda: Statuses("", ""))
     named: str = ""
+    plural: str = ""
     arn_member: str = ""
     identified: Callable[[PlaceStore, Json], str] | None = None
     prepared: Callable[[PlaceStore, Json], Json] = _as_asked
@@ -102,6 +103,11 @@ class Kind:
         """The member that holds its ARN."""
         return self.arn_member or f"{self.title}Arn"
 
+    @property
+    def list_operation(self) -> str:
+        """The operation that lists the kind."""
+        return f"List{self.plural or f'{self.title}s'}"
+
     @cached_property
     def operations(self) -> dict[str, Operation]:
         """The operations on this kind by name; not of every kind the service has all of them."""
@@ -110,7 +116,7 @@ class Kind:
             f"Describe{self.title}": partial(describe, self),
             f"Update{self.title}": partial(update, self),
             f"Delete{self.title}": partial(delete, self),
-            f"List{self.title}s": partial(listed, self),
+            self.list_operation: partial(listed, self),
         }
 
     def find(self, place: PlaceStore, name: str) -> Stored:
@@ -208,8 +214,7 @@ def delete(kind: Kind, place: PlaceStore, request: Json) -> Json:
 
 def listed(kind: Kind, place: PlaceStore, request: Json) -> Json:
     """List: filtered and sorted, newest first unless asked otherwise, one page of summaries."""
-    operation = f"List{kind.title}s"
-    shape: Any = service_model().operation_model(operation).output_shape
+    shape: Any = service_model().operation_model(kind.list_operation).output_shape
     member, summary = next((name, one.member) for name, one in shape.members.items() if one.type_name == "list")
     by = request.get("SortBy", "CreationTime")
     rows = []

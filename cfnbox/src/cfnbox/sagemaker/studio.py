@@ -1,4 +1,4 @@
-"""Notebook instances, domains, feature groups and pipelines: what each does beside what all resources do.
+"""Notebook instances, domains, feature groups, pipelines and code repositories: what only each of them does.
 
 "Not recorded" marks texts that are ours; their codes are those that botocore's model gives the operation.
 """
@@ -92,6 +92,24 @@ NOTEBOOK = Kind(
     changed=_changed_notebook,
     before_change=lambda _, notebook: _moves(notebook, ("Stopped", "Failed"), "Updating"),
     before_delete=lambda _, notebook: _moves(notebook, ("Stopped", "Failed"), "Deleting"),
+)
+
+# Code repositories. Clients look for the beginning of the first text (hashicorp/terraform-provider-aws,
+# service/sagemaker/code_repository.go); the rest, and the second text, are not recorded.
+
+
+def _changed_repository(_: PlaceStore, repository: Stored, request: Json) -> Json:
+    git = repository.members["GitConfig"] | request.get("GitConfig", {})
+    return repository.members | {"GitConfig": git}
+
+
+REPOSITORY = Kind(
+    title="CodeRepository",
+    path="code-repository",
+    plural="CodeRepositories",
+    missing=Words("Cannot find CodeRepository: {arn}"),
+    exists=Words("Cannot create already existing CodeRepository: {arn}"),
+    changed=_changed_repository,
 )
 
 
@@ -218,7 +236,7 @@ PIPELINE = Kind(
     changed=_changed_pipeline,
 )
 
-KINDS = (LIFECYCLE, NOTEBOOK, DOMAIN, FEATURES, PIPELINE)
+KINDS = (LIFECYCLE, NOTEBOOK, REPOSITORY, DOMAIN, FEATURES, PIPELINE)
 OPERATIONS: dict[str, Operation] = {
     "StartNotebookInstance": _started_or_stopped(("Stopped", "Failed"), "Pending", "InService"),
     "StopNotebookInstance": _started_or_stopped(("InService",), "Stopping", "Stopped"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cfnbox.providers.protocol import Request
 
 _MISSING = re.compile(
-    r"Could not find|does not exist|RecordNotFound|No scal\w+ \w+ found|cannot be found", re.IGNORECASE
+    r"(?:Could not|Cannot) find|does not exist|RecordNotFound|No scal\w+ \w+ found|cannot be found", re.IGNORECASE
 )
 _MISSING_CODE = re.compile(r"NoSuch|NotFound|NonExistent|DoesNotExist|InvalidGroup\.NotFound|^404$")
 _TAKEN = re.compile(r"already exist|duplicate", re.IGNORECASE)

@@ -94,6 +94,13 @@ TYPES: dict[str, UniformType] = {
         update_request=_notebook_changes,
         parse_description=_described_notebook,
     ),
+    # The credentials alone can be changed; the API has no way to take them away.
+    "AWS::SageMaker::CodeRepository": UniformType(
+        "CodeRepository",
+        list="ListCodeRepositories",
+        update_request=lambda _previous, now: {"GitConfig": {"SecretArn": now["GitConfig"].get("SecretArn", "")}},
+        update_for=("GitConfig",),
+    ),
     f"AWS::SageMaker::{_LIFECYCLE}": UniformType(_LIFECYCLE),
     "AWS::SageMaker::Domain": UniformType(
         "Domain",

@@ -90,6 +90,7 @@ class UniformType:
     update: str = ""
     delete: str = ""
     describe: str = ""
+    list: str = ""
     answer_member: str = ""
     name_member: str = ""
     arn: str = ""
