@@ -44,6 +44,7 @@ from cfnbox.providers.nested import NestedStacks
 from cfnbox.providers.protocol import Providers
 from cfnbox.providers.published import PublishedTypes
 from cfnbox.providers.registry_handlers import HandlersProvider
+from cfnbox.providers.secret_operations import SecretOperations
 from cfnbox.providers.services.provider import ServiceProvider
 from cfnbox.providers.simulated import SimulatedProvider
 from cfnbox.providers.vpc_endpoints import VpcEndpoints
@@ -109,6 +110,7 @@ class Composition:
         self.ministack = Ministack(int(url.rpartition(":")[2]), processes)
         self._aws_managed_policies = AwsManagedPolicies(self.ministack)
         self._vpc_endpoints = VpcEndpoints(self.ministack)
+        self._secret_operations = SecretOperations(self.ministack.answer)
         closing.callback(self.ministack.close)
         self._clients = ServiceClients(url, lambda request: self.router.answer(request))
         self._functions = self._make_functions(processes, closing)
@@ -208,6 +210,7 @@ class Composition:
                 "ec2": self._ec2,
                 "iam": self._iam,
                 "lambda": self._functions.answer,
+                "secretsmanager": self._secret_operations.answer,
                 "ssm": self._bootstrapped,
             },
             others=self.ministack.answer,

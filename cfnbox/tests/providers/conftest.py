@@ -13,6 +13,7 @@ from cfnbox.providers.callbacks import Callbacks
 from cfnbox.providers.clients import ServiceClients
 from cfnbox.providers.ministack import Ministack
 from cfnbox.providers.published import PublishedTypes
+from cfnbox.providers.secret_operations import SecretOperations
 from cfnbox.providers.services.provider import ServiceProvider
 from cfnbox.providers.vpc_endpoints import VpcEndpoints
 from cfnbox.sagemaker.server import SageMakerApp
@@ -32,6 +33,7 @@ class Services:
     def __init__(self, ministack: Ministack, callbacks: Callbacks) -> None:
         self.sagemaker, self._ministack, self.callbacks = SageMakerApp(), ministack, callbacks
         self._vpc_endpoints = VpcEndpoints(ministack)
+        self._secret_operations = SecretOperations(ministack.answer)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if any(one in environ.get("HTTP_AUTHORIZATION", "") for one in _MOTO_SERVICES):
@@ -40,6 +42,8 @@ class Services:
         if request.path.startswith(Callbacks.PATH):
             kind = request.headers["content-type"]
             answer = self.callbacks.answer(request.method, request.path, kind, request.body)
+        elif request.signature.service == "secretsmanager":
+            answer = self._secret_operations.answer(request)
         elif request.signature.service == "ec2":
             answer = self._vpc_endpoints.answer(request) or self._ministack.answer(request)
         else:

@@ -78,7 +78,8 @@ SCHEDULE = {
          {"InstanceType": "ml.t3.large"}, "InstanceType"),
         ("AWS::SageMaker::NotebookInstanceLifecycleConfig", {"OnStart": [{"Content": "ZWNobwo="}]},
          {"OnStart": [{"Content": "bHMK"}]}, "OnStart"),
-        ("AWS::SageMaker::CodeRepository", {"GitConfig": GIT}, {"GitConfig": GIT | {"SecretArn": SECRET}}, "GitConfig"),
+        ("AWS::SageMaker::CodeRepository", {"GitConfig": GIT},
+         {"GitConfig": {**GIT, "SecretArn": SECRET}}, "GitConfig"),
     ],
 )  # fmt: skip
 def test_other_kinds_live(

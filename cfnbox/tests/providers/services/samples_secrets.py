@@ -85,7 +85,6 @@ def _secret(resource: Resource) -> Json:
 SECRET = Sample(
     "AWS::SecretsManager::Secret",
     "secretsmanager",
-    # The service here has no RemoveRegionsFromReplication: to take a region away fails with its words.
     first={
         "Name": "whole",
         "Description": "first",
@@ -110,20 +109,16 @@ SECRET = Sample(
         "Name": "whole",
         "Description": "second",
         "KmsKeyId": "alias/two",
-        "ReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": "alias/there"}],
+        "ReplicaRegions": [{"Region": "eu-central-1"}],
         "SecretString": "said",
         "Tags": [{"Key": "l", "Value": "2"}],
     },
-    minimal={
-        "Name": "whole",
-        "ReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": "alias/there"}],
-        "SecretString": "said",
-    },
+    minimal={"Name": "whole", "SecretString": "said"},
     direct=(
         Direct("get_secret_value", _secret, "length(SecretString)", len('{"user": "me", "password": ""}') + 40, 4),
         Direct("describe_secret", _secret, "[Name, Description, KmsKeyId]", ["whole", "first", "alias/one"],
                ["whole", "second", "alias/two"]),
-        Direct("describe_secret", _secret, "ReplicationStatus[].Region", ["eu-west-1"], ["eu-west-1"]),
+        Direct("describe_secret", _secret, "ReplicationStatus[].Region", ["eu-west-1"], ["eu-central-1"]),
     ),
     tags=secret_tags,
 )  # fmt: skip
@@ -152,6 +147,34 @@ RESOURCE_POLICY = Sample(
     },
     direct=(
         Direct("get_resource_policy", _secret, "contains(ResourcePolicy, 'GetSecretValue')", True, False),
+    ),
+)  # fmt: skip
+
+
+ROTATION = Sample(
+    "AWS::SecretsManager::RotationSchedule",
+    "secretsmanager",
+    prepare=a_secret,
+    first=lambda ground: {
+        "SecretId": ground["secret"],
+        "ExternalSecretRotationMetadata": [{"Key": "k", "Value": "v"}],
+        "ExternalSecretRotationRoleArn": "arn:aws:iam::123456789012:role/r",
+        "HostedRotationLambda": {"RotationType": "MySQLSingleUser"},
+        "RotateImmediatelyOnUpdate": True,
+        "RotationLambdaARN": "arn:aws:lambda:us-east-1:123456789012:function:first",
+        "RotationRules": {"AutomaticallyAfterDays": 30, "Duration": "3h", "ScheduleExpression": "rate(30 days)"},
+    },
+    second=lambda ground: {
+        "SecretId": ground["secret"],
+        "RotationLambdaARN": "arn:aws:lambda:us-east-1:123456789012:function:second",
+        "RotationRules": {"AutomaticallyAfterDays": 7},
+    },
+    minimal=lambda ground: {"SecretId": ground["secret"], "RotationRules": {"AutomaticallyAfterDays": 7}},
+    # The API has no way to take the function away.
+    stays=("RotationLambdaARN",),
+    direct=(
+        Direct("describe_secret", _secret, "[RotationEnabled, RotationRules.AutomaticallyAfterDays]",
+               [True, 30], [True, 7]),
     ),
 )  # fmt: skip
 
@@ -225,4 +248,4 @@ ALIAS = Sample(
     ),
 )  # fmt: skip
 
-SAMPLES = [PARAMETER, SECRET, RESOURCE_POLICY, KEY, ALIAS]
+SAMPLES = [PARAMETER, SECRET, RESOURCE_POLICY, ROTATION, KEY, ALIAS]

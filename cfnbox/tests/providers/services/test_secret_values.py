@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cfnbox.providers.clients import ServiceClients
     from cfnbox.providers.published import PublishedTypes
 
-SECRET = "AWS::SecretsManager::Secret"
+SECRET, ROTATION = "AWS::SecretsManager::Secret", "AWS::SecretsManager::RotationSchedule"
 
 
 @pytest.fixture
@@ -66,3 +66,42 @@ def test_a_secret_can_be_made_again_under_its_name(bench: Bench) -> None:
     properties = {"Name": "mine", "SecretString": "s"}
     bench.delete(SECRET, bench.create(SECRET, properties), properties)
     assert bench.create(SECRET, properties).physical_id
+
+
+def test_a_cancelled_rotation_is_off_until_it_is_set_again(bench: Bench, connect: Any) -> None:
+    secrets = connect("secretsmanager")
+    secrets.create_secret(Name="turned", SecretString="s")
+    schedule = {"SecretId": "turned", "RotationRules": {"AutomaticallyAfterDays": 7}}
+    made = bench.create(ROTATION, schedule)
+    assert made.physical_id == secrets.describe_secret(SecretId="turned")["ARN"]
+    assert bench.read(ROTATION, made.identifier).model["SecretId"] == "turned"
+    bench.delete(ROTATION, made, schedule)
+    assert secrets.describe_secret(SecretId="turned")["RotationEnabled"] is False
+    (listed,) = secrets.list_secrets()["SecretList"]
+    assert listed["RotationEnabled"] is False
+    bench.create(ROTATION, schedule)
+    assert secrets.describe_secret(SecretId="turned")["RotationEnabled"] is True
+    assert value(connect, "turned") == "s"
+
+
+def test_the_rotation_of_a_secret_that_is_not_there_cannot_be_cancelled(bench: Bench, connect: Any) -> None:
+    secrets = connect("secretsmanager")
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException, match="can't find the specified secret"):
+        secrets.cancel_rotate_secret(SecretId="nowhere")
+
+
+def test_a_region_is_taken_away_from_a_secret_and_given_again(bench: Bench, connect: Any) -> None:
+    there = connect("secretsmanager", "eu-north-1")
+    alone, replicated = (
+        {"Name": "spread", "SecretString": "s", **more}
+        for more in ({}, {"ReplicaRegions": [{"Region": "eu-north-1"}]})
+    )
+    secret = bench.create(SECRET, replicated)
+    assert there.get_secret_value(SecretId="spread")["SecretString"] == "s"
+    bench.update(SECRET, secret, replicated, alone)
+    assert "ReplicaRegions" not in bench.read(SECRET, secret.identifier).model
+    with pytest.raises(there.exceptions.ResourceNotFoundException):
+        there.get_secret_value(SecretId="spread")
+    assert there.list_secrets()["SecretList"] == []
+    bench.update(SECRET, secret, alone, replicated)
+    assert there.get_secret_value(SecretId="spread")["SecretString"] == "s"

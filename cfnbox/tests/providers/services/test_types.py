@@ -209,6 +209,7 @@ WITHOUT_NAMES = {
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
     "AWS::SecretsManager::ResourcePolicy",
+    "AWS::SecretsManager::RotationSchedule",
 }
 
 
@@ -219,8 +220,11 @@ def test_what_is_not_applied_is_named_and_refused_with_strict(
     definition = bench.definition(sample.type_name)
     first, second, minimal = sample.states(sample.prepare(connect))
     properties = {**second, **first}
-    names = [name for name in SERVICE_TYPES[sample.type_name].not_applied if values_at(properties, name)]
-    assert bench.provider.notice(definition, properties) == NOT_APPLIED + ", ".join(names)
+    row = SERVICE_TYPES[sample.type_name]
+    names = [name for name in row.not_applied if values_at(properties, name)]
+    assert bench.provider.notice(definition, properties) == NOT_APPLIED + ", ".join(
+        [*names, *row.remarks(properties)]
+    )
     assert bench.provider.notice(definition, minimal) is None
     strict = ServiceProvider(service_clients, published, strict=True)
     with pytest.raises(ResourceFailed, match=f"cfnbox does not apply {names[0]}") as failure:

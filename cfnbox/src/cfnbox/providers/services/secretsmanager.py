@@ -2,9 +2,8 @@
 
 Sources: botocore's service model; the template reference for Ref (the secret's ARN, for both types) and for how
 GenerateSecretString makes a value. The name of a secret is `LogicalId-RANDOM` (aws-cdk's and AWS's own examples).
-
-AWS::SecretsManager::RotationSchedule is not here: the service behind the cloud rotates nothing, and has no
-CancelRotateSecret by which a schedule could be deleted.
+A secret with a schedule is rotated by the service behind the cloud without its function: it gets a new version with
+the same value.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import json
 from typing import TYPE_CHECKING
 
 from cfnbox.providers.services.models import parsed
-from cfnbox.providers.services.parts import Hook, Setting, document
+from cfnbox.providers.services.parts import Hook, Setting, Update, document
 from cfnbox.providers.services.service_type import GeneratedName, ServiceType, Tags, listed_by, named_by
 
 if TYPE_CHECKING:
@@ -139,7 +138,49 @@ _POLICY_TYPE = ServiceType(
     delete="DeleteResourcePolicy",
 )
 
+# Rotation
+
+
+def _is_name_of(arn: str, secret_id: str) -> bool:
+    return f":secret:{secret_id}-" in arn
+
+
+def _describe_rotation(calls: Calls, key: Json, known: Json) -> Json | None:
+    answer = calls.find("DescribeSecret", key)
+    if answer is None or not answer.get("RotationEnabled"):
+        return None
+    arn, written = answer["ARN"], str(known.get("SecretId", ""))
+    rotation = {name: answer[name] for name in _ROTATION if name in answer}
+    # A template may give the name of a secret.
+    return {**rotation, "Id": arn, "SecretId": written if _is_name_of(arn, written) else arn}
+
+
+_ROTATION = ("RotationLambdaARN", "RotationRules")
+_ROTATION_TYPE = ServiceType(
+    "secretsmanager",
+    key=named_by("SecretId"),
+    create="RotateSecret",
+    create_request=lambda properties, _place: {
+        name: properties[name] for name in ("SecretId", *_ROTATION) if name in properties
+    },
+    create_answer=lambda answer: {"Id": answer["ARN"]},
+    describe=_describe_rotation,
+    describe_after_create=False,
+    parts=(Update("RotateSecret", _ROTATION, sends_all=True),),
+    delete="CancelRotateSecret",
+    remarks=lambda properties: (
+        ("RotationLambdaARN (the function is not invoked)",) if "RotationLambdaARN" in properties else ()
+    ),
+    not_applied=(
+        "ExternalSecretRotationMetadata",
+        "ExternalSecretRotationRoleArn",
+        "HostedRotationLambda",
+        "RotateImmediatelyOnUpdate",
+    ),
+)
+
 TYPES: dict[str, ServiceType] = {
     "AWS::SecretsManager::ResourcePolicy": _POLICY_TYPE,
+    "AWS::SecretsManager::RotationSchedule": _ROTATION_TYPE,
     "AWS::SecretsManager::Secret": _SECRET_TYPE,
 }
