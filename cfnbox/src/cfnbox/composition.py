@@ -38,6 +38,7 @@ from cfnbox.providers.clients import ServiceClients
 from cfnbox.providers.custom_resources import CustomResources
 from cfnbox.providers.emulated import MinistackProvider
 from cfnbox.providers.iam_documents import lets_assume
+from cfnbox.providers.log_group_protection import LogGroupProtection
 from cfnbox.providers.macros import Macros
 from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Ministack
 from cfnbox.providers.nested import NestedStacks
@@ -111,6 +112,7 @@ class Composition:
         self._aws_managed_policies = AwsManagedPolicies(self.ministack)
         self._vpc_endpoints = VpcEndpoints(self.ministack)
         self._secret_operations = SecretOperations(self.ministack.answer)
+        self._log_group_protection = LogGroupProtection(self.ministack.answer)
         closing.callback(self.ministack.close)
         self._clients = ServiceClients(url, lambda request: self.router.answer(request))
         self._functions = self._make_functions(processes, closing)
@@ -210,6 +212,7 @@ class Composition:
                 "ec2": self._ec2,
                 "iam": self._iam,
                 "lambda": self._functions.answer,
+                "logs": self._log_group_protection.answer,
                 "secretsmanager": self._secret_operations.answer,
                 "ssm": self._bootstrapped,
             },

@@ -11,6 +11,7 @@ from cfnbox.aws.http import Listener, Request, send
 from cfnbox.core.processes import ChildProcesses
 from cfnbox.providers.callbacks import Callbacks
 from cfnbox.providers.clients import ServiceClients
+from cfnbox.providers.log_group_protection import LogGroupProtection
 from cfnbox.providers.ministack import Ministack
 from cfnbox.providers.published import PublishedTypes
 from cfnbox.providers.secret_operations import SecretOperations
@@ -34,6 +35,7 @@ class Services:
         self.sagemaker, self._ministack, self.callbacks = SageMakerApp(), ministack, callbacks
         self._vpc_endpoints = VpcEndpoints(ministack)
         self._secret_operations = SecretOperations(ministack.answer)
+        self._log_group_protection = LogGroupProtection(ministack.answer)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if any(one in environ.get("HTTP_AUTHORIZATION", "") for one in _MOTO_SERVICES):
@@ -44,6 +46,8 @@ class Services:
             answer = self.callbacks.answer(request.method, request.path, kind, request.body)
         elif request.signature.service == "secretsmanager":
             answer = self._secret_operations.answer(request)
+        elif request.signature.service == "logs":
+            answer = self._log_group_protection.answer(request)
         elif request.signature.service == "ec2":
             answer = self._vpc_endpoints.answer(request) or self._ministack.answer(request)
         else:

@@ -6,15 +6,17 @@ documentation for ResourceNotFoundException.
 
 from __future__ import annotations
 
-import json
 import threading
-import uuid
-from dataclasses import replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from cfnbox.aws.http import json_value
-from cfnbox.aws.wire import error_answer
+from cfnbox.aws.json_requests import (
+    answered_members,
+    json_answer,
+    json_refusal,
+    members_of,
+    operation_of,
+    request_of,
+)
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 _TARGET = "secretsmanager"
+# Operations whose answers show or change what is kept here.
+_NOTED = ("DescribeSecret", "ListSecrets", "ReplicateSecretToRegions", "RotateSecret")
 # The random end of an ARN after the name of its secret.
 _ARN_END = len("-a1b2c3")
 
@@ -41,21 +45,15 @@ class SecretOperations:
 
     def answer(self, request: Request) -> Answer:
         """Return the answer to one request."""
-        prefix, _, operation = request.headers.get("x-amz-target", "").rpartition(".")
-        try:
-            members = json_value(request.body or b"{}")
-        except ValueError:
-            members = None
-        if prefix != _TARGET or not isinstance(members, dict):
-            return self._forward(request)
+        operation, members = operation_of(request, _TARGET), members_of(request)
         if self._is_removed(request.signature.place, str(members.get("SecretId", ""))):
-            return _missing()
+            missing = "Secrets Manager can't find the specified secret."
+            return json_refusal(Refused("ResourceNotFoundException", missing))
         if operation == "CancelRotateSecret":
             return self._cancel(request, members)
         if operation == "RemoveRegionsFromReplication":
             return self._remove_regions(request, members)
-        answer = self._forward(request)
-        return self._noted(request, operation, members, answer) if answer[0] == HTTPStatus.OK else answer
+        return self._noted(request, operation, members, self._forward(request))
 
     def _cancel(self, request: Request, members: Json) -> Answer:
         secret, answer = self._secret(request, members)
@@ -65,7 +63,7 @@ class SecretOperations:
             self._cancelled.add(secret["ARN"])
         versions: Json = secret.get("VersionIdsToStages", {})
         current = next((version for version, stages in versions.items() if "AWSCURRENT" in stages), "")
-        return _json({"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": current})
+        return json_answer({"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": current})
 
     def _remove_regions(self, request: Request, members: Json) -> Answer:
         secret, answer = self._secret(request, members)
@@ -75,18 +73,21 @@ class SecretOperations:
         with self._lock:
             for region in members.get("RemoveReplicaRegions", ()):
                 self._removed.add((Place(region, place.account), secret["Name"]))
-        return _json({"ARN": secret["ARN"], "ReplicationStatus": self._shown(place, secret)["ReplicationStatus"]})
+        return json_answer(
+            {"ARN": secret["ARN"], "ReplicationStatus": self._shown(place, secret)["ReplicationStatus"]}
+        )
 
     def _secret(self, request: Request, members: Json) -> tuple[Json | None, Answer]:
         """Return the description of the secret of a request, or the service's refusal."""
-        headers = {**request.headers, "x-amz-target": f"{_TARGET}.DescribeSecret"}
-        body = json.dumps({"SecretId": members.get("SecretId", "")}).encode()
-        answer = self._forward(replace(request, headers=headers, body=body))
-        return (json.loads(answer[2]) if answer[0] == HTTPStatus.OK else None), answer
+        described = request_of(request, _TARGET, "DescribeSecret", {"SecretId": members.get("SecretId", "")})
+        answer = self._forward(described)
+        return answered_members(answer), answer
 
     def _noted(self, request: Request, operation: str, members: Json, answer: Answer) -> Answer:
         """Return an answer of ministack as it is with what was done here."""
-        place, answered = request.signature.place, json.loads(answer[2])
+        place, answered = request.signature.place, answered_members(answer) if operation in _NOTED else None
+        if answered is None:
+            return answer
         match operation:
             case "RotateSecret":
                 with self._lock:
@@ -96,16 +97,16 @@ class SecretOperations:
                 with self._lock:
                     for replica in members.get("AddReplicaRegions", ()):
                         self._removed.discard((Place(replica["Region"], place.account), name))
-                return _json(self._shown(place, {**answered, "Name": name}, "ARN", "ReplicationStatus"))
+                return json_answer(self._shown(place, {**answered, "Name": name}, "ARN", "ReplicationStatus"))
             case "DescribeSecret":
-                return _json(self._shown(place, answered))
+                return json_answer(self._shown(place, answered))
             case "ListSecrets":
                 listed = [
                     self._shown(place, secret)
                     for secret in answered.get("SecretList", ())
                     if not self._is_removed(place, secret["Name"])
                 ]
-                return _json({**answered, "SecretList": listed})
+                return json_answer({**answered, "SecretList": listed})
         return answer
 
     def _shown(self, place: Place, secret: Json, *names: str) -> Json:
@@ -129,13 +130,3 @@ class SecretOperations:
 
 def _name(arn: str) -> str:
     return arn.rpartition(":")[2][:-_ARN_END]
-
-
-def _json(members: Json) -> Answer:
-    headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
-    return HTTPStatus.OK, headers, json.dumps(members).encode()
-
-
-def _missing() -> Answer:
-    refused = Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
-    return error_answer(refused, "json", str(uuid.uuid4()))

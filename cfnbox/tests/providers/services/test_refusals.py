@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cfnbox.providers.published import PublishedTypes
 
 BUCKET, ROLE, USER = "AWS::S3::Bucket", "AWS::IAM::Role", "AWS::IAM::User"
+LOG_GROUP = "AWS::Logs::LogGroup"
 VERSIONED = {"BucketName": "mine", "VersioningConfiguration": {"Status": "Enabled"}}
 TRUST = {"AssumeRolePolicyDocument": trust("ec2"), "RoleName": "mine"}
 
@@ -204,3 +205,66 @@ def test_a_managed_policy_changes_more_often_than_it_has_versions(bench: Bench, 
     assert len(versions) == 5
     assert bench.read("AWS::IAM::ManagedPolicy", policy.identifier).model["PolicyDocument"] == documents[-1]
     bench.delete("AWS::IAM::ManagedPolicy", policy, {"PolicyDocument": documents[-1]})
+
+
+def test_a_protected_log_group_is_not_deleted(bench: Bench, connect: Callable[..., Any]) -> None:
+    logs, protected = connect("logs"), {"LogGroupName": "kept", "DeletionProtectionEnabled": True}
+    group = bench.create(LOG_GROUP, protected)
+    with pytest.raises(ResourceFailed, match=r"deletion protection enabled\. \(Service: CloudWatchLogs") as failure:
+        bench.delete(LOG_GROUP, group, protected)
+    assert failure.value.code == "InvalidRequest"
+    with pytest.raises(logs.exceptions.ValidationException):
+        logs.delete_log_group(logGroupName="kept")
+    assert logs.describe_log_groups()["logGroups"][0]["deletionProtectionEnabled"] is True
+    arn = group.attributes["Arn"]
+    logs.put_log_group_deletion_protection(logGroupIdentifier=arn, deletionProtectionEnabled=False)
+    model = bench.read(LOG_GROUP, "kept").model
+    assert model["DeletionProtectionEnabled"] is False
+    bench.delete(LOG_GROUP, group, protected)
+    with pytest.raises(logs.exceptions.ResourceNotFoundException):
+        logs.put_log_group_deletion_protection(logGroupIdentifier="kept", deletionProtectionEnabled=True)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "properties", "sentence"),
+    [
+        (
+            "AWS::SQS::Queue",
+            {"QueueName": "a b"},
+            "Can only include alphanumeric characters, hyphens, or underscores",
+        ),
+        ("AWS::SQS::Queue", {"QueueName": "q" * 81}, "1 to 80 in length"),
+        ("AWS::SQS::Queue", {"QueueName": "q.fifo"}, "1 to 80 in length"),
+        ("AWS::SQS::Queue", {"QueueName": "q", "FifoQueue": True}, "1 to 80 in length"),
+        ("AWS::SNS::Topic", {"TopicName": "a b"}, "Invalid parameter: Topic Name"),
+        ("AWS::SNS::Topic", {"TopicName": "t.fifo"}, "Invalid parameter: Topic Name"),
+        ("AWS::SNS::Topic", {"TopicName": "t", "FifoTopic": True}, "Invalid parameter: Topic Name"),
+    ],
+)
+def test_what_is_no_name_to_a_service_is_refused(
+    bench: Bench, type_name: str, properties: Json, sentence: str
+) -> None:
+    with pytest.raises(ResourceFailed, match=sentence) as failure:
+        bench.create(type_name, properties)
+    assert failure.value.code == "InvalidRequest"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "properties"),
+    [
+        ("AWS::SQS::Queue", {"QueueName": "q" * 80}),
+        ("AWS::SQS::Queue", {"QueueName": "Q_-1.fifo", "FifoQueue": True}),
+        ("AWS::SNS::Topic", {"TopicName": "t" * 256}),
+        ("AWS::SNS::Topic", {"TopicName": "T_-1.fifo", "FifoTopic": True}),
+    ],
+)
+def test_what_is_a_name_to_a_service_is_taken(bench: Bench, type_name: str, properties: Json) -> None:
+    assert bench.create(type_name, properties).physical_id
+
+
+def test_another_path_of_a_user_is_refused_and_says_what_to_do(bench: Bench, connect: Callable[..., Any]) -> None:
+    before, after = ({"UserName": "moved", "Path": path} for path in ("/a/", "/b/"))
+    user = bench.create(USER, before)
+    with pytest.raises(ResourceFailed, match="Change UserName too"):
+        bench.update(USER, user, before, after)
+    assert connect("iam").get_user(UserName="moved")["User"]["Path"] == "/a/"

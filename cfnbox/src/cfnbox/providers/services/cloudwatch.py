@@ -88,7 +88,8 @@ def _alarm_type(kind: str, *, not_applied: tuple[str, ...]) -> ServiceType:
             "UntagResource",
             "ListTagsForResource",
             target=lambda _key, model: {"ResourceARN": model["Arn"]},
-            takes_system_tags=False,
+            # PutMetricAlarm and PutCompositeAlarm refuse the tags of CloudFormation itself.
+            in_create="",
         ),
         delete="DeleteAlarms",
         list=listed,

@@ -239,6 +239,13 @@ def _refuse_user(calls: Calls, key: Json, previous: Json) -> None:
         raise calls.refused("Cannot delete entity, must remove users from group first.", *_CONFLICT)
 
 
+def _refuse_path(calls: Calls, _key: Json, previous: Json, desired: Json) -> None:
+    """Refuse another path: the service here has no UpdateUser."""
+    if desired and previous.get("Path", "/") != desired.get("Path", "/"):
+        message = "The IAM of cfnbox cannot change the Path of a user. Change UserName too: then it is replaced."
+        raise calls.failed(message, "InvalidRequest")
+
+
 _USER_TYPE = ServiceType(
     "iam",
     key=named_by("UserName"),
@@ -248,7 +255,7 @@ _USER_TYPE = ServiceType(
     describe_after_create=False,
     describe=described_by("GetUser", "User", _principal_properties),
     parts=(
-        Update("UpdateUser", ("Path",), request=lambda values: {"NewPath": values["Path"]}, defaults={"Path": "/"}),
+        Hook(_refuse_path, in_create=True),
         _USER.boundary(),
         *_USER.parts(),
         Items(

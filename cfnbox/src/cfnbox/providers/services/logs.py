@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from cfnbox.providers.services.calls import Calls
 
 # The names of the API begin in lower case.
-_MEMBERS = {"KmsKeyId": "kmsKeyId", "LogGroupClass": "logGroupClass", "LogGroupName": "logGroupName"}
+_MEMBERS = {
+    "DeletionProtectionEnabled": "deletionProtectionEnabled",
+    "KmsKeyId": "kmsKeyId",
+    "LogGroupClass": "logGroupClass",
+    "LogGroupName": "logGroupName",
+}
 
 
 def _arn(place: Place, model: Json) -> Json:
@@ -29,6 +34,7 @@ def _describe_group(calls: Calls, key: Json, _known: Json) -> Json | None:
             return {
                 **{property_name: group[member] for property_name, member in _MEMBERS.items() if member in group},
                 **_arn(calls.request.place, {"LogGroupName": name}),
+                "DeletionProtectionEnabled": group.get("deletionProtectionEnabled", False),
                 "RetentionInDays": group.get("retentionInDays"),
             }
     return None
@@ -36,7 +42,7 @@ def _describe_group(calls: Calls, key: Json, _known: Json) -> Json | None:
 
 _GROUP_TYPE = ServiceType(
     "logs",
-    key=lambda identifier: {"logGroupName": identifier},
+    key=lambda identifier: {"logGroupName": identifier, "logGroupIdentifier": identifier},
     name=GeneratedName("LogGroupName", 512, r"\w.\-/#"),
     create="CreateLogGroup",
     create_request=lambda properties, _place: {
@@ -47,6 +53,13 @@ _GROUP_TYPE = ServiceType(
     derived=_arn,
     describe_after_create=False,
     parts=(
+        Setting(
+            "DeletionProtectionEnabled",
+            put="PutLogGroupDeletionProtection",
+            request=lambda is_protected: {"deletionProtectionEnabled": is_protected},
+            default=False,
+            in_create=True,
+        ),
         Setting(
             "RetentionInDays",
             put="PutRetentionPolicy",
@@ -71,7 +84,6 @@ _GROUP_TYPE = ServiceType(
     not_applied=(
         "BearerTokenAuthenticationEnabled",
         "DataProtectionPolicy",
-        "DeletionProtectionEnabled",
         "FieldIndexPolicies",
         "ResourcePolicyDocument",
     ),

@@ -6,8 +6,10 @@ Sources: botocore's service model; API reference, SetTopicAttributes and SetSubs
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+from cfnbox.providers.failures import service_failure
 from cfnbox.providers.services.models import parsed
 from cfnbox.providers.services.parts import Attributes, Hook
 from cfnbox.providers.services.policy_attachments import policy_attachment
@@ -16,6 +18,7 @@ from cfnbox.providers.services.service_type import GeneratedName, ServiceType, T
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
+    from cfnbox.providers.protocol import Request
     from cfnbox.providers.services.calls import Calls
 
 # Topics
@@ -125,10 +128,19 @@ def _subscribed(calls: Calls, key: Json, previous: Json, desired: Json) -> None:
             calls.invoke("Subscribe", {**key, **item}, missing_is="InvalidRequest")
 
 
+def _require_name(request: Request, properties: Json) -> None:
+    """Refuse what is not a name of a topic (CreateTopic, API reference), in the words of SNS as users quote them."""
+    name = properties.get("TopicName")
+    pattern = r"[\w-]{1,251}\.fifo" if properties.get("FifoTopic") else r"[\w-]{1,256}"
+    if name is not None and not re.fullmatch(pattern, name, re.ASCII):
+        raise service_failure(request, "Sns", 400, "Invalid parameter: Topic Name", "InvalidRequest")
+
+
 _TOPIC_TYPE = ServiceType(
     "sns",
     key=named_by("TopicArn"),
     name=GeneratedName("TopicName", 256, r"\w-", suffix=lambda desired: ".fifo" if desired.get("FifoTopic") else ""),
+    require=_require_name,
     create="CreateTopic",
     create_request=lambda properties, _place: {
         "Name": properties["TopicName"],

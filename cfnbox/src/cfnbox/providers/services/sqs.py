@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from cfnbox.providers.failures import service_failure
 from cfnbox.providers.services.models import parsed
 from cfnbox.providers.services.parts import Attributes
 from cfnbox.providers.services.policy_attachments import policy_attachment
@@ -11,8 +13,10 @@ from cfnbox.providers.services.service_type import GeneratedName, ServiceType, T
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
+    from cfnbox.providers.protocol import Request
     from cfnbox.providers.services.calls import Calls
 
+_NAME_LENGTH = 80
 _NAMES = (
     "ContentBasedDeduplication",
     "DeduplicationScope",
@@ -61,10 +65,24 @@ def _describe_queue(calls: Calls, key: Json, _known: Json) -> Json | None:
     return model
 
 
+def _require_name(request: Request, properties: Json) -> None:
+    """Refuse what is not a name of a queue, in the words of SQS as users quote them (celery/kombu, SQS transport)."""
+    name = properties.get("QueueName")
+    end = r"\.fifo" if properties.get("FifoQueue") else ""
+    if name is not None and not re.fullmatch(
+        rf"[\w-]{{1,{_NAME_LENGTH - len('.fifo' if end else '')}}}{end}", name, re.ASCII
+    ):
+        sentence = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+        raise service_failure(request, "Sqs", 400, sentence, "InvalidRequest")
+
+
 _QUEUE_TYPE = ServiceType(
     "sqs",
     key=named_by("QueueUrl"),
-    name=GeneratedName("QueueName", 80, r"\w-", suffix=lambda desired: ".fifo" if desired.get("FifoQueue") else ""),
+    name=GeneratedName(
+        "QueueName", _NAME_LENGTH, r"\w-", suffix=lambda desired: ".fifo" if desired.get("FifoQueue") else ""
+    ),
+    require=_require_name,
     create="CreateQueue",
     create_request=lambda properties, _place: {**properties, "Attributes": _ATTRIBUTES.texts(properties)},
     is_taken=lambda calls, desired: calls.find("GetQueueUrl", {"QueueName": desired["QueueName"]}) is not None,
