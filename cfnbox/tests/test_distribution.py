@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from once import made_once
+
 if TYPE_CHECKING:
     from email.message import Message
 
@@ -77,17 +79,23 @@ class Installed:
         )  # fmt: skip
 
 
-def built(kind: str, folder: Path) -> Path:
-    command = [sys.executable, "-m", "build", f"--{kind}", "--outdir", str(folder), str(PROJECT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (made,) = folder.iterdir()
-    return made
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the source distribution, and of the wheel that is built from it."""
+
+    def build(folder: Path) -> None:
+        # In this environment, which has the build backend: another one takes longer than the build.
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(PROJECT)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return made_once(tmp_path_factory, "distributions", build)
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built("wheel", tmp_path_factory.mktemp("wheel"))
+def wheel(distributions: Path) -> Path:
+    (wheel,) = distributions.glob("*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="session")
@@ -99,11 +107,12 @@ def metadata(wheel: Path) -> Message:
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    environment = Installed(tmp_path_factory.mktemp("environment") / "venv")
-    subprocess.run([sys.executable, "-m", "venv", str(environment.folder)], check=True)
-    done = environment.run(wheel.parent, "pip", "install", "--disable-pip-version-check", str(wheel))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return environment
+    def install(folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        done = Installed(folder).run(wheel.parent, "pip", "install", "--disable-pip-version-check", str(wheel))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return Installed(made_once(tmp_path_factory, "environment", install))
 
 
 @pytest.fixture
@@ -124,8 +133,9 @@ def test_the_wheel_has_what_installers_and_type_checkers_look_for(wheel: Path, m
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
 
 
-def test_the_source_distribution_has_what_the_wheel_is_built_from(tmp_path: Path) -> None:
-    with tarfile.open(built("sdist", tmp_path)) as archive:
+def test_the_source_distribution_has_what_the_wheel_is_built_from(distributions: Path) -> None:
+    (source,) = distributions.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {
         "pyproject.toml",

@@ -1,15 +1,14 @@
 """The package, built once for all tests under a name of a user's, and its parts."""
 
 import io
-import os
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from once import made_once
 from tools import function_package, package
 from tools.package import Package
 
@@ -18,14 +17,9 @@ NAME = "Acme::SageMaker::Model"
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    """Built by one process when several run the tests (pytest-xdist's documentation, "session fixtures once")."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    path, python = folder / "package" / "acme.zip", function_package.lambda_python("python3.12") or sys.executable
-    with FileLock(folder / "package.lock"):
-        if not path.exists():
-            package.build(NAME, path, python)
+    python = function_package.lambda_python("python3.12") or sys.executable
+    folder = made_once(tmp_path_factory, "package", lambda folder: package.build(NAME, folder / "acme.zip", python))
+    path = folder / "acme.zip"
     with zipfile.ZipFile(path) as archive:
         size = archive.getinfo(package.FUNCTION_ZIP).file_size
     return Package(path, NAME, size, python, function_package.version(python))
