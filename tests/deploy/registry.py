@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from moto import mock_aws
 
-from cfnbox.aws.http import HttpServer, Request, send
+from cfnbox.aws.http import HttpRequest, HttpServer, send
 from cfnbox.aws.wire import Api, error_answer
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
@@ -18,7 +18,7 @@ from cfnbox.providers.published import PublishedTypes
 from cfnbox.registry.functions import Code, Runtime
 from cfnbox.registry.operations import Registry
 from cfnbox.registry.registrations import Registrations
-from cfnbox.registry.types import Types
+from cfnbox.registry.types import TypeRegistry
 from cloud_clients import SESSION
 from registry.package_builders import members, zipped
 
@@ -44,20 +44,20 @@ class Clients:
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], Any] = {}
-        self._server = HttpServer(lambda environ, start: send(start, self._api.answer(Request.of(environ))))
+        self._server = HttpServer(lambda environ, start: send(start, self._api.answer(HttpRequest.of(environ))))
         # Whether the registry may read packages.
         self.readable = True
         # Buckets that belong to another account than the caller's, with its number.
         self.owners: dict[str, str] = {}
         # The account that each request of a client to S3 expects to own the bucket; "" where a request names none.
         self.expected_owners: list[str] = []
-        self.types = Types(self._no_handlers)
+        self.types = TypeRegistry(self._no_handlers)
         self.forget()
 
     def forget(self) -> None:
         """Let the registry hold nothing, as in another account."""
         self.types.close()
-        self.types = Types(self._no_handlers)
+        self.types = TypeRegistry(self._no_handlers)
         self._registrations = Registrations(self.types, self._read)
         registry = Registry(self.types, self._registrations, PublishedTypes())
         self._api = Api("cloudformation", registry.operations)

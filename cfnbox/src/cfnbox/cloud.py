@@ -13,7 +13,7 @@ from cfnbox.composition import CONCURRENCY, Composition, Settings
 from cfnbox.console.inspection_api import PATH as INSPECTION_PATH
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
-from cfnbox.handlers.invocations import Invocation, Invocations
+from cfnbox.handlers.invocations import HandlerInvocation, InvocationLog
 from cfnbox.registry.projects import projects
 from cfnbox.sagemaker.hosting import ServedImage
 from cfnbox.sagemaker.rules import service_model
@@ -70,14 +70,14 @@ class Cloud(Session):
         allow_origins: Sequence[str] = (),
         allow_hosts: Sequence[str] = (),
         sources: Sequence[Source] = (),
-        on_invocation: Callable[[Invocation], None] | None = None,
+        on_invocation: Callable[[HandlerInvocation], None] | None = None,
         debugger: Debugger | None = None,
     ) -> None:
         own_hosts = () if host in (LOOPBACK, EVERY_ADDRESS) else (host,)
         admission = Admission.of(tuple(allow_origins), (*allow_hosts, *own_hosts))
         sources = (*sources, *projects(Path(folder) for folder in types))
         self.type_names = [source.definition.type_name for source in sources]
-        self.invocations = Invocations(on_invocation)
+        self.invocations = InvocationLog(on_invocation)
         settings = Settings(
             sources, self.invocations, dict(env or {}), timeout, concurrency, strict, debugger, console,
             tuple(map(ServedImage.of, serve)), admission,

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cfnbox.aws.admission import Admission
 from cfnbox.aws.clients import CREDENTIALS
-from cfnbox.aws.http import Answer, Request, collected
+from cfnbox.aws.http import Answer, HttpRequest, collected
 from cfnbox.aws.waiters import Waiters
 from cfnbox.aws.wire import Api
 from cfnbox.cloudcontrol.api import CloudControl
@@ -53,7 +53,7 @@ from cfnbox.providers.wait_conditions import WaitConditions
 from cfnbox.registry.operations import Registry
 from cfnbox.registry.registrations import Registrations
 from cfnbox.registry.resources import RegistryProvider
-from cfnbox.registry.types import Pinned, Types
+from cfnbox.registry.types import Pinned, TypeRegistry
 from cfnbox.router import Router, Routes
 from cfnbox.sagemaker.hosting import Hosting, ServedImage
 from cfnbox.sagemaker.server import CONTROL_PATH, SageMakerApp
@@ -66,10 +66,9 @@ if TYPE_CHECKING:
     from cfnbox.console.page import ConsolePage
     from cfnbox.core.paths import Json
     from cfnbox.handlers.debugging import Debugger
-    from cfnbox.handlers.invocations import Invocations
+    from cfnbox.handlers.invocations import InvocationLog
     from cfnbox.providers.protocol import Served
-    from cfnbox.providers.registry_handlers import OnTagged
-    from cfnbox.providers.registry_handlers import Types as HandlerTypes
+    from cfnbox.providers.registry_handlers import OnTagged, RegisteredTypes
     from cfnbox.registry.functions import Code, Runtime, Source
     from cfnbox.sagemaker.service import SageMakerService
     from cfnbox.template.dynamic import DynamicReferences
@@ -85,7 +84,7 @@ class Settings:
     """The settings of a cloud; cfnbox.cloud.Cloud documents each of them."""
 
     sources: Sequence[Source]
-    invocations: Invocations
+    invocations: InvocationLog
     env: Mapping[str, str] = field(default_factory=dict)
     timeout: int = 60
     concurrency: int = CONCURRENCY
@@ -121,7 +120,7 @@ class Composition:
         hosting = Hosting(settings.serve, processes, self._clients.of, environment)
         self.sagemaker = SageMakerApp(waiters, self._sagemaker_may_assume, processes, hosting)
         closing.callback(self.sagemaker.close)
-        self._types = Types(self._start, settings.sources)
+        self._types = TypeRegistry(self._start, settings.sources)
         closing.callback(self._types.close)
         self._callbacks = Callbacks(url)
         self._outside, self._published = TemplateSources(url), PublishedTypes()
@@ -226,13 +225,13 @@ class Composition:
         closing.callback(functions.close)
         return LambdaService(self._url, self.ministack.answer, self._clients, functions)
 
-    def _ec2(self, request: Request) -> Answer:
+    def _ec2(self, request: HttpRequest) -> Answer:
         return self._vpc_endpoints.answer(request) or self.ministack.answer(request)
 
-    def _iam(self, request: Request) -> Answer:
+    def _iam(self, request: HttpRequest) -> Answer:
         return self._aws_managed_policies.answer(request) or self.ministack.answer(request)
 
-    def _bootstrapped(self, request: Request) -> Answer:
+    def _bootstrapped(self, request: HttpRequest) -> Answer:
         self.ministack.add_bootstrap_parameter(request.signature.place)
         return self.ministack.answer(request)
 
@@ -260,7 +259,7 @@ class Composition:
             page = _console_page(self._stacks, settings.invocations, concealment, sagemaker, providers)
         return InspectionApi(settings.invocations, concealment, settings.admission, page)
 
-    def _about(self, _request: Request) -> Answer:
+    def _about(self, _request: HttpRequest) -> Answer:
         about = {
             "types": self._type_names,
             "region": DEFAULT_REGION,
@@ -270,11 +269,11 @@ class Composition:
         }
         return 200, {"Content-Type": "application/json"}, json.dumps(about).encode()
 
-    def _elsewhere(self, request: Request) -> Answer:
+    def _elsewhere(self, request: HttpRequest) -> Answer:
         text = f"The inspection API has its own address: {self._inspection_url}{request.path}"
         return 404, {"Content-Type": "text/plain"}, text.encode()
 
-    def _type_function(self, request: Request) -> Answer:
+    def _type_function(self, request: HttpRequest) -> Answer:
         return collected(functools.partial(serve_lambda, self._invoke), request.environ)
 
     def _invoke(self, event: Any) -> Any:
@@ -295,7 +294,7 @@ class Composition:
     def _version(self, name: str, place: Place, version: str) -> Served | None:
         return Providers([self._handlers(Pinned(self._types, version))]).find(name, place)
 
-    def _handlers(self, types: HandlerTypes, on_tagged: OnTagged = lambda _id, _tags: None) -> HandlersProvider:
+    def _handlers(self, types: RegisteredTypes, on_tagged: OnTagged = lambda _id, _tags: None) -> HandlersProvider:
         invocations = self._settings.invocations
         return HandlersProvider(
             types,
@@ -319,7 +318,7 @@ class Composition:
 
 def _console_page(
     stacks: Stacks,
-    invocations: Invocations,
+    invocations: InvocationLog,
     concealment: Concealment,
     sagemaker: SageMakerService,
     providers: Providers,

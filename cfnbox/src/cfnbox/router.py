@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from cfnbox.aws.admission import Admission, cors_headers
-from cfnbox.aws.http import Answer, Request, send
+from cfnbox.aws.http import Answer, HttpRequest, send
 from cfnbox.aws.signature import is_incomplete
 from cfnbox.aws.wire import error_answer, service_model
 from cfnbox.core.errors import Refused
@@ -21,7 +21,7 @@ from cfnbox.core.regions import require_region
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-Serve = Callable[[Request], Answer]
+Serve = Callable[[HttpRequest], Answer]
 # botocore's signing names of protocol rest-xml.
 _REST_XML_SERVICES = ("s3", "s3express", "route53", "cloudfront")
 # Targets of the JSON protocols that the cloud serves for unsigned requests too.
@@ -77,9 +77,9 @@ class Router:
         self._routes, self._admission = routes, admission
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return send(start_response, self.answer(Request.of(environ)))
+        return send(start_response, self.answer(HttpRequest.of(environ)))
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Return the answer to a request. Raise ConnectionDropped to reset its connection."""
         try:
             if reason := self._admission.refusal(request.headers):
@@ -93,12 +93,12 @@ class Router:
             return error_answer(refused, _protocol_of(request), str(uuid.uuid4()))
         return status, headers | (cors_headers(origin, request.headers) if origin else {}), content
 
-    def _serve(self, request: Request) -> Answer:
+    def _serve(self, request: HttpRequest) -> Answer:
         service = _service_of(request)
         serve = self._routes.at(request.path) or self._routes.own.get(service)
         return serve(request) if serve else self._foreign(request, self._routes.engines.get(service))
 
-    def _foreign(self, request: Request, serve: Serve | None) -> Answer:
+    def _foreign(self, request: HttpRequest, serve: Serve | None) -> Answer:
         """Return the answer of another engine without CORS headers. Sandbox all pages but allowed own pages."""
         _refuse_second_control_plane(request)
         status, engine_headers, content = (serve or self._routes.others)(request)
@@ -115,14 +115,14 @@ def _is_at(path: str, known: str) -> bool:
     return path == known or (known.endswith("/") and path.startswith(known))
 
 
-def _check_signature(request: Request) -> None:
+def _check_signature(request: HttpRequest) -> None:
     if is_incomplete(request.headers.get("authorization", "")):
         # The text is that of "Common Errors" in the API references.
         raise Refused("IncompleteSignature", "The request signature does not conform to AWS standards.", 403)
     require_region(request.signature.region, json=_protocol_of(request) == "json")
 
 
-def _refuse_second_control_plane(request: Request) -> None:
+def _refuse_second_control_plane(request: HttpRequest) -> None:
     """Raise Refused when another engine would route a request to its own CloudFormation or administration."""
     if posixpath.normpath(f"/{request.path}").replace("//", "/").startswith(_ADMINISTRATION):
         raise Refused("AccessDenied", f"The local cloud serves nothing at {request.path}.", 403)
@@ -140,7 +140,7 @@ def _refuse_second_control_plane(request: Request) -> None:
         raise Refused("SignatureDoesNotMatch", text, 403)
 
 
-def _control_plane_of(request: Request) -> str | None:
+def _control_plane_of(request: HttpRequest) -> str | None:
     """Return the control-plane service that another engine could route this request to; None if there is none."""
     signed = request.signature.service
     if request.headers.get("x-amz-target", "").startswith(_CONTROL_TARGET):
@@ -155,7 +155,7 @@ def _control_plane_of(request: Request) -> str | None:
     return _CLOUDFORMATION if has_operation else None
 
 
-def _actions(request: Request) -> list[str]:
+def _actions(request: HttpRequest) -> list[str]:
     """Return the operations (`Action`) of a request of the query protocol, in its query and in its body."""
     fields = [request.query]
     if request.is_form:
@@ -170,14 +170,14 @@ def _cloudformation_operations() -> frozenset[str]:
     return frozenset(service_model(_CLOUDFORMATION).operation_names)
 
 
-def _service_of(request: Request) -> str:
+def _service_of(request: HttpRequest) -> str:
     """Return the signing name of a request's service; for an unsigned request from its target."""
     if request.signature.service or request.headers.get("authorization"):
         return request.signature.service
     return _TARGETS.get(request.headers.get("x-amz-target", "").partition(".")[0], "")
 
 
-def _protocol_of(request: Request) -> str:
+def _protocol_of(request: HttpRequest) -> str:
     """Return the protocol in which the service of a request answers errors: query, rest-xml or json."""
     service = request.signature.service
     if service in _REST_XML_SERVICES:

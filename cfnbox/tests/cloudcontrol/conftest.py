@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.config import Config
 
-from cfnbox.aws.http import HttpServer, Request, send
+from cfnbox.aws.http import HttpRequest, HttpServer, send
 from cfnbox.aws.wire import Api
 from cfnbox.cloudcontrol.api import CloudControl
 from cfnbox.providers.protocol import Providers
@@ -36,7 +36,7 @@ class Front:
 
     def _answer(self, environ: Any, start_response: Any) -> list[bytes]:
         assert self.api
-        return send(start_response, self.api.answer(Request.of(environ)))
+        return send(start_response, self.api.answer(HttpRequest.of(environ)))
 
     def connect(self, region: str, account: str) -> Any:
         if (region, account) not in self._clients:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.config import Config
 
-from cfnbox.aws.http import HttpServer, Request, send
+from cfnbox.aws.http import HttpRequest, HttpServer, send
 from cfnbox.aws.wire import Api
 from cfnbox.cloudformation.api import CloudFormation
 from cfnbox.cloudformation.deployments import Deployments
@@ -109,7 +109,7 @@ class Control:
         return self.documents[url]
 
     def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
-        return send(start_response, self._api.answer(Request.of(environ)))
+        return send(start_response, self._api.answer(HttpRequest.of(environ)))
 
 
 class User:

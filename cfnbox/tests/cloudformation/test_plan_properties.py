@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfnbox.cloudformation.deployment import Deployment, StackResource
+from cfnbox.cloudformation.deployment import Deployment, ResourceState
 from cfnbox.cloudformation.plan import plan
 from cfnbox.cloudformation.status import ResourceStatus
 from cfnbox.core.place import Place
@@ -83,7 +83,7 @@ class Things:
     """A simple model of what exists: carries a plan out by the book, with new identities for what is new."""
 
     def __init__(self) -> None:
-        self.existing: dict[str, StackResource] = {}
+        self.existing: dict[str, ResourceState] = {}
         self._number = 0
 
     def plan(self, goal: Deployment, deployed: Deployment | None) -> list[Change]:
@@ -113,7 +113,7 @@ class Things:
             self._number += anew
             identity = f"thing-{self._number}" if had is None or anew else had.physical_id
             attributes = kind.attributes_of({**desired, "Id": identity, "Echo": desired.get("Value", "")})
-            self.existing[name] = StackResource(
+            self.existing[name] = ResourceState(
                 name, definition["Type"], definition, frozenset(needed[name]),
                 ResourceStatus.CREATE_COMPLETE, properties=desired, stack_tags=goal.tags,
                 live=Resource(identity, identity, {}, attributes), is_created=True, physical_id=identity,

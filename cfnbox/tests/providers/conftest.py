@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cfnbox.aws import clients
-from cfnbox.aws.http import Listener, Request, send
+from cfnbox.aws.http import HttpRequest, Listener, send
 from cfnbox.core.processes import ChildProcesses
 from cfnbox.providers.callbacks import Callbacks
 from cfnbox.providers.clients import ServiceClients
@@ -40,7 +40,7 @@ class Services:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if any(one in environ.get("HTTP_AUTHORIZATION", "") for one in _MOTO_SERVICES):
             return self.sagemaker(environ, start_response)
-        request = Request.of(environ)
+        request = HttpRequest.of(environ)
         if request.path.startswith(Callbacks.PATH):
             kind = request.headers["content-type"]
             answer = self.callbacks.answer(request.method, request.path, kind, request.body)

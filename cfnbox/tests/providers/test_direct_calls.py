@@ -14,21 +14,21 @@ from cfnbox.aws.http import ConnectionDropped
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
 
 URL = "http://127.0.0.1:9"
 
 
-def client(service: str, serve: Callable[[Request], Answer]) -> Any:
+def client(service: str, serve: Callable[[HttpRequest], Answer]) -> Any:
     made = clients.client(service, URL)
     answer_calls(made, serve)
     return made
 
 
 def test_the_function_receives_the_request_as_the_server_would() -> None:
-    received: list[Request] = []
+    received: list[HttpRequest] = []
 
-    def serve(request: Request) -> Answer:
+    def serve(request: HttpRequest) -> Answer:
         received.append(request)
         return 200, {"ETag": '"1"'}, b""
 
@@ -47,7 +47,7 @@ def test_a_streamed_body_is_read_in_pieces() -> None:
 
 
 def test_a_dropped_connection_is_an_error_of_the_connection() -> None:
-    def serve(_: Request) -> Answer:
+    def serve(_: HttpRequest) -> Answer:
         raise ConnectionDropped
 
     with pytest.raises(ConnectionClosedError):
@@ -57,7 +57,7 @@ def test_a_dropped_connection_is_an_error_of_the_connection() -> None:
 def test_an_unexpected_error_is_an_internal_error_without_a_value(caplog: pytest.LogCaptureFixture) -> None:
     value = "secret-value"
 
-    def serve(_: Request) -> Answer:
+    def serve(_: HttpRequest) -> Answer:
         raise ValueError(value)
 
     with pytest.raises(ClientError) as caught:

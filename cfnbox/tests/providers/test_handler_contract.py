@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cfnbox.core.type_definition import TypeDefinition
-from cfnbox.handlers.invocations import Invocations
+from cfnbox.handlers.invocations import InvocationLog
 from cfnbox.providers import identifiers
 from cfnbox.providers.properties import violations
 from cfnbox.providers.protocol import Resource, ResourceFailed, Served
@@ -236,7 +236,7 @@ def test_dynamic_references_of_a_type_configuration_are_resolved_and_hidden() ->
     def telling(event: Json) -> Json:
         return failed("InvalidRequest", f"Refused with the-key, {event['requestData']['typeConfiguration']}")
 
-    handlers, described, invocations = Handlers(telling), definition(), Invocations()
+    handlers, described, invocations = Handlers(telling), definition(), InvocationLog()
     served = provider(described, handlers, configuration=CONFIGURATION, hide=invocations.hide,
                       references=lambda _place: References(**VALUES))  # fmt: skip
     with pytest.raises(ResourceFailed) as raised:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cfnbox.core.type_definition import TypeDefinition
-from cfnbox.handlers.invocations import Invocations, Outcome
+from cfnbox.handlers.invocations import InvocationLog, InvocationOutcome
 from cfnbox.handlers.runtime import LambdaRuntime
 from cfnbox.providers.protocol import Cancelled, Resource, ResourceFailed
 from cfnbox.providers.registry_handlers import FixedTypes, HandlersProvider, RegistryType
@@ -49,13 +49,13 @@ def missing_modules(request: pytest.FixtureRequest) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def invocations(missing_modules: list[str]) -> Invocations:
+def invocations(missing_modules: list[str]) -> InvocationLog:
     """The record of the runtime, one for each."""
-    return Invocations()
+    return InvocationLog()
 
 
 @pytest.fixture(scope="module")
-def runtime(missing_modules: list[str], answers: Path, invocations: Invocations) -> Iterator[LambdaRuntime]:
+def runtime(missing_modules: list[str], answers: Path, invocations: InvocationLog) -> Iterator[LambdaRuntime]:
     with pytest.MonkeyPatch.context() as patch:
         for name in missing_modules:
             patch.setitem(sys.modules, name, None)
@@ -76,7 +76,7 @@ def tagged() -> list[tuple[str, dict[str, str]]]:
 
 @pytest.fixture
 def provider(
-    runtime: LambdaRuntime, invocations: Invocations, tagged: list[tuple[str, dict[str, str]]]
+    runtime: LambdaRuntime, invocations: InvocationLog, tagged: list[tuple[str, dict[str, str]]]
 ) -> HandlersProvider:
     types = FixedTypes([RegistryType(lambda: DEFINITION, runtime.invoke, {"Key": "configured"}, "00000004")])
     return HandlersProvider(
@@ -230,7 +230,7 @@ def test_what_is_not_json_in_an_answer_is_named(
     assert library_provider.create(DEFINITION, request(), {"Answer": "fine"}, RecordingProgress()).identifier == "x"
 
 
-def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invocations: Invocations) -> None:
+def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invocations: InvocationLog) -> None:
     asked = request("Recorded")
     provider.create(DEFINITION, asked, script(going(1, 3), "log", success(Id="one")), RecordingProgress())
     first, second, third = [one for one in invocations.all(STACK_ID) if one.logical_id == "Recorded"]
@@ -244,7 +244,7 @@ def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invo
     assert "Answers" in json.dumps(third.told(with_properties=True))
 
 
-def test_what_an_ended_process_left_is_recorded(provider: HandlersProvider, invocations: Invocations) -> None:
+def test_what_an_ended_process_left_is_recorded(provider: HandlersProvider, invocations: InvocationLog) -> None:
     with pytest.raises(ResourceFailed):
         provider.create(DEFINITION, request("Ends"), script("end"), RecordingProgress())
     ended = [one for one in invocations.all() if one.logical_id == "Ends"]
@@ -254,9 +254,11 @@ def test_what_an_ended_process_left_is_recorded(provider: HandlersProvider, invo
 
 
 def test_the_record_of_invocations_is_bounded() -> None:
-    kept = Invocations()
+    kept = InvocationLog()
     for number in range(1100):
-        kept.add({"bearerToken": str(number)}, Outcome(datetime.now(UTC), 0.1, "x" * 100_000 * (number == 1099)))
+        kept.add(
+            {"bearerToken": str(number)}, InvocationOutcome(datetime.now(UTC), 0.1, "x" * 100_000 * (number == 1099))
+        )
     assert [one.token for one in kept.all()] == [str(number) for number in range(100, 1100)]
     assert kept.find(1) is None
     assert len(kept.all()[-1].log) < 100_000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.config import Config
 
-from cfnbox.aws.http import HttpServer, Request, send
+from cfnbox.aws.http import HttpRequest, HttpServer, send
 from cfnbox.aws.wire import Api
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
@@ -16,7 +16,7 @@ from cfnbox.handlers.runtime import LambdaRuntime
 from cfnbox.providers.published import PublishedTypes
 from cfnbox.registry.operations import Registry
 from cfnbox.registry.registrations import Registrations
-from cfnbox.registry.types import Types
+from cfnbox.registry.types import TypeRegistry
 from cloud_clients import SESSION, as_a_waiter
 from registry.package_builders import NAME, package
 from waiting import eventually
@@ -42,7 +42,7 @@ class Front:
 
     def _answer(self, environ: Any, start_response: Any) -> list[bytes]:
         assert self.api
-        return send(start_response, self.api.answer(Request.of(environ)))
+        return send(start_response, self.api.answer(HttpRequest.of(environ)))
 
     def connect(self, region: str, account: str) -> Any:
         if (region, account) not in self._clients:
@@ -59,7 +59,7 @@ class Cloud:
         self._front = front
         self.objects: dict[str, bytes] = {}
         self.runtimes: list[LambdaRuntime] = []
-        self.types = Types(self._start, sources)
+        self.types = TypeRegistry(self._start, sources)
         self.registrations = Registrations(self.types, self._read)
         self.registry = Registry(self.types, self.registrations, PUBLISHED)
         front.api = Api("cloudformation", self.registry.operations)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.processes import ChildProcesses
 
 _GUARDED = "cfnbox.aws.guarded_application:application"
@@ -70,7 +70,7 @@ class ChildApplication:
             )  # fmt: skip
         self._pool = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=_CONNECTIONS, timeout=_TIMEOUT)
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Forward a request unchanged. Return the answer without its CORS headers."""
         uri = str(request.environ.get("REQUEST_URI") or quote(request.path.encode("latin-1")))
         # Remove the scheme and host of an absolute URI, as a client of a proxy sends it.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
 
-from cfnbox.aws.http import Answer, ConnectionDropped, Request
+from cfnbox.aws.http import Answer, ConnectionDropped, HttpRequest
 from cfnbox.core.unexpected import internal_error
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class _Content(io.BytesIO):
             yield piece
 
 
-def answer_calls(client: Any, serve: Callable[[Request], Answer]) -> None:
+def answer_calls(client: Any, serve: Callable[[HttpRequest], Answer]) -> None:
     """Let `serve` answer every request of a boto3 client; a dropped connection is a ConnectionClosedError there."""
 
     def send(request: Any, **_: Any) -> AWSResponse:
@@ -47,7 +47,7 @@ def answer_calls(client: Any, serve: Callable[[Request], Answer]) -> None:
     client.meta.events.register("before-send", send)
 
 
-def _received(request: Any) -> Request:
+def _received(request: Any) -> HttpRequest:
     """Return a prepared request of botocore as the HTTP server would receive it."""
     parts = urllib.parse.urlsplit(request.url)
     body = request.body or b""
@@ -77,4 +77,4 @@ def _received(request: Any) -> Request:
         "wsgi.input": io.BytesIO(body),
         **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
     }
-    return Request.of(environ)
+    return HttpRequest.of(environ)

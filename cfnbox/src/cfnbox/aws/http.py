@@ -59,7 +59,7 @@ class ConnectionDropped(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class HttpRequest:
     """A request with its whole body; the names of `headers` are in lower case, `path` is decoded."""
 
     method: str
@@ -70,7 +70,7 @@ class Request:
     environ: WSGIEnvironment = field(repr=False)
 
     @classmethod
-    def of(cls, environ: WSGIEnvironment) -> Request:
+    def of(cls, environ: WSGIEnvironment) -> HttpRequest:
         """Return the request in a WSGI environment. The body can still be read from `environ` afterwards."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
@@ -122,7 +122,7 @@ def keep_silent(seconds: float, environ: WSGIEnvironment) -> None:
         raise ConnectionDropped
 
 
-class _Connection(WSGIRequestHandler):
+class _KeepAliveConnection(WSGIRequestHandler):
     """A connection that stays open between requests; werkzeug's own handler closes it."""
 
     server: _Server
@@ -265,7 +265,7 @@ class _Server(ThreadedWSGIServer):
     def __init__(self, listener: socket.socket, app: WSGIApplication) -> None:
         # Pass an open listener: werkzeug would exit the process when the port is in use.
         host, port = listener.getsockname()
-        super().__init__(host, port, app, handler=_Connection, fd=listener.fileno())
+        super().__init__(host, port, app, handler=_KeepAliveConnection, fd=listener.fileno())
         self.connections: set[socket.socket] = set()
 
     def handle_error(self, _request: object, _client_address: object) -> None:

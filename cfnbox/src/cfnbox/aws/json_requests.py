@@ -12,20 +12,20 @@ from cfnbox.aws.http import json_value
 from cfnbox.aws.wire import error_answer
 
 if TYPE_CHECKING:
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.errors import Refused
     from cfnbox.core.paths import Json
 
 _TARGET = "x-amz-target"
 
 
-def operation_of(request: Request, target_prefix: str) -> str:
+def operation_of(request: HttpRequest, target_prefix: str) -> str:
     """Return the operation of a request; "" for a request to another service."""
     prefix, _, name = request.headers.get(_TARGET, "").rpartition(".")
     return name if prefix == target_prefix else ""
 
 
-def members_of(request: Request) -> Json:
+def members_of(request: HttpRequest) -> Json:
     """Return the members of a request; none where its body is not an object of JSON."""
     try:
         members = json_value(request.body or b"{}")
@@ -34,7 +34,7 @@ def members_of(request: Request) -> Json:
     return members if isinstance(members, dict) else {}
 
 
-def request_of(request: Request, target_prefix: str, operation: str, members: Json) -> Request:
+def request_of(request: HttpRequest, target_prefix: str, operation: str, members: Json) -> HttpRequest:
     """Return a request for another operation, from the same caller."""
     headers = {**request.headers, _TARGET: f"{target_prefix}.{operation}"}
     return replace(request, headers=headers, body=json.dumps(members).encode())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cfnbox.core.regions import partition_of
 
 if TYPE_CHECKING:
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
 
 _DEFAULT = "aws"
 # The separators in plain text, and in URL-encoded forms and paths.
@@ -41,7 +41,7 @@ class PartitionNames:
         """Return the translation for requests to a region."""
         return cls(partition_of(region).name)
 
-    def request(self, request: Request) -> Request:
+    def request(self, request: HttpRequest) -> HttpRequest:
         """Return a request with every ARN in the partition `aws`."""
         if not self._applies_to(request):
             return request
@@ -55,7 +55,7 @@ class PartitionNames:
             environ=environ,
         )
 
-    def answer(self, request: Request, answer: Answer) -> Answer:
+    def answer(self, request: HttpRequest, answer: Answer) -> Answer:
         """Return an answer to that request with every ARN in the partition of its region."""
         if not self._applies_to(request):
             return answer
@@ -81,7 +81,7 @@ class PartitionNames:
                 content = content.replace(old, new)
         return content
 
-    def _applies_to(self, request: Request) -> bool:
+    def _applies_to(self, request: HttpRequest) -> bool:
         return (
             self.partition != _DEFAULT
             and request.signature.service not in _DATA_SERVICES

@@ -26,7 +26,7 @@ from cfnbox.core.place import Place
 from cfnbox.core.unexpected import internal_failure
 
 if TYPE_CHECKING:
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
 
 _REQUEST_ID = "x-amzn-RequestId"
@@ -53,7 +53,7 @@ class Api:
     def __init__(self, service: str, operations: Mapping[str, Operation], waiters: Waiters | None = None) -> None:
         self.service, self._operations, self._waiters = service, operations, waiters or Waiters()
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Return the answer to one request."""
         model = service_model(self.service)
         protocol = model.resolved_protocol
@@ -80,7 +80,7 @@ class Api:
         headers = {**response["headers"], _REQUEST_ID: context.request_id}
         return response["status_code"], headers, content.encode() if isinstance(content, str) else content
 
-    def _carried_out(self, operation: Any, protocol: str, request: Request) -> Json:
+    def _carried_out(self, operation: Any, protocol: str, request: HttpRequest) -> Json:
         if operation.name not in self._operations:
             raise Refused(
                 "UnsupportedOperation",
@@ -101,7 +101,7 @@ def _no_operation(service: str, name: str, protocol: str, version: str) -> Refus
     return Refused("UnknownOperationException", f"{service} has no operation {name}.")
 
 
-def _form_members(operation: Any, request: Request) -> object:
+def _form_members(operation: Any, request: HttpRequest) -> object:
     fields = urllib.parse.parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
     parser = PROTOCOL_PARSERS[operation.service_model.resolved_protocol](operation)
     try:
@@ -143,7 +143,7 @@ def error_answer(refused: Refused, protocol: str, request_id: str) -> Answer:
     return refused.status, {"Content-Type": "text/xml", _REQUEST_ID: request_id}, document.encode()
 
 
-def _operation_name(request: Request, target_prefix: str) -> str:
+def _operation_name(request: HttpRequest, target_prefix: str) -> str:
     """Return the name of the requested operation; "" for a target of another service."""
     if target := request.headers.get("x-amz-target", ""):
         prefix, _, name = target.rpartition(".")

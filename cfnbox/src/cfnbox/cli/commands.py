@@ -59,7 +59,7 @@ def deploy(arguments: Namespace) -> int:
         return _shown(stack_client.execute(cloudformation, deployment.stack_name, change_set))
 
 
-def _print_hints(deployment: inputs.Deployment, cloudformation: Any, arguments: Namespace) -> None:
+def _print_hints(deployment: inputs.StackInput, cloudformation: Any, arguments: Namespace) -> None:
     # Loaded when the template is known to be one, and a cloud is up.
     from cfnbox.cli.validation import print_hints
 
@@ -98,7 +98,7 @@ def change_set(arguments: Namespace) -> int:
     return 0
 
 
-def _packaged(deployment: inputs.Deployment, arguments: Namespace, url: str) -> inputs.Deployment:
+def _packaged(deployment: inputs.StackInput, arguments: Namespace, url: str) -> inputs.StackInput:
     """With the template as the cloud can read it: local files that it names are put into S3."""
     # Loaded when the cloud is up.
     from cfnbox.cli.packaging import packaged
@@ -116,7 +116,7 @@ def import_(arguments: Namespace) -> int:
     return _shown(stack_client.execute(cloudformation, deployment.stack_name, made))
 
 
-def _change_set(cloudformation: Any, deployment: inputs.Deployment, resources: Any = ()) -> Any:
+def _change_set(cloudformation: Any, deployment: inputs.StackInput, resources: Any = ()) -> Any:
     try:
         return stack_client.make_change_set(
             cloudformation,

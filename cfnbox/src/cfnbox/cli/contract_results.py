@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from cfnbox.handlers.invocations import Invocation
+    from cfnbox.handlers.invocations import HandlerInvocation
 
 _STYLES = {"passed": "green", "skipped": "yellow", "failed": "red"}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ContractTestResult:
     """One test of the suite: `outcome` is passed, skipped or failed, `reason` pytest's for a skip or a failure."""
 
     inputs: int
@@ -33,7 +33,7 @@ class Outcome:
     outcome: str
     seconds: float
     reason: str = ""
-    invocations: tuple[Invocation, ...] = ()
+    invocations: tuple[HandlerInvocation, ...] = ()
 
     @property
     def has_failed(self) -> bool:
@@ -41,7 +41,7 @@ class Outcome:
         return self.outcome == "failed"
 
     @property
-    def causes(self) -> tuple[Invocation, ...]:
+    def causes(self) -> tuple[HandlerInvocation, ...]:
         """The invocations that failed; the last invocation when each of them succeeded."""
         failed = tuple(item for item in self.invocations if item.status not in ("SUCCESS", "IN_PROGRESS"))
         return failed or self.invocations[-1:]
@@ -52,24 +52,24 @@ class Results:
     """The outcomes of a run, in their order; prints each as it ends, failures with what the handlers answered."""
 
     show_logs: bool = False
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[ContractTestResult] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
     runs: int = 0
-    _invocations: list[Invocation] = field(default_factory=list)
+    _invocations: list[HandlerInvocation] = field(default_factory=list)
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
-    def append_invocation(self, invocation: Invocation) -> None:
+    def append_invocation(self, invocation: HandlerInvocation) -> None:
         """Note an invocation of the test that runs now. Called by any thread."""
         with self._changing:
             self._invocations.append(invocation)
 
-    def drop_invocations(self) -> tuple[Invocation, ...]:
+    def drop_invocations(self) -> tuple[HandlerInvocation, ...]:
         """Return and forget the invocations since the last call."""
         with self._changing:
             dropped, self._invocations = tuple(self._invocations), []
         return dropped
 
-    def append(self, outcome: Outcome) -> None:
+    def append(self, outcome: ContractTestResult) -> None:
         """Add an outcome, and print it."""
         same = next(
             (former for former in self.outcomes if former.has_failed and former.reason == outcome.reason), None
@@ -115,7 +115,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     name = report.nodeid.rpartition("::")[2]
     suffix = "" if report.when == "call" or report.skipped else f" ({report.when})"
     RESULTS.append(
-        Outcome(RESULTS.runs, name + suffix, report.outcome, report.duration, _reason(report), invocations)
+        ContractTestResult(RESULTS.runs, name + suffix, report.outcome, report.duration, _reason(report), invocations)
     )
 
 

@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-    from cfnbox.handlers.invocations import Invocation, Outcome
+    from cfnbox.handlers.invocations import HandlerInvocation, InvocationOutcome
 
 
 _FIRST_REMARK_SECONDS = 2.0
 
 
-def listener(arguments: Namespace) -> Callable[[Invocation], None] | None:
+def listener(arguments: Namespace) -> Callable[[HandlerInvocation], None] | None:
     """What `--log` prints of each invocation, beside the output that other programs read; None without it."""
     if not getattr(arguments, "log", False):
         return None
     return lambda ended: output.print_invocation(ended.told(with_properties=arguments.show_properties), output.err)
 
 
-def recorder(arguments: Namespace) -> Callable[[Any, Outcome], None]:
+def recorder(arguments: Namespace) -> Callable[[Any, InvocationOutcome], None]:
     """What `cfnbox invoke` says of each invocation beside the answer: what was raised, and the log with `--log`."""
 
-    def record(_event: Any, outcome: Outcome) -> None:
+    def record(_event: Any, outcome: InvocationOutcome) -> None:
         if arguments.log and outcome.log:
             output.err.print(outcome.log, markup=False)
         # A handler that gave no answer ends the command, with what was raised as the error.

@@ -27,7 +27,7 @@ class BadInput(LocalFailure):
     """An argument or a file cannot be used; the message says which and why."""
 
 
-class Deployment(NamedTuple):
+class StackInput(NamedTuple):
     """What a stack is to be made of; `tags` is None where its tags stay as they are."""
 
     stack_name: str
@@ -36,13 +36,13 @@ class Deployment(NamedTuple):
     tags: dict[str, str] | None
 
 
-def deployment(arguments: Namespace) -> Deployment:
+def deployment(arguments: Namespace) -> StackInput:
     """What the arguments ask for, all of it read before anything begins. Raises BadInput."""
     tags = {**_from_file(arguments.tags, "Tags"), **pairs(arguments.tag, "--tag")}
     parameters = {**_from_file(arguments.parameters, "Parameters"), **pairs(arguments.parameter, "--parameter")}
     template = _template_text(arguments)
     name = arguments.stack_name or stack_name_of(arguments.template)
-    return Deployment(name, template, parameters, tags if arguments.tag or arguments.tags else None)
+    return StackInput(name, template, parameters, tags if arguments.tag or arguments.tags else None)
 
 
 def _from_file(path: str | None, section: str) -> dict[str, str]:

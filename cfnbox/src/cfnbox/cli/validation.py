@@ -40,7 +40,7 @@ class Finding:
     message: str
 
 
-class Types:
+class TypeLookup:
     """The types of folders, and those that AWS publishes for a region."""
 
     def __init__(self, own: Mapping[str, TypeDefinition], region: str) -> None:
@@ -64,7 +64,7 @@ def run(arguments: Namespace) -> int:
     for source in sources(arguments):
         own[source.definition.type_name] = source.definition
         source.close()
-    types = Types(own, inputs.region(arguments))
+    types = TypeLookup(own, inputs.region(arguments))
     found = [finding for path in arguments.templates for finding in _findings(path, types, own)]
     if arguments.json:
         output.print_json([asdict(finding) for finding in found])
@@ -86,7 +86,7 @@ def _print(found: Sequence[Finding], arguments: Namespace) -> None:
         output.remark(f"Nothing is wrong with {' and '.join(arguments.templates)}.")
 
 
-def _findings(path: str, types: Types, own: Mapping[str, TypeDefinition]) -> Iterator[Finding]:
+def _findings(path: str, types: TypeLookup, own: Mapping[str, TypeDefinition]) -> Iterator[Finding]:
     text = inputs.read(path)
     try:
         document = syntax.parse(text)
@@ -145,7 +145,7 @@ def print_hints(template: str, cloudformation: Any, region: str) -> None:
         output.err.print(f"[yellow]hint:[/] {escape(hint.place)}: {escape(hint.message)}")
 
 
-class _TypesOfCloud(Types):
+class _TypesOfCloud(TypeLookup):
     """The types that a cloud serves, and those that AWS publishes."""
 
     def __init__(self, cloudformation: Any, region: str) -> None:

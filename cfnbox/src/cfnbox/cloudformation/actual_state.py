@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cfnbox.cloudformation.changes import Cause, Change, Detail, Drift, Target
+from cfnbox.cloudformation.changes import Cause, Change, Detail, ResourceDrift, Target
 from cfnbox.cloudformation.status import DriftStatus
 from cfnbox.providers import comparison
 from cfnbox.providers.protocol import Request, ResourceFailed
@@ -16,9 +16,9 @@ from cfnbox.template import dynamic
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cfnbox.cloudformation.deployment import StackResource
+    from cfnbox.cloudformation.deployment import ResourceState
     from cfnbox.cloudformation.deployments import Deployments
-    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.cloudformation.stacks import StackState
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
 
@@ -40,7 +40,7 @@ class Comparison:
         return list(comparison.differences(self.definition, self.expected, self.actual))
 
 
-def compare(deployments: Deployments, stack: Stack, resource: StackResource) -> Comparison:
+def compare(deployments: Deployments, stack: StackState, resource: ResourceState) -> Comparison:
     """Read a live resource. Raise ResourceFailed if that fails: NotFound if it was deleted outside of the stack."""
     served = deployments.find(resource.type_name, stack.place)
     read = served.provider.read(served.definition, Request(stack.place), resource.require_live().identifier)
@@ -57,7 +57,7 @@ class ActualState:
     """
 
     status: str
-    resource: StackResource
+    resource: ResourceState
     ignored: tuple[str, ...] = ()
     detected: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -67,12 +67,12 @@ class ActualState:
         return self.status in (DriftStatus.MODIFIED, DriftStatus.DELETED)
 
 
-def actual_states(deployments: Deployments, stack: Stack) -> dict[str, ActualState]:
+def actual_states(deployments: Deployments, stack: StackState) -> dict[str, ActualState]:
     """Return the actual state of each live resource of a stack."""
     return {name: _actual(deployments, stack, one) for name, one in stack.resources.items() if one.is_live}
 
 
-def _actual(deployments: Deployments, stack: Stack, resource: StackResource) -> ActualState:
+def _actual(deployments: Deployments, stack: StackState, resource: ResourceState) -> ActualState:
     try:
         compared = compare(deployments, stack, resource)
     except ResourceFailed as failure:
@@ -84,7 +84,7 @@ def _actual(deployments: Deployments, stack: Stack, resource: StackResource) -> 
     return ActualState(DriftStatus.MODIFIED, _with_actual_properties(resource, compared), ignored)
 
 
-def _with_actual_properties(resource: StackResource, compared: Comparison) -> StackResource:
+def _with_actual_properties(resource: ResourceState, compared: Comparison) -> ResourceState:
     properties, stack_tags = dict(resource.properties), resource.stack_tags
     for name in compared.definition.changed(compared.expected, compared.actual):
         value = compared.actual.get(name)
@@ -97,7 +97,7 @@ def _with_actual_properties(resource: StackResource, compared: Comparison) -> St
     return replace(resource, properties=properties, stack_tags=stack_tags)
 
 
-def _own_tags(actual: Any, resource: StackResource, name: str) -> tuple[Any, Mapping[str, str]]:
+def _own_tags(actual: Any, resource: ResourceState, name: str) -> tuple[Any, Mapping[str, str]]:
     """Return the tags of a resource without those of its stack, and those of its stack that it has."""
     own, values = tag_map(resource.properties.get(name)), tag_map(actual)
     of_stack = {key: value for key, value in resource.stack_tags.items() if values.get(key) == value}
@@ -110,7 +110,7 @@ def _own_tags(actual: Any, resource: StackResource, name: str) -> tuple[Any, Map
 def with_drift(
     changes: Iterable[Change],
     states: Mapping[str, ActualState],
-    stack: Stack,
+    stack: StackState,
     find: Callable[[str], TypeDefinition],
 ) -> list[Change]:
     """Return the changes from the actual states with what they say of drift.
@@ -121,12 +121,12 @@ def with_drift(
 
 
 def _with_drift(
-    change: Change, state: ActualState | None, stack: Stack, find: Callable[[str], TypeDefinition]
+    change: Change, state: ActualState | None, stack: StackState, find: Callable[[str], TypeDefinition]
 ) -> Change:
     if state is None:
         return change
     previous = stack.resources[change.logical_id]
-    drift = Drift(state.status, state.detected, previous.properties, state.ignored)
+    drift = ResourceDrift(state.status, state.detected, previous.properties, state.ignored)
     if change.action != "Keep" or not state.is_drifted:
         return replace(change, drift=drift)
     desired, actual = change.after or {}, state.resource.properties

@@ -16,8 +16,8 @@ from cfnbox.providers.tags import tag_list
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cfnbox.cloudformation.deployment import Deployment, StackResource
-    from cfnbox.cloudformation.stacks import ChangeSet, Stack
+    from cfnbox.cloudformation.deployment import Deployment, ResourceState
+    from cfnbox.cloudformation.stacks import ChangeSet, StackState
     from cfnbox.core.paths import Json
 
 T = TypeVar("T")
@@ -73,12 +73,12 @@ def _tags(deployment: Deployment | None) -> list[dict[str, str]]:
     return tag_list({} if deployment is None else deployment.tags)
 
 
-def description_of(stack: Stack) -> str | None:
+def description_of(stack: StackState) -> str | None:
     """Return the Description of the stack's template."""
     return None if stack.deployment is None else stack.deployment.template.document.get("Description")
 
 
-def _last_operations(stack: Stack) -> list[Json]:
+def _last_operations(stack: StackState) -> list[Json]:
     """Return the last operation, and before an automatic rollback the one that failed (inferred)."""
     last = stack.operations[-1:]
     if last and last[0].is_automatic:
@@ -86,7 +86,7 @@ def _last_operations(stack: Stack) -> list[Json]:
     return [{"OperationType": item.kind, "OperationId": item.id} for item in reversed(last)]
 
 
-_SUMMARY: tuple[Member[Stack], ...] = (
+_SUMMARY: tuple[Member[StackState], ...] = (
     Member("StackId", lambda stack: stack.id),
     Member("StackName", lambda stack: stack.name),
     Member("CreationTime", lambda stack: stack.created),
@@ -99,8 +99,8 @@ _SUMMARY: tuple[Member[Stack], ...] = (
     Member("DriftInformation", lambda stack: stack.drift),
     Member("LastOperations", _last_operations),
 )
-STACK_SUMMARY: tuple[Member[Stack], ...] = (*_SUMMARY, Member("TemplateDescription", description_of))
-STACK: tuple[Member[Stack], ...] = (
+STACK_SUMMARY: tuple[Member[StackState], ...] = (*_SUMMARY, Member("TemplateDescription", description_of))
+STACK: tuple[Member[StackState], ...] = (
     *_SUMMARY,
     Member("Description", description_of),
     Member("ChangeSetId", lambda stack: stack.change_set_id, absent_in=_WITHOUT_CHANGE_SET),
@@ -123,7 +123,7 @@ STACK: tuple[Member[Stack], ...] = (
 class ChangeSetOf:
     """A change set and its stack."""
 
-    stack: Stack
+    stack: StackState
     change_set: ChangeSet
 
     @property
@@ -169,12 +169,12 @@ CHANGE_SET: tuple[Member[ChangeSetOf], ...] = (
 class ResourceOf:
     """A resource and its stack; `metadata` with its functions resolved."""
 
-    stack: Stack
-    resource: StackResource
+    stack: StackState
+    resource: ResourceState
     metadata: Mapping[str, Any] | None = None
 
 
-def _drift(resource: StackResource) -> Json:
+def _drift(resource: ResourceState) -> Json:
     drift = resource.drift
     return present(
         StackResourceDriftStatus=drift["StackResourceDriftStatus"], LastCheckTimestamp=drift.get("Timestamp")

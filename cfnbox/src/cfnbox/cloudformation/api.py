@@ -8,7 +8,7 @@ from cfnbox.aws.tokens import Tokens
 from cfnbox.cloudformation import policy
 from cfnbox.cloudformation.changesets import ChangeSets
 from cfnbox.cloudformation.describe import Descriptions
-from cfnbox.cloudformation.drift import Drift
+from cfnbox.cloudformation.drift import DriftOperations
 from cfnbox.cloudformation.nesting import Nesting
 from cfnbox.cloudformation.operation_events import OperationEvents
 from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions, disables_rollback
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.requests import Handler
     from cfnbox.cloudformation.runs import Timer
-    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.cloudformation.stacks import StackState
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
@@ -67,13 +67,13 @@ class CloudFormation:
             **Descriptions(deployments).operations,
             "DescribeEvents": OperationEvents(deployments.stacks).describe,
             **change_sets.operations,
-            **Drift(deployments).operations,
+            **DriftOperations(deployments).operations,
         }
 
     def _once(self, name: str, handler: Handler) -> Handler:
         return lambda place, request: self._tokens.once(place, name, request, lambda: handler(place, request) or {})
 
-    def _of_stack(self, handler: Callable[[Stack, Any], Json | None]) -> Handler:
+    def _of_stack(self, handler: Callable[[StackState, Any], Json | None]) -> Handler:
         """Return an operation on the stack that a request names; nothing else changes the stack meanwhile."""
 
         def handle(place: Place, request: Mapping[str, Any]) -> Json | None:
@@ -125,19 +125,19 @@ class CloudFormation:
             token = request.get("ClientRequestToken")
             self._service.delete(stack, request.get("RetainResources", []), force=force, token=token)
 
-    def _require_unprotected_root(self, place: Place, stack: Stack) -> None:
+    def _require_unprotected_root(self, place: Place, stack: StackState) -> None:
         root = self.stacks.find(place, stack.root_id) if stack.root_id else None
         if root is not None and root.has_termination_protection:
             raise Invalid(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
 
-    def _cancel_update(self, stack: Stack, _request: CancelUpdateStackInputTypeDef) -> None:
+    def _cancel_update(self, stack: StackState, _request: CancelUpdateStackInputTypeDef) -> None:
         self._service.cancel_update(stack)
 
-    def _continue_rollback(self, stack: Stack, request: ContinueUpdateRollbackInputTypeDef) -> None:
+    def _continue_rollback(self, stack: StackState, request: ContinueUpdateRollbackInputTypeDef) -> None:
         skipped = request.get("ResourcesToSkip", [])
         self._service.continue_rollback(stack, skipped, request.get("ClientRequestToken"))
 
-    def _roll_back(self, stack: Stack, request: RollbackStackInputTypeDef) -> Json:
+    def _roll_back(self, stack: StackState, request: RollbackStackInputTypeDef) -> Json:
         self._service.roll_back(
             stack,
             retain_except_on_create=request.get("RetainExceptOnCreate", False),
@@ -152,10 +152,10 @@ class CloudFormation:
             raise Invalid("StackPolicyBody or StackPolicyURL is required")
         stack.policy = desired
 
-    def _signal(self, stack: Stack, request: SignalResourceInputTypeDef) -> None:
+    def _signal(self, stack: StackState, request: SignalResourceInputTypeDef) -> None:
         self._service.signal(stack, request["LogicalResourceId"], request["UniqueId"], request["Status"])
 
-    def _protect(self, stack: Stack, request: UpdateTerminationProtectionInputTypeDef) -> Json:
+    def _protect(self, stack: StackState, request: UpdateTerminationProtectionInputTypeDef) -> Json:
         if stack.parent_id is not None:
             # UpdateTerminationProtection in the API reference; the sentence is ours.
             raise Invalid(
@@ -170,6 +170,6 @@ def _disables_rollback(request: Mapping[str, Any]) -> bool:
     return disables_rollback(request, request.get("DeploymentConfig", {}))
 
 
-def _begun(stack: Stack) -> Json:
+def _begun(stack: StackState) -> Json:
     """Return the answer of an operation that has begun."""
     return {"StackId": stack.id, "OperationId": stack.operation_id}

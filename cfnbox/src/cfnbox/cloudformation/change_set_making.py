@@ -13,7 +13,7 @@ from cfnbox.cloudformation.actual_state import ActualState, actual_states, with_
 from cfnbox.cloudformation.changes import Change
 from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment
 from cfnbox.cloudformation.nesting import deployment_request
-from cfnbox.cloudformation.stacks import ChangeSet, ChangeSetParent, Stack
+from cfnbox.cloudformation.stacks import ChangeSet, ChangeSetParent, StackState
 from cfnbox.cloudformation.status import ChangeSetStatus, ChangeSetType, DriftStatus, ExecutionStatus, OperationStatus
 from cfnbox.core.errors import Refused
 from cfnbox.providers.nested import nested_stack, stack_name
@@ -73,7 +73,7 @@ class ChangeSetMaking:
     def __init__(self, service: StackService) -> None:
         self._service, self._stacks = service, service.stacks
 
-    def make(self, stack: Stack, request: ChangeSetRequest) -> ChangeSet:
+    def make(self, stack: StackState, request: ChangeSetRequest) -> ChangeSet:
         """Make a change set. Raise Refused, and then change nothing, for what CloudFormation refuses at once."""
         planned = self._planned(stack, request)
         change_set = self._add(stack, request, planned)
@@ -84,7 +84,7 @@ class ChangeSetMaking:
             change_set.operation.end(OperationStatus.FAILED if has_failed else OperationStatus.SUCCEEDED)
         return change_set
 
-    def _add(self, stack: Stack, request: ChangeSetRequest, planned: _Planned) -> ChangeSet:
+    def _add(self, stack: StackState, request: ChangeSetRequest, planned: _Planned) -> ChangeSet:
         with self._stacks.changed:
             # A change set that FAILED gives way to a new one of its name.
             others = {key: one for key, one in stack.change_sets.items() if one.name != request.name}
@@ -116,7 +116,7 @@ class ChangeSetMaking:
             stack.change_sets = {**others, change_set.id: change_set}
         return change_set
 
-    def _planned(self, stack: Stack, request: ChangeSetRequest) -> _Planned:
+    def _planned(self, stack: StackState, request: ChangeSetRequest) -> _Planned:
         deployments, kind = self._service.deployments, request.kind
         try:
             deployment = deployments.build(stack, request.deployment, in_change_set=True)
@@ -156,7 +156,7 @@ class ChangeSetMaking:
             return _Planned(deployment, changes, drift_status=drift_status, problems=deployment.problems)
         return _Planned(reason=_NO_CHANGES, drift_status=drift_status)
 
-    def _make_nested(self, stack: Stack, change_set: ChangeSet, deployment: Deployment) -> None:
+    def _make_nested(self, stack: StackState, change_set: ChangeSet, deployment: Deployment) -> None:
         """Make the change sets of the nested stacks that a change set changes; those without changes are left out."""
         changes = list[Change]()
         for change in change_set.changes:
@@ -177,7 +177,7 @@ class ChangeSetMaking:
             _fail(change_set, _NO_CHANGES)
 
     def _nested(
-        self, stack: Stack, change_set: ChangeSet, deployment: Deployment, change: Change
+        self, stack: StackState, change_set: ChangeSet, deployment: Deployment, change: Change
     ) -> ChangeSet | None:
         """Return the change set of a nested stack, None if it has no changes or its template is not known yet."""
         properties = change.after or {}
@@ -206,7 +206,7 @@ class ChangeSetMaking:
             return None
         return made
 
-    def _nested_stack(self, parent: Stack, change: Change) -> Stack:
+    def _nested_stack(self, parent: StackState, change: Change) -> StackState:
         """Return the nested stack; a new one is in review, as the stack of any new change set."""
         if change.action == "Modify":
             return self._stacks.require(parent.place, change.physical_id)

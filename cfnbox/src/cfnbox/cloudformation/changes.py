@@ -44,7 +44,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Drift:
+class ResourceDrift:
     """What a drift-aware change set says of a resource: the status, and its properties in the previous deployment.
 
     `ignored` are the properties that no provider can read.
@@ -74,7 +74,7 @@ class Target:
     before: Any = None
     after: Any = None
 
-    def described(self, *, values: bool, drift: Drift | None = None, is_in_sync: bool = False) -> Json:
+    def described(self, *, values: bool, drift: ResourceDrift | None = None, is_in_sync: bool = False) -> Json:
         """Return the target as DescribeChangeSet answers it; `values` adds the values of a property.
 
         `is_in_sync`: the actual state is as the new template says.
@@ -93,7 +93,7 @@ class Target:
             target |= {member: text for member, text in both.items() if text is not None}
         return target if drift is None or not values else target | self._drifted(drift)
 
-    def _drifted(self, drift: Drift) -> Json:
+    def _drifted(self, drift: ResourceDrift) -> Json:
         sources = {"BeforeValueFrom": "ACTUAL_STATE", "AfterValueFrom": "TEMPLATE"}
         previous = drift.previous.get(self.name or "")
         if previous == self.before:
@@ -115,7 +115,7 @@ class Detail:
         """Whether this change certainly replaces the resource."""
         return self.target.recreation == "Always" and self.cause.evaluation == "Static"
 
-    def described(self, *, values: bool, drift: Drift | None = None) -> Json:
+    def described(self, *, values: bool, drift: ResourceDrift | None = None) -> Json:
         """Return the detail as DescribeChangeSet answers it."""
         causing = {} if self.cause.entity is None else {"CausingEntity": self.cause.entity}
         evaluation = {"Evaluation": self.cause.evaluation, "ChangeSource": self.cause.source}
@@ -146,7 +146,7 @@ class Change:
     sets_identity: bool = False
     warning: str = ""
     change_set_id: str | None = None
-    drift: Drift | None = None
+    drift: ResourceDrift | None = None
 
     @property
     def is_automatic(self) -> bool:

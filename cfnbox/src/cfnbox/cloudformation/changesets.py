@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cfnbox.cloudformation.deployment import Deployment
     from cfnbox.cloudformation.requests import Handler
     from cfnbox.cloudformation.service import StackService
-    from cfnbox.cloudformation.stacks import ChangeSet, Stack
+    from cfnbox.cloudformation.stacks import ChangeSet, StackState
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
@@ -78,7 +78,7 @@ class ChangeSets:
         made = self._making.make(stack, desired)
         return {"Id": made.id, "StackId": stack.id}
 
-    def _stack(self, place: Place, request: CreateChangeSetInputTypeDef, kind: ChangeSetType) -> Stack:
+    def _stack(self, place: Place, request: CreateChangeSetInputTypeDef, kind: ChangeSetType) -> StackState:
         stack = self._stacks.find(place, request["StackName"])
         if stack is None:
             if kind == ChangeSetType.UPDATE:
@@ -111,7 +111,7 @@ class ChangeSets:
             self._stacks.begin_execution(stack, change_set)
 
     def _begin(
-        self, stack: Stack, change_set: ChangeSet, deployment: Deployment, request: ExecuteChangeSetInputTypeDef
+        self, stack: StackState, change_set: ChangeSet, deployment: Deployment, request: ExecuteChangeSetInputTypeDef
     ) -> None:
         on_failure = change_set.options.get("OnStackFailure")
         token = request.get("ClientRequestToken")
@@ -133,7 +133,7 @@ class ChangeSets:
             update = UpdateOptions(disable_rollback, retain_except_on_create=retain, token=token)
             self._service.start_update(stack, deployment, update)
 
-    def _find(self, place: Place, request: _Named) -> tuple[Stack, ChangeSet]:
+    def _find(self, place: Place, request: _Named) -> tuple[StackState, ChangeSet]:
         return self._stacks.change_set(place, request["ChangeSetName"], request.get("StackName"))
 
     def _describe(self, place: Place, request: DescribeChangeSetInputTypeDef) -> Json:

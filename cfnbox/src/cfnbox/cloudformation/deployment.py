@@ -38,12 +38,12 @@ class Deployment:
     role_arn: str | None = None
     rollback_configuration: Json = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
-    drifted: Mapping[str, StackResource] = field(default_factory=dict)
+    drifted: Mapping[str, ResourceState] = field(default_factory=dict)
     is_validated: bool = False
     problems: Sequence[Problem] = ()
     config: Json = field(default_factory=dict)
 
-    def actual(self, resources: Mapping[str, StackResource]) -> Mapping[str, StackResource]:
+    def actual(self, resources: Mapping[str, ResourceState]) -> Mapping[str, ResourceState]:
         """Return the resources of a stack as they are, unless another operation has replaced them since."""
         known = {
             name: resource
@@ -54,7 +54,7 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class StackResource:
+class ResourceState:
     """A resource of a stack. `properties` are those of its last create or update that succeeded.
 
     `live` is what the provider returned, None before the resource has an identity and after it is deleted.

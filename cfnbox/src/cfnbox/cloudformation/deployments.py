@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Set
 
     from cfnbox.cloudformation.requests import DeploymentRequest, TemplateSource
-    from cfnbox.cloudformation.stacks import Stack, Stacks
+    from cfnbox.cloudformation.stacks import Stacks, StackState
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.template.dynamic import DynamicReferences
@@ -69,7 +69,7 @@ class Deployments:
         served = self.providers.find(type_name, place)
         return None if served is None else served.definition
 
-    def template_body(self, source: TemplateSource, place: Place, stack: Stack | None = None) -> str:
+    def template_body(self, source: TemplateSource, place: Place, stack: StackState | None = None) -> str:
         """Return the text of a template."""
         if source.body is not None:
             return syntax.inline(source.body)
@@ -79,7 +79,7 @@ class Deployments:
             return stack.deployment.template.body
         raise Invalid("Either Template URL or Template Body must be specified.")
 
-    def build(self, stack: Stack, request: DeploymentRequest, *, in_change_set: bool = False) -> Deployment:
+    def build(self, stack: StackState, request: DeploymentRequest, *, in_change_set: bool = False) -> Deployment:
         """Return the deployment that a request asks for. Raise Refused if CloudFormation would not begin it."""
         place, previous = stack.place, stack.deployment
         arns = request.notification_arns
@@ -119,7 +119,7 @@ class Deployments:
 
     def scope(
         self,
-        stack: Stack,
+        stack: StackState,
         deployment: Deployment | None = None,
         *,
         as_written: bool = False,
@@ -156,7 +156,7 @@ class Deployments:
         return next((one["OutputValue"] for one in outputs if one["OutputKey"] == output), None)
 
 
-def _missing_attribute(stack: Stack, logical_id: str, name: str) -> str:
+def _missing_attribute(stack: StackState, logical_id: str, name: str) -> str:
     """Return why an attribute has no value; of a custom resource in CloudFormation's sentence.
 
     AWS keeps the responses in a bucket of its own, by stack, logical id and request.
@@ -187,7 +187,7 @@ def _rollback_configuration(request: DeploymentRequest, previous: Deployment | N
     return request.rollback_configuration
 
 
-def _require_same_types(stack: Stack, resources: Mapping[str, Json]) -> None:
+def _require_same_types(stack: StackState, resources: Mapping[str, Json]) -> None:
     types = {name: resource.type_name for name, resource in stack.resources.items() if resource.is_live}
     changed = sorted(name for name, item in resources.items() if types.get(name, item["Type"]) != item["Type"])
     if changed:

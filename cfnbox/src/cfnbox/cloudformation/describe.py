@@ -40,10 +40,10 @@ if TYPE_CHECKING:
         ValidateTemplateInputTypeDef,
     )
 
-    from cfnbox.cloudformation.deployment import Deployment, StackResource
+    from cfnbox.cloudformation.deployment import Deployment, ResourceState
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.requests import Handler
-    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.cloudformation.stacks import StackState
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
@@ -107,7 +107,7 @@ class Descriptions:
         described = ResourceOf(stack, resource, self._metadata(stack, resource))
         return {"StackResourceDetail": answer(RESOURCE_DETAIL, described)}
 
-    def _metadata(self, stack: Stack, resource: StackResource) -> Json | None:
+    def _metadata(self, stack: StackState, resource: ResourceState) -> Json | None:
         """Return the Metadata with its functions resolved, as cfn-init reads it; as written where that cannot be."""
         metadata: Json | None = resource.definition.get("Metadata")
         if metadata is None:
@@ -129,7 +129,7 @@ class Descriptions:
         listed = [stack.require_resource(logical_id)] if logical_id else list(stack.resources.values())
         return {"StackResources": [answer(RESOURCE, ResourceOf(stack, one)) for one in listed[:_MOST_RESOURCES]]}
 
-    def _owner(self, place: Place, physical_id: str) -> Stack:
+    def _owner(self, place: Place, physical_id: str) -> StackState:
         for stack in self._stacks.in_place(place):
             if any(one.physical_id == physical_id and one.is_live for one in stack.resources.values()):
                 return stack
@@ -150,7 +150,7 @@ class Descriptions:
         body = json.dumps(template.processed) if is_processed else template.body
         return {"TemplateBody": body, "StagesAvailable": stages}
 
-    def _named(self, place: Place, request: GetTemplateInputTypeDef) -> Stack:
+    def _named(self, place: Place, request: GetTemplateInputTypeDef) -> StackState:
         if "StackName" not in request:
             # Recorded, both.
             has_change_set = "ChangeSetName" in request

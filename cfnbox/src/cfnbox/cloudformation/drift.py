@@ -29,17 +29,17 @@ if TYPE_CHECKING:
         DetectStackResourceDriftInputTypeDef,
     )
 
-    from cfnbox.cloudformation.deployment import StackResource
+    from cfnbox.cloudformation.deployment import ResourceState
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.requests import Handler
-    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.cloudformation.stacks import StackState
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
 _MOST_DETECTIONS = 500
 
 
-class Drift:
+class DriftOperations:
     """The operations on drift, and every detection."""
 
     def __init__(self, deployments: Deployments) -> None:
@@ -57,7 +57,7 @@ class Drift:
             "DescribeStackResourceDrifts": self._resource_drifts,
         }
 
-    def _stack(self, place: Place, name: str) -> Stack:
+    def _stack(self, place: Place, name: str) -> StackState:
         stack = self._stacks.require(place, name)
         if stack.status not in DRIFT_DETECTABLE:
             raise Invalid(
@@ -88,7 +88,7 @@ class Drift:
         ).start()
         return {"StackDriftDetectionId": detection_id}
 
-    def _carry_out(self, detection_id: str, stack: Stack, resources: list[StackResource]) -> None:
+    def _carry_out(self, detection_id: str, stack: StackState, resources: list[ResourceState]) -> None:
         failed = list[str]()
         for resource in resources:
             try:
@@ -137,7 +137,7 @@ class Drift:
         ]
         return page(checked, request, "StackResourceDrifts")
 
-    def _check(self, stack: Stack, resource: StackResource) -> StackResource:
+    def _check(self, stack: StackState, resource: ResourceState) -> ResourceState:
         """Detect drift of one resource now. Raise ResourceFailed if it cannot be read."""
         checked = replace(resource, drift={**self._checked(stack, resource), "Timestamp": datetime.now(UTC)})
         with self._stacks.changed:
@@ -147,7 +147,7 @@ class Drift:
                 stack.resources = {**stack.resources, resource.logical_id: replace(current, drift=checked.drift)}
         return checked
 
-    def _checked(self, stack: Stack, resource: StackResource) -> Json:
+    def _checked(self, stack: StackState, resource: ResourceState) -> Json:
         if resource.live is None:
             return {"StackResourceDriftStatus": DriftStatus.NOT_CHECKED}
         try:
@@ -172,7 +172,7 @@ def _has_ended(detection: Json) -> bool:
     return bool(detection["DetectionStatus"] != DetectionStatus.DETECTION_IN_PROGRESS)
 
 
-def _described(stack: Stack, resource: StackResource) -> Json:
+def _described(stack: StackState, resource: ResourceState) -> Json:
     """Return a StackResourceDrift as DescribeStackResourceDrifts answers it."""
     return present(
         StackId=stack.id,

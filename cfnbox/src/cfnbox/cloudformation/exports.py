@@ -9,12 +9,12 @@ from cfnbox.providers.protocol import ResourceFailed
 from cfnbox.template import functions, outputs
 
 if TYPE_CHECKING:
-    from cfnbox.cloudformation.stacks import Stack, Stacks
+    from cfnbox.cloudformation.stacks import Stacks, StackState
     from cfnbox.core.paths import Json
     from cfnbox.template.scope import Scope
 
 
-def resolve(stacks: Stacks, stack: Stack, scope: Scope) -> None:
+def resolve(stacks: Stacks, stack: StackState, scope: Scope) -> None:
     """Set the outputs of a stack. Raise ResourceFailed, and change nothing, if an export is not allowed."""
     template = stack.require_deployment().template
     resolved = outputs.described(template.outputs, scope)
@@ -24,7 +24,7 @@ def resolve(stacks: Stacks, stack: Stack, scope: Scope) -> None:
         stack.outputs, stack.imports = resolved, imports
 
 
-def restore(stacks: Stacks, stack: Stack, scope: Scope) -> None:
+def restore(stacks: Stacks, stack: StackState, scope: Scope) -> None:
     """Set the outputs after a rollback, so that they name no resource that is deleted; nothing is refused then."""
     template = stack.require_deployment().template
     with suppress(functions.ResolutionFailed):
@@ -33,7 +33,7 @@ def restore(stacks: Stacks, stack: Stack, scope: Scope) -> None:
             stack.outputs, stack.imports = resolved, frozenset(imported)
 
 
-def _check_exports(stacks: Stacks, stack: Stack, resolved: list[Json], imports: frozenset[str]) -> None:
+def _check_exports(stacks: Stacks, stack: StackState, resolved: list[Json], imports: frozenset[str]) -> None:
     exports = {output["ExportName"]: output["OutputValue"] for output in resolved if "ExportName" in output}
     for name, (owner, _) in stacks.exports(stack.place).items():
         if name in exports and owner is not stack:
@@ -48,7 +48,7 @@ def _check_exports(stacks: Stacks, stack: Stack, resolved: list[Json], imports: 
             raise ResourceFailed(f"Export {export} cannot be {change} as it is in use by {' and '.join(importers)}")
 
 
-def in_use(stacks: Stacks, stack: Stack) -> str:
+def in_use(stacks: Stacks, stack: StackState) -> str:
     """Return why the stack cannot be deleted, because an export of it is imported; or nothing."""
     for output in stack.outputs:
         if "ExportName" in output and (importers := _others(stacks, stack, output["ExportName"])):
@@ -56,12 +56,12 @@ def in_use(stacks: Stacks, stack: Stack) -> str:
     return ""
 
 
-def _others(stacks: Stacks, stack: Stack, export: str) -> list[str]:
+def _others(stacks: Stacks, stack: StackState, export: str) -> list[str]:
     """Return the other stacks that import an export; a stack that imports its own can be deleted."""
     return stacks.importers(stack.place, export, except_for=stack)
 
 
-def missing_import(stacks: Stacks, stack: Stack, scope: Scope) -> str:
+def missing_import(stacks: Stacks, stack: StackState, scope: Scope) -> str:
     """Return the first export that the stack's template imports and no stack exports; or nothing."""
     exports = stacks.exports(stack.place)
     imports = outputs.imports(stack.require_deployment().template.imports, scope)

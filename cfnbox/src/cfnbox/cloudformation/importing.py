@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from cfnbox.cloudformation.deployment import Deployment
     from cfnbox.cloudformation.deployments import Deployments
-    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.cloudformation.stacks import StackState
     from cfnbox.core.place import Place
 
 
-def check(deployment: Deployment, stack: Stack, to_import: Sequence[ResourceToImportTypeDef]) -> None:
+def check(deployment: Deployment, stack: StackState, to_import: Sequence[ResourceToImportTypeDef]) -> None:
     """Raise Refused in CloudFormation's sentences if the deployment does more than import these resources."""
     desired, current = deployment.template.resources, stack.resources
     imported = [resource["LogicalResourceId"] for resource in to_import]
@@ -72,7 +72,7 @@ def identifiers(
     return identified
 
 
-def existing(deployments: Deployments, deployment: Deployment, stack: Stack) -> dict[str, str]:
+def existing(deployments: Deployments, deployment: Deployment, stack: StackState) -> dict[str, str]:
     """Return the same of new resources whose identifier the template gives as text, if they are live in no stack.
 
     Raise Refused if such a resource may be deleted with its stack.

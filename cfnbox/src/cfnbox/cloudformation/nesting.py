@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cfnbox.cloudformation.deployment import Deployment
-    from cfnbox.cloudformation.stacks import ChangeSet, Stack
+    from cfnbox.cloudformation.stacks import ChangeSet, StackState
     from cfnbox.core.place import Place
     from cfnbox.providers.nested import NestedStack
 
@@ -111,13 +111,13 @@ class Nesting:
         deployment = None if parent is None else parent.deployment
         return deployment_request(stack, deployment)
 
-    def _shown(self, place: Place, parent_id: str | None, logical_id: str) -> tuple[Stack, ChangeSet] | None:
+    def _shown(self, place: Place, parent_id: str | None, logical_id: str) -> tuple[StackState, ChangeSet] | None:
         """Return the nested stack with its change set, if the parent executes a change set that shows it."""
         parent = self._stacks.find(place, parent_id) if parent_id is not None else None
         shown = self._stacks.nested_change_sets(parent.change_set_id) if parent and parent.change_set_id else []
         return next((pair for pair in shown if pair[1].parent and pair[1].parent.logical_id == logical_id), None)
 
-    def _resume(self, nested: Stack, request: DeploymentRequest) -> None:
+    def _resume(self, nested: StackState, request: DeploymentRequest) -> None:
         """Let a stack that awaits its root be updated again: its parent is, after an update that failed.
 
         Raise NothingToUpdate if the update would change nothing.
@@ -126,7 +126,7 @@ class Nesting:
             raise NothingToUpdate
         self._stacks.set_status(nested, StackStatus.UPDATE_COMPLETE)
 
-    def _wait(self, nested: Stack, progress: Progress, expected: StackStatus) -> None:
+    def _wait(self, nested: StackState, progress: Progress, expected: StackStatus) -> None:
         """Wait until the operation of a stack has ended. Raise ResourceFailed if it has another status then."""
         try:
             self._wait_while_busy(nested, progress)
@@ -138,7 +138,7 @@ class Nesting:
         if nested.status != expected and not is_updated:
             raise ResourceFailed(_failure_reason(nested, expected), "NotStabilized")
 
-    def _wait_while_busy(self, nested: Stack, progress: Progress) -> None:
+    def _wait_while_busy(self, nested: StackState, progress: Progress) -> None:
         """Wait until nothing works on a stack: its operation has ended, or awaits the root stack."""
         with progress.waking(self._notify), self._stacks.changed:
             while nested.status.is_in_progress and not nested.awaits_root:
@@ -170,7 +170,7 @@ def _with_shown_template(request: DeploymentRequest, change_set: ChangeSet) -> D
     return replace(request, template=template, drifted=change_set.deployment.drifted)
 
 
-def _failure_reason(nested: Stack, expected: StackStatus) -> str:
+def _failure_reason(nested: StackState, expected: StackStatus) -> str:
     """Return the sentence of CloudFormation's event of a nested stack that failed: the last reason of its own events.
 
     Of an update, which has rolled back by then, CloudFormation adds the status.

@@ -17,7 +17,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from cfnbox.cloudformation import exports, validation_problems
-from cfnbox.cloudformation.deployment import StackResource
+from cfnbox.cloudformation.deployment import ResourceState
 from cfnbox.cloudformation.reverting import Reverting
 from cfnbox.cloudformation.status import Action, OnFailure, ResourceStatus, RollbackPrefix, StackStatus
 from cfnbox.providers.protocol import ResourceFailed
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.runs import Run
-    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.cloudformation.stacks import StackState
 
 _CLEAN_UP_TRIES = 3
 
 
-class Operation:
+class OperationExecutor:
     """One operation on one stack."""
 
-    def __init__(self, deployments: Deployments, stack: Stack, run: Run) -> None:
+    def __init__(self, deployments: Deployments, stack: StackState, run: Run) -> None:
         self._deployments, self._stacks, self._stack, self._run = deployments, deployments.stacks, stack, run
         self._resources = Reverting(deployments, stack, run)
 
@@ -241,7 +241,7 @@ class Operation:
             for name, (change, text) in validation_problems.failed_resources(problems).items():
                 resource = self._stack.resources.get(name)
                 if resource is None:
-                    resource = StackResource(name, change.type_name, {}, frozenset())
+                    resource = ResourceState(name, change.type_name, {}, frozenset())
                 status = ResourceStatus.CREATE_FAILED if change.action == "Add" else ResourceStatus.UPDATE_FAILED
                 self._stacks.append_event(self._stack, resource, status, text, detailed_status="VALIDATION_FAILED")
         return reason
@@ -258,7 +258,7 @@ class Operation:
             stack.leftovers += [replace(one, is_retained=one.logical_id in retained) for one in removed]
             stack.resources = {name: resource for name, resource in stack.resources.items() if name in deployed}
 
-    def _clean_up(self) -> list[StackResource]:
+    def _clean_up(self) -> list[ResourceState]:
         """Delete the leftovers, and return those that could not be deleted, as CloudFormation leaves them behind.
 
         A failed deletion is retried. Dependent resources go first; in the last try nothing waits for what cannot be
@@ -276,7 +276,7 @@ class Operation:
             left_behind, self._stack.leftovers = self._stack.leftovers, []
         return left_behind
 
-    def _nested_awaiting_root(self) -> dict[str, StackResource]:
+    def _nested_awaiting_root(self) -> dict[str, ResourceState]:
         """Return the nested stacks that have a clean-up of their own to do, by the ids of the stacks."""
         awaiting = {child.id for child in self._stacks.children(self._stack) if child.awaits_root}
         return {
@@ -287,10 +287,10 @@ class Operation:
 
     def _complete_nested(self, stack_id: str) -> bool:
         child = self._stacks.require(self._stack.place, stack_id)
-        Operation(self._deployments, child, self._run)._complete_update()
+        OperationExecutor(self._deployments, child, self._run)._complete_update()
         return not child.awaits_root
 
-    def _delete_leftover(self, leftovers: dict[str, StackResource], number: str) -> bool:
+    def _delete_leftover(self, leftovers: dict[str, ResourceState], number: str) -> bool:
         if number in self._nested_awaiting_root():
             return self._complete_nested(number)
         if is_deleted := self._resources.delete(leftovers[number], current=False):
@@ -329,7 +329,7 @@ def _failure(action: str, names: Iterable[str]) -> str:
     return f"The following resource(s) failed to {action.lower()}: [{', '.join(sorted(names))}]. "
 
 
-def _deletion_graph(resources: dict[str, StackResource]) -> dict[str, set[str]]:
+def _deletion_graph(resources: dict[str, ResourceState]) -> dict[str, set[str]]:
     """Return for each resource those that depend on it, which are deleted first.
 
     The leftovers of several updates may depend on each other in a circle: then nothing waits, and a failed deletion

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         DescribeEventsInputTypeDef,
     )
 
-    from cfnbox.cloudformation.stacks import Stack, StackOperation, Stacks
+    from cfnbox.cloudformation.stacks import OperationRecord, Stacks, StackState
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
@@ -43,7 +43,9 @@ class OperationEvents:
         newest_first = sorted(events, key=lambda event: event["Timestamp"], reverse=True)
         return page(newest_first, request, "OperationEvents")
 
-    def _requested(self, place: Place, request: DescribeEventsInputTypeDef) -> tuple[Stack, list[StackOperation]]:
+    def _requested(
+        self, place: Place, request: DescribeEventsInputTypeDef
+    ) -> tuple[StackState, list[OperationRecord]]:
         if "OperationId" in request:
             return self._by_operation(place, request["OperationId"])
         if "ChangeSetName" in request:
@@ -54,14 +56,14 @@ class OperationEvents:
             return stack, stack.operations
         raise Invalid("DescribeEvents needs a StackName, a ChangeSetName or an OperationId.")
 
-    def _by_operation(self, place: Place, operation_id: str) -> tuple[Stack, list[StackOperation]]:
+    def _by_operation(self, place: Place, operation_id: str) -> tuple[StackState, list[OperationRecord]]:
         for stack in self._stacks.in_place(place):
             if operations := [operation for operation in stack.operations if operation.id == operation_id]:
                 return stack, operations
         raise Invalid(f"Operation [{operation_id}] does not exist")
 
 
-def _events(stack: Stack, operation: StackOperation) -> list[Json]:
+def _events(stack: StackState, operation: OperationRecord) -> list[Json]:
     """Return the events of an operation: the one of the operation itself, and those of its progress."""
     of_operation = {"OperationId": operation.id, "OperationType": operation.kind}
     itself = present(

@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Literal
 
 from cfnbox.cloudformation.changes import Cause, Change, Detail, Target, with_unknown_attributes, with_unknown_values
-from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment, StackResource
+from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment, ResourceState
 from cfnbox.cloudformation.status import ResourceStatus
 from cfnbox.core.paths import values_at
 from cfnbox.core.type_definition import Replacement, TypeDefinition
@@ -46,7 +46,7 @@ class _Effect(Enum):
 
 
 def step_for(
-    definition: TypeDefinition, resource: StackResource | None, desired: Json, tags: Mapping[str, str]
+    definition: TypeDefinition, resource: ResourceState | None, desired: Json, tags: Mapping[str, str]
 ) -> tuple[Step, Replacement]:
     """Return what makes a resource have these properties and stack tags, and whether that replaces it.
 
@@ -68,7 +68,7 @@ def step_for(
 
 
 def plan(
-    goal: Deployment, deployed: Deployment | None, existing: Mapping[str, StackResource], scope: Scope, find: Find
+    goal: Deployment, deployed: Deployment | None, existing: Mapping[str, ResourceState], scope: Scope, find: Find
 ) -> list[Change]:
     """Return what a deployment does to each resource, in the order in which it can be done; removals last.
 
@@ -98,7 +98,7 @@ class _Planner:
     scope: Scope
     effects: dict[str, _Effect] = field(default_factory=dict)
 
-    def plan(self, logical_id: str, resource: StackResource | None) -> Change:
+    def plan(self, logical_id: str, resource: ResourceState | None) -> Change:
         """Return the change of a resource, once those of all that it refers to are planned."""
         change = self._change(logical_id, resource)
         if change.action in ("Add", "Import") or change.replacement == "True":
@@ -108,7 +108,7 @@ class _Planner:
             self.effects[logical_id] = _Effect.PERHAPS_NEW if is_open else _Effect.IN_PLACE
         return change
 
-    def _change(self, logical_id: str, resource: StackResource | None) -> Change:
+    def _change(self, logical_id: str, resource: ResourceState | None) -> Change:
         definition = self.goal.template.resources[logical_id]
         kind = self.find(definition["Type"])
         if logical_id in self.goal.imports and (resource is None or not resource.is_live):
@@ -161,7 +161,7 @@ class _Planner:
         return compared, with_unknown_values(shown), warning
 
     def _property_details(
-        self, kind: TypeDefinition, resource: StackResource, definition: Json, desired: Json, *, values: bool = False
+        self, kind: TypeDefinition, resource: ResourceState, definition: Json, desired: Json, *, values: bool = False
     ) -> Iterator[Detail]:
         for name in kind.changed(resource.properties, desired):
             before, after = resource.properties.get(name), desired.get(name)
@@ -172,7 +172,7 @@ class _Planner:
             for cause in self._causes(previous, written, values=values):
                 yield Detail(target, cause)
 
-    def _other_details(self, kind: TypeDefinition, resource: StackResource, definition: Json) -> Iterator[Detail]:
+    def _other_details(self, kind: TypeDefinition, resource: ResourceState, definition: Json) -> Iterator[Detail]:
         if kind.tag_property is not None and dict(resource.stack_tags) != dict(self.goal.tags):
             yield Detail(Target("Tags"))
         for name in _OTHER_ATTRIBUTES:

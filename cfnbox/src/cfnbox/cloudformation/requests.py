@@ -10,7 +10,7 @@ from cfnbox.cloudformation.status import OnFailure
 from cfnbox.core.errors import Invalid
 
 if TYPE_CHECKING:
-    from cfnbox.cloudformation.deployment import StackResource
+    from cfnbox.cloudformation.deployment import ResourceState
     from cfnbox.cloudformation.policy import Policy
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
@@ -48,7 +48,7 @@ class DeploymentRequest:
     role_arn: str | None = None
     rollback_configuration: Json | None = None
     resource_types: Sequence[str] | None = None
-    drifted: Mapping[str, StackResource] = field(default_factory=dict)
+    drifted: Mapping[str, ResourceState] = field(default_factory=dict)
     disable_validation: bool = False
     deployment_config: Json = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from cfnbox.cloudformation.deployment import StackResource
+from cfnbox.cloudformation.deployment import ResourceState
 from cfnbox.cloudformation.plan import step_for
 from cfnbox.cloudformation.signals import wait_for_signals
 from cfnbox.cloudformation.status import Action, ResourceStatus
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.plan import Step
     from cfnbox.cloudformation.runs import Run
-    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.cloudformation.stacks import StackState
     from cfnbox.core.paths import Json
 
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
@@ -53,7 +53,7 @@ class ResourceOperations:
     `failed` are the logical ids of what could not be created, updated or imported.
     """
 
-    def __init__(self, deployments: Deployments, stack: Stack, run: Run) -> None:
+    def __init__(self, deployments: Deployments, stack: StackState, run: Run) -> None:
         self._deployments, self._stacks, self._stack, self._run = deployments, deployments.stacks, stack, run
         self.failed: dict[Action, list[str]] = {action: [] for action in Action}
         # An operation uses one schema of a type, from its first resource to the last.
@@ -64,7 +64,7 @@ class ResourceOperations:
         deployment = self._stack.require_deployment()
         previous = deployment.actual(self._stack.resources).get(logical_id)
         definition = deployment.template.resources[logical_id]
-        desired = StackResource(logical_id, definition["Type"], definition, depends_on, stack_tags=deployment.tags)
+        desired = ResourceState(logical_id, definition["Type"], definition, depends_on, stack_tags=deployment.tags)
         is_new = previous is None or not previous.is_live or not previous.is_created
         action = Action.CREATE if is_new else Action.UPDATE
         try:
@@ -91,7 +91,7 @@ class ResourceOperations:
             return False
         return True
 
-    def may_remove(self, removed: Iterable[StackResource]) -> bool:
+    def may_remove(self, removed: Iterable[ResourceState]) -> bool:
         """Return whether the stack policy allows to delete what the template no longer has; what it denies fails."""
         for resource in removed:
             try:
@@ -100,12 +100,12 @@ class ResourceOperations:
                 self._save_failure(resource, Action.UPDATE, failure)
         return not self.failed[Action.UPDATE]
 
-    def _require_policy(self, resource: StackResource, action: str) -> None:
+    def _require_policy(self, resource: ResourceState, action: str) -> None:
         """Raise ResourceFailed if the stack policy does not allow the action; without a policy everything is."""
         if (policy := self._stack.policy_in_force) is not None:
             policy.require(resource.logical_id, resource.type_name, action)
 
-    def _resolved(self, resource: StackResource) -> Json:
+    def _resolved(self, resource: ResourceState) -> Json:
         """Return the properties of a resource's definition; dynamic references stay as they are written."""
         scope = self._deployments.scope(self._stack, as_written=True, among=resource.depends_on)
         resolved: Json = functions.resolve(resource.definition.get("Properties", {}), scope)
@@ -116,7 +116,7 @@ class ResourceOperations:
         previous: Json = dynamic.replaced_if_there(written, self._deployments.dynamic(self._stack.place))
         return previous
 
-    def _checked_properties(self, served: Served, desired: StackResource) -> Json:
+    def _checked_properties(self, served: Served, desired: ResourceState) -> Json:
         """Return the properties as the provider gets them. Raise ResourceFailed if they violate the schema."""
         checked: Json = dynamic.replaced(desired.properties, self._deployments.dynamic(self._stack.place))
         problems = properties.violations(served.definition, checked)
@@ -127,7 +127,7 @@ class ResourceOperations:
         return checked
 
     def _request(
-        self, resource: StackResource, previous: StackResource | None = None, *, reverting: bool = False
+        self, resource: ResourceState, previous: ResourceState | None = None, *, reverting: bool = False
     ) -> Request:
         """Return what goes with a call of a provider; `previous` is the resource before an update."""
         stack = self._stack
@@ -143,7 +143,7 @@ class ResourceOperations:
             reverting=reverting,
         )
 
-    def _create(self, served: Served, previous: StackResource | None, desired: StackResource) -> None:
+    def _create(self, served: Served, previous: ResourceState | None, desired: ResourceState) -> None:
         """Create a resource; what an earlier operation left unfinished is cleaned up later."""
         if previous is not None and previous.is_live:
             self._schedule_cleanup(previous, retained=False)
@@ -152,7 +152,7 @@ class ResourceOperations:
         self._make(served, desired, Action.CREATE)
 
     def _make(
-        self, served: Served, desired: StackResource, action: Action, replaced: StackResource | None = None
+        self, served: Served, desired: ResourceState, action: Action, replaced: ResourceState | None = None
     ) -> None:
         """Create through the provider. The stack has what is replaced until the new resource has an identity."""
         checked = self._checked_properties(served, desired)
@@ -176,13 +176,13 @@ class ResourceOperations:
         wait_for_signals(self._stack, desired, self._run)
         self._save_complete(desired, action, resource)
 
-    def _save_complete(self, desired: StackResource, action: Action, resource: Resource) -> None:
+    def _save_complete(self, desired: ResourceState, action: Action, resource: Resource) -> None:
         complete = replace(
             desired, status=action.complete, live=resource, physical_id=resource.physical_id, is_created=True
         )
         self._stacks.save_resource(self._stack, complete, properties=desired.properties)
 
-    def _import(self, served: Served, desired: StackResource, identifier: str) -> None:
+    def _import(self, served: Served, desired: ResourceState, identifier: str) -> None:
         """Make a live resource the stack's, and give it the stack's tags."""
         desired = replace(desired, physical_id=identifier, stack_tags={}, is_imported=True)
         started = replace(desired, status=ResourceStatus.IMPORT_IN_PROGRESS, reason="Resource import started.")
@@ -201,7 +201,7 @@ class ResourceOperations:
             self._update(served, imported, replace(imported, stack_tags=tags, reason=""))
 
     def _change(
-        self, served: Served, previous: StackResource, desired: StackResource, step: Step, *, is_conditional: bool
+        self, served: Served, previous: ResourceState, desired: ResourceState, step: Step, *, is_conditional: bool
     ) -> None:
         reason = _REPLACING if step == "replace" else served.notice(desired.properties)
         working = replace(previous, status=ResourceStatus.UPDATE_IN_PROGRESS, reason=reason)
@@ -218,7 +218,7 @@ class ResourceOperations:
                 return
         self._replace(served, previous, desired)
 
-    def _update(self, served: Served, previous: StackResource, desired: StackResource) -> None:
+    def _update(self, served: Served, previous: ResourceState, desired: ResourceState) -> None:
         checked = self._checked_properties(served, desired)
         with self._stacks.changed:
             current = self._stack.resources[desired.logical_id]
@@ -234,7 +234,7 @@ class ResourceOperations:
             self._schedule_cleanup(previous, retained=_survives_replacement(previous))
         self._save_complete(desired, Action.UPDATE, resource)
 
-    def _replace(self, served: Served, previous: StackResource, desired: StackResource) -> None:
+    def _replace(self, served: Served, previous: ResourceState, desired: ResourceState) -> None:
         if served.definition.deletes_first and not _survives_replacement(previous):
             self._stacks.append_event(self._stack, previous, ResourceStatus.DELETE_IN_PROGRESS)
             self._remove(served, previous)
@@ -261,7 +261,7 @@ class ResourceOperations:
                 failure.code,
             ) from None
 
-    def delete(self, resource: StackResource, *, current: bool) -> bool:
+    def delete(self, resource: ResourceState, *, current: bool) -> bool:
         """Delete a resource, unless it is retained; `current` if it is still the stack's own."""
         save = self._save_delete_status if current else self._append_delete_event
         if not resource.is_live:
@@ -280,16 +280,16 @@ class ResourceOperations:
         save(resource, ResourceStatus.DELETE_COMPLETE)
         return True
 
-    def _append_delete_event(self, resource: StackResource, status: ResourceStatus, reason: str = "") -> None:
+    def _append_delete_event(self, resource: ResourceState, status: ResourceStatus, reason: str = "") -> None:
         # Recorded: the events of deletions have ResourceProperties.
         self._stacks.append_event(self._stack, resource, status, reason, resource.properties)
 
-    def _save_delete_status(self, resource: StackResource, status: ResourceStatus, reason: str = "") -> None:
+    def _save_delete_status(self, resource: ResourceState, status: ResourceStatus, reason: str = "") -> None:
         live = None if status.ends_life else resource.live
         saved = replace(resource, status=status, reason=reason, live=live)
         self._stacks.save_resource(self._stack, saved, properties=resource.properties)
 
-    def _remove(self, served: Served, resource: StackResource) -> None:
+    def _remove(self, served: Served, resource: ResourceState) -> None:
         request, live = self._request(resource), resource.require_live()
         try:
             served.provider.delete(served.definition, request, live, resource.properties, self._run)
@@ -299,11 +299,11 @@ class ResourceOperations:
         with self._stacks.changed:
             self._stack.deleted_physical_ids.add(resource.physical_id)
 
-    def _schedule_cleanup(self, resource: StackResource, *, retained: bool) -> None:
+    def _schedule_cleanup(self, resource: ResourceState, *, retained: bool) -> None:
         with self._stacks.changed:
             self._stack.leftovers.append(replace(resource, is_retained=retained))
 
-    def _save_failure(self, desired: StackResource, action: Action, problem: Exception) -> None:
+    def _save_failure(self, desired: ResourceState, action: Action, problem: Exception) -> None:
         reason = self._failure_reason(problem, desired.type_name)
         if isinstance(problem, Cancelled):
             reason = f"Resource {'creation' if action == Action.CREATE else action.lower()} cancelled"
@@ -321,11 +321,11 @@ class ResourceOperations:
         return internal_error(f"the provider of {type_name}", problem)
 
 
-def _survives_replacement(resource: StackResource) -> bool:
+def _survives_replacement(resource: ResourceState) -> bool:
     return resource.definition.get("UpdateReplacePolicy") == "Retain"
 
 
-def _name_in_both(served: Served, previous: StackResource, desired: StackResource) -> str:
+def _name_in_both(served: Served, previous: ResourceState, desired: ResourceState) -> str:
     """Return the name that a template gives a resource before and after its replacement, or nothing."""
     definition = served.definition
     for names in (definition.primary_identifier, *definition.additional_identifiers):

@@ -13,13 +13,13 @@ from cfnbox.cloudformation.status import Action, ResourceStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cfnbox.cloudformation.deployment import StackResource
+    from cfnbox.cloudformation.deployment import ResourceState
 
 
 class Reverting(ResourceOperations):
     """Resource operations that also revert: to the stack's `last_complete_resources`."""
 
-    def __init__(self, *arguments: Any, drifted: Mapping[str, StackResource] | None = None) -> None:
+    def __init__(self, *arguments: Any, drifted: Mapping[str, ResourceState] | None = None) -> None:
         """`drifted` are the resources that a drift-aware change set was to bring back, as they were before."""
         super().__init__(*arguments)
         self._drifted = drifted or {}
@@ -56,13 +56,13 @@ class Reverting(ResourceOperations):
             return False
         return True
 
-    def _with_new_references(self, previous: StackResource) -> StackResource:
+    def _with_new_references(self, previous: ResourceState) -> ResourceState:
         """Return the resource as it was, with the identities of the resources that were created again."""
         if not self._recreated & previous.depends_on:
             return previous
         return replace(previous, properties=self._resolved(previous))
 
-    def _update_changed_references(self, previous: StackResource) -> None:
+    def _update_changed_references(self, previous: ResourceState) -> None:
         desired, current = self._with_new_references(previous), self._stack.resources[previous.logical_id]
         if desired.properties == current.properties:
             return
@@ -73,7 +73,7 @@ class Reverting(ResourceOperations):
         if self._stack.resources[previous.logical_id].physical_id != previous.physical_id:
             self._recreated.add(previous.logical_id)
 
-    def _recreate(self, previous: StackResource, current: StackResource) -> None:
+    def _recreate(self, previous: ResourceState, current: ResourceState) -> None:
         """Create again what was deleted before its replacement was created; the replacement is deleted first."""
         served = self._find(previous.type_name)
         if current.is_live and current.physical_id != previous.physical_id:
@@ -84,7 +84,7 @@ class Reverting(ResourceOperations):
         self._stacks.save_resource(self._stack, working)
         self._make(served, replace(previous, live=None, physical_id=""), Action.UPDATE)
 
-    def _restore_replaced(self, current: StackResource, previous: StackResource) -> StackResource:
+    def _restore_replaced(self, current: ResourceState, previous: ResourceState) -> ResourceState:
         """Give the stack the replaced resource back, which is still live, and delete the new one in the clean-up.
 
         Return the replaced resource as the operations left it.
@@ -100,7 +100,7 @@ class Reverting(ResourceOperations):
             self._stacks.save_resource(self._stack, restored, event=False)
         return restored
 
-    def _update_back(self, previous: StackResource, current: StackResource) -> None:
+    def _update_back(self, previous: ResourceState, current: ResourceState) -> None:
         working = replace(current, status=ResourceStatus.UPDATE_IN_PROGRESS, reason="")
         self._stacks.save_resource(self._stack, working, properties=previous.properties)
         served, request = self._find(previous.type_name), self._request(previous, previous=current, reverting=True)
@@ -115,7 +115,7 @@ class Reverting(ResourceOperations):
         self._stacks.save_resource(self._stack, restored)
 
 
-def _was_touched(current: StackResource, previous: StackResource) -> bool:
+def _was_touched(current: ResourceState, previous: ResourceState) -> bool:
     """Return whether the provider was called, so that there is something to undo."""
     if previous.type_name == STACK_TYPE and current.updated != previous.updated:
         # Only the nested stack itself knows what its update changed.

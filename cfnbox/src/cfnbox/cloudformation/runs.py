@@ -16,7 +16,7 @@ from cfnbox.providers.protocol import Cancelled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Set
 
-    from cfnbox.cloudformation.stacks import OperationType, Stack, Stacks
+    from cfnbox.cloudformation.stacks import OperationType, Stacks, StackState
     from cfnbox.providers.protocol import Resource
 
 # CloudFormation publishes no number; more than any template of the corpus has side by side.
@@ -173,7 +173,7 @@ class Runs:
 
     def start(
         self,
-        stack: Stack,
+        stack: StackState,
         kind: OperationType,
         status: StackStatus,
         carry_out: Callable[[Run], None],
@@ -213,7 +213,7 @@ class Runs:
         threading.Thread(target=run_to_the_end, name=f"stack {stack.name}", daemon=True).start()
         return operation_id
 
-    def cancel_update(self, stack: Stack) -> None:
+    def cancel_update(self, stack: StackState) -> None:
         """End a running update: it rolls back."""
         run = self._runs.get(stack.id)
         # Without one the update has just ended, and CancelUpdateStack comes too late to have an effect.

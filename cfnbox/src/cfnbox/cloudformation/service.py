@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cfnbox.cloudformation import early_validation, exports
-from cfnbox.cloudformation.operation import Operation
+from cfnbox.cloudformation.operation import OperationExecutor
 from cfnbox.cloudformation.plan import plan
 from cfnbox.cloudformation.runs import Runs, timer
 from cfnbox.cloudformation.status import ExecutionStatus, OnFailure, ResourceStatus, StackStatus
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.requests import CreationOptions, DeploymentRequest, UpdateOptions
     from cfnbox.cloudformation.runs import Timer
-    from cfnbox.cloudformation.stacks import OperationType, Stack
+    from cfnbox.cloudformation.stacks import OperationType, StackState
     from cfnbox.core.place import Place
 
 NO_UPDATES = "No updates are to be performed."
@@ -51,13 +51,15 @@ class StackService:
 
     def _start(
         self,
-        stack: Stack,
+        stack: StackState,
         kind: OperationType,
         status: StackStatus,
-        act: Callable[[Operation], None],
+        act: Callable[[OperationExecutor], None],
         minutes: int | None = None,
     ) -> str:
-        return self.runs.start(stack, kind, status, lambda run: act(Operation(self.deployments, stack, run)), minutes)
+        return self.runs.start(
+            stack, kind, status, lambda run: act(OperationExecutor(self.deployments, stack, run)), minutes
+        )
 
     def create(
         self,
@@ -66,7 +68,7 @@ class StackService:
         request: DeploymentRequest,
         options: CreationOptions,
         parent_id: str | None = None,
-    ) -> Stack:
+    ) -> StackState:
         """Begin to create a stack, or a nested stack of a parent, and return it."""
         stack = self._in_review(place, name) or self.stacks.new(place, name)
         if parent_id is not None:
@@ -79,7 +81,7 @@ class StackService:
                 change_set.execution_status = ExecutionStatus.OBSOLETE
         return stack
 
-    def _validated(self, stack: Stack, deployment: Deployment) -> Deployment:
+    def _validated(self, stack: StackState, deployment: Deployment) -> Deployment:
         """Return the deployment with what early validation finds; the operation fails with it."""
         if not deployment.is_validated:
             return deployment
@@ -91,12 +93,12 @@ class StackService:
             return replace(deployment, problems=found)
         return deployment
 
-    def _in_review(self, place: Place, name: str) -> Stack | None:
+    def _in_review(self, place: Place, name: str) -> StackState | None:
         """Return the stack of that name if it was made for a change set: recorded, CreateStack creates it then."""
         stack = self.stacks.find(place, name)
         return stack if stack is not None and stack.status == StackStatus.REVIEW_IN_PROGRESS else None
 
-    def start_creation(self, stack: Stack, deployment: Deployment, options: CreationOptions) -> str:
+    def start_creation(self, stack: StackState, deployment: Deployment, options: CreationOptions) -> str:
         """Begin to create the resources of a stack that has none yet."""
         stack.deployment = deployment
         stack.timeout_minutes = options.timeout_minutes
@@ -113,7 +115,7 @@ class StackService:
             options.timeout_minutes,
         )
 
-    def update(self, stack: Stack, request: DeploymentRequest, options: UpdateOptions) -> str:
+    def update(self, stack: StackState, request: DeploymentRequest, options: UpdateOptions) -> str:
         """Begin to update a stack. Raise NothingToUpdate if the update would change nothing."""
         self.require_updatable(stack)
         deployment = self._validated(stack, self.deployments.build(stack, request))
@@ -123,7 +125,7 @@ class StackService:
         stack.change_set_id = None
         return self.start_update(stack, deployment, options)
 
-    def update_to(self, stack: Stack, deployment: Deployment, options: UpdateOptions) -> str:
+    def update_to(self, stack: StackState, deployment: Deployment, options: UpdateOptions) -> str:
         """Begin to update a stack to a deployment. Raise NothingToUpdate if the update would change nothing."""
         self.require_updatable(stack)
         if not self.changes_anything(stack, deployment):
@@ -131,18 +133,18 @@ class StackService:
         stack.change_set_id = None
         return self.start_update(stack, deployment, options)
 
-    def require_updatable(self, stack: Stack) -> None:
+    def require_updatable(self, stack: StackState) -> None:
         """Raise Refused if the stack is in a status in which CloudFormation updates no stack."""
         if not stack.status.is_updatable:
             raise Invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
-    def changes_anything(self, stack: Stack, deployment: Deployment) -> bool:
+    def changes_anything(self, stack: StackState, deployment: Deployment) -> bool:
         """Return whether a deployment would change a resource or an output, as far as that can be known before."""
         if deployment.template.failure or any(one.action != "Keep" for one in self.planned(stack, deployment)):
             return True
         return self.changes_beside_resources(stack, deployment)
 
-    def changes_beside_resources(self, stack: Stack, deployment: Deployment) -> bool:
+    def changes_beside_resources(self, stack: StackState, deployment: Deployment) -> bool:
         """Return whether a deployment would change an output or an option, or ends a failed state."""
         if stack.deployment and deployment.rollback_configuration != stack.deployment.rollback_configuration:
             return True
@@ -150,13 +152,13 @@ class StackService:
         resolved = outputs.described(deployment.template.outputs, scope)
         return UNKNOWN in json.dumps(resolved) or resolved != stack.outputs or stack.status.is_failed
 
-    def planned(self, stack: Stack, deployment: Deployment) -> list[Change]:
+    def planned(self, stack: StackState, deployment: Deployment) -> list[Change]:
         """Return the changes of a deployment."""
         scope = self.deployments.scope(stack, deployment, as_written=True)
         return plan(deployment, stack.deployment, deployment.actual(stack.resources), scope,
                     lambda type_name: self.deployments.find(type_name, stack.place).definition)  # fmt: skip
 
-    def start_update(self, stack: Stack, deployment: Deployment, options: UpdateOptions) -> str:
+    def start_update(self, stack: StackState, deployment: Deployment, options: UpdateOptions) -> str:
         """Begin to update a stack to a deployment."""
         with self.stacks.changed:
             self.require_updatable(stack)
@@ -175,7 +177,7 @@ class StackService:
                 ),
             )
 
-    def start_import(self, stack: Stack, deployment: Deployment) -> str:
+    def start_import(self, stack: StackState, deployment: Deployment) -> str:
         """Begin to adopt the resources that a deployment imports."""
         stack.deployment = deployment
         return self._start(
@@ -186,7 +188,7 @@ class StackService:
         )
 
     def delete(
-        self, stack: Stack, retained: Collection[str] = (), *, force: bool = False, token: str | None = None
+        self, stack: StackState, retained: Collection[str] = (), *, force: bool = False, token: str | None = None
     ) -> None:
         """Begin to delete a stack, unless it is being deleted or is deleted."""
         with self.stacks.changed:
@@ -207,7 +209,7 @@ class StackService:
                 lambda operation: operation.delete(retained, force=force),
             )
 
-    def _require_deletable(self, stack: Stack, retained: Collection[str], *, force: bool) -> None:
+    def _require_deletable(self, stack: StackState, retained: Collection[str], *, force: bool) -> None:
         if stack.has_termination_protection:
             raise Invalid(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
         if force and stack.status != StackStatus.DELETE_FAILED:
@@ -222,13 +224,13 @@ class StackService:
         if not (stack.status.is_deletable or stack.status == StackStatus.DELETE_IN_PROGRESS):
             raise Invalid(f"Stack [{stack.id}] cannot be deleted while in status {stack.status}")
 
-    def cancel_update(self, stack: Stack) -> None:
+    def cancel_update(self, stack: StackState) -> None:
         """Stop a running update: it rolls back."""
         with self.stacks.changed:
             _require_status(stack, "CancelUpdateStack", StackStatus.UPDATE_IN_PROGRESS)
             self.runs.cancel_update(stack)
 
-    def continue_rollback(self, stack: Stack, skipped: Collection[str] = (), token: str | None = None) -> str:
+    def continue_rollback(self, stack: StackState, skipped: Collection[str] = (), token: str | None = None) -> str:
         """Begin the rollback of a failed update again. Resources to skip are taken as they are."""
         with self.stacks.changed:
             _require_status(stack, "ContinueUpdateRollback", StackStatus.UPDATE_ROLLBACK_FAILED)
@@ -238,25 +240,27 @@ class StackService:
                 raise Invalid(f"Resource(s) [{', '.join(unknown)}] cannot be skipped: none is in UPDATE_FAILED.")
             return self._start_rollback(stack, "CONTINUE_ROLLBACK", skipped, token)
 
-    def roll_back(self, stack: Stack, *, retain_except_on_create: bool = False, token: str | None = None) -> str:
+    def roll_back(self, stack: StackState, *, retain_except_on_create: bool = False, token: str | None = None) -> str:
         """Begin to roll back a stack whose create or update failed."""
         with self.stacks.changed:
             _require_status(stack, "RollbackStack", StackStatus.CREATE_FAILED, StackStatus.UPDATE_FAILED)
             stack.retain_except_on_create = retain_except_on_create
             return self._start_rollback(stack, "ROLLBACK", (), token)
 
-    def roll_back_nested(self, stack: Stack) -> str:
+    def roll_back_nested(self, stack: StackState) -> str:
         """Begin to roll back a nested stack that awaits its root stack, because its parent rolls back."""
         with self.stacks.changed:
             stack.awaits_root = False
             return self._start_rollback(stack, "ROLLBACK", (), None)
 
-    def _start_rollback(self, stack: Stack, kind: OperationType, skipped: Collection[str], token: str | None) -> str:
+    def _start_rollback(
+        self, stack: StackState, kind: OperationType, skipped: Collection[str], token: str | None
+    ) -> str:
         stack.token = token
         status = stack.rollback_status_prefix.in_progress
         return self._start(stack, kind, status, lambda operation: operation.roll_back(skipped))
 
-    def signal(self, stack: Stack, logical_id: str, unique_id: str, status: str) -> None:
+    def signal(self, stack: StackState, logical_id: str, unique_id: str, status: str) -> None:
         """Pass a signal, SUCCESS or FAILURE, to a resource that waits for it."""
         with self.stacks.changed:
             resource = stack.require_resource(logical_id)
@@ -270,6 +274,6 @@ class StackService:
             self.stacks.changed.notify_all()
 
 
-def _require_status(stack: Stack, operation: str, *statuses: StackStatus) -> None:
+def _require_status(stack: StackState, operation: str, *statuses: StackStatus) -> None:
     if stack.status not in statuses:
         raise Invalid(f"{operation} cannot be called from current stack status")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from cfnbox.providers.protocol import ResourceFailed
 
 if TYPE_CHECKING:
-    from cfnbox.cloudformation.deployment import StackResource
+    from cfnbox.cloudformation.deployment import ResourceState
     from cfnbox.cloudformation.runs import Run
-    from cfnbox.cloudformation.stacks import Stack
+    from cfnbox.cloudformation.stacks import StackState
 
 _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
 _DEFAULT_SECONDS = 300
@@ -24,7 +24,7 @@ def seconds_of(duration: str) -> int:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def wait_for_signals(stack: Stack, resource: StackResource, run: Run) -> None:
+def wait_for_signals(stack: StackState, resource: ResourceState, run: Run) -> None:
     """Wait for the success signals of the resource's CreationPolicy.
 
     Raise ResourceFailed after a failure signal and when the time is over.

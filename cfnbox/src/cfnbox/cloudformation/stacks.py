@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment, StackResource
+from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment, ResourceState
 from cfnbox.cloudformation.status import (
     ChangeSetStatus,
     ChangeSetType,
@@ -52,7 +52,7 @@ _BETWEEN_EVENTS = timedelta(milliseconds=1)
 
 
 @dataclass
-class StackOperation:
+class OperationRecord:
     """An operation on a stack, by which DescribeEvents finds its events. An automatic rollback is one of its own."""
 
     kind: OperationType
@@ -97,7 +97,7 @@ class ChangeSet:
     created: datetime
     changes: list[Change]
     options: Json
-    operation: StackOperation
+    operation: OperationRecord
     execution_status: ExecutionStatus
     parent: ChangeSetParent | None = None
     drift_status: DriftStatus | None = None
@@ -109,7 +109,7 @@ class ChangeSet:
 
 
 @dataclass
-class Stack:
+class StackState:
     """One stack. `deployment` is that of the running operation or of the last one.
 
     A rollback goes back to `last_complete` and `last_complete_resources`, a rollback of the parent of a nested stack
@@ -128,16 +128,16 @@ class Stack:
     reason: str = ""
     updated: datetime | None = None
     deleted: datetime | None = None
-    resources: dict[str, StackResource] = field(default_factory=dict)
-    leftovers: list[StackResource] = field(default_factory=list)
+    resources: dict[str, ResourceState] = field(default_factory=dict)
+    leftovers: list[ResourceState] = field(default_factory=list)
     last_complete: Deployment | None = None
-    last_complete_resources: dict[str, StackResource] = field(default_factory=dict)
+    last_complete_resources: dict[str, ResourceState] = field(default_factory=dict)
     complete_in_parent: Deployment | None = None
     awaits_root: bool = False
     deleted_physical_ids: set[str] = field(default_factory=set)
     outputs: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
-    operations: list[StackOperation] = field(default_factory=list)
+    operations: list[OperationRecord] = field(default_factory=list)
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     executed_change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     change_set_id: str | None = None
@@ -160,7 +160,7 @@ class Stack:
             raise Invalid(f"Stack [{self.name}] has no template yet")
         return self.deployment
 
-    def require_resource(self, logical_id: str) -> StackResource:
+    def require_resource(self, logical_id: str) -> ResourceState:
         """Return the resource of that logical id. Raise Refused if the stack does not have it."""
         if logical_id not in self.resources:
             raise Invalid(f"Resource {logical_id} does not exist for stack {self.name}")
@@ -198,17 +198,17 @@ class Stacks:
 
     def __init__(self) -> None:
         self.changed = threading.Condition(threading.RLock())
-        self._stacks: dict[str, Stack] = {}
+        self._stacks: dict[str, StackState] = {}
 
-    def __iter__(self) -> Iterator[Stack]:
+    def __iter__(self) -> Iterator[StackState]:
         with self.changed:
             return iter(list(self._stacks.values()))
 
-    def in_place(self, place: Place) -> list[Stack]:
+    def in_place(self, place: Place) -> list[StackState]:
         """Return the stacks of an account and region, newest first."""
         return [stack for stack in reversed(list(self)) if stack.place == place]
 
-    def new(self, place: Place, name: str) -> Stack:
+    def new(self, place: Place, name: str) -> StackState:
         """Return a stack that is not part of the state yet. Raise Refused if the name is taken or invalid."""
         constraints = {
             "satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*": _STACK_NAME.fullmatch(name),
@@ -221,9 +221,9 @@ class Stacks:
             if self.find(place, name):
                 raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")
             arn = f"arn:{place.partition}:cloudformation:{place.region}:{place.account}:stack/{name}/{uuid.uuid4()}"
-            return Stack(arn, name, place, StackStatus.REVIEW_IN_PROGRESS, None, datetime.now(UTC))
+            return StackState(arn, name, place, StackStatus.REVIEW_IN_PROGRESS, None, datetime.now(UTC))
 
-    def add(self, stack: Stack) -> None:
+    def add(self, stack: StackState) -> None:
         """Make a stack part of the state, unless it is. Raise Refused if its name was taken meanwhile."""
         with self.changed:
             known = self.find(stack.place, stack.name)
@@ -231,7 +231,7 @@ class Stacks:
                 raise Refused("AlreadyExistsException", f"Stack [{stack.name}] already exists")
             self._stacks[stack.id] = stack
 
-    def find(self, place: Place, name_or_id: str) -> Stack | None:
+    def find(self, place: Place, name_or_id: str) -> StackState | None:
         """Return the stack of that id, or the stack of that name that is not deleted."""
         with self.changed:
             by_id = self._stacks.get(name_or_id)
@@ -240,18 +240,18 @@ class Stacks:
             named = (stack for stack in self.in_place(place) if stack.name == name_or_id)
             return next((stack for stack in named if not stack.is_deleted), None)
 
-    def require(self, place: Place, name_or_id: str, message: str = "Stack [{}] does not exist") -> Stack:
+    def require(self, place: Place, name_or_id: str, message: str = "Stack [{}] does not exist") -> StackState:
         """Return the stack of that name or id. Raise Refused with the message if there is none."""
         stack = self.find(place, name_or_id)
         if stack is None:
             raise Invalid(message.format(name_or_id))
         return stack
 
-    def children(self, parent: Stack) -> list[Stack]:
+    def children(self, parent: StackState) -> list[StackState]:
         """Return the nested stacks of a stack that are not deleted."""
         return [stack for stack in self if stack.parent_id == parent.id and not stack.is_deleted]
 
-    def change_set(self, place: Place, name_or_arn: str, stack_name: str | None) -> tuple[Stack, ChangeSet]:
+    def change_set(self, place: Place, name_or_arn: str, stack_name: str | None) -> tuple[StackState, ChangeSet]:
         """Return a change set and its stack. Raise Refused if there is none. Executed change sets are found too."""
         if name_or_arn.startswith("arn:"):
             candidates = self.in_place(place)
@@ -268,7 +268,7 @@ class Stacks:
         # botocore's model: httpStatusCode 404.
         raise Refused("ChangeSetNotFound", f"ChangeSet [{name_or_arn}] does not exist", 404)
 
-    def nested_change_sets(self, change_set_id: str) -> list[tuple[Stack, ChangeSet]]:
+    def nested_change_sets(self, change_set_id: str) -> list[tuple[StackState, ChangeSet]]:
         """Return the change sets of nested stacks that are part of a change set, and were not executed."""
         return [
             (stack, nested)
@@ -277,7 +277,7 @@ class Stacks:
             if nested.parent is not None and nested.parent.change_set_id == change_set_id
         ]
 
-    def begin_execution(self, stack: Stack, change_set: ChangeSet) -> None:
+    def begin_execution(self, stack: StackState, change_set: ChangeSet) -> None:
         """Keep a change set whose execution has begun; the others of its stack go, as CloudFormation deletes them."""
         with self.changed:
             others = [one for one in stack.change_sets.values() if one is not change_set]
@@ -301,17 +301,19 @@ class Stacks:
                     self.set_status(stack, StackStatus.DELETE_IN_PROGRESS)
                     self.set_status(stack, StackStatus.DELETE_COMPLETE)
 
-    def begin_operation(self, stack: Stack, kind: OperationType, *, is_automatic: bool = False) -> StackOperation:
+    def begin_operation(
+        self, stack: StackState, kind: OperationType, *, is_automatic: bool = False
+    ) -> OperationRecord:
         """Make a new operation the last one of a stack. The one before has failed, unless it has ended."""
         with self.changed:
             if stack.operations:
                 stack.operations[-1].end(OperationStatus.FAILED)
-            operation = StackOperation(kind, is_automatic)
+            operation = OperationRecord(kind, is_automatic)
             stack.operations.append(operation)
             del stack.operations[:-_MOST_OPERATIONS]
             return operation
 
-    def set_status(self, stack: Stack, status: StackStatus, reason: str = "") -> None:
+    def set_status(self, stack: StackState, status: StackStatus, reason: str = "") -> None:
         """Give a stack its next status, and append an event. Raise InvalidTransition if it cannot follow."""
         with self.changed:
             if not stack.status.may_become(status):
@@ -320,17 +322,17 @@ class Stacks:
             self._settle(stack)
             self.append_stack_event(stack, reason)
 
-    def enter_review(self, stack: Stack) -> None:
+    def enter_review(self, stack: StackState) -> None:
         """Add a stack that is made for a change set, and append its first event."""
         with self.changed:
             self.add(stack)
             self.append_stack_event(stack, "User Initiated")
 
-    def append_stack_event(self, stack: Stack, reason: str) -> None:
+    def append_stack_event(self, stack: StackState, reason: str) -> None:
         """Append an event of the status that the stack has, with a new reason."""
         with self.changed:
             stack.reason = reason
-            itself = StackResource(stack.name, STACK_TYPE, {}, frozenset(), physical_id=stack.id)
+            itself = ResourceState(stack.name, STACK_TYPE, {}, frozenset(), physical_id=stack.id)
             self.append_event(stack, itself, stack.status, reason)
 
     def _forget_deleted(self) -> None:
@@ -340,7 +342,7 @@ class Stacks:
         for stack in deleted[:-_MOST_DELETED]:
             del self._stacks[stack.id]
 
-    def _settle(self, stack: Stack) -> None:
+    def _settle(self, stack: StackState) -> None:
         """Set what follows from a status."""
         if stack.status.sets_updated_time:
             stack.updated = datetime.now(UTC)
@@ -353,7 +355,7 @@ class Stacks:
             stack.operations[-1].end(OperationStatus.FAILED if has_failed else OperationStatus.SUCCEEDED)
         self._settle_execution(stack)
 
-    def _settle_execution(self, stack: Stack) -> None:
+    def _settle_execution(self, stack: StackState) -> None:
         """End the execution of the change set that the ended operation of a stack has executed."""
         executed = stack.executed_change_sets.get(stack.change_set_id or "")
         if (
@@ -367,7 +369,7 @@ class Stacks:
             )
 
     def save_resource(
-        self, stack: Stack, resource: StackResource, *, event: bool = True, properties: Json | None = None
+        self, stack: StackState, resource: ResourceState, *, event: bool = True, properties: Json | None = None
     ) -> None:
         """Store a resource and append an event, unless `event=False`. `properties` go into ResourceProperties."""
         with self.changed:
@@ -378,8 +380,8 @@ class Stacks:
 
     def append_event(
         self,
-        stack: Stack,
-        resource: StackResource,
+        stack: StackState,
+        resource: ResourceState,
         status: StackStatus | ResourceStatus,
         reason: str = "",
         properties: Json | None = None,
@@ -419,7 +421,7 @@ class Stacks:
                 resource = stack.resources[owner.logical_id]
                 self.append_event(stack, resource, resource.status, text)
 
-    def exports(self, place: Place) -> dict[str, tuple[Stack, str]]:
+    def exports(self, place: Place) -> dict[str, tuple[StackState, str]]:
         """Return every export by name: the stack that exports it, and its value."""
         return {
             output["ExportName"]: (stack, output["OutputValue"])
@@ -429,7 +431,7 @@ class Stacks:
             if "ExportName" in output
         }
 
-    def owner(self, place: Place, type_name: str, identifier: str) -> Stack | None:
+    def owner(self, place: Place, type_name: str, identifier: str) -> StackState | None:
         """Return the stack that a resource belongs to, or None."""
         for stack in self.in_place(place):
             for resource in stack.resources.values():
@@ -438,13 +440,13 @@ class Stacks:
                     return stack
         return None
 
-    def importers(self, place: Place, export: str, except_for: Stack | None = None) -> list[str]:
+    def importers(self, place: Place, export: str, except_for: StackState | None = None) -> list[str]:
         """Return the names of the stacks that import an export."""
         importing = (stack for stack in self.in_place(place) if export in stack.imports and not stack.is_deleted)
         return [stack.name for stack in importing if stack is not except_for]
 
 
-def _event_id(stack: Stack, resource: StackResource, status: str, now: datetime) -> str:
+def _event_id(stack: StackState, resource: ResourceState, status: str, now: datetime) -> str:
     """Return an id as AWS makes it (recorded): a UUID for the stack; for a resource its id, status and time."""
     if resource.physical_id == stack.id:
         return str(uuid.uuid4())

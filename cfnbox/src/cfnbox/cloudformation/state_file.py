@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cfnbox.cloudformation.stacks import Stack, Stacks
+    from cfnbox.cloudformation.stacks import Stacks, StackState
     from cfnbox.core.paths import Json
 
 _FORMAT = 1
@@ -92,7 +92,7 @@ class StateFile:
         self._written = content
 
 
-def _snapshot(stack: Stack) -> Json:
+def _snapshot(stack: StackState) -> Json:
     """Return what deployed a stack last; nothing for a stack that was never complete."""
     deployment = stack.last_complete
     if deployment is None:

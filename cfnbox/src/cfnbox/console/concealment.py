@@ -8,13 +8,13 @@ from cfnbox.template import dynamic
 
 if TYPE_CHECKING:
     from cfnbox.cloudformation.stacks import Stacks
-    from cfnbox.handlers.invocations import Invocations
+    from cfnbox.handlers.invocations import InvocationLog
 
 
 class Concealment:
     """The secrets of a cloud's stacks. For any number of threads."""
 
-    def __init__(self, stacks: Stacks, invocations: Invocations) -> None:
+    def __init__(self, stacks: Stacks, invocations: InvocationLog) -> None:
         self._stacks, self._invocations = stacks, invocations
 
     def knows(self, stack_id: str) -> bool:

@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cfnbox.aws.http import Answer, Request, send
+from cfnbox.aws.http import Answer, HttpRequest, send
 from cfnbox.template import secrets
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cfnbox.aws.admission import Admission
     from cfnbox.console.concealment import Concealment
     from cfnbox.core.paths import Json
-    from cfnbox.handlers.invocations import Invocation, Invocations
+    from cfnbox.handlers.invocations import HandlerInvocation, InvocationLog
 
 PATH = "/_cfnbox/"
 INVOCATIONS_PATH = f"{PATH}invocations"
@@ -35,15 +35,15 @@ class InspectionApi:
     """The WSGI application that answers GET requests below PATH. `page` has what the console shows."""
 
     def __init__(
-        self, invocations: Invocations, concealment: Concealment, admission: Admission, page: Page | None = None
+        self, invocations: InvocationLog, concealment: Concealment, admission: Admission, page: Page | None = None
     ) -> None:
         self._invocations, self._concealment = invocations, concealment
         self._admission, self._page = admission, page
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return send(start_response, self._answer(Request.of(environ)))
+        return send(start_response, self._answer(HttpRequest.of(environ)))
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: HttpRequest) -> Answer:
         if reason := self._admission.refusal(request.headers):
             return _text(403, reason)
         if request.method not in ("GET", "HEAD"):
@@ -60,7 +60,7 @@ class InspectionApi:
         content = [self._invocation(one, query) for one in self._invocations.all(query.get("stack"))]
         return 200, {"Content-Type": "application/json"}, json.dumps(content, default=str).encode()
 
-    def _invocation(self, invocation: Invocation, query: Mapping[str, str]) -> Json:
+    def _invocation(self, invocation: HandlerInvocation, query: Mapping[str, str]) -> Json:
         if not self._concealment.knows(invocation.stack_id):
             return {**invocation.told(with_properties=False), **dict.fromkeys(_UNHIDDEN, "")}
         members: Any = invocation.told(with_properties="properties" in query)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cfnbox.aws.http import Answer
     from cfnbox.cloudformation.stacks import Stacks
     from cfnbox.console.concealment import Concealment
-    from cfnbox.handlers.invocations import Invocations
+    from cfnbox.handlers.invocations import InvocationLog
     from cfnbox.sagemaker.service import Kept
 
 _FILES = {"console.css": "text/css", "console.js": "text/javascript"}
@@ -37,7 +37,7 @@ class ConsolePage:
     def __init__(
         self,
         stacks: Stacks,
-        invocations: Invocations,
+        invocations: InvocationLog,
         concealment: Concealment,
         kept: Callable[[], Iterable[Kept]],
         write_only: views.WriteOnly,

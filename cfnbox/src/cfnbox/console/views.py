@@ -11,10 +11,10 @@ from cfnbox.core.place import Place
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cfnbox.cloudformation.deployment import StackResource
-    from cfnbox.cloudformation.stacks import ChangeSet, Stack
+    from cfnbox.cloudformation.deployment import ResourceState
+    from cfnbox.cloudformation.stacks import ChangeSet, StackState
     from cfnbox.core.paths import Json
-    from cfnbox.handlers.invocations import Invocation
+    from cfnbox.handlers.invocations import HandlerInvocation
     from cfnbox.sagemaker.service import Kept
 
 # The write-only properties of a type in a place, as dotted names.
@@ -42,7 +42,7 @@ def _key(stack_id: str) -> str:
     return stack_id.rpartition("/")[2]
 
 
-def summary(stack: Stack) -> Json:
+def summary(stack: StackState) -> Json:
     """A stack as one line."""
     return {
         "name": stack.name,
@@ -56,7 +56,7 @@ def summary(stack: Stack) -> Json:
     }
 
 
-def stack(stack: Stack, write_only: WriteOnly) -> Json:
+def stack(stack: StackState, write_only: WriteOnly) -> Json:
     """A stack with all that belongs to it."""
     goal = stack.deployment
     return summary(stack) | {
@@ -73,7 +73,7 @@ def stack(stack: Stack, write_only: WriteOnly) -> Json:
     }
 
 
-def _resource(resource: StackResource, write_only: Iterable[str]) -> Json:
+def _resource(resource: ResourceState, write_only: Iterable[str]) -> Json:
     is_stack = resource.type_name == "AWS::CloudFormation::Stack" and ":stack/" in resource.physical_id
     return {
         "logical_id": resource.logical_id,
@@ -99,7 +99,7 @@ def _change_set(change_set: ChangeSet) -> Json:
     }
 
 
-def line(invocation: Invocation) -> Json:
+def line(invocation: HandlerInvocation) -> Json:
     """An invocation as one line."""
     return {
         "number": invocation.number,
@@ -115,7 +115,7 @@ def line(invocation: Invocation) -> Json:
     }
 
 
-def invocation(invocation: Invocation, write_only: WriteOnly) -> Json:
+def invocation(invocation: HandlerInvocation, write_only: WriteOnly) -> Json:
     """An invocation with all that is known of it."""
     names = tuple(write_only(invocation.type_name, Place(invocation.region, invocation.account)))
     models = {name: _without(getattr(invocation, name), names) for name in ("properties", "previous", "model")}

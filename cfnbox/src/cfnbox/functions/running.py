@@ -51,7 +51,7 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class Invocation:
+class FunctionEvent:
     """An event for a function. `has_own_log` says that Lambda's own lines are written elsewhere."""
 
     payload: bytes
@@ -83,7 +83,7 @@ class Functions:
         for function in running:
             function.pool.close()
 
-    def invoke(self, place: Place, found: Json, invocation: Invocation) -> Execution:
+    def invoke(self, place: Place, found: Json, invocation: FunctionEvent) -> Execution:
         """Run a function, as GetFunction describes it."""
         configuration = found["Configuration"]
         try:
@@ -197,7 +197,7 @@ class _Function:
         self._streams: dict[ExecutionEnvironment, str] = {}
         self.pool = EnvironmentPool(self._environment, _MOST_ENVIRONMENTS)
 
-    def run(self, invocation: Invocation) -> tuple[Reply, str]:
+    def run(self, invocation: FunctionEvent) -> tuple[Reply, str]:
         """Return the answer and the log of an event."""
         headers = (("Lambda-Runtime-Client-Context", invocation.client_context),) if invocation.client_context else ()
         event = Event(invocation.payload, invocation.function_arn, invocation.request_id, headers)
@@ -220,7 +220,9 @@ class _Function:
                 reply = Reply(self._as_in_lambda(reply.body.decode(errors="replace")).encode(), True, reply.seconds)
             return reply, log
 
-    def _log(self, environment: ExecutionEnvironment, invocation: Invocation, reply: Reply, notes: list[str]) -> str:
+    def _log(
+        self, environment: ExecutionEnvironment, invocation: FunctionEvent, reply: Reply, notes: list[str]
+    ) -> str:
         written = [*self._as_in_lambda(environment.read_log()).split("\n"), *notes]
         lines = [line for line in written if line]
         start = f"START RequestId: {invocation.request_id} Version: {self._version}"
@@ -231,7 +233,7 @@ class _Function:
         )
         return "\n".join([*whole, ""])
 
-    def _report(self, environment: ExecutionEnvironment, invocation: Invocation, reply: Reply) -> str:
+    def _report(self, environment: ExecutionEnvironment, invocation: FunctionEvent, reply: Reply) -> str:
         milliseconds, init = reply.seconds * 1000, environment.take_init_seconds()
         parts = [
             f"REPORT RequestId: {invocation.request_id}",

@@ -23,14 +23,14 @@ from cfnbox.aws.http import json_value
 from cfnbox.aws.wire import error_answer
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
-from cfnbox.functions.running import Invocation
+from cfnbox.functions.running import FunctionEvent
 from cfnbox.handlers import interpreters
 from cfnbox.providers.ministack import PROXY_VARIABLE, without_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
     from cfnbox.functions.running import Execution, Functions
     from cfnbox.providers.clients import ServiceClients
@@ -52,12 +52,12 @@ class LambdaService:
     """Answers requests to Lambda. `forward` takes one to ministack."""
 
     def __init__(
-        self, url: str, forward: Callable[[Request], Answer], clients: ServiceClients, functions: Functions
+        self, url: str, forward: Callable[[HttpRequest], Answer], clients: ServiceClients, functions: Functions
     ) -> None:
         self._proxy_url = f"{url}{PROXY_PATH}"
         self._forward, self._clients, self._functions = forward, clients, functions
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Answer a request to Lambda's API."""
         invoked = _INVOKE.fullmatch(request.path) if request.method == "POST" else None
         if invoked and request.headers.get("x-amz-invocation-type", "RequestResponse") == "RequestResponse":
@@ -69,7 +69,7 @@ class LambdaService:
             request = self._with_proxy(request, None)
         return _without_proxy(self._forward(_with_layer_name(request)))
 
-    def proxied(self, request: Request) -> Answer:
+    def proxied(self, request: HttpRequest) -> Answer:
         """Run a function that ministack invokes. A failure is a status, of which ministack reports the body."""
         headers = request.headers
         arn = headers.get("x-amzn-lambda-function-arn", "")
@@ -79,7 +79,7 @@ class LambdaService:
             return error_answer(refused, "json", str(uuid.uuid4()))
         place, version = Place(parts[3], parts[4]), headers.get("x-amzn-lambda-function-version", "$LATEST")
         found = self._clients.of("lambda", place).get_function(FunctionName=parts[6], Qualifier=version)
-        invocation = Invocation(
+        invocation = FunctionEvent(
             request.body, arn, request_id=headers.get("x-amzn-lambda-request-id") or str(uuid.uuid4()),
             has_own_log=True,
         )  # fmt: skip
@@ -87,14 +87,14 @@ class LambdaService:
         status = HTTPStatus.BAD_GATEWAY if execution.has_failed else HTTPStatus.OK
         return status, {"Content-Type": _JSON}, execution.payload
 
-    def code(self, request: Request) -> Answer:
+    def code(self, request: HttpRequest) -> Answer:
         """Answer a request for the code of a function or of a layer."""
         if request.method not in ("GET", "HEAD") or ".." in request.path:
             refused = Refused("AccessDenied", f"The local cloud serves nothing at {request.path}.", 403)
             return error_answer(refused, "json", str(uuid.uuid4()))
         return self._forward(request)
 
-    def _invoke(self, request: Request, name: str) -> Answer:
+    def _invoke(self, request: HttpRequest, name: str) -> Answer:
         place = request.signature.place
         query = dict(urllib.parse.parse_qsl(request.query))
         qualifier = {"Qualifier": query["Qualifier"]} if "Qualifier" in query else {}
@@ -109,7 +109,7 @@ class LambdaService:
             reserved = found.get("Concurrency", {}).get("ReservedConcurrentExecutions")
             if reserved == 0:
                 raise Refused("TooManyRequestsException", "Rate Exceeded.", HTTPStatus.TOO_MANY_REQUESTS)
-            invocation = Invocation(
+            invocation = FunctionEvent(
                 request.body or b"{}",
                 _arn(found, name, query.get("Qualifier", "")),
                 _client_context(request),
@@ -120,7 +120,7 @@ class LambdaService:
         execution = self._functions.invoke(place, found, invocation)
         return HTTPStatus.OK, _headers(request, execution, request_id), execution.payload
 
-    def _with_proxy(self, request: Request, name: str | None) -> Request:
+    def _with_proxy(self, request: HttpRequest, name: str | None) -> HttpRequest:
         """Return the request with the variable that brings ministack's own invocations here."""
         try:
             body = json_value(request.body or b"{}")
@@ -154,7 +154,7 @@ def _check(payload: bytes) -> None:
         raise Refused("InvalidRequestContentException", "Could not parse request body into json.") from None
 
 
-def _client_context(request: Request) -> str:
+def _client_context(request: HttpRequest) -> str:
     encoded = request.headers.get("x-amz-client-context", "")
     try:
         context = base64.b64decode(encoded, validate=True).decode()
@@ -179,7 +179,7 @@ def _arn(found: Json, name: str, qualifier: str) -> str:
     return f"{arn}:{qualifier}" if qualifier else arn
 
 
-def _headers(request: Request, execution: Execution, request_id: str) -> dict[str, str]:
+def _headers(request: HttpRequest, execution: Execution, request_id: str) -> dict[str, str]:
     headers = {
         "Content-Type": _JSON,
         "x-amzn-RequestId": request_id,
@@ -207,7 +207,7 @@ def _without_proxy(answer: Answer) -> Answer:
     return status, {**kept, "Content-Length": str(len(body))}, body
 
 
-def _with_layer_name(request: Request) -> Request:
+def _with_layer_name(request: HttpRequest) -> HttpRequest:
     """Return the request with the name of a layer in place of its ARN."""
     found = _LAYER_ARN.fullmatch(request.path)
     if found is None:

@@ -25,7 +25,7 @@ PROPERTIES = ("properties", "previous", "model")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class InvocationOutcome:
     """What came of an event: `answer`, or `failure` when there is none; `log` is what the handler wrote meanwhile."""
 
     began: datetime
@@ -37,7 +37,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Invocation:
+class HandlerInvocation:
     """One invocation. `context` is the callback context that went in, `next_context` the one that came out.
 
     `status` is that of the progress event, "" when there was none; `message` says then what happened instead.
@@ -73,13 +73,13 @@ class Invocation:
         return {name: value for name, value in members.items() if with_properties or name not in PROPERTIES}
 
 
-class Invocations:
+class InvocationLog:
     """The last invocations of a cloud, for any number of threads; `listener` hears of each as it ends."""
 
-    def __init__(self, listener: Callable[[Invocation], None] | None = None) -> None:
+    def __init__(self, listener: Callable[[HandlerInvocation], None] | None = None) -> None:
         self._listener = listener
         self._lock = threading.Lock()
-        self._kept: deque[Invocation] = deque(maxlen=_MOST_RECORDS)
+        self._kept: deque[HandlerInvocation] = deque(maxlen=_MOST_RECORDS)
         self._count = 0
         self._hidden: frozenset[str] = frozenset()
 
@@ -88,7 +88,7 @@ class Invocations:
         with self._lock:
             self._hidden |= frozenset(texts)
 
-    def add(self, event: Any, outcome: Outcome) -> None:
+    def add(self, event: Any, outcome: InvocationOutcome) -> None:
         """Record an invocation that ended."""
         with self._lock:
             self._count += 1
@@ -99,12 +99,12 @@ class Invocations:
         if self._listener:
             self._listener(invocation)
 
-    def all(self, stack_id: str | None = None) -> list[Invocation]:
+    def all(self, stack_id: str | None = None) -> list[HandlerInvocation]:
         """The invocations that are still known, oldest first; of one stack where one is named."""
         with self._lock:
             return [one for one in self._kept if stack_id is None or one.stack_id == stack_id]
 
-    def find(self, number: int) -> Invocation | None:
+    def find(self, number: int) -> HandlerInvocation | None:
         """The invocation of that number, while it is known."""
         return next((one for one in self.all() if one.number == number), None)
 
@@ -113,19 +113,19 @@ class Invocations:
         return next((one.raised for one in reversed(self.all()) if one.token == token), "")
 
 
-def _texts(invocation: Invocation) -> Json:
+def _texts(invocation: HandlerInvocation) -> Json:
     """Return the members of a record that a handler or its log can have put a text into."""
     names = ("context", "next_context", "message", "raised", "traceback", "log", *PROPERTIES)
     return {name: getattr(invocation, name) for name in names}
 
 
-def _made(number: int, event: Any, outcome: Outcome) -> Invocation:
+def _made(number: int, event: Any, outcome: InvocationOutcome) -> HandlerInvocation:
     # `cfn test` and whoever else reaches the handlers' endpoint may send anything.
     asked = event if isinstance(event, dict) else {}
     sent = asked.get("requestData")
     data = sent if isinstance(sent, dict) else {}
     answer = outcome.answer if isinstance(outcome.answer, dict) else {}
-    return Invocation(
+    return HandlerInvocation(
         number=number,
         began=outcome.began,
         seconds=outcome.seconds,

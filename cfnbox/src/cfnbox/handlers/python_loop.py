@@ -38,7 +38,7 @@ class Context:
         return max(0, self._deadline - int(time.time() * 1000))
 
 
-class Fault(Exception):
+class RuntimeFault(Exception):
     """A failure that the runtime finds; `kind` is its errorType."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -49,15 +49,17 @@ class Fault(Exception):
 def _handler(name: str) -> Any:
     path, dot, function = name.rpartition(".")
     if not dot:
-        raise Fault("MalformedHandlerName", f"Bad handler '{name}': not enough values to unpack (expected 2, got 1)")
+        raise RuntimeFault(
+            "MalformedHandlerName", f"Bad handler '{name}': not enough values to unpack (expected 2, got 1)"
+        )
     try:
         module = importlib.import_module(path.replace("/", "."))
     except ImportError as error:
-        raise Fault("ImportModuleError", f"Unable to import module '{path}': {error}") from None
+        raise RuntimeFault("ImportModuleError", f"Unable to import module '{path}': {error}") from None
     except SyntaxError as error:
-        raise Fault("UserCodeSyntaxError", f"Syntax error in module '{path}': {error}") from None
+        raise RuntimeFault("UserCodeSyntaxError", f"Syntax error in module '{path}': {error}") from None
     if not hasattr(module, function):
-        raise Fault("HandlerNotFound", f"Handler '{function}' missing on module '{path}'")
+        raise RuntimeFault("HandlerNotFound", f"Handler '{function}' missing on module '{path}'")
     return getattr(module, function)
 
 
@@ -65,12 +67,12 @@ def _encoded(answer: Any) -> bytes:
     try:
         return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     except Exception as error:
-        raise Fault("MarshalError", f"Unable to marshal response: {error}") from None
+        raise RuntimeFault("MarshalError", f"Unable to marshal response: {error}") from None
 
 
 def _error(error: BaseException, request_id: str = "") -> bytes:
     """Log an error, and return it as Lambda reports it, without the frames of this module and of importlib."""
-    frames = [] if isinstance(error, Fault) else traceback.extract_tb(error.__traceback__)
+    frames = [] if isinstance(error, RuntimeFault) else traceback.extract_tb(error.__traceback__)
     own = [one for one in frames if one.filename != __file__ and "importlib" not in one.filename]
     trace, kind = traceback.format_list(own), getattr(error, "kind", type(error).__name__)
     lines = [f"[ERROR] {kind}: {error}", "Traceback (most recent call last):", *"".join(trace).splitlines()]

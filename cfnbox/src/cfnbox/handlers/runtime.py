@@ -24,7 +24,7 @@ from cfnbox.handlers.execution_environment import (
     HandlerCrashed,
     ProcessExited,
 )
-from cfnbox.handlers.invocations import Outcome
+from cfnbox.handlers.invocations import InvocationOutcome
 from cfnbox.handlers.pool import EnvironmentPool
 from cfnbox.handlers.runtime_api import MOST_ANSWER_BYTES, Event
 
@@ -66,7 +66,7 @@ class LambdaRuntime:
         concurrency: int = 1,
         *,
         isolated: bool = False,
-        record: Callable[[Any, Outcome], None] = lambda _event, _outcome: None,
+        record: Callable[[Any, InvocationOutcome], None] = lambda _event, _outcome: None,
         debugger: Debugger | None = None,
         temporary: str | None = None,
     ) -> None:
@@ -136,7 +136,7 @@ class LambdaRuntime:
             raise outcome.failure
         return outcome.answer
 
-    def _outcome(self, environment: ExecutionEnvironment, payload: bytes) -> Outcome:
+    def _outcome(self, environment: ExecutionEnvironment, payload: bytes) -> InvocationOutcome:
         # What was written after the last answer belongs to no invocation.
         environment.logged()
         began, started = datetime.now(UTC), time.monotonic()
@@ -151,7 +151,7 @@ class LambdaRuntime:
         elif isinstance(answer, dict) and answer.get("status") == "FAILED":
             # The library turns what a handler raises into a failure without a message, and logs the traceback.
             raised = tracebacks.last_logged(log, self._paths, self._own)
-        return Outcome(began, seconds, log, answer, failure, raised)
+        return InvocationOutcome(began, seconds, log, answer, failure, raised)
 
     def logs(self) -> str:
         """Return all that the handlers have written so far."""

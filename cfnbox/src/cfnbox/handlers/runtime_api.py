@@ -88,8 +88,8 @@ class RuntimeApi:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._ended, selectors.EVENT_READ)
-        self._connections: dict[socket.socket, _Connection] = {}
-        self._polling: _Connection | None = None
+        self._connections: dict[socket.socket, _RuntimeConnection] = {}
+        self._polling: _RuntimeConnection | None = None
         # AWS_LAMBDA_RUNTIME_API of the process.
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -151,7 +151,7 @@ class RuntimeApi:
                 return Reply(request.body, is_error=True)
             request.refuse()
 
-    def _next_request(self, deadline: float) -> _Request:
+    def _next_request(self, deadline: float) -> _RuntimeRequest:
         while True:
             for connection in list(self._connections.values()):
                 if request := connection.request():
@@ -171,7 +171,7 @@ class RuntimeApi:
     def _accept(self) -> None:
         accepted, _ = self._listener.accept()
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connections[accepted] = _Connection(accepted)
+        self._connections[accepted] = _RuntimeConnection(accepted)
         self._selector.register(accepted, selectors.EVENT_READ)
 
     def _receive(self, one: socket.socket) -> None:
@@ -181,7 +181,7 @@ class RuntimeApi:
             one.close()
 
 
-class _Connection:
+class _RuntimeConnection:
     """One connection of a runtime, which sends one request after the other."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -210,7 +210,7 @@ class _Connection:
         finally:
             self._socket.setblocking(True)
 
-    def request(self) -> _Request | None:
+    def request(self) -> _RuntimeRequest | None:
         """Return the next request, once all of it has arrived."""
         with suppress(h11.RemoteProtocolError, OSError):
             for event in self._events():
@@ -224,7 +224,7 @@ class _Connection:
                 elif isinstance(event, h11.Data):
                     self._append(event.data)
                 elif isinstance(event, h11.EndOfMessage):
-                    request = _Request(self, self._target, bytes(self._body), self._is_too_large)
+                    request = _RuntimeRequest(self, self._target, bytes(self._body), self._is_too_large)
                     if not self._is_of_page:
                         return request
                     request.refuse()
@@ -261,8 +261,8 @@ class _Connection:
 
 
 @dataclass(frozen=True)
-class _Request:
-    connection: _Connection
+class _RuntimeRequest:
+    connection: _RuntimeConnection
     target: str
     body: bytes
     is_too_large: bool

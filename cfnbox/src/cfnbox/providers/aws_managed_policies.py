@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from xml.etree.ElementTree import Element
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
@@ -58,7 +58,7 @@ class AwsManagedPolicies:
         names = ("GetPolicy", "GetPolicyVersion", "ListEntitiesForPolicy", "ListPolicies", "ListPolicyVersions")
         self._api = Api("iam", dict(zip(names, operations, strict=True)))
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: HttpRequest) -> Answer | None:
         """Return the answer to a request that is for policies of AWS; None for another one."""
         if not request.is_form:
             return None

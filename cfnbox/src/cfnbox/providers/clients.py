@@ -15,7 +15,7 @@ from cfnbox.core.profiles import session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
 
 # More than the longest that a Lambda function may run.
 _MOST_SECONDS = 15 * 60 + 30
@@ -27,7 +27,7 @@ class ServiceClients:
     `serve` answers their requests in this process, as the server at that address does; None: they are sent there.
     """
 
-    def __init__(self, url: str, serve: Callable[[Request], Answer] | None = None) -> None:
+    def __init__(self, url: str, serve: Callable[[HttpRequest], Answer] | None = None) -> None:
         self._url, self._serve = url, serve
         self._session = session()
         self._clients: dict[tuple[str, Place], Any] = {}

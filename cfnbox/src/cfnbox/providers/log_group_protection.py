@@ -21,7 +21,7 @@ from cfnbox.core.errors import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
@@ -32,11 +32,11 @@ _PROTECTED = "deletionProtectionEnabled"
 class LogGroupProtection:
     """Answers requests to CloudWatch Logs. `forward` has ministack answer. For any number of threads."""
 
-    def __init__(self, forward: Callable[[Request], Answer]) -> None:
+    def __init__(self, forward: Callable[[HttpRequest], Answer]) -> None:
         self._forward, self._lock = forward, threading.Lock()
         self._protected: set[tuple[Place, str]] = set()
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Return the answer to one request."""
         place = request.signature.place
         match operation_of(request, _TARGET):
@@ -50,13 +50,13 @@ class LogGroupProtection:
                 return self._described(place, self._forward(request))
         return self._forward(request)
 
-    def _create(self, request: Request, members: Json) -> Answer:
+    def _create(self, request: HttpRequest, members: Json) -> Answer:
         answer = self._forward(request)
         if answered_members(answer) is not None:
             self._note(request.signature.place, str(members.get("logGroupName")), members.get(_PROTECTED) is True)
         return answer
 
-    def _put(self, request: Request, members: Json) -> Answer:
+    def _put(self, request: HttpRequest, members: Json) -> Answer:
         name = _name(str(members.get("logGroupIdentifier")))
         sought = request_of(request, _TARGET, "DescribeLogGroups", {"logGroupNamePrefix": name})
         found = answered_members(self._forward(sought)) or {}
@@ -65,7 +65,7 @@ class LogGroupProtection:
         self._note(request.signature.place, name, members.get(_PROTECTED) is True)
         return json_answer({})
 
-    def _delete(self, request: Request, key: tuple[Place, str]) -> Answer:
+    def _delete(self, request: HttpRequest, key: tuple[Place, str]) -> Answer:
         if key in self._protected:
             return json_refusal(
                 Refused("ValidationException", f"Log group {key[1]} has deletion protection enabled.")

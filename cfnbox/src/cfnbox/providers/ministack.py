@@ -28,7 +28,7 @@ from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
     from cfnbox.core.processes import ChildProcesses
 
@@ -82,7 +82,7 @@ class Ministack:
         """End the process."""
         self._child.close()
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Forward a request of a user to the service that it is for; never to ministack's CloudFormation."""
         protocol = "query" if request.is_form else "json"
         if _is_for_control_plane(request):
@@ -242,7 +242,7 @@ def _headers(service: str, place: Place, content_type: str) -> dict[str, str]:
     }
 
 
-def _is_for_control_plane(request: Request) -> bool:
+def _is_for_control_plane(request: HttpRequest) -> bool:
     """Whether ministack would take a request for one of its own stacks, which belong to the provider alone."""
     if request.path.startswith(_STACK_RESPONSE_PATHS):
         return True

@@ -57,7 +57,7 @@ class RegistryType:
         return self.describe()
 
 
-class Types(Protocol):
+class RegisteredTypes(Protocol):
     """The registry, as far as resources need it."""
 
     def find(self, type_name: str, place: Place) -> RegistryType | None:
@@ -88,7 +88,7 @@ class HandlersProvider:
 
     def __init__(
         self,
-        types: Types,
+        types: RegisteredTypes,
         on_tagged: OnTagged = lambda _identifier, _tags: None,
         raised: Callable[[str], str] = lambda _token: "",
         *,
@@ -163,7 +163,7 @@ class HandlersProvider:
             raise operation.failure("The handler's answer lacks resourceModels, a list of resource models.")
         return models, answer.get("nextToken") or None
 
-    def _operation(self, action: Action, definition: TypeDefinition, request: Request) -> _Operation:
+    def _operation(self, action: Action, definition: TypeDefinition, request: Request) -> _HandlerOperation:
         found = self._types.find(definition.type_name, request.place)
         if found is None:
             raise ResourceFailed(
@@ -173,10 +173,12 @@ class HandlersProvider:
         if action.lower() not in definition.handlers:
             raise ResourceFailed(_undeclared(definition, action), "UnsupportedAction")
         limit = math.inf if self._patient else definition.timeout_seconds(action)
-        operation = _Operation(action, definition, request, found, limit, self._raised)
+        operation = _HandlerOperation(action, definition, request, found, limit, self._raised)
         return self._configured(operation, found.configuration, request.place)
 
-    def _configured(self, operation: _Operation, written: Mapping[str, Any] | None, place: Place) -> _Operation:
+    def _configured(
+        self, operation: _HandlerOperation, written: Mapping[str, Any] | None, place: Place
+    ) -> _HandlerOperation:
         """Return the operation with the dynamic references of its type configuration resolved."""
         if written is None or self._references is None:
             return operation
@@ -206,7 +208,7 @@ class HandlersProvider:
                 self._known_parts[definition.type_name, place, resource.identifier] = parts
                 drop_oldest(self._known_parts, _MOST_KNOWN_PARTS)
 
-    def _identifier_model(self, operation: _Operation, identifier: str) -> Json:
+    def _identifier_model(self, operation: _HandlerOperation, identifier: str) -> Json:
         """Return the model of an identifier; its parts as a handler answered them where the text does not tell."""
         definition = operation.definition
         known = self._known_parts.get((definition.type_name, operation.request.place, identifier))
@@ -217,7 +219,7 @@ class HandlersProvider:
         except ValueError:
             raise operation.failure("The identifier has the wrong number of parts.", "InvalidRequest") from None
 
-    def _known(self, operation: _Operation, resource: Resource) -> Json:
+    def _known(self, operation: _HandlerOperation, resource: Resource) -> Json:
         """Return the identifier and the read-only properties that are known of a resource, by dotted name."""
         definition = operation.definition
         parts = _parts(definition, resource) or self._identifier_model(operation, resource.identifier)
@@ -234,7 +236,7 @@ def _undeclared(definition: TypeDefinition, action: Action) -> str:
 
 
 @dataclass(frozen=True)
-class _Operation:
+class _HandlerOperation:
     """One operation on one resource, from the first invocation of the handler to the last."""
 
     action: Action

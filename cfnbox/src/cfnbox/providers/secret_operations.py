@@ -23,7 +23,7 @@ from cfnbox.core.place import Place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
 
 _TARGET = "secretsmanager"
@@ -36,14 +36,14 @@ _ARN_END = len("-a1b2c3")
 class SecretOperations:
     """Answers requests to Secrets Manager. `forward` has ministack answer. For any number of threads."""
 
-    def __init__(self, forward: Callable[[Request], Answer]) -> None:
+    def __init__(self, forward: Callable[[HttpRequest], Answer]) -> None:
         self._forward, self._lock = forward, threading.Lock()
         # ARNs of secrets whose rotation was cancelled.
         self._cancelled: set[str] = set()
         # Regions from which a replica was removed, with the name of the secret.
         self._removed: set[tuple[Place, str]] = set()
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Return the answer to one request."""
         operation, members = operation_of(request, _TARGET), members_of(request)
         if self._is_removed(request.signature.place, str(members.get("SecretId", ""))):
@@ -55,7 +55,7 @@ class SecretOperations:
             return self._remove_regions(request, members)
         return self._noted(request, operation, members, self._forward(request))
 
-    def _cancel(self, request: Request, members: Json) -> Answer:
+    def _cancel(self, request: HttpRequest, members: Json) -> Answer:
         secret, answer = self._secret(request, members)
         if secret is None:
             return answer
@@ -65,7 +65,7 @@ class SecretOperations:
         current = next((version for version, stages in versions.items() if "AWSCURRENT" in stages), "")
         return json_answer({"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": current})
 
-    def _remove_regions(self, request: Request, members: Json) -> Answer:
+    def _remove_regions(self, request: HttpRequest, members: Json) -> Answer:
         secret, answer = self._secret(request, members)
         if secret is None:
             return answer
@@ -77,13 +77,13 @@ class SecretOperations:
             {"ARN": secret["ARN"], "ReplicationStatus": self._shown(place, secret)["ReplicationStatus"]}
         )
 
-    def _secret(self, request: Request, members: Json) -> tuple[Json | None, Answer]:
+    def _secret(self, request: HttpRequest, members: Json) -> tuple[Json | None, Answer]:
         """Return the description of the secret of a request, or the service's refusal."""
         described = request_of(request, _TARGET, "DescribeSecret", {"SecretId": members.get("SecretId", "")})
         answer = self._forward(described)
         return answered_members(answer), answer
 
-    def _noted(self, request: Request, operation: str, members: Json, answer: Answer) -> Answer:
+    def _noted(self, request: HttpRequest, operation: str, members: Json, answer: Answer) -> Answer:
         """Return an answer of ministack as it is with what was done here."""
         place, answered = request.signature.place, answered_members(answer) if operation in _NOTED else None
         if answered is None:

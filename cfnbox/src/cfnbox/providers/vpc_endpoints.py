@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from xml.etree.ElementTree import Element
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
 
@@ -66,7 +66,7 @@ class VpcEndpoints:
         }
         self._api = Api("ec2", self._operations)
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: HttpRequest) -> Answer | None:
         """Return the answer to a request that is for VPC endpoints; None for another one."""
         if not request.is_form:
             return None

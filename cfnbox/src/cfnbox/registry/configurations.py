@@ -9,7 +9,7 @@ from cfnbox.core.errors import Refused
 from cfnbox.core.paths import Json
 from cfnbox.core.type_definition import TypeDefinition
 from cfnbox.providers.properties import violations
-from cfnbox.registry.types import Configuration, RegisteredType, Types, now
+from cfnbox.registry.types import Configuration, RegisteredType, TypeRegistry, now
 
 if TYPE_CHECKING:
     from cfnbox.core.place import Place
@@ -20,7 +20,7 @@ _DEFAULT_ALIAS = "default"
 class Configurations:
     """SetTypeConfiguration and BatchDescribeTypeConfigurations. No refusal holds a value of a configuration."""
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: TypeRegistry) -> None:
         self._types = types
 
     def set(self, place: Place, request: Json) -> Json:

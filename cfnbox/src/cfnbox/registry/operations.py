@@ -14,7 +14,7 @@ from cfnbox.aws.paging import page
 from cfnbox.core.errors import Refused
 from cfnbox.registry.configurations import Configurations
 from cfnbox.registry.schemas import provisioning_type
-from cfnbox.registry.types import RegisteredType, Types, Version, type_arn
+from cfnbox.registry.types import RegisteredType, TypeRegistry, Version, type_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ class _Listed:
 class Registry:
     """The operations, each from place and request to answer; all raise Refused."""
 
-    def __init__(self, types: Types, registrations: Registrations, published: PublishedTypes) -> None:
+    def __init__(self, types: TypeRegistry, registrations: Registrations, published: PublishedTypes) -> None:
         self._types, self.registrations, self._published = types, registrations, published
         self._configurations = Configurations(types)
 

@@ -18,7 +18,7 @@ from cfnbox.registry.types import MOST_VERSIONS, type_arn
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
-    from cfnbox.registry.types import Types, Version
+    from cfnbox.registry.types import TypeRegistry, Version
 
 # Reads an object by its S3 URL. Raises Refused.
 ReadObject = Callable[[str, Place], bytes]
@@ -66,7 +66,7 @@ class Registration:
 class Registrations:
     """Every registration of every place; each runs in a thread of its own, those of one type one after another."""
 
-    def __init__(self, types: Types, read_object: ReadObject) -> None:
+    def __init__(self, types: TypeRegistry, read_object: ReadObject) -> None:
         self._types, self._read_object = types, read_object
         self._made: dict[str, Registration] = {}
         self._tokens: dict[tuple[Place, str], tuple[Json, Registration]] = {}

@@ -93,9 +93,9 @@ class RegisteredType:
 
 @dataclass(frozen=True)
 class Pinned:
-    """The types as one version serves them; a `Types` of providers.handlers."""
+    """The types, each served by one version. A `RegisteredTypes` of providers.registry_handlers."""
 
-    types: Types
+    types: TypeRegistry
     version_id: str
 
     def find(self, type_name: str, place: Place) -> RegistryType | None:
@@ -106,8 +106,8 @@ class Pinned:
             return found.served(version, place.region) if found and version and version.live else None
 
 
-class Types:
-    """Every type of every account and region, for any number of threads; a `Types` of providers.handlers.
+class TypeRegistry:
+    """The types of every account and region. Thread-safe. A `RegisteredTypes` of providers.registry_handlers.
 
     `sources` are the types that the cloud was started with: in every account and region as version 00000001.
     """

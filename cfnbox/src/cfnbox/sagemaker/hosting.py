@@ -92,7 +92,7 @@ class Container:
 
 
 @dataclass
-class Server:
+class ContainerServer:
     """The server of a container. A process that was started ends with its endpoint."""
 
     container: Container
@@ -102,14 +102,14 @@ class Server:
 
 
 @dataclass
-class Deployment:
+class HostedServers:
     """The servers of an endpoint by variant, or those of an inference component, in their containers' order.
 
     A container whose image nothing serves has None.
     """
 
     containers: Mapping[str, tuple[Container, ...]]
-    servers: dict[str, list[Server | None]] = field(default_factory=dict)
+    servers: dict[str, list[ContainerServer | None]] = field(default_factory=dict)
 
 
 class NoServer(Exception):
@@ -133,21 +133,21 @@ class Hosting:
         self._images, self._processes, self._own_processes = tuple(images), processes, processes is None
         self.clients, self._environment = clients, dict(environment or {})
         self._pool = urllib3.PoolManager(retries=False, maxsize=16)
-        self._deployments: dict[tuple[Place, str], Deployment] = {}
+        self._deployments: dict[tuple[Place, str], HostedServers] = {}
         self._lock, self._closing = threading.RLock(), threading.Event()
 
     def find(self, image: str) -> ServedImage | None:
         """Return the first argument that fits an image, or None."""
         return next((served for served in self._images if served.matches(image)), None)
 
-    def deployment(self, place: Place, key: str) -> Deployment | None:
+    def deployment(self, place: Place, key: str) -> HostedServers | None:
         """Return what is deployed under a key: endpoint/NAME or inference-component/NAME."""
         with self._lock:
             return self._deployments.get((place, key))
 
     def deploy(self, place: Place, key: str, containers: Mapping[str, tuple[Container, ...]], hold: Hold) -> None:
         """Start the servers of an endpoint; release `hold` once each answers /ping, or with the FailureReason."""
-        deployment = Deployment(containers)
+        deployment = HostedServers(containers)
         if not any(self.find(one.image) for listed in containers.values() for one in listed):
             deployment.servers = {name: [None] * len(listed) for name, listed in containers.items()}
             self._replace(place, key, deployment)
@@ -157,7 +157,7 @@ class Hosting:
             target=self._deploy, args=(place, key, deployment, hold), name=f"deployment of {key}", daemon=True
         ).start()
 
-    def _deploy(self, place: Place, key: str, deployment: Deployment, hold: Hold) -> None:
+    def _deploy(self, place: Place, key: str, deployment: HostedServers, hold: Hold) -> None:
         failure: str | None = "InternalServerError"
         try:
             for variant, containers in deployment.containers.items():
@@ -175,7 +175,7 @@ class Hosting:
                 self._stop(deployment)
             hold.release(failure)
 
-    def _replace(self, place: Place, key: str, deployment: Deployment | None) -> None:
+    def _replace(self, place: Place, key: str, deployment: HostedServers | None) -> None:
         with self._lock:
             previous = self._deployments.pop((place, key), None)
             if deployment is not None:
@@ -203,18 +203,18 @@ class Hosting:
         if self._processes is not None and self._own_processes:
             self._processes.close()
 
-    def _stop(self, deployment: Deployment) -> None:
+    def _stop(self, deployment: HostedServers) -> None:
         for servers in deployment.servers.values():
             for server in servers:
                 if server is not None and server.process is not None and self._processes is not None:
                     self._processes.stop(server.process)
 
-    def _start(self, place: Place, variant: str, container: Container) -> Server | None:
+    def _start(self, place: Place, variant: str, container: Container) -> ContainerServer | None:
         served = self.find(container.image)
         if served is None:
             return None
         if served.url:
-            return Server(container, served.url)
+            return ContainerServer(container, served.url)
         folder = self.folder()
         (folder / "model").mkdir(parents=True)
         if container.artifacts and not container.is_multi_model:
@@ -234,7 +234,7 @@ class Hosting:
                 f"CannotStartContainerError. The command {shlex.join(served.command)} of --serve cannot be started "
                 f"for the {container.name} container of production variant {variant} ({problem.strerror})."
             ) from None
-        return Server(container, f"http://127.0.0.1:{port}", process)
+        return ContainerServer(container, f"http://127.0.0.1:{port}", process)
 
     def _started(self) -> ChildProcesses:
         with self._lock:
@@ -276,7 +276,7 @@ class Hosting:
         except (tarfile.TarError, EOFError):
             raise NoServer(f"The model data at {url} is not a tar archive.") from None
 
-    def _wait_for_ping(self, variant: str, server: Server | None) -> None:
+    def _wait_for_ping(self, variant: str, server: ContainerServer | None) -> None:
         if server is None:
             return
         deadline = time.monotonic() + server.container.startup_seconds
@@ -289,14 +289,14 @@ class Hosting:
                     "health check. Please check CloudWatch logs for this endpoint."
                 )
 
-    def _pings(self, server: Server) -> bool:
+    def _pings(self, server: ContainerServer) -> bool:
         try:
             return self.send(server, "GET", "/ping", {}, b"", _PING_SECONDS)[0] == HTTPStatus.OK
         except urllib3.exceptions.HTTPError:
             return False
 
     def send(
-        self, server: Server, method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float
+        self, server: ContainerServer, method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Return what a server answers. Raise urllib3's HTTPError when it does not, or not in time."""
         made = self._pool.request(

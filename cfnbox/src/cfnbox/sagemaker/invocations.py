@@ -26,10 +26,10 @@ from cfnbox.sagemaker.hosting import NoServer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
     from cfnbox.core.place import Place
-    from cfnbox.sagemaker.hosting import Deployment, Hosting, Server
+    from cfnbox.sagemaker.hosting import ContainerServer, HostedServers, Hosting
     from cfnbox.sagemaker.service import Live, SageMakerService
 
 _PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/(?P<kind>invocations|async-invocations|invocations-response-stream)")
@@ -51,7 +51,7 @@ _SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
-class Invocation:
+class EndpointInvocation:
     """What is sent to an endpoint, by whichever operation. `headers` have names in lower case."""
 
     place: Place
@@ -85,7 +85,7 @@ class ModelFailed(Exception):
         self.members = members
 
 
-class Invocations:
+class EndpointRuntime:
     """Answers the operations of SageMaker Runtime. For any number of threads."""
 
     def __init__(self, service: SageMakerService, hosting: Hosting) -> None:
@@ -99,7 +99,7 @@ class Invocations:
         found = _PATH.fullmatch(path)
         return OPERATIONS[found["kind"]] if found else None
 
-    def answer(self, request: Request, place: Place) -> Answer:
+    def answer(self, request: HttpRequest, place: Place) -> Answer:
         """Return the answer to one request, whose path has an operation."""
         name, kind = request.path.split("/")[2:4]
         try:
@@ -122,16 +122,18 @@ class Invocations:
             return _error(424, "ModelError", failed.members)
         return HTTPStatus.OK, _headers(made) | {"Content-Type": made.content_type}, made.body
 
-    def _invocation(self, request: Request, place: Place, name: str, accept: str, seconds: float) -> Invocation:
+    def _invocation(
+        self, request: HttpRequest, place: Place, name: str, accept: str, seconds: float
+    ) -> EndpointInvocation:
         live = self._service.live_endpoint(place, name)
         if live is not None and live.asynchronous:
             # Not recorded; the developer guide has InvokeEndpointAsync for such an endpoint.
             raise Refused(_VALIDATION, f"Endpoint {name} is asynchronous: use InvokeEndpointAsync.")
-        return Invocation(
+        return EndpointInvocation(
             place, name, request.headers, request.body, request.headers["content-type"], accept, seconds
         )
 
-    def _invoke(self, invocation: Invocation) -> Prediction:
+    def _invoke(self, invocation: EndpointInvocation) -> Prediction:
         live = self._service.live_endpoint(invocation.place, invocation.endpoint)
         if live is None:
             # aws/amazon-sagemaker-examples#293
@@ -152,7 +154,7 @@ class Invocations:
             )
         return self._through(invocation, variant, [one for one in servers if one is not None])
 
-    def _chosen(self, invocation: Invocation, live: Live) -> tuple[str, Deployment | None]:
+    def _chosen(self, invocation: EndpointInvocation, live: Live) -> tuple[str, HostedServers | None]:
         """Return the variant that an invocation goes to, and what serves it."""
         place, endpoint = invocation.place, invocation.endpoint
         component = invocation.header("inference-component")
@@ -195,7 +197,9 @@ class Invocations:
             turns[chosen] -= total
         return chosen
 
-    def _through(self, invocation: Invocation, variant: str, servers: Sequence[Server]) -> Prediction:
+    def _through(
+        self, invocation: EndpointInvocation, variant: str, servers: Sequence[ContainerServer]
+    ) -> Prediction:
         """Send an invocation to a container, or through a pipeline, container by container."""
         hostname = invocation.header("target-container-hostname")
         if servers[0].container.is_direct:
@@ -228,7 +232,7 @@ class Invocations:
         return Prediction(body, content_type, variant, kept)
 
     def _sent(
-        self, invocation: Invocation, server: Server, body: bytes, content_type: str
+        self, invocation: EndpointInvocation, server: ContainerServer, body: bytes, content_type: str
     ) -> tuple[dict[str, str], bytes]:
         headers = {_HEADER + name: value for name in _TO_CONTAINER if (value := invocation.header(name))}
         headers |= {"Content-Type": content_type or "application/octet-stream", "Accept": invocation.accept or "*/*"}
@@ -256,7 +260,7 @@ class Invocations:
             raise self._failure(invocation, name, status, f"The answer is larger than {MOST_BYTES} bytes.")
         return {key.lower(): value for key, value in answered.items()}, content
 
-    def _failure(self, invocation: Invocation, container: str, status: int, message: str) -> ModelFailed:
+    def _failure(self, invocation: EndpointInvocation, container: str, status: int, message: str) -> ModelFailed:
         place, endpoint = invocation.place, invocation.endpoint
         kind = "client" if HTTPStatus.BAD_REQUEST <= status < _SERVER_ERROR else "server"
         group = f"/aws/sagemaker/Endpoints/{endpoint}"
@@ -275,7 +279,7 @@ class Invocations:
             }
         )
 
-    def _loaded(self, invocation: Invocation, server: Server) -> str:
+    def _loaded(self, invocation: EndpointInvocation, server: ContainerServer) -> str:
         """Return the name of a target model in its container, after the container has loaded it."""
         target = invocation.header("target-model")
         with self._lock:
@@ -299,7 +303,7 @@ class Invocations:
             server.loaded_models.add(target)
         return target
 
-    def _asynchronous(self, request: Request, place: Place, name: str) -> Answer:
+    def _asynchronous(self, request: HttpRequest, place: Place, name: str) -> Answer:
         live = self._service.live_endpoint(place, name)
         if live is None:
             raise Refused(_VALIDATION, f"Endpoint {name} of account {place.account} not found.")
@@ -312,7 +316,7 @@ class Invocations:
             raise Refused(_VALIDATION, "InputLocation must be the S3 URI of the request.")
         seconds = float(request.headers.get(f"{_HEADER}invocationtimeoutseconds") or ASYNC_SECONDS)
         inference_id = request.headers.get(f"{_HEADER}inference-id") or str(uuid.uuid4())
-        invocation = Invocation(
+        invocation = EndpointInvocation(
             place, name, request.headers, b"", request.headers.get(f"{_HEADER}content-type", ""),
             request.headers.get(f"{_HEADER}accept", ""), seconds,
         )  # fmt: skip
@@ -339,7 +343,7 @@ class Invocations:
 
 @dataclass(frozen=True)
 class _AsyncRequest:
-    invocation: Invocation
+    invocation: EndpointInvocation
     input_location: str
     output_location: str
     failure_location: str
@@ -391,8 +395,8 @@ def _completed(response: Json) -> Json:
     return {"invocationStatus": "Completed", "responseParameters": response}
 
 
-def _with_body(invocation: Invocation, body: bytes) -> Invocation:
-    return Invocation(
+def _with_body(invocation: EndpointInvocation, body: bytes) -> EndpointInvocation:
+    return EndpointInvocation(
         invocation.place, invocation.endpoint, invocation.headers, body, invocation.content_type, invocation.accept,
         invocation.seconds,
     )  # fmt: skip

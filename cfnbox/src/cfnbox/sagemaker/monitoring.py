@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cfnbox.sagemaker.endpoints import ENDPOINT
 from cfnbox.sagemaker.resources import Kind, Operation, Statuses, Words
 from cfnbox.sagemaker.rules import invalid
-from cfnbox.sagemaker.store import Change, Stored
+from cfnbox.sagemaker.store import Stored, Transition
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
@@ -78,7 +78,7 @@ def _scheduled(ready: str) -> Operation:
         def finish() -> None:
             schedule.ready = ready
 
-        schedule.begin(Change("Pending", finish, lambda: None))
+        schedule.begin(Transition("Pending", finish, lambda: None))
         return {}
 
     return operation

@@ -20,7 +20,7 @@ from cfnbox.core.processes import ChildProcesses
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cfnbox.aws.http import Answer, Request
+    from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
 
 _APPLICATION = "cfnbox.sagemaker.moto_application:application"
@@ -41,7 +41,7 @@ class Moto:
         self._lock = threading.Lock()
         self._accounts: dict[str, str] = {}
 
-    def answer(self, request: Request, operation: str, *, is_sagemaker: bool) -> Answer:
+    def answer(self, request: HttpRequest, operation: str, *, is_sagemaker: bool) -> Answer:
         """Forward a request. Raise Refused where moto lacks the operation, or fails at it."""
         headers = dict(request.headers)
         if request.signature.names_account:

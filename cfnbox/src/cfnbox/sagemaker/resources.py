@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cfnbox.core.errors import Refused
 from cfnbox.sagemaker.api import PlaceStore, position_of, token_of
 from cfnbox.sagemaker.rules import check_tags, service_model
-from cfnbox.sagemaker.store import Change, Stored, now
+from cfnbox.sagemaker.store import Stored, Transition, now
 
 if TYPE_CHECKING:
     from botocore.model import StructureShape
@@ -153,7 +153,7 @@ class Kind:
             finish()
             return
         # Blue/green: an update that fails leaves what was there in service.
-        resource.begin(Change(self.statuses.updating, finish, _nothing))
+        resource.begin(Transition(self.statuses.updating, finish, _nothing))
 
 
 def output(operation: str, view: Json) -> Json:
@@ -177,7 +177,7 @@ def create(kind: Kind, place: PlaceStore, request: Json) -> Json:
         def fail() -> None:
             resource.ready = kind.statuses.failed
 
-        resource.begin(Change(kind.statuses.creating, lambda: None, fail))
+        resource.begin(Transition(kind.statuses.creating, lambda: None, fail))
     return output(f"Create{kind.title}", kind.view(place, resource))
 
 
@@ -206,7 +206,7 @@ def delete(kind: Kind, place: PlaceStore, request: Json) -> Json:
         resource.ready = kind.statuses.failed
 
     if kind.statuses.deleting:
-        resource.begin(Change(kind.statuses.deleting, finish, fail))
+        resource.begin(Transition(kind.statuses.deleting, finish, fail))
     else:
         finish()
     return {}

@@ -17,7 +17,16 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from cfnbox.aws.admission import Admission
-from cfnbox.aws.http import LOOPBACK, Answer, ConnectionDropped, HttpServer, Request, json_value, keep_silent, send
+from cfnbox.aws.http import (
+    LOOPBACK,
+    Answer,
+    ConnectionDropped,
+    HttpRequest,
+    HttpServer,
+    json_value,
+    keep_silent,
+    send,
+)
 from cfnbox.aws.waiters import Waiters
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
@@ -26,7 +35,7 @@ from cfnbox.sagemaker import scalable_targets, scaling_tags
 from cfnbox.sagemaker.api import PlaceStore
 from cfnbox.sagemaker.faults import BadRule, Faults, Rule, When, error_message
 from cfnbox.sagemaker.hosting import Hosting
-from cfnbox.sagemaker.invocations import Invocations
+from cfnbox.sagemaker.invocations import EndpointRuntime
 from cfnbox.sagemaker.moto import Moto
 from cfnbox.sagemaker.rules import service_model
 from cfnbox.sagemaker.service import SageMakerService
@@ -63,7 +72,7 @@ class Call:
 class _Arrived:
     """A request as it came in; `members` is its JSON, empty for services that speak something else."""
 
-    request: Request
+    request: HttpRequest
     operation: str
     members: Json
     place: Place
@@ -137,7 +146,7 @@ class SageMakerApp:
         self.faults = Faults()
         self._hosting = hosting or Hosting()
         self.service, self._moto = SageMakerService(self._hosting), Moto(processes)
-        self._invocations = Invocations(self.service, self._hosting)
+        self._invocations = EndpointRuntime(self.service, self._hosting)
         self._scaling_tags = scaling_tags.ScalingTags()
         self._resets = _Resets()
 
@@ -160,15 +169,15 @@ class SageMakerApp:
         self._moto.close()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return send(start_response, self.answer(Request.of(environ)))
+        return send(start_response, self.answer(HttpRequest.of(environ)))
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Return the answer to one request; raise ConnectionDropped to have the connection reset."""
         if request.path.startswith(CONTROL_PATH):
             return self._control(request.method, request.path, request.body)
         return self._recorded(self._arrived(request))
 
-    def _arrived(self, request: Request) -> _Arrived:
+    def _arrived(self, request: HttpRequest) -> _Arrived:
         reset_count = self._resets.count
         members: Any = {}
         if request.headers.get("x-amz-target"):
@@ -199,7 +208,7 @@ class SageMakerApp:
 
     def _answer(self, request: _Arrived, rule: Rule | None) -> Answer:
         rule = rule or self._of_its_role(request)
-        if rule is None and Invocations.operation(request.request.path):
+        if rule is None and EndpointRuntime.operation(request.request.path):
             return self._invocations.answer(request.request, request.place)
         if rule and (instead := _instead_of_acting(request, rule)):
             return instead
@@ -325,9 +334,9 @@ def refusal(refused: Refused) -> Answer:
     return json_answer(refused.status, {"__type": refused.code, "message": refused.message})
 
 
-def _operation(request: Request) -> str:
+def _operation(request: HttpRequest) -> str:
     """The operation's name, as each protocol of AWS carries it; method and path for REST."""
-    if invocation := Invocations.operation(request.path):
+    if invocation := EndpointRuntime.operation(request.path):
         return invocation
     if target := request.headers.get("x-amz-target"):
         return target.rpartition(".")[2]
@@ -388,7 +397,7 @@ class LocalSageMaker:
         self.url = self._server.url
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        request = Request.of(environ)
+        request = HttpRequest.of(environ)
         reason = self._admission.refusal(request.headers)
         answer = refusal(Refused("AccessDeniedException", reason, 403)) if reason else self.app.answer(request)
         return send(start_response, answer)

@@ -44,7 +44,7 @@ class Hold:
 
 
 @dataclass
-class Change:
+class Transition:
     """What is under way with a resource: its status meanwhile, and what is done in the end.
 
     With a `failure`, its text is the FailureReason and `fail` is done instead of `finish`.
@@ -74,7 +74,7 @@ class Stored:
     members: Json
     tags: list[dict[str, str]]
     ready: str = ""
-    change: Change | None = None
+    change: Transition | None = None
     failure: str | None = None
     created: float = field(default_factory=now)
     modified: float = field(default_factory=now)
@@ -93,7 +93,7 @@ class Stored:
             self.change, self.failure = None, failure
             (change.finish if failure is None else change.fail)()
 
-    def begin(self, change: Change) -> None:
+    def begin(self, change: Transition) -> None:
         """Starts a change, after what was under way; one that takes no time ends at once."""
         if self.change is not None:
             self.change.finish()

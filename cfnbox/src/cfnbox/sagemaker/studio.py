@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cfnbox.aws.http import json_value
 from cfnbox.sagemaker.resources import Kind, Operation, Statuses, Words
 from cfnbox.sagemaker.rules import invalid
-from cfnbox.sagemaker.store import Change, Stored
+from cfnbox.sagemaker.store import Stored, Transition
 
 if TYPE_CHECKING:
     from cfnbox.core.paths import Json
@@ -64,7 +64,7 @@ def _started_or_stopped(allowed: tuple[str, ...], status: str, ready: str) -> Op
         def finish() -> None:
             notebook.ready = ready
 
-        notebook.begin(Change(status, finish, lambda: None))
+        notebook.begin(Transition(status, finish, lambda: None))
         return {}
 
     return operation

@@ -29,7 +29,7 @@ _FIRST_POLL_SECONDS, _MOST_POLL_SECONDS, _LONGER = 0.05, 1.0, 1.5
 
 
 @dataclass(frozen=True)
-class Operation:
+class ApiOperation:
     """One operation on one resource of a type."""
 
     definition: TypeDefinition

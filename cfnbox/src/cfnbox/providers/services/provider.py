@@ -10,7 +10,7 @@ from cfnbox.providers.failures import not_applied
 from cfnbox.providers.protocol import NOT_APPLIED
 from cfnbox.providers.services.calls import Calls
 from cfnbox.providers.services.catalogue import SERVICE_TYPES, UNIFORM_TYPES
-from cfnbox.providers.services.operations import Operation
+from cfnbox.providers.services.operations import ApiOperation
 from cfnbox.providers.services.uniform import UniformCalls, UniformOperation
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class ServiceProvider:
         """Keep the properties last sent, for a read of what no service returns."""
         self._properties[request.place, definition.type_name, identifier] = properties
 
-    def _operation(self, definition: TypeDefinition, request: Request) -> Operation | UniformOperation:
+    def _operation(self, definition: TypeDefinition, request: Request) -> ApiOperation | UniformOperation:
         def connect(service: str) -> Any:
             return self._clients.of(service, request.place)
 
@@ -126,7 +126,7 @@ class ServiceProvider:
             return {key[2]: properties for key, properties in known if key[:2] == (request.place, type_name)}
 
         row = SERVICE_TYPES[definition.type_name]
-        return Operation(definition, request, row, Calls(connect(row.service), request, connect), resources)
+        return ApiOperation(definition, request, row, Calls(connect(row.service), request, connect), resources)
 
     def _refuse_if_strict(self, definition: TypeDefinition, request: Request, properties: Json) -> None:
         names = _not_applied(definition, properties) if self._strict else []
