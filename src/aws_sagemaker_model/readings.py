@@ -85,7 +85,8 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         error_code=Code.NotStabilized, retry=Retry.IAM_RACE, advice=
         "The policy of the ECR repository does not let SageMaker pull the image. Allow the service principal "
         "sagemaker.amazonaws.com ecr:BatchGetImage, ecr:BatchCheckLayerAvailability and ecr:GetDownloadUrlForLayer "
-        "in the policy of the repository, and check that the role of /properties/ExecutionRoleArn allows them, too."),
+        "in the policy of the repository, and check that the role of /properties/ExecutionRoleArn allows them, too. "
+        "For an image of AWS, check that account, region and tag of the image are a published combination."),
     ErrorRule(message_pattern=r"^(?!The repository of your image).*BatchGetImage",
         error_code=Code.NotStabilized, retry=Retry.IAM_RACE, advice=
         "SageMaker cannot read the image with the role of /properties/ExecutionRoleArn. Check that the role allows "
@@ -105,8 +106,10 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         "SageMaker cannot run images with an OCI manifest. Build the image with Docker manifests, for example "
         "`docker buildx build --output type=image,oci-mediatypes=false --provenance=false`."),
     ErrorRule(message_pattern=r"does not contain required com\.amazonaws\..*\.multi-models=true Docker label", advice=
+        # AWS's support on images for GPUs: aws/amazon-sagemaker-examples#3925.
         "The image does not say that it can serve many models. Add `LABEL "
-        "com.amazonaws.sagemaker.capabilities.multi-models=true` to its Dockerfile, or set Mode to SingleModel."),
+        "com.amazonaws.sagemaker.capabilities.multi-models=true` to its Dockerfile, or set Mode to SingleModel. Of "
+        "the images of AWS many for GPUs lack the label: take the image for CPUs, or NVIDIA Triton."),
     ErrorRule(message_pattern=r"does not contain required com\.amazonaws\..*\.accept-bind-to-port=true Docker label",
         advice=
         "The image does not say that it listens on the port that SageMaker gives it, which every container of a "

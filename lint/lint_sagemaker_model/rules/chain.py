@@ -1,6 +1,5 @@
 """Rules for the chain from a model to an endpoint: what SageMaker refuses in its later calls."""
 
-import re
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -14,12 +13,14 @@ from lint_sagemaker_model.rules.endpoints import CONFIGURATION, ENDPOINT, VARIAN
 from lint_sagemaker_model.template import Resource, Template, outcomes
 
 _COMPONENT = "AWS::SageMaker::InferenceComponent"
-# Instance families with local NVMe storage, whose size cannot be chosen: g4dn, g5, g6, p4d, those of their
-# generations, and families with a d for such disks in their names (SageMaker AI developer guide, "Instance storage
-# volumes"; Amazon EC2 user guide, "Instance store volume limits").
-_LOCAL_STORAGE = re.compile(
-    r"ml\.(g4dn|g5|g6|g6e|gr6|p3dn|p4d|p4de|p5|p5e|p5en|trn1|trn1n|[cmr]\d[ai]?g?dn?)\.\w+", re.ASCII
-)
+# Instance families with local storage, whose size cannot be chosen: those of botocore's ProductionVariantInstanceType
+# for which DescribeInstanceTypes of Amazon EC2 answers InstanceStorageSupported. A test compares them.
+# ("Available storage is fixed to the NVMe-type instance's storage capacity": SageMaker AI developer guide, "Managing
+# storage paths for different types of instance local storage".)
+LOCAL_STORAGE_FAMILIES = frozenset((
+    "c5d", "c6gd", "g4dn", "g5", "g6", "g6e", "g7", "g7e", "m5d", "m6gd", "p4d", "p4de", "p5", "p5e", "p5en",
+    "p6-b200", "p6-b300", "r5d", "r6gd", "r7gd", "trn1", "trn1n", "trn2",
+))  # fmt: skip
 
 
 class ServerlessArtifacts(Rule):
@@ -112,10 +113,16 @@ class VolumeOfLocalStorage(Rule):
             for (configuration,) in outcomes(template, name):
                 for path, variant in _variants(configuration):
                     instance_type = variant.get("InstanceType")
-                    has_local_storage = isinstance(instance_type, str) and _LOCAL_STORAGE.fullmatch(instance_type)
+                    has_local_storage = (
+                        isinstance(instance_type, str) and _family(instance_type) in LOCAL_STORAGE_FAMILIES
+                    )
                     if has_local_storage and _is_stated(variant, "VolumeSizeInGB"):
                         message = "must be left out, because the instance type has local storage of a fixed size"
                         yield configuration, Violation((*path, "VolumeSizeInGB"), message)
+
+
+def _family(instance_type: str) -> str:
+    return instance_type.removeprefix("ml.").rpartition(".")[0]
 
 
 class InferenceComponentNeeds(Rule):

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 SERVERLESS_MEMORY = tuple(range(1024, 6145, 1024))
-# Instance families with local NVMe storage, whose size cannot be chosen (SageMaker AI developer guide, "Instance
-# storage volumes"; Amazon EC2 user guide, "Instance store volume limits"). Rule E9374 of `lint/` has the same table,
-# because the two distributions do not import each other.
-_LOCAL_STORAGE = re.compile(
-    r"ml\.(g4dn|g5|g6|g6e|gr6|p3dn|p4d|p4de|p5|p5e|p5en|trn1|trn1n|[cmr]\d[ai]?g?dn?)\.\w+", re.ASCII
-)
+# Instance families with local storage, whose size cannot be chosen: those of botocore's ProductionVariantInstanceType
+# for which DescribeInstanceTypes of Amazon EC2 answers InstanceStorageSupported. Rule E9374 of `lint/` has the same
+# table, because the two distributions do not import each other; a test compares them.
+LOCAL_STORAGE_FAMILIES = frozenset((
+    "c5d", "c6gd", "g4dn", "g5", "g6", "g6e", "g7", "g7e", "m5d", "m6gd", "p4d", "p4de", "p5", "p5e", "p5en",
+    "p6-b200", "p6-b300", "r5d", "r6gd", "r7gd", "trn1", "trn1n", "trn2",
+))  # fmt: skip
 # A model package of AWS Marketplace has an account of AWS's and no version; a package that another account shares is
 # the version of a group.
 _UNVERSIONED_PACKAGE = re.compile(r"arn:[^:]+:sagemaker:[^:]*:(?P<account>\d{12}):model-package/[^/]+")
@@ -114,9 +115,13 @@ def _managed_scaling(variant: Json) -> str | None:
     return None
 
 
+def _family(variant: Json) -> str:
+    return str(variant.get("InstanceType", "")).removeprefix("ml.").rpartition(".")[0]
+
+
 def _volume_size(variant: Json) -> str | None:
     # autogluon/autogluon-cloud#50 has the beginning of the message.
-    if "VolumeSizeInGB" in variant and _LOCAL_STORAGE.fullmatch(variant.get("InstanceType", "")):
+    if "VolumeSizeInGB" in variant and _family(variant) in LOCAL_STORAGE_FAMILIES:
         return (
             "VolumeSize parameter is not allowed for the selected Instance type ... (the rest of AWS's message is "
             "not known: the type has local storage of a fixed size)"
