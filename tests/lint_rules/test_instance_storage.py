@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import boto3
+from botocore.model import StringShape
 from moto import mock_aws
 
 from cfnbox.sagemaker.endpoint_rules import LOCAL_STORAGE_FAMILIES as LOCAL_FAMILIES
@@ -11,7 +12,9 @@ from lint_sagemaker_model.rules.chain import LOCAL_STORAGE_FAMILIES
 
 def test_families_with_local_storage_are_those_of_ec2() -> None:
     model = boto3.Session(region_name="us-east-1").client("sagemaker").meta.service_model
-    names = [name.removeprefix("ml.") for name in model.shape_for("ProductionVariantInstanceType").enum]
+    shape = model.shape_for("ProductionVariantInstanceType")
+    assert isinstance(shape, StringShape)
+    names = [name.removeprefix("ml.") for name in shape.enum]
     # The types of a family have storage of one kind.
     of_each_family = {name.partition(".")[0]: name for name in names}
     # moto answers what it has recorded of AWS.
