@@ -24,10 +24,12 @@ _DATA = re.compile(
     r"|PutRecords?|GetRecords|PutLogEvents|(Get|Filter)LogEvents)$"
 )
 _DATA_PATH = re.compile(r"/invocations$|/response-streaming-invocations$")
-# S3 creates no ARNs, and its bodies are objects.
+# S3 creates no ARNs, and its bodies are objects: but for the configurations of a bucket that name other resources.
 _DATA_SERVICES = ("s3", "s3express")
-# The checksum does not match a changed answer.
+_BUCKET_CONFIGURATION = re.compile(r"(^|&)(notification|replication)(=|&|$)")
+# The checksum does not match a changed answer, and these do not match a changed request.
 _CHECKSUM = "x-amz-crc32"
+_REQUEST_CHECKSUM = re.compile(r"^(content-md5$|x-amz-checksum-|x-amz-sdk-checksum-)")
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,11 @@ class PartitionNames:
             return request
         uri = request.environ.get("REQUEST_URI")
         environ = request.environ if uri is None else {**request.environ, "REQUEST_URI": self._to_aws(str(uri))}
-        return replace(
-            request,
-            path=self._to_aws(request.path),
-            query=self._to_aws(request.query),
-            body=self.to_aws(request.body),
-            environ=environ,
-        )
+        body, headers = self.to_aws(request.body), request.headers
+        if body != request.body:
+            headers = {name: value for name, value in headers.items() if not _REQUEST_CHECKSUM.match(name.lower())}
+        path, query = self._to_aws(request.path), self._to_aws(request.query)
+        return replace(request, path=path, query=query, headers=headers, body=body, environ=environ)
 
     def answer(self, request: HttpRequest, answer: Answer) -> Answer:
         """Return an answer to that request with every ARN in the partition of its region."""
@@ -84,8 +84,12 @@ class PartitionNames:
     def _applies_to(self, request: HttpRequest) -> bool:
         return (
             self.partition != _DEFAULT
-            and request.signature.service not in _DATA_SERVICES
+            and not _is_of_objects(request)
             and not request.headers.get("content-encoding")
             and not _DATA.search(request.headers.get("x-amz-target", ""))
             and not _DATA_PATH.search(request.path)
         )
+
+
+def _is_of_objects(request: Request) -> bool:
+    return request.signature.service in _DATA_SERVICES and not _BUCKET_CONFIGURATION.search(request.query)

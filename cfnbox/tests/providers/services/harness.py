@@ -120,6 +120,14 @@ class Bench:
         }
 
 
+def create_bucket(s3: Any, name: str, **members: Any) -> None:
+    """Create a bucket in the client's region."""
+    region = s3.meta.region_name
+    if region != "us-east-1":
+        members = {"CreateBucketConfiguration": {"LocationConstraint": region}, **members}
+    s3.create_bucket(Bucket=name, **members)
+
+
 def found_directly(connect: Callable[..., Any], service: str, direct: Direct, resource: Resource) -> Any:
     """Return what a direct look finds."""
     client = connect(direct.service or service)

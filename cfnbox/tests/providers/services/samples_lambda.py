@@ -6,7 +6,7 @@ import io
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from providers.services.harness import Direct, Sample
+from providers.services.harness import Direct, Sample, create_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def _prepare_function(connect: Callable[..., Any]) -> Json:
         queues.create_queue(QueueName=name)
     content = {"ZipFile": archive()}
     layer = client.publish_layer_version(LayerName="base", Content=content)["LayerVersionArn"]
-    connect("s3").create_bucket(Bucket="code")
+    create_bucket(connect("s3"), "code")
     connect("s3").put_object(Bucket="code", Key="f.zip", Body=archive())
     network = connect("ec2")
     subnet = network.describe_subnets()["Subnets"][0]["SubnetId"]
@@ -380,7 +380,7 @@ URL = Sample(
 
 
 def _prepare_layer(connect: Callable[..., Any]) -> Json:
-    connect("s3").create_bucket(Bucket="code")
+    create_bucket(connect("s3"), "code")
     connect("s3").put_object(Bucket="code", Key="layer.zip", Body=archive())
     return {}
 

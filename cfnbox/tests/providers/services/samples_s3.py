@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from providers.services.harness import Direct, Sample
+from providers.services.harness import Direct, Sample, create_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ def neighbours(connect: Callable[..., Any]) -> Json:
     """Two buckets for logs and copies, and a topic and a queue for notifications."""
     s3 = connect("s3")
     for name in ("logs", "copies"):
-        s3.create_bucket(Bucket=name)
+        create_bucket(s3, name)
     s3.put_bucket_versioning(Bucket="copies", VersioningConfiguration={"Status": "Enabled"})
     sqs = connect("sqs")
     url = sqs.create_queue(QueueName="news")["QueueUrl"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cfnbox.core.paths import values_at, without
+from cfnbox.core.place import Place
 from cfnbox.providers.protocol import NOT_APPLIED, ResourceFailed
 from cfnbox.providers.services.catalogue import SERVICE_TYPES
 from cfnbox.providers.services.provider import ServiceProvider
@@ -173,6 +176,50 @@ def test_tags_of_the_stack_and_of_cloudformation_arrive(sample: Sample, bench: B
     shown = bench.read(sample.type_name, resource.identifier).model["Tags"]
     tags = shown if isinstance(shown, dict) else {tag["Key"]: tag["Value"] for tag in shown}
     assert tags == {"team": "own", "cost": "2"}
+
+
+# Each type is in one of them.
+ELSEWHERE = list(zip(SAMPLES, itertools.cycle(("cn-north-1", "us-gov-west-1", "us-iso-east-1")), strict=False))
+
+
+@pytest.mark.parametrize(("sample", "region"), ELSEWHERE, ids=str)
+def test_arns_are_in_the_partition_of_the_region(
+    sample: Sample,
+    region: str,
+    service_clients: ServiceClients,
+    published: PublishedTypes,
+    ministack: Any,
+    connect: Any,
+) -> None:
+    place = Place(region)
+    bench = Bench(service_clients, published, place)
+    first, _, _ = sample.states(sample.prepare(functools.partial(connect, region=region)))
+    resource = bench.create(sample.type_name, moved(first, place))
+    read = bench.read(sample.type_name, resource.identifier)
+    answered = (resource.physical_id, resource.identifier, *texts(resource.attributes), *texts(read.attributes))
+    assert {text for text in answered if "arn:" in text and f"arn:{place.partition}:" not in text} == set()
+
+
+def moved(value: Any, place: Place) -> Any:
+    """Return properties with their ARNs in another place."""
+    if isinstance(value, dict):
+        return {name: moved(inner, place) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [moved(item, place) for item in value]
+    if isinstance(value, str) and "arn:" in value:
+        return value.replace("arn:aws:", f"arn:{place.partition}:").replace("us-east-1", place.region)
+    return value
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value, at any depth."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+    elif isinstance(value, str):
+        yield value
 
 
 @each
