@@ -13,8 +13,10 @@ from cfnbox.core.place import Place
 from cfnbox.core.processes import ChildProcesses
 from cfnbox.providers.emulated import MinistackProvider
 from cfnbox.providers.ministack import BOOTSTRAP_PARAMETER, Ministack, MinistackUnavailable
-from cfnbox.providers.protocol import Resource, ResourceFailed
+from cfnbox.providers.properties import violations
+from cfnbox.providers.protocol import NOT_APPLIED, Resource, ResourceFailed
 from cfnbox.providers.services.catalogue import SERVICE_TYPES, UNIFORM_TYPES
+from providers.ministack_samples import SAMPLES, MinistackSample
 from providers.provider_requests import PLACE, SYSTEM_TAGS, RecordingProgress, request
 
 if TYPE_CHECKING:
@@ -260,6 +262,23 @@ def test_a_property_that_ministack_does_not_look_at_is_named(types: Types) -> No
     job = {"Command": {}, "Role": "r", "ExecutionClass": "FLEX", "LogUri": "s3://b/l"}
     assert types.provider.notice(definition, job) == "not applied here: ExecutionClass, LogUri"
     assert types.provider.notice(definition, {"Command": {}, "Role": "r"}) is None
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_every_property_of_a_sample_arrives_or_is_named(types: Types, connect: Any, sample: MinistackSample) -> None:
+    definition = types.definition(sample.type_name)
+    assert violations(definition, sample.properties) == []
+    made = types.create(sample.type_name, sample.properties)
+    notice = types.provider.notice(definition, sample.properties) or NOT_APPLIED
+    named = [name for name in notice.removeprefix(NOT_APPLIED).split(", ") if name]
+    lost = sample.lost(connect, made)
+    assert {name for name in lost if not any(is_at(name, other) for other in named)} == set()
+    assert [other for other in named if not any(is_at(name, other) for name in lost)] == []
+
+
+def is_at(name: str, other: str) -> bool:
+    """Return whether a name is another one, or below it."""
+    return name == other or name.startswith(f"{other}.")
 
 
 def test_a_strict_cloud_refuses_a_property_that_ministack_does_not_look_at(

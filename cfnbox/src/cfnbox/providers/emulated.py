@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cfnbox.core.paths import Json, put_at
+from cfnbox.core.paths import Json, put_at, values_at
 from cfnbox.providers.failures import already_exists, handler_failure, not_applied, not_found
 from cfnbox.providers.ministack import MinistackFailed
 from cfnbox.providers.ministack_stacks import ResourceStack, ResourceStacks, types
@@ -270,7 +270,7 @@ class MinistackProvider:
 
 
 def _ignored(definition: TypeDefinition, properties: Json) -> list[str]:
-    return sorted(types()[definition.type_name].ignored & properties.keys())
+    return sorted(name for name in types()[definition.type_name].ignored if values_at(properties, name))
 
 
 @contextmanager

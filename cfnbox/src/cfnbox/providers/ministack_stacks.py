@@ -55,8 +55,8 @@ class TypeEntry:
     """What is known of a type that ministack makes: which attributes it has there, and how it is named and found.
 
     `replacing` are properties that make another resource there, although AWS's schema has them as updatable.
-    `ignored` are properties that it does not look at. `identifiers` are the properties by which it finds a resource
-    that no stack made.
+    `ignored` are the dotted names of properties that do not arrive. `identifiers` are the properties by which it
+    finds a resource that no stack made.
     """
 
     attributes: tuple[str, ...]
