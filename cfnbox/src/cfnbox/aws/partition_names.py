@@ -91,5 +91,5 @@ class PartitionNames:
         )
 
 
-def _is_of_objects(request: Request) -> bool:
+def _is_of_objects(request: HttpRequest) -> bool:
     return request.signature.service in _DATA_SERVICES and not _BUCKET_CONFIGURATION.search(request.query)
