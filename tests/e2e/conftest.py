@@ -36,12 +36,8 @@ def local_command(*arguments: str) -> list[str]:
 
 
 def descendants(pid: int) -> set[int]:
-    """Return every process below that one; Linux only."""
-    found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        children = {int(child) for child in (task / "children").read_text().split()}
-        found |= children.union(*(descendants(child) for child in children))
-    return found
+    """Return every process below that one."""
+    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
 
 
 def is_running(pid: int) -> bool:

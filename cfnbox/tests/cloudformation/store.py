@@ -178,7 +178,8 @@ class StoreProvider:
             event.wait(300)
         # A resource that exists, and stabilises.
         if moment == "after" and (event := self.orders.hang.get((f"stabilise {action}", name))):
-            event.wait(300)
+            while not event.is_set():
+                progress.wait(0.01)
         if seconds := self.orders.wait.pop((action, name), 0):
             progress.wait(seconds)
         order = self.orders.fail.get((action, name), "")

@@ -168,12 +168,3 @@ def test_a_secret_is_hidden(user: User, control: Control) -> None:
         answer = user.client.describe_events(**request)
         assert "is not a valid enum value" in str(answer)
         assert "open-sesame" not in str(answer)
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="no provider says when a configuration is applied and a resource still stabilises: README, differences",
-)
-def test_a_resource_that_stabilises_says_that_its_configuration_is_complete(user: User, control: Control) -> None:
-    user.create("s", template(C=thing(Name="c")))
-    assert "CONFIGURATION_COMPLETE" in [event.get("DetailedStatus") for event in user.history("s")]

@@ -43,6 +43,11 @@ class Deployment:
     problems: Sequence[Problem] = ()
     config: Json = field(default_factory=dict)
 
+    @property
+    def is_express(self) -> bool:
+        """Whether the deployment does not wait for resources that stabilise."""
+        return self.config.get("Mode") == "EXPRESS"
+
     def actual(self, resources: Mapping[str, ResourceState]) -> Mapping[str, ResourceState]:
         """Return the resources of a stack as they are, unless another operation has replaced them since."""
         known = {

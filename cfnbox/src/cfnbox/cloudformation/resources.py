@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from cfnbox.cloudformation.deployment import ResourceState
 from cfnbox.cloudformation.plan import step_for
 from cfnbox.cloudformation.signals import wait_for_signals
+from cfnbox.cloudformation.stabilisation import (
+    COMPLETED_IN_EXPRESS,
+    CONFIGURATION_COMPLETE,
+    CONFIGURED,
+    Background,
+    Creation,
+)
 from cfnbox.cloudformation.status import Action, ResourceStatus
 from cfnbox.core.errors import Refused
 from cfnbox.core.unexpected import internal_error
@@ -18,33 +25,17 @@ from cfnbox.template import dynamic, functions, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
 
     from cfnbox.cloudformation.deployments import Deployments
     from cfnbox.cloudformation.plan import Step
     from cfnbox.cloudformation.runs import Run
     from cfnbox.cloudformation.stacks import StackState
     from cfnbox.core.paths import Json
+    from cfnbox.providers.protocol import Progress
 
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 # The event that CloudFormation writes when it gives an imported resource the tags of its stack.
 _TAGGING = "Apply stack-level tags to imported resource if applicable."
-
-
-@dataclass(frozen=True)
-class _Creation:
-    """The Progress of a create: a resource is the stack's from the moment it has an identity."""
-
-    identified: Callable[[Resource], None]
-    run: Run
-
-    def wait(self, seconds: float) -> None:
-        """See cfnbox.providers.protocol.Progress."""
-        self.run.wait(seconds)
-
-    def waking(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """See cfnbox.providers.protocol.Progress."""
-        return self.run.waking(wake)
 
 
 class ResourceOperations:
@@ -56,6 +47,10 @@ class ResourceOperations:
     def __init__(self, deployments: Deployments, stack: StackState, run: Run) -> None:
         self._deployments, self._stacks, self._stack, self._run = deployments, deployments.stacks, stack, run
         self.failed: dict[Action, list[str]] = {action: [] for action in Action}
+        self._background = Background(run)
+        # The resources that have their configuration and stabilise, and those that are as the template says.
+        self._configured, self._deployed = set[str](), set[str]()
+        self._is_configured = False
         # An operation uses one schema of a type, from its first resource to the last.
         self._find = cache(lambda type_name: deployments.find(type_name, stack.place))
 
@@ -89,6 +84,9 @@ class ResourceOperations:
         except Exception as problem:
             self._save_failure(desired, action, problem)
             return False
+        with self._stacks.changed:
+            self._deployed.add(logical_id)
+            self._append_configuration_event()
         return True
 
     def may_remove(self, removed: Iterable[ResourceState]) -> bool:
@@ -170,11 +168,59 @@ class ResourceOperations:
                                     live=resource, physical_id=resource.physical_id)  # fmt: skip
                 self._stacks.save_resource(self._stack, initiated, properties=desired.properties)
 
-        request = self._request(desired)
-        resource = served.provider.create(served.definition, request, checked, _Creation(identify, self._run))
+        def create(progress: Progress) -> Resource:
+            return served.provider.create(served.definition, self._request(desired), checked, progress)
+
+        if self._stack.require_deployment().is_express:
+            resource = self._create_in_express(desired, identify, create)
+        else:
+            resource = create(Creation(identify, self._run, lambda _resource: self._save_configured(desired, action)))
         identify(resource)
         wait_for_signals(self._stack, desired, self._run)
-        self._save_complete(desired, action, resource)
+        is_running = self._background is not None and self._background.is_running(desired.logical_id)
+        self._save_complete(
+            replace(desired, reason=COMPLETED_IN_EXPRESS) if is_running else desired, action, resource
+        )
+
+    def _create_in_express(
+        self, desired: ResourceState, identify: Callable[[Resource], None], create: Callable[[Progress], Resource]
+    ) -> Resource:
+        """Create a resource without waiting until it is stable; its last attributes are the stack's once it is."""
+        identities = list[Resource]()
+
+        def save_identity(resource: Resource) -> None:
+            identities.append(resource)
+            identify(resource)
+
+        def save_stable(stable: Resource) -> None:
+            with self._stacks.changed:
+                resource = self._stack.resources.get(desired.logical_id)
+                if resource is not None and resource.is_live and resource.physical_id == stable.physical_id:
+                    self._stacks.save_resource(self._stack, replace(resource, live=stable), event=False)
+
+        return self._background.retry(
+            desired.depends_on,
+            lambda: self._background.create(desired.logical_id, save_identity, create, save_stable),
+            lambda: bool(identities),
+        )
+
+    def _save_configured(self, desired: ResourceState, action: Action) -> None:
+        """Tell that a resource has its configuration and stabilises."""
+        with self._stacks.changed:
+            resource = self._stack.resources[desired.logical_id]
+            self._stacks.append_event(
+                self._stack, resource, action.in_progress, CONFIGURED, desired.properties, CONFIGURATION_COMPLETE
+            )
+            self._configured.add(desired.logical_id)
+            self._append_configuration_event()
+
+    def _append_configuration_event(self) -> None:
+        """Tell once that the stack has its configuration: resources stabilise, and all others are complete."""
+        names = self._stack.require_deployment().template.resources.keys()
+        is_configured = self._configured - self._deployed and names <= self._configured | self._deployed
+        if is_configured and not self._is_configured:
+            self._is_configured = True
+            self._stacks.append_stack_event(self._stack, CONFIGURED, CONFIGURATION_COMPLETE)
 
     def _save_complete(self, desired: ResourceState, action: Action, resource: Resource) -> None:
         complete = replace(

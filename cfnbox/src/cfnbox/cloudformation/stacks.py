@@ -328,12 +328,12 @@ class Stacks:
             self.add(stack)
             self.append_stack_event(stack, "User Initiated")
 
-    def append_stack_event(self, stack: StackState, reason: str) -> None:
+    def append_stack_event(self, stack: StackState, reason: str, detailed_status: str | None = None) -> None:
         """Append an event of the status that the stack has, with a new reason."""
         with self.changed:
             stack.reason = reason
             itself = ResourceState(stack.name, STACK_TYPE, {}, frozenset(), physical_id=stack.id)
-            self.append_event(stack, itself, stack.status, reason)
+            self.append_event(stack, itself, stack.status, reason, detailed_status=detailed_status)
 
     def _forget_deleted(self) -> None:
         """Forget the stacks that were deleted before the last _MOST_DELETED ones."""
