@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 
 FUZZ = bool(os.environ.get("FUZZ"))
-_EXAMPLES = 2500 if FUZZ else 150
+_EXAMPLES = 2500 if FUZZ else 60
 _COMMON: dict[str, Any] = {
     "deadline": None,
     # Without `explain`, which traces every line of a cloud.

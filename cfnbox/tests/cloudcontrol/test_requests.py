@@ -7,6 +7,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING
 
+from cfnbox.cloudcontrol import requests
 from cfnbox.providers.protocol import ResourceFailed
 from cloudcontrol.conftest import BOOK, Library
 from cloudcontrol.fake_provider import FakeProvider
@@ -14,6 +15,8 @@ from cloudcontrol.fake_provider import FakeProvider
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    import pytest
 
 
 def statuses(library: Library, **asked: Any) -> list[str]:
@@ -167,12 +170,13 @@ def test_closing_ends_what_waits(library: Library) -> None:
     assert not library.api.busy
 
 
-def test_the_last_requests_are_kept(library: Library) -> None:
+def test_the_last_requests_are_kept(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "_MOST_REQUESTS", 100)
     first = library.begin("First")
     library.ended(first)
-    for number in range(1_005):
+    for number in range(105):
         library.ended(library.begin(f"Volume {number}"))
-    pages = library.client.get_paginator("list_resource_requests").paginate(PaginationConfig={"PageSize": 100})
-    assert sum(len(page["ResourceRequestStatusSummaries"]) for page in pages) <= 1_001
+    pages = library.client.get_paginator("list_resource_requests").paginate(PaginationConfig={"PageSize": 10})
+    assert sum(len(page["ResourceRequestStatusSummaries"]) for page in pages) <= 101
     call = library.client.get_resource_request_status
     library.refused("RequestTokenNotFoundException", call, RequestToken=first["RequestToken"])

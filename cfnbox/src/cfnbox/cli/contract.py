@@ -234,7 +234,9 @@ class _Suite:
                 "--enforce-timeout", str(_READ_SECONDS), "--role-arn", _ROLE.format("caller"),
                 "--log-group-name", "contract-tests", "--log-role-arn", _ROLE.format("provider"),
                 *(["--typeconfig", _TYPE_CONFIGURATION] if self.configuration is not None else []),
-                "--", "-p", contract_results.__name__, "-p", "no:cacheprovider", "-o", "log_cli=false", "-rs",
+                # Without the collection of garbage with which pytest ends: cfn runs it once for each set of inputs.
+                "--", "-p", contract_results.__name__, "-p", "no:cacheprovider", "-p", "no:unraisableexception",
+                "-o", "log_cli=false", "-rs",
                 *(["-k", self.select] if self.select else [])]  # fmt: skip
 
     def _write_type_configuration(self, cloud: Cloud) -> None:
