@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import zipfile
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tools import environment
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ class Index:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 index.requests.append(self.path)
-                index.open.wait(60)
+                index.open.wait(600)
                 name = self.path.strip("/").rpartition("/")[2].partition("-")[0]
                 file = f"{name}-1.0-py3-none-any.whl"
                 is_file = self.path.endswith(".whl")
@@ -98,7 +99,7 @@ class Index:
         self._server.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def index() -> Iterator[Index]:
     index = Index()
     yield index
@@ -119,6 +120,8 @@ class Clone:
         self.lock("tiny")
 
     def lock(self, name: str) -> None:
+        """Lock one package."""
+        self.locked = name
         digest = hashlib.sha256(wheel(name)).hexdigest()
         (self.folder / "requirements-dev.txt").write_text(f"{name}==1.0 \\\n    --hash=sha256:{digest}\n")
 
@@ -137,7 +140,7 @@ class Clone:
 
     def works(self) -> bool:
         """Say whether the package and the own project are installed in the environment."""
-        command = [str(self.folder / ".venv" / "bin" / "python"), "-c", "import tiny, cfnbox_is_here"]
+        command = [str(self.folder / ".venv" / "bin" / "python"), "-c", f"import {self.locked}, cfnbox_is_here"]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
@@ -146,36 +149,55 @@ def clone(tmp_path: Path, index: Index) -> Clone:
     return Clone(tmp_path, index)
 
 
-def test_the_setup_says_what_it_does_and_how_much_it_downloads(clone: Clone) -> None:
-    status, said = clone.make(UV_INDEX_URL="https://packages.example.com/simple")
-    assert (status, clone.works()) == (0, True), said
+@dataclass(frozen=True)
+class SetUp:
+    """A clone that two processes set up at once, and what each of them said."""
+
+    clone: Clone
+    said: list[str]
+    statuses: list[int]
+
+
+@pytest.fixture(scope="module")
+def set_up(tmp_path_factory: pytest.TempPathFactory, index: Index) -> SetUp:
+    clone = Clone(tmp_path_factory.mktemp("clone"), index)
+    index.open.clear()
+    company = {"UV_INDEX_URL": "https://packages.example.com/simple"}
+    first, second = clone.start(**company), clone.start(**company)
+    # The one that waits says so. The other one waits for the index.
+    begun = [process.stdout.readline() if process.stdout else "" for process in (first, second)]
+    index.open.set()
+    said = [line + process.communicate()[0] for line, process in zip(begun, (first, second), strict=True)]
+    return SetUp(clone, said, [first.returncode, second.returncode])
+
+
+def test_two_at_once_set_up_one_environment(set_up: SetUp) -> None:
+    assert (set_up.statuses, set_up.clone.works()) == ([0, 0], True), set_up.said
+    waiting, setting_up = sorted(set_up.said, key=lambda said: said.startswith("Setting up"))
+    assert waiting == "Another make sets up this clone. Waiting for it to set up .venv ...\n"
+    assert "is set up" in setting_up
+
+
+def test_the_setup_says_what_it_does_and_how_much_it_downloads(set_up: SetUp) -> None:
+    (said,) = (said for said in set_up.said if said.startswith("Setting up"))
     assert said.startswith("Setting up .venv with Python 3.")
     assert "pip installs, which does not read UV_INDEX_URL: set PIP_INDEX_URL" in said
     assert " MB are downloaded, " in said
     assert "installing 1 packages" in said
     assert "compiling" in said
-    assert clone.make() == (0, "")
 
 
-def test_two_at_once_set_up_one_environment(clone: Clone, index: Index) -> None:
-    index.open.clear()
-    first, second = clone.start(), clone.start()
-    said = second.stdout.readline() if second.stdout else ""
-    index.open.set()
-    outputs = [said + process.communicate()[0] if process is second else process.communicate()[0]
-               for process in (first, second)]  # fmt: skip
-    assert (first.returncode, second.returncode, clone.works()) == (0, 0, True), outputs
-    waiting, setting_up = sorted(outputs, key=lambda output: output.startswith("Setting up"))
-    assert waiting == "Another make sets up this clone. Waiting for it to set up .venv ...\n"
-    assert "is set up" in setting_up
+def test_an_environment_that_is_complete_is_left_alone(set_up: SetUp) -> None:
+    set_up.clone.make()
+    assert set_up.clone.make() == (0, "")
 
 
 def test_an_environment_whose_setup_was_killed_is_made_anew(clone: Clone, index: Index) -> None:
     index.open.clear()
+    before = len(index.requests)
     process = clone.start()
-    while not index.requests:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
+    eventually(lambda: len(index.requests) > before or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     index.open.set()
@@ -184,19 +206,21 @@ def test_an_environment_whose_setup_was_killed_is_made_anew(clone: Clone, index:
     assert said.startswith("Setting up .venv anew, because an earlier setup was not finished.")
 
 
-def test_another_lock_brings_its_packages_and_removes_the_others(clone: Clone) -> None:
-    clone.lock("former")
-    clone.make()
-    clone.lock("tiny")
+def test_another_lock_brings_its_packages_and_removes_the_others(set_up: SetUp) -> None:
+    clone = set_up.clone
+    former = clone.locked
+    clone.lock("another")
     status, said = clone.make()
     assert (status, clone.works()) == (0, True), said
     assert said.startswith("Bringing .venv to requirements-dev.txt")
     python = clone.folder / ".venv" / "bin" / "python"
     names = subprocess.check_output([python, "-m", "pip", "list", "--format=freeze"], text=True)
-    assert "former" not in names
+    assert former not in names
 
 
-def test_settings_of_pip_arrive_but_those_that_install_elsewhere(clone: Clone, index: Index, tmp_path: Path) -> None:
+def test_settings_of_pip_arrive_but_those_that_install_elsewhere(set_up: SetUp, index: Index, tmp_path: Path) -> None:
+    clone = set_up.clone
+    clone.lock("configured")
     config, elsewhere = tmp_path / "pip.conf", tmp_path / "elsewhere"
     config.write_text(f"[global]\nindex-url = {index.url}\n[install]\nuser = true\ntarget = {elsewhere}\n")
     variables = {
@@ -207,7 +231,7 @@ def test_settings_of_pip_arrive_but_those_that_install_elsewhere(clone: Clone, i
     }
     status, said = clone.make(PIP_CONFIG_FILE=str(config), PIP_INDEX_URL="", **variables)
     assert (status, clone.works(), elsewhere.exists()) == (0, True, False), said
-    assert "/simple/tiny/" in index.requests
+    assert "/simple/configured/" in index.requests
 
 
 def test_a_package_that_is_not_the_locked_one_is_refused_with_the_words_of_pip(clone: Clone) -> None:
