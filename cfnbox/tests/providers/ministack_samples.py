@@ -262,5 +262,38 @@ DATABASE = MinistackSample(
     unseen=("MasterUserPassword",),
 )  # fmt: skip
 
+REST_API = MinistackSample(
+    "AWS::ApiGateway::RestApi",
+    {"Name": "api", "ApiKeySourceType": "AUTHORIZER", "BinaryMediaTypes": ["image/png"], "Description": "described",
+     "DisableExecuteApiEndpoint": True, "MinimumCompressionSize": 1024, "Mode": "overwrite",
+     "EndpointConfiguration": {"Types": ["PRIVATE"], "VpcEndpointIds": ["vpce-9"]},
+     "Policy": {"Version": "2012-10-17", "Statement": [{"Sid": "sid"}]}},
+    (("apigateway", "get_rest_api", lambda one: {"restApiId": one.physical_id}),),
+)  # fmt: skip
+PIPE = MinistackSample(
+    "AWS::Pipes::Pipe",
+    {"Name": "pipe", "RoleArn": ROLE, "Description": "described", "DesiredState": "STOPPED",
+     "Source": "arn:aws:sqs:us-east-1:123456789012:source", "Target": "arn:aws:sqs:us-east-1:123456789012:target",
+     "Enrichment": "arn:aws:lambda:us-east-1:123456789012:function:enrichment",
+     "LogConfiguration": {"Level": "ERROR"}, "KmsKeyIdentifier": "alias/pipe",
+     "SourceParameters": {"SqsQueueParameters": {"BatchSize": 7},
+                          "FilterCriteria": {"Filters": [{"Pattern": "pattern"}]}},
+     "TargetParameters": {"InputTemplate": "template", "SqsQueueParameters": {"MessageGroupId": "group"}}},
+    (("pipes", "describe_pipe", lambda _: {"Name": "pipe"}),),
+)  # fmt: skip
+KUBERNETES = MinistackSample(
+    "AWS::EKS::Cluster",
+    {"Name": "kubernetes", "Version": "1.31", "RoleArn": ROLE,
+     "ResourcesVpcConfig": {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"],
+                            "EndpointPrivateAccess": True, "PublicAccessCidrs": ["10.1.0.0/16"]},
+     "KubernetesNetworkConfig": {"ServiceIpv4Cidr": "10.77.0.0/16"},
+     "Logging": {"ClusterLogging": {"EnabledTypes": [{"Type": "audit"}]}},
+     "EncryptionConfig": [{"Provider": {"KeyArn": "arn:aws:kms:us-east-1:123456789012:key/k"},
+                           "Resources": ["secrets"]}],
+     "AccessConfig": {"AuthenticationMode": "API"}, "UpgradePolicy": {"SupportType": "STANDARD"},
+     "DeletionProtection": True},
+    (("eks", "describe_cluster", lambda _: {"name": "kubernetes"}),),
+)  # fmt: skip
+
 SAMPLES = [STREAM, CLUSTER, TASK, FILE_SYSTEM, CONFIGURATION_SET, GLOBAL_TABLE, JOB, TARGET_GROUP, DELIVERY, SCHEDULE,
-           LAUNCH_TEMPLATE, DATABASE]  # fmt: skip
+           LAUNCH_TEMPLATE, DATABASE, REST_API, PIPE, KUBERNETES]  # fmt: skip

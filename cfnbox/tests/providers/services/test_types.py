@@ -142,6 +142,15 @@ def test_a_read_has_the_attributes_of_the_resource(sample: Sample, bench: Bench,
     assert {name: read.attributes.get(name) for name in constant} == constant
 
 
+@pytest.mark.parametrize("sample", [one for one in SAMPLES if SERVICE_TYPES[one.type_name].list], ids=str)
+def test_a_list_has_the_identifier_of_the_resource(sample: Sample, bench: Bench, connect: Any) -> None:
+    first, _, _ = sample.states(sample.prepare(connect))
+    created = bench.create(sample.type_name, first)
+    definition = bench.definition(sample.type_name)
+    listed, _ = bench.provider.list(definition, request(), first, None)
+    assert created.identifier in [definition.identifier(model) for model in listed]
+
+
 @each
 def test_a_deleted_resource_is_gone(sample: Sample, bench: Bench, connect: Any) -> None:
     first, _, _ = sample.states(sample.prepare(connect))

@@ -80,7 +80,7 @@ _GROUP_TYPE = ServiceType(
         read_as_map=True,
     ),
     delete="DeleteLogGroup",
-    list=listed_by("DescribeLogGroups", "logGroups", {"LogGroupName": "logGroupName"}),
+    list=listed_by("DescribeLogGroups", "logGroups", {"logGroupName": "LogGroupName"}),
     not_applied=(
         "BearerTokenAuthenticationEnabled",
         "DataProtectionPolicy",
