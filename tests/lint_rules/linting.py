@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from cfnlint.config import ConfigMixIn
 from cfnlint.runner import Runner
 
 import programs
+from once import made_once
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "lint"
@@ -46,6 +48,12 @@ def lint_in_another_process(*templates: Path, options: tuple[str, ...]) -> Findi
         )
         for match in json.loads(output)
     )
+
+
+def found_once(factory: pytest.TempPathFactory, name: str, find: Callable[[], Findings]) -> Findings:
+    """Return findings that one process of pytest-xdist finds for all."""
+    path = made_once(factory, name, lambda path: path.write_text(json.dumps(find())))
+    return [(file, line, rule, message) for file, line, rule, message in json.loads(path.read_text())]
 
 
 TEMPLATES = sorted(path.name for path in DATA.glob("*.*"))

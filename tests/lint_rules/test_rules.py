@@ -23,6 +23,7 @@ from tests.lint_rules.linting import (
     RULES,
     TEMPLATES,
     Findings,
+    found_once,
     lint,
     lint_in_another_process,
     marked,
@@ -37,12 +38,15 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def findings() -> Findings:
-    found = lint(*(DATA / name for name in TEMPLATES if subject(name) not in OPTIONS))
-    for kind, options in OPTIONS.items():
-        templates = [DATA / name for name in TEMPLATES if subject(name) == kind]
-        found += lint_in_another_process(*templates, options=options)
-    return found
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    def find() -> Findings:
+        found = lint(*(DATA / name for name in TEMPLATES if subject(name) not in OPTIONS))
+        for kind, options in OPTIONS.items():
+            templates = [DATA / name for name in TEMPLATES if subject(name) == kind]
+            found += lint_in_another_process(*templates, options=options)
+        return found
+
+    return found_once(tmp_path_factory, "findings.json", find)
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -240,12 +244,16 @@ def without(rule: str, findings: Findings) -> Findings:
 @pytest.fixture(scope="module")
 def ignoring(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Findings]:
     """What is found in the templates that break a rule when they ignore it, by rule: one run checks them all."""
-    folder = tmp_path_factory.mktemp("ignoring")
-    for rule in IGNORED:
-        for name in that_break(rule, findings):
-            metadata = f"\nMetadata: {{cfn-lint: {{config: {{ignore_checks: [{rule}]}}}}}}\n"
-            (folder / f"{rule} {name}").write_text((DATA / name).read_text() + metadata)
-    found: Findings = lint(*folder.iterdir())
+
+    def find() -> Findings:
+        folder = tmp_path_factory.mktemp("ignoring")
+        for rule in IGNORED:
+            for name in that_break(rule, findings):
+                metadata = f"\nMetadata: {{cfn-lint: {{config: {{ignore_checks: [{rule}]}}}}}}\n"
+                (folder / f"{rule} {name}").write_text((DATA / name).read_text() + metadata)
+        return lint(*folder.iterdir())
+
+    found = found_once(tmp_path_factory, "ignoring.json", find)
     prefixes = {rule: f"{rule} " for rule in IGNORED}
     return {
         rule: [
