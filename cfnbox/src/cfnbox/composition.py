@@ -31,6 +31,7 @@ from cfnbox.core.processes import ChildProcesses
 from cfnbox.functions.logs import FunctionLogs
 from cfnbox.functions.running import Functions
 from cfnbox.functions.service import CODE_PATHS, PROXY_PATH, LambdaService
+from cfnbox.functions.tasks import TASK_FUNCTION, FunctionTasks, without_own
 from cfnbox.handlers.runtime import TYPE_FUNCTION_PATH, LambdaRuntime, serve_lambda
 from cfnbox.providers.aws_managed_policies import AwsManagedPolicies
 from cfnbox.providers.callbacks import Callbacks
@@ -114,6 +115,7 @@ class Composition:
         self._log_group_protection = LogGroupProtection(self.ministack.answer)
         closing.callback(self.ministack.close)
         self._clients = ServiceClients(url, lambda request: self.router.answer(request))
+        self._function_tasks = FunctionTasks(self.ministack.answer, self._clients)
         self._functions = self._make_functions(processes, closing)
         waiters = Waiters()
         environment = {"AWS_ENDPOINT_URL": url, **CREDENTIALS}
@@ -211,9 +213,10 @@ class Composition:
                 "ec2": self._ec2,
                 "iam": self._iam,
                 "lambda": self._functions.answer,
-                "logs": self._log_group_protection.answer,
+                "logs": self._logs,
                 "secretsmanager": self._secret_operations.answer,
                 "ssm": self._bootstrapped,
+                "states": self._function_tasks.answer,
             },
             others=self.ministack.answer,
         )
@@ -223,7 +226,11 @@ class Composition:
         closing.callback(logs.close)
         functions = Functions(self._url, self._clients, logs, processes)
         closing.callback(functions.close)
-        return LambdaService(self._url, self.ministack.answer, self._clients, functions)
+        return LambdaService(self._url, self.ministack.answer, self._clients, functions, self._function_tasks)
+
+    def _logs(self, request: HttpRequest) -> Answer:
+        answer = self._log_group_protection.answer(request)
+        return without_own(answer, "logGroups", "logGroupName", f"/aws/lambda/{TASK_FUNCTION}")
 
     def _ec2(self, request: HttpRequest) -> Answer:
         return self._vpc_endpoints.answer(request) or self.ministack.answer(request)

@@ -24,6 +24,7 @@ from cfnbox.aws.wire import error_answer
 from cfnbox.core.errors import Refused
 from cfnbox.core.place import Place
 from cfnbox.functions.running import FunctionEvent
+from cfnbox.functions.tasks import TASK_FUNCTION, without_own
 from cfnbox.handlers import interpreters
 from cfnbox.providers.ministack import PROXY_VARIABLE, without_proxy
 
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
     from cfnbox.aws.http import Answer, HttpRequest
     from cfnbox.core.paths import Json
     from cfnbox.functions.running import Execution, Functions
+    from cfnbox.functions.tasks import FunctionTasks
     from cfnbox.providers.clients import ServiceClients
 
 PROXY_PATH = "/_cfnbox/functions/invocations"
 CODE_PATHS = ("/_ministack/lambda-code/", "/_ministack/lambda-layers/")
 _INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>.+)/invocations")
-_CREATE = re.compile(r"/2015-03-31/functions/?")
+_FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
 _CONFIGURE = re.compile(r"/2015-03-31/functions/(?P<name>.+)/configuration")
 # LayerName of the API reference: "the name or Amazon Resource Name (ARN) of the layer". ministack knows names alone.
 _LAYER_ARN = re.compile(r"(?P<before>/2018-10-31/layers/)arn:[^/]+:layer:(?P<name>[^/:]+)(?P<after>/versions.*)")
@@ -52,10 +54,15 @@ class LambdaService:
     """Answers requests to Lambda. `forward` takes one to ministack."""
 
     def __init__(
-        self, url: str, forward: Callable[[HttpRequest], Answer], clients: ServiceClients, functions: Functions
+        self,
+        url: str,
+        forward: Callable[[HttpRequest], Answer],
+        clients: ServiceClients,
+        functions: Functions,
+        tasks: FunctionTasks,
     ) -> None:
         self._proxy_url = f"{url}{PROXY_PATH}"
-        self._forward, self._clients, self._functions = forward, clients, functions
+        self._forward, self._clients, self._functions, self._tasks = forward, clients, functions, tasks
 
     def answer(self, request: HttpRequest) -> Answer:
         """Answer a request to Lambda's API."""
@@ -65,9 +72,12 @@ class LambdaService:
         configured = _CONFIGURE.fullmatch(request.path) if request.method == "PUT" else None
         if configured:
             request = self._with_proxy(request, configured["name"])
-        elif request.method == "POST" and _CREATE.fullmatch(request.path):
+        elif request.method == "POST" and _FUNCTIONS.fullmatch(request.path):
             request = self._with_proxy(request, None)
-        return _without_proxy(self._forward(_with_layer_name(request)))
+        answer = _without_proxy(self._forward(_with_layer_name(request)))
+        if request.method == "GET" and _FUNCTIONS.fullmatch(request.path):
+            return without_own(answer, "Functions", "FunctionName", TASK_FUNCTION)
+        return answer
 
     def proxied(self, request: HttpRequest) -> Answer:
         """Run a function that ministack invokes. A failure is a status, of which ministack reports the body."""
@@ -77,6 +87,9 @@ class LambdaService:
         if len(parts) < 7:
             refused = Refused("InvalidRequestContentException", "The request names no function.")
             return error_answer(refused, "json", str(uuid.uuid4()))
+        if parts[6] == TASK_FUNCTION:
+            self._tasks.start(json.loads(request.body))
+            return HTTPStatus.OK, {"Content-Type": _JSON}, b"null"
         place, version = Place(parts[3], parts[4]), headers.get("x-amzn-lambda-function-version", "$LATEST")
         found = self._clients.of("lambda", place).get_function(FunctionName=parts[6], Qualifier=version)
         invocation = FunctionEvent(
