@@ -30,6 +30,7 @@ from lint_sagemaker_model.template import Template
 
 # The validator's rules for schemas. E9370 says the same of the type in the words of its handlers, without values.
 _SCHEMA_RULE = re.compile(r"[EFW]3\d{3}")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _IGNORED_IN = ("cfn-lint", "config", "ignore_checks")
 
 
@@ -62,8 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             files.append(_read(path, frozenset(options.regions), frozenset(options.type)))
         except (OSError, UnicodeDecodeError, source.UnreadableTemplate) as error:
-            reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-            unreadable.append(f"{path}: cannot be read: {reason}")
+            unreadable.append(f"{path}: cannot be read: {_reason(error)}")
     ignored = frozenset(options.ignore)
     lines = [line for line in validate(files) if not _is_ignored(line.rule_id, ignored)] if files else []
     for line in lines:
@@ -71,6 +71,17 @@ def main(arguments: list[str] | None = None) -> int:
     for reason in unreadable:
         print(reason, file=sys.stderr)
     return 2 if unreadable else int(bool(lines))
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case IsADirectoryError():
+            return "it is a directory. Name the templates in it, such as DIRECTORY/*.yaml"
+        case OSError():
+            return str(error.strerror)
+        case UnicodeDecodeError():
+            return "it is not text in UTF-8"
+    return " ".join(str(error).split())
 
 
 def validate(files: list[_File]) -> Iterator[Line]:
@@ -90,11 +101,18 @@ def validate(files: list[_File]) -> Iterator[Line]:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     description = __doc__.partition("\n")[0] if __doc__ else None
     parser = argparse.ArgumentParser(prog="validate-sagemaker-model", description=description)
-    parser.add_argument("templates", nargs="+", metavar="TEMPLATE", help="a file in YAML or JSON")
-    parser.add_argument("--regions", nargs="+", default=[], metavar="REGION", help="where the stack will be")
+    parser.add_argument("templates", nargs="*", metavar="TEMPLATE", help="a file in YAML or JSON")
+    help_of_regions = "where the stack will be; behind the templates"
+    parser.add_argument("--regions", nargs="+", default=[], metavar="REGION", help=help_of_regions)
     parser.add_argument("--type", action="append", default=[], metavar="NAME", help="a further name of the type")
     parser.add_argument("--ignore", action="append", default=[], metavar="RULE", help="an ID, or how IDs begin")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    for name in options.regions:
+        if not _REGION.fullmatch(name):
+            parser.error(f"{name} is not a region: write the templates before --regions, or separate them by --")
+    if not options.templates:
+        parser.error("name at least one template")
+    return options
 
 
 def _read(path: str, regions: frozenset[str], type_names: frozenset[str]) -> _File:

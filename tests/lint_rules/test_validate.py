@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lint_sagemaker_model import _validate
 from once import made_once
 from tests.lint_rules.linting import DATA, ROOT, TEMPLATES, marked, subject
 
@@ -78,8 +79,12 @@ def test_templates_without_findings_end_with_zero() -> None:
 def test_a_template_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "broken.yaml"
     file.write_text(text)
-    process = validate(str(file), "schema-bad.yaml", str(tmp_path / "none.yaml"))
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe")
+    process = validate(str(file), "schema-bad.yaml", str(tmp_path / "none.yaml"), str(binary), str(tmp_path))
     assert process.returncode == 2
+    assert f"{binary}: cannot be read: it is not text in UTF-8\n" in process.stderr
+    assert f"{tmp_path}: cannot be read: it is a directory. Name the templates in it, such as" in process.stderr
     assert f"{file}: cannot be read: " in process.stderr
     assert f"{tmp_path / 'none.yaml'}: cannot be read: No such file or directory" in process.stderr
     assert "Traceback" not in process.stderr
@@ -110,3 +115,20 @@ def test_other_resources_are_validated_by_awss_rules(tmp_path: Path) -> None:
     file = tmp_path / "bucket.yaml"
     file.write_text("Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties: {BucketNam: x}\n")
     assert re.search(rf"^{re.escape(str(file))}:4:\d+: F3002 ", validate(str(file)).stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--regions", "us-east-1", "x.yaml"], "x.yaml is not a region: write the templates before --regions"),
+        (["--regions", "us-gov-west-1"], "name at least one template"),
+        ([], "name at least one template"),
+    ],
+)
+def test_arguments_without_a_template_are_explained(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        _validate.main(arguments)
+    assert exited.value.code == 2
+    assert reason in capsys.readouterr().err
