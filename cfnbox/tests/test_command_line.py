@@ -127,6 +127,41 @@ def test_a_change_is_shown_with_its_values(user: User) -> None:
     assert re.search(r"Modify +Queue +AWS::SQS::Queue +False +VisibilityTimeout\n", deployed)
 
 
+HOSTING = """
+Parameters: {Tag: {Type: String, Default: "1"}}
+Resources:
+  Model:
+    Type: AWS::SageMaker::Model
+    Properties:
+      ExecutionRoleArn: !Sub arn:aws:iam::${AWS::AccountId}:role/host
+      PrimaryContainer: {Image: !Sub "${AWS::AccountId}.dkr.ecr.${AWS::Region}.amazonaws.com/net:${Tag}"}
+  Config:
+    Type: AWS::SageMaker::EndpointConfig
+    Properties:
+      ProductionVariants:
+        - VariantName: main
+          ModelName: !GetAtt Model.ModelName
+          InstanceType: ml.m5.large
+          InitialInstanceCount: 1
+          InitialVariantWeight: 1
+  Endpoint:
+    Type: AWS::SageMaker::Endpoint
+    Properties: {EndpointConfigName: !GetAtt Config.EndpointConfigName}
+"""
+
+
+def test_a_change_of_a_model_is_shown_up_to_its_endpoint(user: User) -> None:
+    template = user.write("hosting.yaml", HOSTING)
+    user.run("deploy", template, "--stack-name", "hosting")
+    shown = user.run("change-set", template, "--stack-name", "hosting", "--parameter", "Tag=2").stdout
+    # A new model needs a new configuration, to which the endpoint moves.
+    assert re.findall(r"Modify +(\w+) +\S+ +(\w+) +(\w+)", shown) == [
+        ("Model", "True", "PrimaryContainer"),
+        ("Config", "True", "ProductionVariants"),
+        ("Endpoint", "False", "EndpointConfigName"),
+    ]
+
+
 FILES = {
     "create-stack": '[{"ParameterKey": "Seconds", "ParameterValue": "41"}]',
     "deploy": '["Seconds=41"]',
