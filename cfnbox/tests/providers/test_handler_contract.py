@@ -228,13 +228,17 @@ CONFIGURATION = {
     "Key": "{{resolve:ssm-secure:key:1}}",
     "App": {"Tokens": ["{{resolve:secretsmanager:app:SecretString:token}}"]},
     "Site": "{{resolve:ssm:site}}",
+    "Header": "Bearer {{resolve:secretsmanager:header}} of {{resolve:ssm:site}}",
 }
-VALUES = {"key:1": "the-key", "app": '{"token": "the-token"}', "site": "example.com"}
+VALUES = {"key:1": "the-key", "app": '{"token": "the-token"}', "site": "example.com",
+          "header": "the-bearer"}  # fmt: skip
 
 
 def test_dynamic_references_of_a_type_configuration_are_resolved_and_hidden() -> None:
     def telling(event: Json) -> Json:
-        return failed("InvalidRequest", f"Refused with the-key, {event['requestData']['typeConfiguration']}")
+        return failed(
+            "InvalidRequest", f"Refused with the-key, the-bearer, {event['requestData']['typeConfiguration']}"
+        )
 
     handlers, described, invocations = Handlers(telling), definition(), InvocationLog()
     served = provider(described, handlers, configuration=CONFIGURATION, hide=invocations.hide,
@@ -243,10 +247,13 @@ def test_dynamic_references_of_a_type_configuration_are_resolved_and_hidden() ->
         served.create(described, request(), {"Name": "x"}, RecordingProgress())
     (event,) = handlers.events
     assert event["requestData"]["typeConfiguration"] == {
-        "Key": "the-key", "App": {"Tokens": ["the-token"]}, "Site": "example.com"
+        "Key": "the-key", "App": {"Tokens": ["the-token"]}, "Site": "example.com",
+        "Header": "Bearer the-bearer of example.com",
     }  # fmt: skip
     assert "the-key" not in str(raised.value)
     assert "the-token" not in str(raised.value)
+    # A part of a text is hidden by itself.
+    assert "the-bearer" not in str(raised.value)
     assert "Refused with ****" in str(raised.value)
     assert "example.com" in str(raised.value)
 

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from cfnbox.core.errors import Invalid, Refused
 
 _REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
+# References without text between them have one part together.
+_REFERENCES = re.compile(rf"(?:{_REFERENCE.pattern})+")
 _SECRET_STARTS = ("{{resolve:ssm-secure:", "{{resolve:secretsmanager:")
 _SECRET = re.compile(
     r"(?P<id>arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:[^:]+|[^:]+)"
@@ -49,13 +51,31 @@ def replaced_if_there(value: Any, read: DynamicReferences) -> Any:
 
 
 def secrets_of(written: Any, resolved: Any) -> set[str]:
-    """Return the texts that the secret dynamic references of a written value led to, by its resolved form."""
+    """Return the texts that the secret dynamic references of a written value led to, by its resolved form.
+
+    Of a text with more around a reference this is the whole text, and the part in the place of the reference.
+    """
     if isinstance(written, dict) and isinstance(resolved, dict):
         return set().union(*(secrets_of(inner, resolved.get(name)) for name, inner in written.items()))
     if isinstance(written, list) and isinstance(resolved, list):
         return set().union(*(secrets_of(*pair) for pair in zip(written, resolved, strict=False)))
     is_secret = isinstance(written, str) and any(start in written for start in _SECRET_STARTS)
-    return {resolved} - {"", written} if is_secret and isinstance(resolved, str) else set()
+    return (
+        {resolved, *_secret_parts(written, resolved)} - {"", written}
+        if is_secret and isinstance(resolved, str)
+        else set()
+    )
+
+
+def _secret_parts(written: str, resolved: str) -> tuple[str, ...]:
+    """Return the parts of a resolved text that stand where the written text has secret references."""
+    pattern, at = "", 0
+    for found in _REFERENCES.finditer(written):
+        is_secret = any(start in found[0] for start in _SECRET_STARTS)
+        pattern += re.escape(written[at : found.start()]) + ("(.+?)" if is_secret else ".+?")
+        at = found.end()
+    match = re.fullmatch(pattern + re.escape(written[at:]), resolved, re.DOTALL)
+    return match.groups() if match else ()
 
 
 def as_referred(expected: Any, actual: Any) -> Any:
