@@ -231,6 +231,14 @@ def test_sam() -> None:
     assert made["Resources"]["FRole"]["Type"] == "AWS::IAM::Role"
 
 
+def test_sam_logs_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    body = f"{SAM}Resources: {{F: {{Type: AWS::Serverless::Function, Properties: {{InlineCode: x, {FUNCTION}}}}}}}"
+    # The second translator replaces the first one, which then says what it has left.
+    for _ in range(2):
+        transformed(body)
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 @pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "eu-west-1"])
 def test_sam_writes_names_of_the_partition(region: str) -> None:
     document = parse(

@@ -204,7 +204,11 @@ def _serverless(document: Json, parameters: Mapping[str, Parameter], place: Plac
         to_py27_compatible_template(made, values)
         with _TRANSLATOR:
             translator = Translator(None, Parser(), boto_session=session(place.region))
-            made = translator.translate(made, values, get_managed_policy_map=dict)
+            try:
+                made = translator.translate(made, values, get_managed_policy_map=dict)
+            finally:
+                # The publisher is a dummy. A translator that ends with unpublished metrics logs a warning.
+                translator.metrics.publish()
     except InvalidDocumentException as failure:
         causes = " ".join(str(one.message) for one in failure.causes)
         raise _failed(SAM, f"{failure.message} {causes}") from None
