@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,48 @@ def test_pages_lead_to_stacks_resources_and_invocations(painted: RunningCloud) -
     assert "Traceback (most recent call last):" in raised
     assert "mixing invisible" in raised
     assert any("stirred" in page and "mixing blue" in page for page in invocations)
+
+
+def _stack_page(pages: dict[str, str], name: str) -> str:
+    return next(page for path, page in pages.items() if path.startswith("stacks/") and f"<h1>{name} " in page)
+
+
+def test_a_failed_stack_says_why_at_its_top_and_in_the_overview(painted: RunningCloud) -> None:
+    pages = _pages(painted)
+    top, _, rest = _stack_page(pages, "bad").partition("<h2>Resources</h2>")
+    reason = "KeyError: &#39;invisible&#39;"
+    assert reason in top
+    assert ">Spilt</a> " in top
+    # The resource looks failed, although it is deleted.
+    heading = rest[rest.index("<h3>Spilt") : rest.index("</h3>")]
+    assert re.findall(r">([A-Z_]+)<", heading) == ["CREATE_FAILED", "DELETE_COMPLETE"]
+    row = next(row for row in pages[""].split("<tr>") if ">bad</a>" in row)
+    assert 'class="why">Spilt: ' in row
+    assert reason in row
+    assert 'class="failures"' not in _stack_page(pages, "good")
+
+
+def test_a_stack_shows_its_template_and_the_values_of_its_change_sets(painted: RunningCloud) -> None:
+    page = _stack_page(_pages(painted), "good")
+    template = page[page.index('id="template"') : page.index("<h2>Events</h2>")]
+    assert "Example::Paint::Pot" in template
+    changes = page[page.index("<h2>Change sets</h2>") : page.index("<h2>Template</h2>")]
+    values = re.findall(r'data-name="(Old|New) value" class="text">([^<]*)<', changes)
+    assert values == [("Old", "&#34;blue ****&#34;"), ("New", "&#34;red ****&#34;")]
+
+
+def test_an_output_needs_no_description(painted: RunningCloud) -> None:
+    template = {
+        "Resources": {"H": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
+        "Outputs": {"O": {"Value": "v"}},
+    }
+    client = painted.client("cloudformation")
+    client.create_stack(StackName="plain", TemplateBody=json.dumps(template))
+    client.get_waiter("stack_create_complete").wait(StackName="plain")
+    try:
+        assert 'data-name="Output">O<' in _stack_page(_pages(painted), "plain")
+    finally:
+        client.delete_stack(StackName="plain")
 
 
 def test_whatever_a_name_holds_is_text(painted: RunningCloud) -> None:

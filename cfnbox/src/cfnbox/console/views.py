@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cfnbox.core.paths import without
 from cfnbox.core.place import Place
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from cfnbox.cloudformation.changes import Change
     from cfnbox.cloudformation.deployment import ResourceState
     from cfnbox.cloudformation.stacks import ChangeSet, StackState
     from cfnbox.core.paths import Json
@@ -33,8 +33,11 @@ def status_class(status: str) -> str:
 
 
 def time_of_day(value: datetime | None) -> str:
-    """A time on this machine's clock."""
-    return value.astimezone().strftime("%H:%M:%S") if value else ""
+    """Return a time on this machine's clock, with its date unless that is today."""
+    if value is None:
+        return ""
+    local = value.astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == datetime.now().astimezone().date() else "%Y-%m-%d %H:%M:%S")
 
 
 def _key(stack_id: str) -> str:
@@ -42,9 +45,28 @@ def _key(stack_id: str) -> str:
     return stack_id.rpartition("/")[2]
 
 
+def failures(stack: StackState) -> list[Json]:
+    """Return the events of the resources that failed in the last operation that a user began, oldest first.
+
+    Resources whose operation was cancelled because another one failed are left out.
+    """
+    began = [event for event in stack.events if event.get("ResourceStatusReason") == "User Initiated"]
+    since = stack.events.index(began[-1]) if began else 0
+    return [
+        event
+        for event in stack.events[since:]
+        if event["ResourceStatus"].is_failed
+        and event.get("PhysicalResourceId") != stack.id
+        and not event.get("ResourceStatusReason", "").endswith("cancelled")
+    ]
+
+
 def summary(stack: StackState) -> Json:
     """A stack as one line."""
+    failed = failures(stack)
     return {
+        "failed": failed[0]["LogicalResourceId"] if failed else "",
+        "why": failed[0].get("ResourceStatusReason", "") if failed else "",
         "name": stack.name,
         "key": _key(stack.id),
         "status": stack.status,
@@ -58,7 +80,9 @@ def summary(stack: StackState) -> Json:
 
 def stack(stack: StackState, write_only: WriteOnly) -> Json:
     """A stack with all that belongs to it."""
-    goal = stack.deployment
+    goal, failed = stack.deployment, failures(stack)
+    names = {event["LogicalResourceId"]: event["ResourceStatus"] for event in failed}
+    hidden = {one.type_name: tuple(write_only(one.type_name, stack.place)) for one in stack.resources.values()}
     return summary(stack) | {
         "id": stack.id,
         "parent": _key(stack.parent_id) if stack.parent_id else "",
@@ -67,10 +91,29 @@ def stack(stack: StackState, write_only: WriteOnly) -> Json:
         else {},
         "tags": dict(goal.tags) if goal else {},
         "outputs": stack.outputs,
-        "list": [_resource(one, tuple(write_only(one.type_name, stack.place))) for one in stack.resources.values()],
-        "change_sets": [_change_set(one) for one in stack.change_sets.values()],
+        "failures": failed,
+        "template": _template(goal.template.document, hidden) if goal else None,
+        "list": [
+            _resource(one, hidden[one.type_name]) | {"failed": names.get(one.logical_id, "")}
+            for one in stack.resources.values()
+        ],
+        "change_sets": [_change_set(one, stack.place, write_only) for one in stack.change_sets.values()],
         "events": stack.events[::-1],
     }
+
+
+def _template(document: Json, write_only: Mapping[str, Iterable[str]]) -> Json:
+    """Return a template without write-only properties."""
+    resources = {
+        name: {
+            **definition,
+            "Properties": _without(definition["Properties"], write_only.get(str(definition.get("Type")), ())),
+        }
+        if isinstance(definition, dict) and isinstance(definition.get("Properties"), dict)
+        else definition
+        for name, definition in document.get("Resources", {}).items()
+    }
+    return {**document, "Resources": resources}
 
 
 def _resource(resource: ResourceState, write_only: Iterable[str]) -> Json:
@@ -88,15 +131,33 @@ def _resource(resource: ResourceState, write_only: Iterable[str]) -> Json:
     }
 
 
-def _change_set(change_set: ChangeSet) -> Json:
+def _change_set(change_set: ChangeSet, place: Place, write_only: WriteOnly) -> Json:
     return {
         "name": change_set.name,
         "status": change_set.status,
         "execution": change_set.execution_status,
         "reason": change_set.reason,
         "at": change_set.created,
-        "changes": [one.described(values=False) for one in change_set.changes],
+        "changes": [
+            {
+                "resource": change.described(values=False)["ResourceChange"],
+                "values": _values(change, tuple(write_only(change.type_name, place))),
+            }
+            for change in change_set.changes
+        ],
     }
+
+
+def _values(change: Change, write_only: Iterable[str]) -> list[Json]:
+    """Return the properties that a change has values of, each with its old and new value."""
+    hidden = {name.partition(".")[0] for name in write_only}
+    targets = {detail.target.name: detail.target for detail in change.details_with_values if detail.target.name}
+    return [
+        {"name": name, "before": target.before, "after": target.after}
+        if name not in hidden
+        else {"name": name, "before": _HIDDEN, "after": _HIDDEN}
+        for name, target in targets.items()
+    ]
 
 
 def line(invocation: HandlerInvocation) -> Json:

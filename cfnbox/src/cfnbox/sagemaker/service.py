@@ -177,7 +177,7 @@ class SageMakerService:
         self._hosting.clear()
 
     def models_and_endpoints(self) -> list[Kept]:
-        """Return the models and endpoints of all accounts and regions, in the order of their ARNs."""
+        """Return models, endpoint configurations and endpoints of all accounts and regions, in the order of ARNs."""
         with self._lock:
             kept = [
                 Kept("Model", name, store.arn(name), "", _as_mapping(model.tags))
@@ -185,9 +185,10 @@ class SageMakerService:
                 for name, model in store.models.items()
             ]
             kept += [
-                Kept("Endpoint", one.name, one.arn, one.status, _as_mapping(one.tags))
+                Kept(kind, one.name, one.arn, one.status, _as_mapping(one.tags))
                 for store in self._stores.values()
-                for one in store.resources.all("endpoint")
+                for path, kind in (("endpoint", "Endpoint"), ("endpoint-config", "Endpoint configuration"))
+                for one in store.resources.all(path)
             ]
         return sorted(kept, key=lambda one: one.arn)
 
