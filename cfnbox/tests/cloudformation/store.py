@@ -1,4 +1,4 @@
-"""A provider whose resources are entries of a dict, and which fails, hangs or tells its identifier late on demand."""
+"""A provider that stores resources in a dict, and fails, hangs or reports its identifier late on demand."""
 
 from __future__ import annotations
 
@@ -83,10 +83,11 @@ DEFINITIONS[STRICT] = TypeDefinition.from_schema({
 
 @dataclass
 class Orders:
-    """What happens to the operations on a resource, by its Name property: each failure and each wait counts once.
+    """Failures, waits and invalid results by operation and Name property. Each of them has an effect once.
 
-    `fail` says when: before it was done, or after it; a late one does not fail, but tells its identifier at its end;
-    `codes` says with which code. `astonish` is what an operation raises or answers although no provider may.
+    `fail` has the moment of a failure: "before" or "after" the operation. With "late" the operation succeeds, but
+    reports its identifier only at the end. `codes` has the error codes. `astonish` has exceptions and results that a
+    provider may not have.
     """
 
     fail: dict[tuple[str, str], str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the tests of templates share: a template from a few lines, and what is refused of it."""
+"""Functions for the tests of templates: prepare a template, and return the text of a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole answers: which members they have, and which they lack, by the history of a stack, as recorded on AWS."""
+"""Whole answers as recorded on AWS: the members that are present and absent, by the history of the stack."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_created_stack_has_no_empty_members(user: User) -> None:
     assert stack["RollbackConfiguration"] == {}
 
 
-def test_a_created_stack_has_what_its_template_has(user: User) -> None:
+def test_a_created_stack_has_the_members_that_its_template_declares(user: User) -> None:
     stack = user.create("s", FULL, Capabilities=["CAPABILITY_IAM"], TimeoutInMinutes=5)
     assert set(stack) == ALWAYS | {"Description", "Parameters", "Outputs", "Capabilities", "TimeoutInMinutes"}
     assert stack["Parameters"] == [{"ParameterKey": "P", "ParameterValue": "p"}]
@@ -60,7 +60,7 @@ def test_an_update_drops_the_change_set(user: User) -> None:
     assert members(user, "s") == ALWAYS | {"LastUpdatedTime"}
 
 
-def test_a_deleted_stack_keeps_its_outputs_alone(user: User) -> None:
+def test_a_deleted_stack_keeps_its_outputs_and_parameters(user: User) -> None:
     user.execute(user.change_set("s", FULL, ChangeSetType="CREATE"))
     stack = user.delete("s")
     assert set(stack) - {"StackStatusReason"} == (ALWAYS - {"EnableTerminationProtection"}) | {
@@ -73,7 +73,7 @@ def test_a_rolled_back_create_has_a_deletion_time(user: User, control: Control) 
     assert members(user, "s") == ALWAYS | {"DeletionTime", "LastUpdatedTime"}
 
 
-def test_retain_except_on_create_is_never_answered(user: User) -> None:
+def test_answers_do_not_contain_retain_except_on_create(user: User) -> None:
     user.create("s", BASE, RetainExceptOnCreate=True)
     user.update("s", CHANGED, RetainExceptOnCreate=True)
     assert members(user, "s") == ALWAYS | {"LastUpdatedTime"}
@@ -98,7 +98,7 @@ def test_an_executed_change_set_stays_after_the_stack(user: User) -> None:
     assert (answer["Status"], answer["ExecutionStatus"]) == ("CREATE_COMPLETE", "EXECUTE_COMPLETE")
 
 
-def test_a_change_set_whose_execution_fails(user: User, control: Control) -> None:
+def test_a_change_set_whose_execution_failed_has_status_execute_failed(user: User, control: Control) -> None:
     control.things.orders.fail["create", "a"] = "before"
     change_set = user.change_set("s", BASE, ChangeSetType="CREATE")
     user.execute(change_set)
@@ -121,7 +121,7 @@ def test_a_change_set_that_does_not_exist_is_not_found(user: User) -> None:
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
-def test_every_answer_has_the_header_of_its_request_id(user: User) -> None:
+def test_every_answer_has_a_request_id_header(user: User) -> None:
     answered = user.client.list_stacks()["ResponseMetadata"]
     with pytest.raises(user.client.exceptions.ClientError) as refusal:
         user.client.describe_stacks(StackName="none")
@@ -149,7 +149,7 @@ def test_events_of_a_deletion_have_properties(user: User) -> None:
     assert [json.loads(one["ResourceProperties"]) for one in deletion] == [{"Name": "a", "Value": "1"}] * 2
 
 
-def test_an_operation_is_named_in_every_answer(user: User) -> None:
+def test_stacks_and_events_name_the_operation_that_caused_them(user: User) -> None:
     created = user.client.create_stack(StackName="s", TemplateBody=text(BASE))
     stack = user.rest("s")
     assert stack["LastOperations"] == [{"OperationType": "CREATE_STACK", "OperationId": created["OperationId"]}]
@@ -162,7 +162,7 @@ def test_an_operation_is_named_in_every_answer(user: User) -> None:
     assert summary["LastOperations"] == stack["LastOperations"]
 
 
-def test_events_are_found_by_operation_and_by_stack(user: User) -> None:
+def test_describe_events_filters_by_operation_and_by_stack(user: User) -> None:
     created = user.client.create_stack(StackName="s", TemplateBody=text(BASE))
     user.rest("s")
     user.update("s", CHANGED)
@@ -180,7 +180,7 @@ def test_events_are_found_by_operation_and_by_stack(user: User) -> None:
     assert [one["Timestamp"] for one in of_stack] == sorted((one["Timestamp"] for one in of_stack), reverse=True)
 
 
-def test_the_failed_events_of_an_operation_say_why_it_failed(user: User, control: Control) -> None:
+def test_failed_events_of_an_operation_have_the_reason(user: User, control: Control) -> None:
     control.things.orders.fail["create", "a"] = "before"
     created = user.client.create_stack(StackName="s", TemplateBody=text(BASE))
     stack = user.rest("s")
@@ -193,7 +193,7 @@ def test_the_failed_events_of_an_operation_say_why_it_failed(user: User, control
         "ROLLBACK_IN_PROGRESS", "DELETE_COMPLETE", "ROLLBACK_COMPLETE"}  # fmt: skip
 
 
-def test_events_are_found_by_change_set(user: User) -> None:
+def test_describe_events_filters_by_change_set(user: User) -> None:
     user.create("s", BASE)
     made = user.client.create_change_set(StackName="s", ChangeSetName="c", TemplateBody=text(BASE))
     (event,) = operation_events(user, ChangeSetName=made["Id"])
@@ -201,7 +201,7 @@ def test_events_are_found_by_change_set(user: User) -> None:
     assert (event["EventType"], event["StackId"]) == ("STACK_EVENT", made["StackId"])
 
 
-def test_the_review_of_a_new_stack_belongs_to_its_change_set(user: User) -> None:
+def test_review_event_of_a_new_stack_belongs_to_its_change_set(user: User) -> None:
     made = user.client.create_change_set(
         StackName="s", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=text(BASE)
     )
@@ -236,7 +236,7 @@ def test_a_stack_in_review_has_no_summary(user: User) -> None:
         "ValidationError", "GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")  # fmt: skip
 
 
-def test_metadata_is_answered_with_its_functions_resolved(user: User) -> None:
+def test_describe_stack_resource_returns_metadata_with_resolved_functions(user: User) -> None:
     definition = {**thing(Name="b"), "Metadata": {"Of": {"Ref": "A"}, "In": {"Ref": "AWS::StackName"}}}
     user.create("s", template(A=thing(Name="a"), B=definition))
     detail = user.client.describe_stack_resource(StackName="s", LogicalResourceId="B")["StackResourceDetail"]
@@ -246,7 +246,7 @@ def test_metadata_is_answered_with_its_functions_resolved(user: User) -> None:
         "ResourceStatus", "DriftInformation", "Metadata"}  # fmt: skip
 
 
-def test_a_missing_stack_is_named_as_each_operation_names_it(user: User) -> None:
+def test_each_operation_has_its_own_message_for_a_missing_stack(user: User) -> None:
     with_id = ("ValidationError", "Stack with id none does not exist")
     for operation in ("describe_stacks", "get_template", "list_stack_resources", "describe_stack_resources"):
         assert user.refused(operation, StackName="none") == with_id
@@ -256,7 +256,7 @@ def test_a_missing_stack_is_named_as_each_operation_names_it(user: User) -> None
         "ValidationError", "Stack [none] does not exist")  # fmt: skip
 
 
-def test_a_change_set_without_its_stack_is_refused(user: User) -> None:
+def test_a_change_set_name_without_a_stack_name_is_refused(user: User) -> None:
     assert user.refused("get_template") == (
         "ValidationError", "StackName is required if ChangeSetName is not specified.")  # fmt: skip
     assert user.refused("get_template", ChangeSetName="c") == (

@@ -1,4 +1,4 @@
-"""Capabilities that a template needs, macros that nobody has, and what the summary of a template tells."""
+"""Capabilities that a template needs, macros that do not exist, and summaries of templates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ NEEDED = {
 
 
 @pytest.mark.parametrize(("body", "given", "needed"), NEEDED.values(), ids=NEEDED)
-def test_needed(user: User, control: Control, body: Any, given: list[str], needed: str) -> None:
+def test_missing_capabilities_are_refused_before_anything_is_created(
+    user: User, control: Control, body: Any, given: list[str], needed: str
+) -> None:
     expected = ("InsufficientCapabilitiesException", f"Requires capabilities : [{needed}]")
     asked = {"StackName": "s", "TemplateBody": text(body), "Capabilities": given}
     assert user.refused("create_stack", **asked) == expected
@@ -41,14 +43,14 @@ def test_needed(user: User, control: Control, body: Any, given: list[str], neede
 UNKNOWN = "No transform named 123456789012::MyMacro found."
 
 
-def test_a_change_set_with_a_macro_that_nobody_has(user: User, control: Control) -> None:
+def test_a_change_set_with_an_unknown_macro_fails(user: User, control: Control) -> None:
     user.create("t", template(M=thing(Name="m")))
     change_set = user.change_set("t", MACRO)
     assert (change_set["Status"], change_set["StatusReason"]) == ("FAILED", UNKNOWN)
     assert control.things.calls == [("create", "m")]
 
 
-def test_a_stack_with_a_macro_that_nobody_has(user: User, control: Control) -> None:
+def test_a_stack_with_an_unknown_macro_rolls_back(user: User, control: Control) -> None:
     asked = {"StackName": "s", "TemplateBody": text(MACRO)}
     needed = ("InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
     assert user.refused("create_stack", **asked) == needed
@@ -59,7 +61,7 @@ def test_a_stack_with_a_macro_that_nobody_has(user: User, control: Control) -> N
     assert control.things.calls == []
 
 
-def test_an_update_with_a_macro_that_nobody_has(user: User, control: Control) -> None:
+def test_an_update_with_an_unknown_macro_rolls_back(user: User, control: Control) -> None:
     body = template(M=thing(Name="m"))
     user.create("t", body)
     stack = user.update("t", MACRO, Capabilities=["CAPABILITY_AUTO_EXPAND"])
@@ -69,7 +71,7 @@ def test_an_update_with_a_macro_that_nobody_has(user: User, control: Control) ->
     assert control.things.calls == [("create", "m")]
 
 
-def test_summary(user: User) -> None:
+def test_template_summary_lists_parameters_types_and_identifiers(user: User) -> None:
     body = {
         "Description": "two things",
         "Metadata": {"a": "b"},
@@ -97,7 +99,7 @@ def test_summary(user: User) -> None:
     assert user.client.validate_template(TemplateBody=text(body))["Description"] == "two things"
 
 
-def test_a_hidden_parameter_is_shown_to_nobody(user: User) -> None:
+def test_a_no_echo_parameter_is_masked_in_every_answer(user: User) -> None:
     body = {"Parameters": {"S": {"Type": "String", "NoEcho": True}}, **template(M=thing())}
     given = [{"ParameterKey": "S", "ParameterValue": "a secret"}]
     assert user.create("s", body, Parameters=given)["Parameters"][0]["ParameterValue"] == "****"
@@ -106,7 +108,7 @@ def test_a_hidden_parameter_is_shown_to_nobody(user: User) -> None:
 
 
 @pytest.mark.parametrize("stage", ["Original", "Processed"])
-def test_the_template_before_and_after_its_transforms(user: User, stage: str) -> None:
+def test_get_template_returns_the_original_and_the_processed_template(user: User, stage: str) -> None:
     value = {"Fn::ToJsonString": {"a": 1}}
     body = {**template(M=thing(Value=value)), "Transform": "AWS::LanguageExtensions"}
     user.create("s", body, Capabilities=["CAPABILITY_AUTO_EXPAND"])

@@ -1,4 +1,4 @@
-"""Why a change set changes what: each cause has its Details, recorded on AWS with and without property values."""
+"""Details of changes: the cause of each change, recorded on AWS with and without property values."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def target(name: str = "Value", recreation: str = "Never") -> dict[str, str]:
     return {"Attribute": "Properties", "Name": name, "RequiresRecreation": recreation}
 
 
-def test_a_parameter_causes_two_details(user: User, control: Control) -> None:
+def test_a_changed_parameter_causes_two_details(user: User, control: Control) -> None:
     body = parametrised(M=thing(Name="m", Value={"Ref": "P"}))
     user.create("s", body, Parameters=given("1"))
     change_set = user.change_set("s", body, Parameters=given("2"))
@@ -83,15 +83,15 @@ def test_a_parameter_causes_two_details(user: User, control: Control) -> None:
     assert causes(changes(user, change_set, values=True)["M"]) == [("ParameterReference", "Static", "P"), FOLLOWS]
 
 
-def test_a_parameter_that_does_not_change_is_no_cause(user: User, control: Control) -> None:
+def test_an_unchanged_parameter_is_not_a_cause(user: User, control: Control) -> None:
     user.create("s", parametrised(M=thing(Name="m", Value={"Fn::Sub": "1-${P}"})), Parameters=given("1"))
     new = parametrised(M=thing(Name="m", Value={"Fn::Sub": "2-${P}"}))
     change_set = user.change_set("s", new, Parameters=given("1"))
     assert causes(changes(user, change_set)["M"]) == [WRITTEN]
 
 
-def test_an_attribute_of_what_changes_in_place(user: User, control: Control) -> None:
-    """The value that follows is not known before, so a change set with values leaves it out."""
+def test_an_attribute_of_a_resource_that_changes_in_place_is_a_dynamic_cause(user: User, control: Control) -> None:
+    """A change set with property values omits the new value because it is not known yet."""
 
     def body(value: str) -> dict[str, Any]:
         return template(A=open_thing(Name="a", Value=value), B=open_thing(Name="b", Value=attribute("A")),
@@ -134,7 +134,7 @@ def test_an_attribute_of_what_changes_in_place(user: User, control: Control) -> 
         ({"Ref": "A"}, ("ResourceReference", "Static", "A")),
     ],
 )
-def test_what_refers_to_a_replaced_resource(
+def test_references_to_a_replaced_resource_cause_changes(
     user: User, control: Control, reference: Any, cause: tuple[str, str, str]
 ) -> None:
     def body(frozen: str) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def test_a_new_resource_shows_the_current_value_of_an_attribute(user: User, cont
     }
 
 
-def test_a_removed_resource_does_not_show_what_comes_from_an_attribute(user: User, control: Control) -> None:
+def test_a_removed_resource_does_not_show_values_of_attributes(user: User, control: Control) -> None:
     parts = {"Unordered": ["x", attribute("A")], "Echo": "e"}
     user.create("s", template(A=open_thing(Name="a", Value="1"), B=thing(Name="b", Value=attribute("A")),
                               C=thing(Name="c", Ordered=parts["Unordered"])))  # fmt: skip
@@ -183,7 +183,7 @@ def test_a_removed_resource_does_not_show_what_comes_from_an_attribute(user: Use
     assert "AfterContext" not in removed["B"]
 
 
-def test_a_parameter_in_metadata(user: User, control: Control) -> None:
+def test_a_changed_parameter_in_metadata_is_a_change_of_metadata(user: User, control: Control) -> None:
     body = parametrised(M=thing(Name="m", policies={"Metadata": {"a": {"Ref": "P"}}}))
     user.create("s", body, Parameters=given("1"))
     change_set = user.change_set("s", body, Parameters=given("2"))
@@ -205,7 +205,9 @@ def test_a_wrong_mapping_is_refused_at_once(user: User, control: Control) -> Non
 
 
 @pytest.mark.parametrize(("exists", "status"), [(True, "CREATE_COMPLETE"), (False, "ROLLBACK_COMPLETE")])
-def test_an_import_whose_export_does_not_exist_yet(user: User, control: Control, exists: bool, status: str) -> None:
+def test_an_import_of_a_missing_export_is_shown_in_a_change_set(
+    user: User, control: Control, exists: bool, status: str
+) -> None:
     body = template(M=thing(Name="m", Value={"Fn::ImportValue": "later"}))
     change_set = user.change_set("s", body, ChangeSetType="CREATE")
     assert (change_set["Status"], change_set["ExecutionStatus"]) == ("CREATE_COMPLETE", "AVAILABLE")
@@ -224,7 +226,7 @@ def test_an_import_whose_export_does_not_exist_yet(user: User, control: Control,
 
 
 @pytest.mark.parametrize("allowed", [["AWS::EC2::*"], ["AWS::EC2:*"], ["Acme::Store::Fixed", "AWS::Store::*"]])
-def test_types_that_are_not_allowed(user: User, control: Control, allowed: list[str]) -> None:
+def test_a_type_outside_of_resource_types_is_refused(user: User, control: Control, allowed: list[str]) -> None:
     body, listed = template(M=thing(Name="m")), ", ".join(allowed)
     refusal = (
         "ValidationError",
@@ -241,7 +243,7 @@ def test_types_that_are_not_allowed(user: User, control: Control, allowed: list[
         ResourceTypes=["Acme::Store::Thing"])["Id"]  # fmt: skip
 
 
-def test_what_refers_to_a_property_that_changes_in_place_is_updated(user: User, control: Control) -> None:
+def test_references_to_a_property_that_changes_in_place_are_updated(user: User, control: Control) -> None:
     def body(value: str) -> dict[str, Any]:
         refers = {"Fn::Sub": "x-${A.Value}"}
         return template(A=open_thing(Name="a", Value=value), B=open_thing(Name="b", Value=refers),
@@ -253,7 +255,7 @@ def test_what_refers_to_a_property_that_changes_in_place_is_updated(user: User, 
     assert (things["b"]["Value"], things["c"]["Frozen"]) == ("x-2", "x-2")
 
 
-def test_what_refers_to_an_output_of_a_nested_stack_is_updated(user: User, control: Control) -> None:
+def test_references_to_an_output_of_a_nested_stack_are_updated(user: User, control: Control) -> None:
     url = "https://bucket.s3.amazonaws.com/child.yaml"
     control.documents[url] = text({
         "Parameters": {"P": {"Type": "String"}},

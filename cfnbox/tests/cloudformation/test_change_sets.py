@@ -1,4 +1,4 @@
-"""Change sets: what they tell, which can be executed, and what becomes of the others."""
+"""Change sets: descriptions, execution, and the deletion of the other change sets of a stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANGED = template(M=thing(Name="m", Value="2"))
 OTHER = template(M=thing(Name="m", Value="3"))
 
 
-def test_a_stack_made_by_a_change_set(user: User, control: Control) -> None:
+def test_a_change_set_creates_a_stack(user: User, control: Control) -> None:
     change_set = user.change_set("s", BASE, ChangeSetType="CREATE", Description="first",
                                  Tags=[{"Key": "team", "Value": "a"}], ClientToken="t")  # fmt: skip
     assert user.describe("s")["StackStatus"] == "REVIEW_IN_PROGRESS"
@@ -48,7 +48,7 @@ def test_a_stack_made_by_a_change_set(user: User, control: Control) -> None:
     assert user.client.list_change_sets(StackName="s")["Summaries"] == []
 
 
-def test_what_an_update_changes(user: User, control: Control) -> None:
+def test_a_change_set_lists_modified_added_and_removed_resources(user: User, control: Control) -> None:
     policies = {"DeletionPolicy": "Retain"}
     m, stays = thing(Name="m", Value="1"), thing(Name="stays", depends_on="M")
     kept = thing(Name="kept", policies=policies, depends_on="M")
@@ -79,7 +79,7 @@ def test_what_an_update_changes(user: User, control: Control) -> None:
     assert sorted(one["Name"] for one in control.things.things.values()) == ["kept", "m", "new", "stays"]
 
 
-def test_property_values(user: User) -> None:
+def test_include_property_values_shows_properties_before_and_after(user: User) -> None:
     user.create("s", BASE)
     made = user.client.create_change_set(StackName="s", ChangeSetName="c", TemplateBody=text(CHANGED))
     change_set = user.client.describe_change_set(ChangeSetName=made["Id"], IncludePropertyValues=True)
@@ -97,7 +97,7 @@ def test_property_values(user: User) -> None:
     }
 
 
-def test_a_change_of_tags_and_of_metadata(user: User) -> None:
+def test_changes_of_tags_and_of_metadata_are_shown(user: User) -> None:
     user.create("s", BASE)
     change_set = user.change_set("s", BASE, Tags=[{"Key": "team", "Value": "a"}])
     assert change_set["Changes"][0]["ResourceChange"]["Scope"] == ["Tags"]
@@ -110,7 +110,7 @@ def test_a_change_of_tags_and_of_metadata(user: User) -> None:
     assert json.loads(detail["Metadata"]) == {"a": "b"}
 
 
-def test_the_others_are_gone_once_one_is_executed(user: User) -> None:
+def test_executing_a_change_set_deletes_the_other_change_sets_of_the_stack(user: User) -> None:
     user.create("s", BASE)
     first, second = user.change_set("s", CHANGED, "first"), user.change_set("s", OTHER, "second")
     listed = user.client.list_change_sets(StackName="s")["Summaries"]
@@ -127,7 +127,7 @@ def test_the_others_are_gone_once_one_is_executed(user: User) -> None:
     )
 
 
-def test_while_an_operation_is_in_progress(user: User, control: Control) -> None:
+def test_change_sets_and_updates_are_refused_during_an_operation(user: User, control: Control) -> None:
     user.create("s", BASE)
     change_set = user.change_set("s", OTHER)
     released = control.things.orders.hang["update", "m"] = threading.Event()
@@ -143,7 +143,7 @@ def test_while_an_operation_is_in_progress(user: User, control: Control) -> None
     assert control.things.things["thing-1"]["Value"] == "2"
 
 
-def test_a_name_that_is_taken_and_one_that_gives_way(user: User) -> None:
+def test_a_failed_or_executed_change_set_frees_its_name(user: User) -> None:
     user.create("s", BASE)
     user.change_set("s", CHANGED, "c")
     refusal = user.refused("create_change_set", StackName="s", ChangeSetName="c", TemplateBody=text(OTHER))
@@ -155,7 +155,7 @@ def test_a_name_that_is_taken_and_one_that_gives_way(user: User) -> None:
     assert user.change_set("s", OTHER, "f")["Status"] == "CREATE_COMPLETE"
 
 
-def test_one_that_failed_cannot_be_executed(user: User) -> None:
+def test_a_failed_change_set_cannot_be_executed(user: User) -> None:
     user.create("s", BASE)
     change_set = user.change_set("s", BASE)
     code, sentence = user.refused("execute_change_set", ChangeSetName=change_set["ChangeSetId"])
@@ -166,7 +166,7 @@ def test_one_that_failed_cannot_be_executed(user: User) -> None:
     )
 
 
-def test_deleted(user: User, control: Control) -> None:
+def test_a_deleted_change_set_does_not_exist(user: User, control: Control) -> None:
     user.create("s", BASE)
     change_set = user.change_set("s", CHANGED)
     user.client.delete_change_set(ChangeSetName=change_set["ChangeSetId"])
@@ -191,7 +191,7 @@ def test_an_executed_change_set_can_be_deleted(user: User, control: Control) -> 
     assert user.change_set("s", CHANGED)["Status"] == "CREATE_COMPLETE"
 
 
-def test_kinds_that_do_not_fit_the_stack(user: User) -> None:
+def test_a_change_set_type_that_does_not_fit_the_stack_is_refused(user: User) -> None:
     asked = {"StackName": "s", "ChangeSetName": "c", "TemplateBody": text(BASE)}
     assert user.refused("create_change_set", **asked) == ("ValidationError", "Stack [s] does not exist")
     user.create("s", BASE)
@@ -210,7 +210,9 @@ ENDS = {"DO_NOTHING": "CREATE_FAILED", "DELETE": "DELETE_COMPLETE", "ROLLBACK": 
 
 
 @pytest.mark.parametrize(("failure", "status"), ENDS.items())
-def test_on_stack_failure(user: User, control: Control, failure: str, status: str) -> None:
+def test_on_stack_failure_decides_the_status_after_a_failed_execution(
+    user: User, control: Control, failure: str, status: str
+) -> None:
     control.things.orders.fail["create", "m"] = "before"
     change_set = user.change_set("s", BASE, ChangeSetType="CREATE", OnStackFailure=failure)
     assert user.execute(change_set)["StackStatus"] == status
@@ -222,7 +224,7 @@ def test_disable_rollback_on_execution(user: User, control: Control) -> None:
     assert user.execute(user.change_set("s", CHANGED), DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
 
 
-def test_its_template(user: User) -> None:
+def test_get_template_returns_the_template_of_a_change_set(user: User) -> None:
     user.create("s", BASE)
     made = user.change_set("s", CHANGED)
     assert user.client.get_template(ChangeSetName=made["ChangeSetId"])["TemplateBody"] == CHANGED
@@ -230,7 +232,7 @@ def test_its_template(user: User) -> None:
     assert user.client.get_template(StackName="s")["TemplateBody"] == BASE
 
 
-def test_only_an_output_changes(user: User) -> None:
+def test_a_change_set_for_a_changed_output_has_no_resource_changes(user: User) -> None:
     user.create("s", BASE)
     new = {**BASE, "Outputs": {"O": {"Value": "1"}}}
     change_set = user.change_set("s", new)

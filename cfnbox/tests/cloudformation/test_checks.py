@@ -1,4 +1,4 @@
-"""What CloudFormation refuses of a template before it makes anything."""
+"""Checks of a template before any resource is created."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def with_output(value: Any) -> Any:
         (f"{A}Outputs: {{O: {{Value: x, Export: {{Name: !ImportValue y}}}}}}", EXPORT),
     ],
 )
-def test_a_template_is_refused(body: Any, message: str) -> None:
+def test_an_invalid_template_is_refused(body: Any, message: str) -> None:
     assert (refusal(prepared, body) or "").startswith(message)
 
 
@@ -166,11 +166,11 @@ def test_a_template_is_refused(body: Any, message: str) -> None:
         f"{A}Outputs: {{O: {{Value: x, Export: {{Name: !Sub '${{AWS::StackName}}-x'}}}}}}",
     ],
 )
-def test_a_template_is_accepted(body: Any) -> None:
+def test_a_valid_template_is_accepted(body: Any) -> None:
     assert refusal(prepared, body) is None
 
 
-def test_the_graph_follows_what_a_definition_names() -> None:
+def test_the_dependency_graph_follows_all_references_of_a_resource() -> None:
     processed, scope = prepared(
         f"Conditions: {{Always: !Equals [a, a]}}\nResources:\n  A: {{{THING}}}\n  B: {{{THING}}}\n  C: {{{THING}}}\n"
         f"  D: {{{THING}, DependsOn: A, Properties: {{P: !If [Always, !Sub '${{B.Arn}}', !Ref C]}}}}\n"
@@ -217,7 +217,7 @@ RULE = "Parameters: {P: {Type: String}, L: {Type: CommaDelimitedList, Default: '
         ),
     ],
 )
-def test_rules_are_met_or_refused(rule: Any, message: str) -> None:
+def test_parameter_rules_are_enforced(rule: Any, message: str) -> None:
     assert refusal(prepared, f"{A}{RULE}{rule}}}", P="x") == message
 
 
@@ -234,8 +234,8 @@ VALUES = st.recursive(
 
 @property_test()
 @examples(VALUES, VALUES)
-def test_what_is_accepted_resolves_or_says_why(value: Any, condition: Any) -> None:
-    """Every template is refused or accepted, and of an accepted one no function is left in what resolves."""
+def test_an_accepted_template_resolves_completely_or_fails_with_a_message(value: Any, condition: Any) -> None:
+    """Every template is refused or accepted. The resolved values of an accepted template contain no function."""
     document: dict[str, Any] = {
         "Parameters": {"P": {"Type": "String", "Default": "p"}},
         "Mappings": {"M": {"A": {"B": "c"}}},

@@ -1,4 +1,4 @@
-"""DeleteStack: at rest, in the middle of something, protected, and where something cannot be deleted."""
+"""DeleteStack: of complete, running and protected stacks, and with resources that cannot be deleted."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_the_events_of_a_deletion(user: User, control: Control) -> None:
     assert user.describe(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_a_stack_that_does_not_exist_is_deleted_already(user: User) -> None:
-    user.client.delete_stack(StackName="nobody")
+def test_deleting_a_stack_that_does_not_exist_succeeds(user: User) -> None:
+    user.client.delete_stack(StackName="missing")
 
 
 @pytest.mark.parametrize("policy", ["Retain", "RetainExceptOnCreate"])
-def test_what_is_retained(user: User, control: Control, policy: str) -> None:
+def test_a_resource_with_a_retaining_deletion_policy_is_kept(user: User, control: Control, policy: str) -> None:
     body = template(A=thing(Name="a", policies={"DeletionPolicy": policy}), B=thing(Name="b", depends_on="A"))
     user.create("s", body)
     told = len(user.history("s"))
@@ -55,8 +55,10 @@ def test_what_is_retained(user: User, control: Control, policy: str) -> None:
 
 
 @pytest.mark.parametrize("moment", ["create", "rollback"])
-def test_while_a_create_or_its_rollback_runs(user: User, control: Control, moment: str) -> None:
-    """What runs is stopped, handlers under way are waited for, everything is deleted, and nothing comes back."""
+def test_deletion_during_a_create_or_its_rollback_deletes_everything(
+    user: User, control: Control, moment: str
+) -> None:
+    """Running work is stopped, running handlers are awaited, everything is deleted, and no resource reappears."""
     orders = control.things.orders
     if moment == "create":
         released = orders.hang["create", "a"] = threading.Event()
@@ -77,7 +79,7 @@ def test_while_a_create_or_its_rollback_runs(user: User, control: Control, momen
     assert len(own) == (3 if moment == "create" else 4)
 
 
-def test_while_an_update_runs(user: User, control: Control) -> None:
+def test_deletion_during_an_update_is_refused(user: User, control: Control) -> None:
     user.create("s", CHAIN)
     released = control.things.orders.hang["update", "a"] = threading.Event()
     user.client.update_stack(StackName="s", TemplateBody=json.dumps(template(A=thing(Name="a", Value="2"))))
@@ -90,7 +92,7 @@ def test_while_an_update_runs(user: User, control: Control) -> None:
     assert list(control.things.things) == ["thing-1"]
 
 
-def test_twice_at_once_is_one_deletion(user: User, control: Control) -> None:
+def test_concurrent_deletions_of_a_stack_are_one_deletion(user: User, control: Control) -> None:
     user.create("s", CHAIN)
     stack_id = user.describe("s")["StackId"]
     released = control.things.orders.hang["delete", "b"] = threading.Event()
@@ -102,7 +104,7 @@ def test_twice_at_once_is_one_deletion(user: User, control: Control) -> None:
     assert control.things.calls.count(("delete", "b")) == 1
 
 
-def test_termination_protection(user: User, control: Control) -> None:
+def test_termination_protection_prevents_deletion(user: User, control: Control) -> None:
     stack = user.create("s", CHAIN, EnableTerminationProtection=True)
     assert stack["EnableTerminationProtection"] is True
     assert user.refused("delete_stack", StackName="s") == (
@@ -113,7 +115,7 @@ def test_termination_protection(user: User, control: Control) -> None:
     assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_what_cannot_be_deleted(user: User, control: Control) -> None:
+def test_a_resource_that_cannot_be_deleted_can_be_retained(user: User, control: Control) -> None:
     user.create("s", CHAIN)
     stack_id = user.describe("s")["StackId"]
     assert user.refused("delete_stack", StackName="s", RetainResources=["A"])[0] == "ValidationError"
@@ -130,7 +132,7 @@ def test_what_cannot_be_deleted(user: User, control: Control) -> None:
     assert [one["Name"] for one in control.things.things.values()] == ["b"]
 
 
-def test_force(user: User, control: Control) -> None:
+def test_force_delete_stack_keeps_resources_that_cannot_be_deleted(user: User, control: Control) -> None:
     user.create("s", CHAIN)
     stack_id = user.describe("s")["StackId"]
     control.things.orders.fail["delete", "b"] = "before"
@@ -141,13 +143,13 @@ def test_force(user: User, control: Control) -> None:
     assert "thing-2" in control.things.things
 
 
-def test_what_somebody_else_deleted_is_deleted(user: User, control: Control) -> None:
+def test_resources_deleted_outside_of_cloudformation_do_not_fail_a_deletion(user: User, control: Control) -> None:
     user.create("s", CHAIN)
     control.things.things.clear()
     assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_the_name_is_free_again(user: User) -> None:
+def test_the_name_of_a_deleted_stack_can_be_used_again(user: User) -> None:
     first = user.create("s", CHAIN)["StackId"]
     user.delete("s")
     second = user.create("s", CHAIN)["StackId"]

@@ -1,4 +1,4 @@
-"""Drift: what the template says of each resource against what there is."""
+"""Drift: differences between the template and the actual resources."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ IN_SYNC: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "write-only": ({"Secret": "1"}, {"Secret": "2"}),
     "a tag of CloudFormation's own": ({}, {"Tags": [{"Key": "aws:cloudformation:stack-name", "Value": "s"}]}),
 }
-# Properties of the template, what somebody else makes of them, and path and kind of each difference.
+# Properties of the template, their changes outside of CloudFormation, and path and kind of each difference.
 MODIFIED: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]] = {
     "a value": ({"Value": "1"}, {"Value": "2"}, [("/Value", "NOT_EQUAL")]),
     "a value that is gone": ({"Value": "1"}, {"Value": None}, [("/Value", "REMOVE")]),
     "the order of an ordered list": (
         {"Ordered": ["a", "b"]}, {"Ordered": ["b", "a"]}, [("/Ordered/0", "NOT_EQUAL"), ("/Ordered/1", "NOT_EQUAL")]),
-    "a tag that somebody added": ({}, {"Tags": [{"Key": "a", "Value": "b"}]}, [("/Tags/0", "ADD")]),
+    "a tag added outside of the stack": ({}, {"Tags": [{"Key": "a", "Value": "b"}]}, [("/Tags/0", "ADD")]),
 }  # fmt: skip
 
 
@@ -56,7 +56,9 @@ def tamper(control: Control, identifier: str, values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("properties", "changed"), IN_SYNC.values(), ids=IN_SYNC)
-def test_in_sync(user: User, control: Control, properties: dict[str, Any], changed: dict[str, Any]) -> None:
+def test_drift_detection_reports_in_sync(
+    user: User, control: Control, properties: dict[str, Any], changed: dict[str, Any]
+) -> None:
     user.create("s", template(M=thing(Name="m", **properties)))
     tamper(control, "thing-1", changed)
     status = detected(user)
@@ -66,7 +68,9 @@ def test_in_sync(user: User, control: Control, properties: dict[str, Any], chang
 
 
 @pytest.mark.parametrize(("properties", "changed", "expected"), MODIFIED.values(), ids=MODIFIED)
-def test_modified(user: User, control: Control, properties: Any, changed: Any, expected: Any) -> None:
+def test_drift_detection_reports_modified_properties(
+    user: User, control: Control, properties: Any, changed: Any, expected: Any
+) -> None:
     user.create("s", template(M=thing(Name="m", **properties)))
     tamper(control, "thing-1", changed)
     status = detected(user)
@@ -80,14 +84,14 @@ def test_modified(user: User, control: Control, properties: Any, changed: Any, e
     assert user.resources("s")["M"]["DriftInformation"]["StackResourceDriftStatus"] == "MODIFIED"
 
 
-def test_stack_tags_are_expected(user: User, control: Control) -> None:
+def test_stack_tags_are_part_of_the_expected_properties(user: User, control: Control) -> None:
     user.create("s", template(M=thing(Name="m")), Tags=[{"Key": "team", "Value": "a"}])
     assert detected(user)["StackDriftStatus"] == "IN_SYNC"
     tamper(control, "thing-1", {"Tags": []})
     assert detected(user)["StackDriftStatus"] == "DRIFTED"
 
 
-def test_deleted_and_some_resources_only(user: User, control: Control) -> None:
+def test_drift_detection_reports_deleted_resources_and_can_be_limited(user: User, control: Control) -> None:
     user.create("s", template(A=thing(Name="a"), B=thing(Name="b", depends_on="A")))
     del control.things.things["thing-1"]
     assert detected(user, LogicalResourceIds=["B"])["StackDriftStatus"] == "IN_SYNC"
@@ -100,7 +104,7 @@ def test_deleted_and_some_resources_only(user: User, control: Control) -> None:
     assert user.refused("detect_stack_drift", StackName="s", LogicalResourceIds=["Z"])[0] == "ValidationError"
 
 
-def test_one_resource(user: User, control: Control) -> None:
+def test_detect_stack_resource_drift_checks_a_single_resource(user: User, control: Control) -> None:
     user.create("s", template(M=thing(Name="m", Value="1")))
     tamper(control, "thing-1", {"Value": "2"})
     answer = user.client.detect_stack_resource_drift(StackName="s", LogicalResourceId="M")["StackResourceDrift"]
@@ -111,7 +115,7 @@ def test_one_resource(user: User, control: Control) -> None:
     assert refusal == ("ValidationError", "Resource Z does not exist for stack s")
 
 
-def test_what_cannot_be_read(user: User, control: Control) -> None:
+def test_drift_detection_fails_for_resources_that_cannot_be_read(user: User, control: Control) -> None:
     user.create("s", template(A=thing(Name="a"), B=thing(Name="b")))
     control.things.orders.astonish["read", "b"] = ValueError("a secret")
     status = detected(user)
@@ -126,7 +130,7 @@ def test_what_cannot_be_read(user: User, control: Control) -> None:
     assert detected(user)["DetectionStatus"] == "DETECTION_FAILED"
 
 
-def test_an_update_forgets_the_drift_of_what_it_changes(user: User, control: Control) -> None:
+def test_an_update_resets_the_drift_status_of_the_resources_it_changes(user: User, control: Control) -> None:
     user.create("s", template(M=thing(Name="m", Value="1")))
     tamper(control, "thing-1", {"Value": "other"})
     detected(user)
@@ -134,7 +138,7 @@ def test_an_update_forgets_the_drift_of_what_it_changes(user: User, control: Con
     assert user.resources("s")["M"]["DriftInformation"]["StackResourceDriftStatus"] == "NOT_CHECKED"
 
 
-def test_while_it_reads(user: User, control: Control) -> None:
+def test_an_update_can_run_during_drift_detection(user: User, control: Control) -> None:
     user.create("s", template(M=thing(Name="m")))
     released = control.things.orders.hang["read", "m"] = threading.Event()
     detection = user.client.detect_stack_drift(StackName="s")["StackDriftDetectionId"]
@@ -145,7 +149,7 @@ def test_while_it_reads(user: User, control: Control) -> None:
     assert detected(user)["StackDriftStatus"] == "IN_SYNC"
 
 
-def test_a_state_without_drift(user: User, control: Control) -> None:
+def test_drift_detection_is_refused_in_states_that_do_not_allow_it(user: User, control: Control) -> None:
     control.things.orders.fail["create", "m"] = "before"
     user.create("s", template(M=thing(Name="m")))
     code, sentence = user.refused("detect_stack_drift", StackName="s")

@@ -1,4 +1,4 @@
-"""Drift-aware change sets: three states of a resource, and a deployment that brings back what drifted."""
+"""Drift-aware change sets: three states of a resource, and a deployment that reverts the drift."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def described(user: User, change_set: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def test_what_drifted_is_shown_and_brought_back(user: User, control: Control) -> None:
+def test_drift_is_shown_and_reverted(user: User, control: Control) -> None:
     body = template(M=thing(Name="m", Value="a", Secret="s"))
     user.create("s", body)
     control.things.things[STORED]["Value"] = "drifted"
@@ -69,7 +69,7 @@ def test_what_drifted_is_shown_and_brought_back(user: User, control: Control) ->
     assert (again["Status"], again["StackDriftStatus"]) == ("FAILED", "IN_SYNC")
 
 
-def test_without_the_mode_drift_is_not_looked_at(user: User, control: Control) -> None:
+def test_drift_is_ignored_without_revert_drift_mode(user: User, control: Control) -> None:
     body = template(M=thing(Name="m", Value="a"))
     user.create("s", body)
     control.things.things[STORED]["Value"] = "drifted"
@@ -91,7 +91,9 @@ def test_a_deleted_resource_is_created_again(user: User, control: Control) -> No
     assert {one["Name"]: one["Value"] for one in control.things.things.values()} == {"m": "a", "b": created}
 
 
-def test_a_template_that_says_what_is_there_resets_the_drift_alone(user: User, control: Control) -> None:
+def test_a_template_equal_to_the_actual_state_resets_the_drift_without_an_update(
+    user: User, control: Control
+) -> None:
     user.create("s", template(M=thing(Name="m", Value="a")))
     control.things.things[STORED]["Value"] = "b"
     change_set = user.change_set("s", template(M=thing(Name="m", Value="b")), **REVERT)
@@ -124,7 +126,7 @@ def test_a_rollback_goes_back_to_the_actual_state(user: User, control: Control) 
     assert drift["StackResourceDriftStatus"] == "MODIFIED"
 
 
-def test_tags_of_the_stack_that_are_gone_are_brought_back(user: User, control: Control) -> None:
+def test_removed_stack_tags_are_restored(user: User, control: Control) -> None:
     body, tags = template(M=thing(Name="m", Tags=[{"Key": "own", "Value": "1"}])), [{"Key": "team", "Value": "a"}]
     user.create("s", body, Tags=tags)
     control.things.things[STORED]["Tags"] = [{"Key": "own", "Value": "1"}]
@@ -134,7 +136,7 @@ def test_tags_of_the_stack_that_are_gone_are_brought_back(user: User, control: C
     assert stored == {"own": "1", "team": "a"}
 
 
-def test_a_nested_stack_is_brought_back(user: User, control: Control) -> None:
+def test_drift_in_a_nested_stack_is_reverted(user: User, control: Control) -> None:
     url = "https://bucket.s3.amazonaws.com/child.yaml"
     control.documents[url] = text(template(C=thing(Name="c", Value="a")))
     body = template(N={"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}})

@@ -1,4 +1,4 @@
-"""Early validation: everything that is wrong with a deployment at once, before anything is made."""
+"""Early validation: all errors of a deployment together, before any resource is created."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def reason(*hooks: str) -> str:
 
 
 def validation_events(user: User, **request: Any) -> list[dict[str, Any]]:
-    """The events of what is wrong, sorted, without what differs in each run."""
+    """Return the sorted validation events without the members that differ in each run."""
     answer = user.client.describe_events(**request, Filters={"FailedEvents": True})
     events = [one for one in answer["OperationEvents"] if one["EventType"] == "VALIDATION_ERROR"]
     for event in events:
@@ -60,7 +60,7 @@ def wrong(operation: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_change_set_says_everything_at_once(user: User, control: Control) -> None:
+def test_a_change_set_reports_all_validation_errors_together(user: User, control: Control) -> None:
     change_set = user.change_set("s", WRONG, ChangeSetType="CREATE")
     assert (change_set["Status"], change_set["ExecutionStatus"], change_set["StatusReason"]) == (
         "FAILED", "UNAVAILABLE", reason(PROPERTY))  # fmt: skip
@@ -69,7 +69,7 @@ def test_a_change_set_says_everything_at_once(user: User, control: Control) -> N
     assert control.things.calls == []
 
 
-def test_required_properties_and_enums(user: User, control: Control) -> None:
+def test_missing_required_properties_and_invalid_enum_values_are_reported(user: User, control: Control) -> None:
     resource = {"Type": "AWS::Store::Strict", "Properties": {"Mode": "DISABLED"}}
     change_set = user.change_set("s", template(S=resource), ChangeSetType="CREATE")
     found = validation_events(user, ChangeSetName=change_set["ChangeSetId"])
@@ -83,7 +83,7 @@ def test_required_properties_and_enums(user: User, control: Control) -> None:
     ]
 
 
-def test_what_is_known_later_alone_is_not_judged(user: User, control: Control) -> None:
+def test_values_known_only_during_the_operation_are_not_validated(user: User, control: Control) -> None:
     body = template(
         A=thing(Name="a"),
         B=thing(Name="b", Number={"Fn::GetAtt": ["A", "Echo"]}, Parts=[{"Fn::GetAtt": ["A", "Echo"]}]),
@@ -92,7 +92,7 @@ def test_what_is_known_later_alone_is_not_judged(user: User, control: Control) -
     assert user.change_set("s", body, ChangeSetType="CREATE")["Status"] == "CREATE_COMPLETE"
 
 
-def test_a_name_that_is_taken(user: User, control: Control) -> None:
+def test_an_existing_resource_name_is_reported_as_a_name_conflict(user: User, control: Control) -> None:
     control.things.things["found"] = {"Name": "found"}
     body = template(N={**thing("Named", Name="found"), "DeletionPolicy": "Retain"})
     change_set = user.change_set("s", body, ChangeSetType="CREATE")
@@ -112,7 +112,7 @@ def test_a_name_that_is_taken(user: User, control: Control) -> None:
     assert imported["Status"] == "CREATE_COMPLETE"
 
 
-def test_a_new_stack_fails_before_anything_is_made(user: User, control: Control) -> None:
+def test_an_invalid_new_stack_rolls_back_before_any_resource_is_created(user: User, control: Control) -> None:
     stack = user.create("s", WRONG)
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     assert control.things.calls == []
@@ -130,7 +130,7 @@ def test_a_new_stack_fails_before_anything_is_made(user: User, control: Control)
     assert validation_events(user, StackName="s") == wrong("CREATE_STACK")
 
 
-def test_an_update_goes_back_before_anything_is_changed(user: User, control: Control) -> None:
+def test_an_invalid_update_rolls_back_before_any_resource_is_changed(user: User, control: Control) -> None:
     user.create("s", template(C=thing(Name="c", Value="1")))
     control.things.calls.clear()
     new = {"Resources": {**WRONG["Resources"], "C": thing(Name="c", Value="2")}}
@@ -147,7 +147,7 @@ def test_an_update_goes_back_before_anything_is_changed(user: User, control: Con
 
 
 @pytest.mark.parametrize("operation", ["create_stack", "update_stack"])
-def test_disabled_validation_leaves_it_to_each_resource(user: User, control: Control, operation: str) -> None:
+def test_with_disabled_validation_each_resource_fails_by_itself(user: User, control: Control, operation: str) -> None:
     if operation == "update_stack":
         user.create("s", template(C=thing(Name="c")))
     getattr(user.client, operation)(StackName="s", TemplateBody=text(WRONG), DisableValidation=True)
@@ -157,7 +157,7 @@ def test_disabled_validation_leaves_it_to_each_resource(user: User, control: Con
     assert any(name == "A" and status == "CREATE_FAILED" for name, status, _ in user.events("s"))
 
 
-def test_a_secret_is_hidden(user: User, control: Control) -> None:
+def test_validation_events_do_not_show_values_of_no_echo_parameters(user: User, control: Control) -> None:
     body = {"Parameters": {"P": {"Type": "String", "NoEcho": True}},
             **template(S={"Type": "AWS::Store::Strict",
                           "Properties": {"Name": "n", "Policy": "p", "Mode": {"Ref": "P"}}})}  # fmt: skip

@@ -1,6 +1,6 @@
 """Random sequences of operations on stacks that export values to each other.
 
-Whatever happens: an export that a stack imports is there with the value that the importing stack has, names of
+After every step: an imported export exists with the value that the importing stack has, names of
 exports are unique, and an export that is imported is neither changed nor deleted.
 """
 

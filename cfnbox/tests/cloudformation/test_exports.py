@@ -21,7 +21,7 @@ def exporting(value: str = "1", name: str | None = "shared", resource: str = "1"
 IMPORTING = template(M=thing(Name="i", Value={"Fn::ImportValue": "shared"}))
 
 
-def test_an_import(user: User, control: Control) -> None:
+def test_an_export_can_be_imported_and_is_listed(user: User, control: Control) -> None:
     stack = user.create("out", exporting())
     assert stack["Outputs"] == [{"OutputKey": "O", "OutputValue": "1", "ExportName": "shared"}]
     assert user.refused("list_imports", ExportName="shared") == (
@@ -54,13 +54,13 @@ NO_NAME = (
     ("name", "message"),
     [("s-a", TWICE), ("", NO_NAME), ("a b", NO_NAME), ({"Fn::Sub": "${AWS::StackName}_b"}, NO_NAME)],
 )
-def test_a_name_that_cannot_be(user: User, name: Any, message: str) -> None:
+def test_an_invalid_export_name_is_refused(user: User, name: Any, message: str) -> None:
     code, said = user.refused("create_stack", StackName="s", TemplateBody=json.dumps(of_two(name)))
     assert (code, said) == ("ValidationError", f"Template format error: {message}")
     assert user.create("s", of_two(name, "No"))["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_a_name_twice(user: User, control: Control) -> None:
+def test_an_export_name_that_another_stack_uses_is_refused(user: User, control: Control) -> None:
     user.create("one", exporting())
     assert user.create("two", exporting())["StackStatus"] == "ROLLBACK_COMPLETE"
     reason = "Export with name shared is already exported by stack one. Rollback requested by user."
@@ -71,7 +71,7 @@ def test_a_name_twice(user: User, control: Control) -> None:
     assert [one["Name"] for one in user.client.list_exports()["Exports"]] == ["other", "shared"]
 
 
-def test_an_import_of_nothing(user: User, control: Control) -> None:
+def test_an_import_of_a_missing_export_fails(user: User, control: Control) -> None:
     assert user.create("in", IMPORTING)["StackStatus"] == "ROLLBACK_COMPLETE"
     assert user.events("in") == [
         ("in", "CREATE_IN_PROGRESS", "User Initiated"),
@@ -81,13 +81,13 @@ def test_an_import_of_nothing(user: User, control: Control) -> None:
     assert control.things.calls == []
 
 
-def test_an_import_in_a_branch_that_is_not_taken(user: User) -> None:
+def test_an_import_in_an_inactive_branch_is_ignored(user: User) -> None:
     value = {"Fn::If": ["No", {"Fn::ImportValue": "shared"}, "1"]}
     body = {"Conditions": {"No": {"Fn::Equals": ["1", "2"]}}, **template(M=thing(Value=value))}
     assert user.create("s", body)["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_an_imported_export_stays_as_it_is(user: User) -> None:
+def test_an_imported_export_cannot_be_changed_or_removed(user: User) -> None:
     user.create("out", exporting())
     user.create("in", IMPORTING)
     for new, sentence in (
@@ -102,7 +102,7 @@ def test_an_imported_export_stays_as_it_is(user: User) -> None:
     assert user.update("out", exporting(resource="3"))["StackStatus"] == "UPDATE_COMPLETE"
 
 
-def test_a_stack_with_an_imported_export_is_not_deleted(user: User, control: Control) -> None:
+def test_a_stack_with_an_imported_export_cannot_be_deleted(user: User, control: Control) -> None:
     user.create("out", exporting())
     user.create("in", IMPORTING)
     stack = user.delete("out")
@@ -115,7 +115,7 @@ def test_a_stack_with_an_imported_export_is_not_deleted(user: User, control: Con
     assert user.client.list_exports()["Exports"] == []
 
 
-def test_an_import_that_is_given_up(user: User) -> None:
+def test_an_export_that_is_no_longer_imported_can_change(user: User) -> None:
     user.create("out", exporting())
     user.create("in", IMPORTING)
     user.update("in", template(M=thing(Name="i", Value="2")))

@@ -1,4 +1,4 @@
-"""Express mode: what a DeploymentConfig changes, and where it is shown."""
+"""Express mode: the effect of a DeploymentConfig, and the answers that show it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXPRESS: dict[str, Any] = {"DeploymentConfig": {"Mode": "EXPRESS"}}
 BODY = template(M=thing(Name="m", Value="1"))
 
 
-def test_it_is_shown(user: User, control: Control) -> None:
+def test_answers_show_the_deployment_config_of_the_last_operation(user: User, control: Control) -> None:
     assert user.create("s", BODY, **EXPRESS)["DeploymentConfig"] == {"Mode": "EXPRESS"}
     change_set = user.change_set("s", template(M=thing(Name="m", Value="2")), **EXPRESS)
     assert change_set["DeploymentConfig"] == {"Mode": "EXPRESS"}
@@ -38,7 +38,7 @@ def test_it_is_shown(user: User, control: Control) -> None:
         ({"DeploymentConfig": {"Mode": "STANDARD"}}, ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")),
     ],
 )  # fmt: skip
-def test_the_rollback_of_a_failure(
+def test_disable_rollback_of_a_deployment_config_applies(
     user: User, control: Control, options: dict[str, Any], statuses: tuple[str, str]
 ) -> None:
     control.things.orders.fail["create", "m"] = "before"

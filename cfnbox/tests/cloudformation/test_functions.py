@@ -123,7 +123,7 @@ NEW = {"Ref": "New"}
         ({"Fn::ToJsonString": {"a": NEW}}, f'{{"a":"{UNKNOWN}"}}'),
     ],
 )
-def test_a_function_returns(value: Any, result: Any) -> None:
+def test_an_intrinsic_function_returns(value: Any, result: Any) -> None:
     resolved = resolve(value, SCOPE)
     assert resolved == result
     assert type(resolved) is type(result)
@@ -163,7 +163,7 @@ def test_a_function_returns(value: Any, result: Any) -> None:
         ({"fn::sub": "x"}, "Template Error: Encountered unsupported function: fn::sub"),
     ],
 )
-def test_a_function_without_a_value_says_why(value: Any, message: str) -> None:
+def test_a_function_without_a_value_fails_with_the_reason(value: Any, message: str) -> None:
     with pytest.raises(ResolutionFailed) as failed:
         resolve({"Properties": [value]}, SCOPE)
     assert message in failed.value.message
@@ -184,7 +184,7 @@ def test_a_function_without_a_value_says_why(value: Any, message: str) -> None:
         ({"Fn::Sub": "{{resolve:ssm:${New}}}"}, f"{{{{resolve:ssm:{UNKNOWN}}}}}"),
     ],
 )
-def test_a_dynamic_reference_is_read_last(text: str, result: Any) -> None:
+def test_a_dynamic_reference_is_resolved_after_the_functions_around_it(text: str, result: Any) -> None:
     scope = replace(SCOPE, dynamic=Stored(), parameters={"P": Parameter("P", "plain")})
     assert resolve({"P": [text]}, scope) == {"P": [result]}
 
@@ -193,12 +193,12 @@ def test_a_dynamic_reference_is_read_last(text: str, result: Any) -> None:
     "body",
     ["ssm:/none", "secretsmanager:none", "secretsmanager:s:SecretBinary:x", "secretsmanager:s:SecretString:none"],
 )
-def test_a_dynamic_reference_to_nothing_says_so(body: Any) -> None:
+def test_a_dynamic_reference_to_a_missing_value_is_refused(body: Any) -> None:
     message = f"Could not resolve the dynamic reference {{{{resolve:{body}}}}}: nothing is there."
     assert refusal(resolve, [f"{{{{resolve:{body}}}}}"], replace(SCOPE, dynamic=Stored())) == message
 
 
-def test_without_a_reader_dynamic_references_stay() -> None:
+def test_dynamic_references_stay_unresolved_without_a_reader() -> None:
     assert resolve("{{resolve:ssm:/plain}}", SCOPE) == "{{resolve:ssm:/plain}}"
 
 
@@ -206,7 +206,7 @@ def test_without_a_reader_dynamic_references_stay() -> None:
     ("region", "suffix", "partition"),
     [("cn-north-1", "amazonaws.com.cn", "aws-cn"), ("us-gov-west-1", "amazonaws.com", "aws-us-gov")],
 )
-def test_other_partitions_have_their_names(region: str, suffix: Any, partition: str) -> None:
+def test_pseudo_parameters_follow_the_partition(region: str, suffix: Any, partition: str) -> None:
     scope = replace(SCOPE, place=Place(region))
     assert resolve({"Fn::Sub": "${AWS::Partition} ${AWS::URLSuffix}"}, scope) == f"{partition} {suffix}"
 
@@ -225,7 +225,7 @@ def test_other_partitions_have_their_names(region: str, suffix: Any, partition: 
         ({"Fn::Equals": [{"Fn::FindInMap": ["M", {"Ref": "AWS::Region"}, "Number"]}, 3]}, True),
     ],
 )
-def test_a_condition_is(expression: Any, truth: Any) -> None:
+def test_a_condition_evaluates_to(expression: Any, truth: Any) -> None:
     document = {"Conditions": {"C": expression, "Later": {"Fn::Equals": ["a", "b"]}}}
     assert conditions(document, SCOPE) == {"C": truth, "Later": False}
 
@@ -267,7 +267,7 @@ ONLY = "Template format error: Conditions can only be boolean operations on para
         ),
     ],
 )
-def test_a_condition_is_refused(expression: Any, message: str) -> None:
+def test_an_invalid_condition_is_refused(expression: Any, message: str) -> None:
     document = {"Conditions": {"C": expression, "D": {"Fn::Equals": ["a", "a"]}, "E": {"Condition": "C"}}}
     assert refusal(conditions, document, SCOPE) == message
 
@@ -285,7 +285,7 @@ VALUES = st.recursive(
 
 @property_test()
 @examples(VALUES)
-def test_nonsense_resolves_or_is_refused(value: Any) -> None:
+def test_arbitrary_values_resolve_or_are_refused(value: Any) -> None:
     for function, argument in ((resolve, value), (conditions, {"Conditions": {"C": value}})):
         with suppress(Refused):
             function(argument, replace(SCOPE, dynamic=Stored()))

@@ -1,4 +1,4 @@
-"""Adopting resources that exist into a stack."""
+"""Import of existing resources into a stack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEPT = {"DeletionPolicy": "Retain"}
 
 
 def existing(control: Control, identifier: str = "found", **properties: Any) -> None:
-    """Something that somebody else made."""
+    """Add a resource that exists outside of every stack."""
     control.things.things[identifier] = {"Name": identifier, "Tags": [], **properties}
 
 
@@ -40,7 +40,7 @@ def change_set(user: User, body: dict[str, Any], stack: str = "s", **options: An
     return user.change_set(stack, body, ChangeSetType="IMPORT", **options)
 
 
-def test_into_a_new_stack(user: User, control: Control) -> None:
+def test_resources_are_imported_into_a_new_stack(user: User, control: Control) -> None:
     existing(control, Value="1")
     made = change_set(user, template(M=adopted(Value="1")))
     assert (made["Status"], user.changes(made)) == ("CREATE_COMPLETE", {"M": "Import"})
@@ -61,7 +61,7 @@ def test_into_a_new_stack(user: User, control: Control) -> None:
     assert control.things.things["found"]["Value"] == "2"
 
 
-def test_into_a_stack_that_is_there(user: User, control: Control) -> None:
+def test_resources_are_imported_into_an_existing_stack(user: User, control: Control) -> None:
     user.create("s", template(A=thing(Name="a")))
     existing(control)
     made = change_set(user, template(A=thing(Name="a"), M=adopted()))
@@ -88,8 +88,8 @@ def test_stack_tags_are_applied_by_an_update(user: User, control: Control) -> No
     assert detected(user)["StackDriftStatus"] == "IN_SYNC"
 
 
-def test_what_is_refused_in_words(user: User, control: Control) -> None:
-    """As FAILED change sets, as CloudFormation tells what it finds while it makes one."""
+def test_invalid_imports_fail_the_change_set_with_a_reason(user: User, control: Control) -> None:
+    """The change set is FAILED because CloudFormation checks the resources while it creates the change set."""
     existing(control)
     situations: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         (template(M=adopted()), {"ResourcesToImport": adopting("M", "Z")},
@@ -119,7 +119,9 @@ def test_what_is_refused_in_words(user: User, control: Control) -> None:
      "You have modified resources [A] in your template that are not being imported. Update, create or delete "
      "operations cannot be executed during import operations."),
 ], ids=["outputs", "changed", "removed"])  # fmt: skip
-def test_an_import_does_nothing_else(user: User, control: Control, body: dict[str, Any], sentence: str) -> None:
+def test_an_import_change_set_with_other_changes_fails(
+    user: User, control: Control, body: dict[str, Any], sentence: str
+) -> None:
     user.create("s", template(A=thing(Name="a")))
     existing(control)
     made = change_set(user, body)
@@ -127,13 +129,13 @@ def test_an_import_does_nothing_else(user: User, control: Control, body: dict[st
     assert user.describe("s")["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_without_resources_to_import(user: User) -> None:
+def test_an_import_change_set_without_resources_to_import_is_refused(user: User) -> None:
     refusal = user.refused("create_change_set", StackName="s", ChangeSetName="c", TemplateBody=text(
         template(M=adopted())), ChangeSetType="IMPORT")  # fmt: skip
     assert refusal == ("ValidationError", "Must Provide at least one resource to import")
 
 
-def test_what_is_gone_when_the_change_set_is_executed(user: User, control: Control) -> None:
+def test_a_resource_deleted_before_the_execution_fails_the_import(user: User, control: Control) -> None:
     user.create("s", template(A=thing(Name="a")))
     existing(control)
     made = change_set(user, template(A=thing(Name="a"), M=adopted()))
@@ -155,7 +157,7 @@ def test_a_new_stack_whose_import_fails_can_be_deleted(user: User, control: Cont
     assert "found" in control.things.things
 
 
-def test_a_resource_of_another_stack(user: User, control: Control) -> None:
+def test_a_resource_of_another_stack_is_not_imported(user: User, control: Control) -> None:
     user.create("owner", template(A=thing(Name="a")))
     made = change_set(user, template(M=adopted()), ResourcesToImport=adopting("M", identifier="thing-1"))
     owner = user.describe("owner")["StackId"]
@@ -166,7 +168,9 @@ BY = {"the primary identifier": {"Id": "found"}, "an additional one": {"Name": "
 
 
 @pytest.mark.parametrize("identifier", BY.values(), ids=BY)
-def test_by_any_identifier_of_the_type(user: User, control: Control, identifier: dict[str, str]) -> None:
+def test_a_resource_is_imported_by_any_identifier_of_its_type(
+    user: User, control: Control, identifier: dict[str, str]
+) -> None:
     user.create("owner", template(A=thing(Name="a")))
     existing(control, Name="called")
     asked = [{"ResourceType": "Acme::Store::Alias", "LogicalResourceId": "M", "ResourceIdentifier": identifier}]
@@ -176,7 +180,7 @@ def test_by_any_identifier_of_the_type(user: User, control: Control, identifier:
     assert user.resources("s")["M"]["PhysicalResourceId"] == "found"
 
 
-def test_an_additional_identifier_of_nothing(user: User, control: Control) -> None:
+def test_an_additional_identifier_of_a_missing_resource_fails_the_change_set(user: User, control: Control) -> None:
     identifier = {"Name": "nothing"}
     asked = [{"ResourceType": "Acme::Store::Alias", "LogicalResourceId": "M", "ResourceIdentifier": identifier}]
     made = change_set(user, template(M=thing("Alias", Name="nothing", policies=KEPT)), ResourcesToImport=asked)
@@ -184,7 +188,7 @@ def test_an_additional_identifier_of_nothing(user: User, control: Control) -> No
     assert (made["Status"], made["StatusReason"]) == ("FAILED", sentence)
 
 
-def test_an_import_that_failed_can_be_tried_again(user: User, control: Control) -> None:
+def test_a_failed_import_can_be_repeated(user: User, control: Control) -> None:
     existing(control)
     made = change_set(user, template(M=adopted()))
     del control.things.things["found"]
@@ -199,8 +203,8 @@ def named(name: Any = "found", policy: str = "Retain", **more: Any) -> dict[str,
     return thing("Named", Name=name, policies={"DeletionPolicy": policy}, **more)
 
 
-def test_what_exists_is_imported_by_its_name(user: User, control: Control) -> None:
-    """ImportExistingResources: what exists is adopted, all else is done as the template says."""
+def test_existing_resources_are_imported_by_their_names(user: User, control: Control) -> None:
+    """ImportExistingResources imports existing resources and creates or updates the others."""
     user.create("s", template(A=thing(Name="a", Value="1")), Tags=[{"Key": "team", "Value": "x"}])
     existing(control, Value="1")
     body = template(A=thing(Name="a", Value="2"), N=named(Value="1"), New=named("new"),
@@ -217,7 +221,7 @@ def test_what_exists_is_imported_by_its_name(user: User, control: Control) -> No
     assert control.things.things["thing-2"]["Value"] == "1"
 
 
-def test_what_exists_is_imported_into_a_new_stack(user: User, control: Control) -> None:
+def test_existing_resources_are_imported_into_a_new_stack(user: User, control: Control) -> None:
     existing(control)
     made = user.change_set("s", template(N=named()), ChangeSetType="CREATE", ImportExistingResources=True)
     assert user.execute(made)["StackStatus"] == "CREATE_COMPLETE"
@@ -225,7 +229,7 @@ def test_what_exists_is_imported_into_a_new_stack(user: User, control: Control) 
     assert control.things.calls == []
 
 
-def test_without_the_option_what_exists_is_in_the_way(user: User, control: Control) -> None:
+def test_without_import_existing_resources_an_existing_name_fails_the_create(user: User, control: Control) -> None:
     existing(control)
     made = user.change_set("s", template(N=named()), ChangeSetType="CREATE", DisableValidation=True)
     assert user.changes(made) == {"N": "Add"}
@@ -235,7 +239,7 @@ def test_without_the_option_what_exists_is_in_the_way(user: User, control: Contr
 
 @pytest.mark.parametrize("policy", ["Retain", "RetainExceptOnCreate"])
 @pytest.mark.parametrize("kind", ["CREATE", "UPDATE"])
-def test_what_was_imported_survives_a_rollback(user: User, control: Control, policy: str, kind: str) -> None:
+def test_imported_resources_survive_a_rollback(user: User, control: Control, policy: str, kind: str) -> None:
     if kind == "UPDATE":
         user.create("s", template(A=thing(Name="a")))
     existing(control)
@@ -244,12 +248,12 @@ def test_what_was_imported_survives_a_rollback(user: User, control: Control, pol
     made = user.change_set("s", body, ChangeSetType=kind, ImportExistingResources=True)
     assert user.execute(made)["StackStatus"] == ("UPDATE_" if kind == "UPDATE" else "") + "ROLLBACK_COMPLETE"
     assert "found" in control.things.things
-    # It belongs to nobody then.
+    # It belongs to no stack then.
     other = user.change_set("other", template(N=named()), ChangeSetType="CREATE", ImportExistingResources=True)
     assert user.changes(other) == {"N": "Import"}
 
 
-def test_what_a_stack_may_delete_is_not_imported(user: User, control: Control) -> None:
+def test_existing_resources_without_a_retaining_policy_are_not_imported(user: User, control: Control) -> None:
     existing(control)
     for policy in ("Delete", ""):
         resource = named(policy=policy) if policy else thing("Named", Name="found")
@@ -262,7 +266,7 @@ def test_what_a_stack_may_delete_is_not_imported(user: User, control: Control) -
         )
 
 
-def test_only_what_a_template_names_by_text_and_no_stack_has_is_imported(user: User, control: Control) -> None:
+def test_only_resources_with_a_literal_name_and_without_a_stack_are_imported(user: User, control: Control) -> None:
     user.create("owner", template(N=named()))
     body = {**template(N=named(), M=named({"Ref": "P"})), "Parameters": {"P": {"Type": "String", "Default": "p"}}}
     existing(control, "p")
@@ -270,7 +274,7 @@ def test_only_what_a_template_names_by_text_and_no_stack_has_is_imported(user: U
     assert user.changes(made) == {"N": "Add", "M": "Add"}
 
 
-def test_what_another_stack_imported_first(user: User, control: Control) -> None:
+def test_a_resource_that_another_stack_imported_first_fails_the_import(user: User, control: Control) -> None:
     existing(control)
     first = change_set(user, template(M=adopted()), "first")
     second = change_set(user, template(M=adopted()), "second")

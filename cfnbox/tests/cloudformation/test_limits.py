@@ -1,4 +1,4 @@
-"""Small templates that stand for endless work: refused in words, while other clients are served."""
+"""Small templates that expand without end are refused, and other clients are served meanwhile."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ def refused(user: User, document: dict[str, Any], name: str = "s") -> str:
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_template_that_stands_for_endless_work_is_refused(user: User, bomb: str) -> None:
+def test_a_template_that_expands_without_end_is_refused(user: User, bomb: str) -> None:
     document, message = BOMBS[bomb]
     assert re.sub(r"parameter P\d+", "parameter P", refused(user, document)) == message
 
 
-def test_other_clients_are_served_meanwhile(user: User) -> None:
+def test_other_clients_are_served_while_templates_expand(user: User) -> None:
     bombs = [threading.Thread(target=refused, args=(user, document)) for document, _ in BOMBS.values()]
     for bomb in bombs:
         bomb.start()
@@ -132,7 +132,7 @@ def test_other_clients_are_served_meanwhile(user: User) -> None:
     assert answers >= 5
 
 
-def test_the_braces_of_a_long_text_are_read_once(user: User) -> None:
+def test_the_placeholders_of_a_long_text_are_parsed_once(user: User) -> None:
     stack = user.create("s", template(A=thing(Value={"Fn::Sub": "${" * 24_000})))
     assert stack["StackStatus"] == "CREATE_COMPLETE"
 

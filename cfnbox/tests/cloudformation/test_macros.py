@@ -34,7 +34,7 @@ def value_of(control: Control) -> Any:
     return next(iter(control.things.things.values()))["Value"]
 
 
-def test_the_event_of_a_whole_template(user: User, control: Control) -> None:
+def test_a_macro_of_a_template_receives_the_documented_event(user: User, control: Control) -> None:
     events = list[dict[str, Any]]()
 
     def macro(event: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_the_event_of_a_whole_template(user: User, control: Control) -> None:
     }
 
 
-def test_embedded_macros_come_first_and_in_their_order(user: User, control: Control) -> None:
+def test_embedded_macros_run_first_and_in_order(user: User, control: Control) -> None:
     control.macros |= {word: appending(word) for word in ("first", "second", "third", "fourth")}
     resource = thing(Name="m", Value="x")
     resource["Properties"]["Fn::Transform"] = [{"Name": "first"}, "second"]
@@ -71,7 +71,7 @@ def test_embedded_macros_come_first_and_in_their_order(user: User, control: Cont
     assert processed == template(M=thing(Name="m", Value="x first second third fourth"))
 
 
-def test_a_macro_in_the_place_of_a_value(user: User, control: Control) -> None:
+def test_a_macro_replaces_a_value(user: User, control: Control) -> None:
     control.macros["Text"] = lambda event: {
         "requestId": event["requestId"],
         "status": "success",
@@ -103,7 +103,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_macro_that_fails(user: User, control: Control, failure: str) -> None:
+def test_a_failing_macro_fails_the_stack(user: User, control: Control, failure: str) -> None:
     macro, reason = FAILURES[failure]
     control.macros["Bad"] = macro
     body = {"Transform": "Bad", **template(M=thing(Name="m"))}
@@ -116,7 +116,7 @@ def test_a_macro_that_fails(user: User, control: Control, failure: str) -> None:
     assert control.things.calls == []
 
 
-def test_refusals(user: User, control: Control) -> None:
+def test_invalid_macros_are_refused(user: User, control: Control) -> None:
     named = {"Parameters": {"Name": {"Type": "String", "Default": "x"}}, "Transform": [{"Name": {"Ref": "Name"}}],
              **template(M=thing(Name="m"))}  # fmt: skip
     request = {"StackName": "s", **EXPAND}
@@ -130,7 +130,7 @@ def test_refusals(user: User, control: Control) -> None:
     assert unknown["StatusReason"] == "No transform named 123456789012::Unknown found."
 
 
-def test_with_language_extensions(user: User, control: Control) -> None:
+def test_macros_run_after_language_extensions(user: User, control: Control) -> None:
     control.macros["Word"] = appending("word")
     body = {
         "Transform": ["AWS::LanguageExtensions", "Word"],
@@ -140,7 +140,7 @@ def test_with_language_extensions(user: User, control: Control) -> None:
     assert value_of(control) == "x word"
 
 
-def test_each_update_calls_it_again(user: User, control: Control) -> None:
+def test_each_update_calls_the_macro_again(user: User, control: Control) -> None:
     control.macros["Word"] = appending("1")
     body = {"Transform": "Word", **template(M=thing(Name="m", Value="x"))}
     user.create("s", body, **EXPAND)

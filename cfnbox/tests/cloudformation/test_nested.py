@@ -1,4 +1,4 @@
-"""Stacks as resources of another: made, updated, rolled back and deleted with it."""
+"""Nested stacks are created, updated, rolled back and deleted with their parent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def child_of(user: User, name: str = "s") -> dict[str, Any]:
     return user.describe(user.resources(name)["N"]["PhysicalResourceId"])
 
 
-def test_made_and_deleted_with_its_parent(user: User, control: Control) -> None:
+def test_a_nested_stack_is_created_and_deleted_with_its_parent(user: User, control: Control) -> None:
     child(control)
     stack = user.create("s", parent(), Tags=[{"Key": "team", "Value": "a"}])
     assert stack["StackStatus"] == "CREATE_COMPLETE"
@@ -55,14 +55,14 @@ def test_made_and_deleted_with_its_parent(user: User, control: Control) -> None:
     assert control.things.things == {}
 
 
-def test_policies_of_inner_resources_hold(user: User, control: Control) -> None:
+def test_deletion_policies_of_nested_resources_apply(user: User, control: Control) -> None:
     child(control, policies={"DeletionPolicy": "Retain"})
     user.create("s", parent())
     assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
     assert [one["Name"] for one in control.things.things.values()] == ["c"]
 
 
-def test_an_update_reaches_the_child_and_outputs_follow(user: User, control: Control) -> None:
+def test_an_update_of_the_parent_updates_the_child_and_its_outputs(user: User, control: Control) -> None:
     child(control)
     user.create("s", parent())
     assert user.update("s", parent(p="q"))["StackStatus"] == "UPDATE_COMPLETE"
@@ -75,7 +75,7 @@ def test_an_update_reaches_the_child_and_outputs_follow(user: User, control: Con
     assert list(control.things.things) == ["thing-1"]
 
 
-def test_a_child_without_a_change(user: User, control: Control) -> None:
+def test_an_unchanged_child_is_not_updated(user: User, control: Control) -> None:
     child(control)
     user.create("s", parent(A=thing(Name="a", Value="1")))
     assert user.update("s", parent(A=thing(Name="a", Value="2")))["StackStatus"] == "UPDATE_COMPLETE"
@@ -83,7 +83,7 @@ def test_a_child_without_a_change(user: User, control: Control) -> None:
     assert control.things.calls.count(("update", "c")) == 0
 
 
-def test_a_rollback_of_the_parent_brings_the_child_back(user: User, control: Control) -> None:
+def test_a_rollback_of_the_parent_rolls_the_child_back(user: User, control: Control) -> None:
     child(control)
     body: dict[str, Any] = {"A": {**thing(Name="a", Value="1"), "DependsOn": "N"}}
     user.create("s", parent(**body))
@@ -102,7 +102,7 @@ def test_a_rollback_of_the_parent_brings_the_child_back(user: User, control: Con
     assert control.things.things["thing-1"]["Value"] == "1-p"
 
 
-def test_a_child_that_fails(user: User, control: Control) -> None:
+def test_a_failed_child_fails_its_parent(user: User, control: Control) -> None:
     child(control)
     control.things.orders.fail["create", "c"] = "after"
     stack = user.create("s", parent())
@@ -116,7 +116,7 @@ def test_a_child_that_fails(user: User, control: Control) -> None:
     assert control.things.things == {}
 
 
-def test_a_child_whose_update_fails(user: User, control: Control) -> None:
+def test_a_failed_update_of_a_child_rolls_the_parent_back(user: User, control: Control) -> None:
     child(control)
     user.create("s", parent())
     control.things.orders.fail["update", "c"] = "after"
@@ -132,15 +132,15 @@ def test_a_child_whose_update_fails(user: User, control: Control) -> None:
     assert user.update("s", parent(p="q"))["StackStatus"] == "UPDATE_COMPLETE"
 
 
-def test_no_template_there(user: User, control: Control) -> None:
+def test_a_missing_nested_template_fails_the_resource(user: User, control: Control) -> None:
     assert user.create("s", parent("https://nowhere/x"))["StackStatus"] == "ROLLBACK_COMPLETE"
     reason = next(one[2] for one in user.events("s") if one[:2] == ("N", "CREATE_FAILED"))
     assert reason == "S3 error: there is nothing at https://nowhere/x"
     assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_a_stack_that_nests_itself_ends(user: User, control: Control) -> None:
-    """The names of the stacks grow until no stack has such a name: nothing is left of it then."""
+def test_a_stack_that_nests_itself_fails_and_leaves_nothing(user: User, control: Control) -> None:
+    """The names of the stacks grow until a name is too long. The rollback then deletes all of them."""
     control.documents[URL] = text(
         template(N={"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": URL}})
     )
@@ -149,7 +149,7 @@ def test_a_stack_that_nests_itself_ends(user: User, control: Control) -> None:
     assert [one["StackName"] for one in live] == ["s"]
 
 
-def test_the_deletion_of_a_parent_whose_child_cannot_be(user: User, control: Control) -> None:
+def test_a_child_that_cannot_be_deleted_fails_the_deletion_of_its_parent(user: User, control: Control) -> None:
     child(control)
     user.create("s", parent())
     nested = child_of(user)["StackId"]
@@ -163,7 +163,7 @@ def test_the_deletion_of_a_parent_whose_child_cannot_be(user: User, control: Con
     assert control.things.things == {}
 
 
-def test_a_child_that_an_update_did_not_change_is_left_alone_in_the_rollback(user: User, control: Control) -> None:
+def test_a_rollback_does_not_touch_a_child_that_the_update_did_not_change(user: User, control: Control) -> None:
     child(control)
     user.create("s", parent(A=thing(Name="a", Value="1"), p="p"))
     assert user.update("s", parent(A=thing(Name="a", Value="1"), p="q"))["StackStatus"] == "UPDATE_COMPLETE"
@@ -174,7 +174,7 @@ def test_a_child_that_an_update_did_not_change_is_left_alone_in_the_rollback(use
     assert child_of(user)["Outputs"] == [{"OutputKey": "Echo", "OutputValue": "1-q"}]
 
 
-def test_a_child_whose_template_alone_changed_goes_back_with_its_parent(user: User, control: Control) -> None:
+def test_a_child_with_a_changed_template_rolls_back_with_its_parent(user: User, control: Control) -> None:
     child(control)
     user.create("s", parent(A=thing(Name="a", Value="1")))
     child(control, "2")
@@ -185,8 +185,8 @@ def test_a_child_whose_template_alone_changed_goes_back_with_its_parent(user: Us
     assert user.outputs("s") == {"Of": "1-p"}
 
 
-def test_a_child_awaits_the_end_of_its_root(user: User, control: Control) -> None:
-    """Neither an update nor a deletion of the child alone begins meanwhile."""
+def test_a_child_waits_for_the_end_of_the_root_update(user: User, control: Control) -> None:
+    """An update or a deletion of the child alone is refused meanwhile."""
     child(control)
     user.create("s", parent(A=thing(Name="a", Value="1")))
     child(control, "2")
@@ -222,7 +222,9 @@ def frozen_parent(value: str, url: str = URL) -> dict[str, Any]:
     return {**template(N=nested, A=a), **outputs}
 
 
-def test_a_rollback_of_the_parent_finds_what_the_child_replaced_and_removed(user: User, control: Control) -> None:
+def test_a_rollback_of_the_parent_restores_replaced_and_removed_resources_of_the_child(
+    user: User, control: Control
+) -> None:
     frozen_child(control, "1")
     user.create("s", frozen_parent("1"))
     before, outputs = dict(control.things.things), user.outputs("s")
@@ -241,8 +243,8 @@ def test_a_rollback_of_the_parent_finds_what_the_child_replaced_and_removed(user
     assert user.outputs("s")["Id"] in control.things.things
 
 
-def test_what_a_child_replaced_is_deleted_in_the_clean_up_of_the_root(user: User, control: Control) -> None:
-    """A grandchild as well: its clean-up follows the end of the root's update."""
+def test_replaced_resources_of_a_child_are_deleted_in_the_clean_up_of_the_root(user: User, control: Control) -> None:
+    """The clean-up of a grandchild also follows the end of the root's update."""
     inner = "https://bucket.s3.amazonaws.com/inner.yaml"
     frozen_child(control, "1", inner)
     control.documents[URL] = text(frozen_parent("1", inner))
@@ -264,7 +266,9 @@ def test_what_a_child_replaced_is_deleted_in_the_clean_up_of_the_root(user: User
         ("a", None), ("a", None), ("c", "2")]  # fmt: skip
 
 
-def test_a_failed_parent_keeps_what_its_child_replaced_until_it_is_rolled_back(user: User, control: Control) -> None:
+def test_a_failed_parent_keeps_replaced_resources_of_its_child_until_its_rollback(
+    user: User, control: Control
+) -> None:
     frozen_child(control, "1")
     user.create("s", frozen_parent("1"))
     before = dict(control.things.things)
@@ -281,7 +285,7 @@ def test_a_failed_parent_keeps_what_its_child_replaced_until_it_is_rolled_back(u
     assert user.outputs("s")["Id"] in before
 
 
-def test_a_failed_parent_that_is_deleted_leaves_nothing(user: User, control: Control) -> None:
+def test_deleting_a_failed_parent_deletes_all_resources(user: User, control: Control) -> None:
     frozen_child(control, "1")
     user.create("s", frozen_parent("1"))
     frozen_child(control, "2")
@@ -291,8 +295,8 @@ def test_a_failed_parent_that_is_deleted_leaves_nothing(user: User, control: Con
     assert control.things.things == {}
 
 
-def test_outputs_after_a_rollback_name_what_was_made_again(user: User, control: Control) -> None:
-    """A resource that is deleted before its replacement is made has another identity after the rollback."""
+def test_outputs_after_a_rollback_refer_to_recreated_resources(user: User, control: Control) -> None:
+    """A resource that is deleted before its replacement is created has another identifier after the rollback."""
 
     def body(value: str) -> dict[str, Any]:
         resources = template(L=thing("Lone", Name="l", Frozen=value),
@@ -321,7 +325,7 @@ def test_the_time_limit_of_a_parent_ends_the_wait_for_its_child(user: User, cont
     assert control.things.things == {}
 
 
-def test_cancelling_the_update_of_a_parent_cancels_that_of_its_child(user: User, control: Control) -> None:
+def test_cancelling_the_update_of_a_parent_cancels_the_update_of_its_child(user: User, control: Control) -> None:
     child(control)
     user.create("s", parent())
     control.things.orders.wait["update", "c"] = 3600

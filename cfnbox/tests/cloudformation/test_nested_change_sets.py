@@ -1,4 +1,4 @@
-"""Change sets of nested stacks: made, shown, executed and deleted with the change set of the root stack."""
+"""Change sets of nested stacks are created, shown, executed and deleted with the change set of the root stack."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shown(user: User, identifier: str) -> dict[str, Any]:
     return answer
 
 
-def test_a_new_nested_stack_is_shown_and_created(user: User, control: Control) -> None:
+def test_a_change_set_shows_and_creates_a_new_nested_stack(user: User, control: Control) -> None:
     child(control)
     root = user.change_set("s", parent(), ChangeSetType="CREATE", **WITH_NESTED)
     assert root["IncludeNestedStacks"] is True
@@ -65,7 +65,7 @@ def test_a_new_nested_stack_is_shown_and_created(user: User, control: Control) -
     }
     review = user.describe(stack_id)
     assert (review["StackStatus"], review["ParentId"]) == ("REVIEW_IN_PROGRESS", root["StackId"])
-    # What is executed is what was shown, whatever the address holds by then.
+    # The execution uses the template that was shown, even if the address has another template now.
     child(control, "2")
     assert user.execute(root)["StackStatus"] == "CREATE_COMPLETE"
     assert user.outputs("s") == {"Of": "1-p"}
@@ -75,7 +75,7 @@ def test_a_new_nested_stack_is_shown_and_created(user: User, control: Control) -
     assert shown(user, nested["ChangeSetId"])["ExecutionStatus"] == "EXECUTE_COMPLETE"
 
 
-def test_an_update_shows_the_changes_of_nested_stacks_alone(user: User, control: Control) -> None:
+def test_an_update_shows_only_nested_stacks_with_changes(user: User, control: Control) -> None:
     child(control)
     a = thing(Name="a", Value="1")
     user.create("s", parent(A=a))
@@ -99,7 +99,7 @@ def test_an_update_shows_the_changes_of_nested_stacks_alone(user: User, control:
     assert user.client.list_change_sets(StackName=nested["StackId"])["Summaries"] == []
 
 
-def test_nested_stacks_of_nested_stacks(user: User, control: Control) -> None:
+def test_change_sets_include_nested_stacks_of_nested_stacks(user: User, control: Control) -> None:
     child(control, url=GRANDCHILD)
     control.documents[URL] = text({**parent(GRANDCHILD, {"Ref": "P"}), "Parameters": {"P": {"Type": "String"}}})
     outer = parent(A=thing(Name="a"), p={"Ref": "A"})
@@ -128,7 +128,7 @@ def test_a_nested_template_that_cannot_be_read_fails_the_change_set(user: User, 
     assert (nested["Status"], nested["StatusReason"]) == ("FAILED", "S3 error: there is nothing at https://nowhere/x")
 
 
-def test_it_is_deleted_and_executed_with_its_root_alone(user: User, control: Control) -> None:
+def test_a_nested_change_set_is_deleted_and_executed_only_with_its_root(user: User, control: Control) -> None:
     child(control)
     root = user.change_set("s", parent(), ChangeSetType="CREATE", **WITH_NESTED)
     nested = shown(user, nested_id(user, root))
@@ -144,7 +144,7 @@ def test_it_is_deleted_and_executed_with_its_root_alone(user: User, control: Con
     assert user.describe("s")["StackStatus"] == "REVIEW_IN_PROGRESS"
 
 
-def test_nothing_stays_in_review_after_a_failed_create(user: User, control: Control) -> None:
+def test_a_failed_create_leaves_no_nested_stack_in_review(user: User, control: Control) -> None:
     child(control)
     control.things.orders.fail["create", "a"] = "before"
     body = parent()
@@ -156,7 +156,9 @@ def test_nothing_stays_in_review_after_a_failed_create(user: User, control: Cont
     assert user.describe(nested["StackId"])["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_another_change_set_of_the_stack_goes_with_its_nested_ones(user: User, control: Control) -> None:
+def test_executing_a_change_set_deletes_other_change_sets_with_their_nested_change_sets(
+    user: User, control: Control
+) -> None:
     child(control)
     user.create("s", parent())
     first = user.change_set("s", parent(p="q"), "first", **WITH_NESTED)
@@ -167,7 +169,7 @@ def test_another_change_set_of_the_stack_goes_with_its_nested_ones(user: User, c
     assert user.outputs("s") == {"Of": "1-q"}
 
 
-def test_a_template_without_nested_stacks(user: User, control: Control) -> None:
+def test_include_nested_stacks_has_no_effect_without_nested_stacks(user: User, control: Control) -> None:
     root = user.change_set("s", template(A=thing(Name="a")), ChangeSetType="CREATE", **WITH_NESTED)
     assert user.changes(root) == {"A": "Add"}
     assert root["IncludeNestedStacks"] is True

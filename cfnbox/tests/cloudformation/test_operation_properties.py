@@ -1,7 +1,7 @@
-"""Random sequences of stack operations over resources that fail, hang, and tell their identifier late.
+"""Random sequences of stack operations over resources that fail, hang, or report their identifier late.
 
-Whatever happens: what the stack says it has is what exists, nothing is made twice, nothing is left, and every status
-follows the one before as CloudFormation documents it.
+After every step, the stack lists exactly the existing resources, no resource is created twice or left behind, and
+each status is a documented successor of the previous status.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ values = st.sampled_from(["1", "2", "3"])
 
 @st.composite
 def templates(draw: st.DrawFn) -> dict[str, Any]:
-    """One to four things; each may need those before it, and take what they echo."""
+    """Return one to four things. Each may depend on earlier things and use their attributes."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
     kinds = {"A": "Thing", "B": "Lone", "C": "Fixed", "D": "Thing"}
     resources: dict[str, Any] = {}
@@ -87,7 +87,7 @@ def templates(draw: st.DrawFn) -> dict[str, Any]:
 
 
 class StackOperations(RuleBasedStateMachine):
-    """One stack, and everything that can be done to it."""
+    """A stack, and all operations on it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class StackOperations(RuleBasedStateMachine):
         return self.control.cloudformation.operations[operation](PLACE, {"StackName": "s", **request})
 
     def rest(self) -> None:
-        """Wait until nothing is in progress; every hanging handler is let go first."""
+        """Release every hanging handler, then wait until no operation is in progress."""
         for event in self.things.orders.hang.values():
             event.set()
         self.things.orders.hang.clear()
@@ -133,7 +133,7 @@ class StackOperations(RuleBasedStateMachine):
         self.things.orders.fail.clear()
 
     def begin(self, template: dict[str, Any], *, disable: bool = False, by_change_set: bool = False) -> bool:
-        """Begin an update; False when CloudFormation refuses it, which must leave everything as it is."""
+        """Begin an update. Return False if CloudFormation refuses it; a refusal must not change anything."""
         before = json.dumps(self.things.things, sort_keys=True)
         body = json.dumps(template)
         try:
@@ -163,7 +163,7 @@ class StackOperations(RuleBasedStateMachine):
     @rule(template=templates(), name=st.sampled_from(NAMES), action=st.sampled_from(["create", "update"]),
           then=st.sampled_from(["cancel", "delete", "nothing"]))  # fmt: skip
     def interrupt(self, template: dict[str, Any], name: str, action: str, then: str) -> None:
-        """Something hangs in an update, and meanwhile somebody cancels it, or tries to delete the stack."""
+        """Cancel an update, or try to delete the stack, while a handler hangs."""
         self.things.orders.hang[action, name] = threading.Event()
         if self.begin(template):
             try:
@@ -204,7 +204,7 @@ class StackOperations(RuleBasedStateMachine):
 
     @rule(template=templates(), name=st.sampled_from(NAMES))
     def create_and_delete_at_once(self, template: dict[str, Any], name: str) -> None:
-        """Delete a stack in the middle of its create, while a handler hangs: nothing comes back."""
+        """Delete a stack during its create, while a handler hangs: no resource may reappear."""
         if self.state != "DELETE_COMPLETE":
             return
         self.things.orders.hang["create", name] = threading.Event()
@@ -230,7 +230,7 @@ class StackOperations(RuleBasedStateMachine):
             assert not left
 
     def left_behind(self) -> set[str]:
-        """What a clean-up could not delete and said so: its last event is DELETE_FAILED, and no stack uses it."""
+        """Return resources whose clean-up failed: the last event is DELETE_FAILED, and no stack uses them."""
         last = {}
         for event in self.stack.events:
             last[event["PhysicalResourceId"]] = event["ResourceStatus"]

@@ -1,4 +1,4 @@
-"""Lists in pages, and the tokens that lead from one to the next."""
+"""Lists in pages, and their NextToken."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def many(user: User) -> User:
     return user
 
 
-def test_events_newest_first(many: User) -> None:
+def test_events_are_listed_newest_first(many: User) -> None:
     first = many.client.describe_stack_events(StackName="s")
     assert len(first["StackEvents"]) == 100
     assert first["StackEvents"][0]["ResourceStatus"] == "CREATE_COMPLETE"
@@ -34,7 +34,7 @@ def test_events_newest_first(many: User) -> None:
     assert len(events) == len(set(events)) == 3 * 150 + 2
 
 
-def test_a_page_of_events_is_not_moved_by_new_ones(many: User) -> None:
+def test_new_events_do_not_move_a_page_of_events(many: User) -> None:
     first = many.client.describe_stack_events(StackName="s")
     many.update("s", template(R000=thing(Name="R000")))
     second = many.client.describe_stack_events(StackName="s", NextToken=first["NextToken"])
@@ -42,8 +42,8 @@ def test_a_page_of_events_is_not_moved_by_new_ones(many: User) -> None:
     assert second["StackEvents"][0]["Timestamp"] <= first["StackEvents"][-1]["Timestamp"]
 
 
-def test_an_operation_is_followed_by_its_own_events_each_once(many: User) -> None:
-    """Through all their pages, and not through those of former operations."""
+def test_an_operation_yields_each_of_its_events_once(many: User) -> None:
+    """All pages are read, without events of earlier operations."""
     operation = StackOperation(many.client, "s")
     before = many.events("s")
     body = template(**{name: thing(Name=f"{name}x") for name in NAMES})
@@ -57,19 +57,19 @@ def test_an_operation_is_followed_by_its_own_events_each_once(many: User) -> Non
     ("list_stack_resources", "StackResourceSummaries", {"StackName": "s"}),
     ("list_exports", "Exports", {}),
 ])  # fmt: skip
-def test_lists(many: User, operation: str, member: str, request_: dict[str, str]) -> None:
+def test_lists_have_pages_of_one_hundred(many: User, operation: str, member: str, request_: dict[str, str]) -> None:
     first = getattr(many.client, operation)(**request_)
     assert (len(first[member]), "NextToken" in first) == (100, True)
     second = getattr(many.client, operation)(**request_, NextToken=first["NextToken"])
     assert (len(second[member]), "NextToken" in second) == (50, False)
 
 
-def test_resources_of_a_stack_at_once(many: User) -> None:
-    """DescribeStackResources has no pages: it answers the first hundred, as its documentation says."""
+def test_describe_stack_resources_returns_the_first_hundred_resources(many: User) -> None:
+    """DescribeStackResources has no pages, as its documentation says."""
     assert len(many.client.describe_stack_resources(StackName="s")["StackResources"]) == 100
 
 
-def test_stacks(user: User, control: Control) -> None:
+def test_stacks_are_listed_in_pages(user: User, control: Control) -> None:
     for number in range(105):
         user.client.create_stack(StackName=f"s{number}", TemplateBody=text(template(M=thing())))
     for operation, member in (("describe_stacks", "Stacks"), ("list_stacks", "StackSummaries")):
@@ -83,6 +83,6 @@ def test_stacks(user: User, control: Control) -> None:
 
 @pytest.mark.parametrize("token", ["nonsense", "-1", "1000000", "٣"])
 @pytest.mark.parametrize("operation", ["list_stacks", "list_exports", "describe_stacks"])
-def test_a_token_that_is_none(user: User, operation: str, token: str) -> None:
+def test_an_invalid_next_token_is_refused(user: User, operation: str, token: str) -> None:
     code, sentence = user.refused(operation, NextToken=token)
     assert (code, sentence.startswith("Invalid NextToken")) == ("ValidationError", True)

@@ -1,4 +1,4 @@
-"""Which values of parameters CloudFormation takes, and what it answers to others."""
+"""Values of parameters that CloudFormation accepts and refuses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def values(declared: Any, asked: Any = (), previous: Any = None) -> Any:
         ),
     ],
 )
-def test_a_value_is_taken(declared: Any, asked: Any, value: Any, referred: Any) -> None:
+def test_a_valid_parameter_value_is_accepted(declared: Any, asked: Any, value: Any, referred: Any) -> None:
     parameter = values({"P": declared}, asked)["P"]
     assert (parameter.value, parameter.referred) == (value, referred)
 
@@ -83,7 +83,7 @@ def test_a_value_is_taken(declared: Any, asked: Any, value: Any, referred: Any) 
         ),
     ],
 )
-def test_a_value_is_refused_without_being_shown(declared: Any, value: Any, message: str) -> None:
+def test_an_invalid_parameter_value_is_refused_without_being_shown(declared: Any, value: Any, message: str) -> None:
     refused = refusal(values, {"P": {"Type": "String", **declared}}, given(P=value))
     assert refused == message
     assert "secret" not in refused
@@ -108,18 +108,18 @@ def test_a_value_is_refused_without_being_shown(declared: Any, value: Any, messa
         ),
     ],
 )
-def test_a_parameter_is_refused(declared: Any, asked: Any, message: str) -> None:
+def test_unknown_and_missing_parameters_are_refused(declared: Any, asked: Any, message: str) -> None:
     assert refusal(values, {key: {"Type": "String"} for key in declared}, asked) == message
 
 
-def test_the_previous_value_is_kept_and_of_ssm_read_again() -> None:
+def test_use_previous_value_keeps_a_value_and_reads_ssm_parameters_again() -> None:
     previous = {"A": Parameter("A", "before"), "S": Parameter("S", "/ami", SSM, resolved="ami-0")}
     asked = [{"ParameterKey": key, "UsePreviousValue": True} for key in "AS"]
     found = values({"A": {"Type": "String", "Default": "d"}, "S": {"Type": SSM}}, asked, previous)
     assert {key: one.text for key, one in found.items()} == {"A": "before", "S": "ami-1"}
 
 
-def test_no_echo_is_known() -> None:
+def test_no_echo_accepts_booleans_and_strings() -> None:
     assert [
         values({"P": {"Type": "String", "NoEcho": one, "Default": ""}})["P"].no_echo
         for one in (True, "true", "false")

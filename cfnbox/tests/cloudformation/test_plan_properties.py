@@ -1,4 +1,4 @@
-"""Pairs of templates: what a plan says leads from the one to the other, and a change set says what then happens."""
+"""Pairs of templates: a plan leads from the first to the second, and a change set predicts the operation."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def templates(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Two templates: often the second is the first with other values."""
+    """Two templates. The second is often the first with other values."""
     first = draw(templates())
     if draw(st.booleans()):
         return first, draw(templates())
@@ -80,7 +80,7 @@ def deployment(resources: Mapping[str, Any], stack_tags: Mapping[str, str]) -> D
 
 
 class Things:
-    """A simple model of what exists: carries a plan out by the book, with new identities for what is new."""
+    """A simple model of the existing resources: it carries out a plan and gives new resources new identifiers."""
 
     def __init__(self) -> None:
         self.existing: dict[str, ResourceState] = {}
@@ -138,7 +138,7 @@ def test_a_plan_leads_to_its_goal(pair: Any, first_tags: Any, second_tags: Any) 
             assert one.stack_tags == stack_tags
             kept = before.get(name)
             if kept is not None and kept.physical_id == one.physical_id:
-                # Whatever keeps its identity has not changed in what would make a new one.
+                # A resource that keeps its identifier has no changed create-only property.
                 assert kind.replacement(kept.properties, desired) != "True"
         deployed = goal
         again = things.plan(goal, deployed)
@@ -158,8 +158,8 @@ def test_the_order_of_a_plan_can_be_carried_out(resources: Any, stack_tags: Any)
 
 @property_test(3)
 @given(first=templates(), other=templates())
-def test_what_failed_is_planned_again(first: Any, other: Any) -> None:
-    """A resource whose update failed is updated again, one that was never made is added."""
+def test_failed_resources_are_planned_again(first: Any, other: Any) -> None:
+    """A resource whose update failed is updated again, and a resource that was not created is added."""
     things, goal = Things(), deployment(first, {})
     things.carry_out(goal, things.plan(goal, None))
     name = sorted(first)[0]
@@ -171,7 +171,7 @@ def test_what_failed_is_planned_again(first: Any, other: Any) -> None:
 
 @property_test(5)
 @given(pair=pairs(), stack_tags=tags)
-def test_a_change_set_says_what_happens(pair: Any, stack_tags: Any) -> None:
+def test_a_change_set_predicts_the_operation(pair: Any, stack_tags: Any) -> None:
     control, (first, second) = Control(), pair
 
     def call(operation: str, **request: Any) -> Any:

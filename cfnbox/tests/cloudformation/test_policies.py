@@ -1,4 +1,4 @@
-"""Stack policies: what an update must not do."""
+"""Stack policies: the updates that they deny."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ SITUATIONS = {
 
 
 @pytest.mark.parametrize(("statements", "new", "denied"), SITUATIONS.values(), ids=SITUATIONS)
-def test_an_update(user: User, control: Control, statements: Any, new: Any, denied: str | None) -> None:
+def test_a_stack_policy_denies_updates(
+    user: User, control: Control, statements: Any, new: Any, denied: str | None
+) -> None:
     user.create("s", BASE, StackPolicyBody=policy(*statements))
     had = json.dumps(control.things.things)
     stack = user.update("s", new)
@@ -62,14 +64,14 @@ def test_an_update(user: User, control: Control, statements: Any, new: Any, deni
         assert {action for action, _ in control.things.calls} == {"create"}
 
 
-def test_a_policy_for_one_update(user: User) -> None:
+def test_a_policy_during_update_applies_to_a_single_update(user: User) -> None:
     user.create("s", BASE, StackPolicyBody=policy(statement("Deny", "Update:*")))
     stack = user.update("s", MODIFIED, StackPolicyDuringUpdateBody=policy(ALL))
     assert stack["StackStatus"] == "UPDATE_COMPLETE"
     assert user.update("s", REPLACED)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
 
 
-def test_set_and_get(user: User, control: Control) -> None:
+def test_set_stack_policy_replaces_the_policy(user: User, control: Control) -> None:
     user.create("s", BASE)
     assert "StackPolicyBody" not in user.client.get_stack_policy(StackName="s")
     body = policy(statement("Deny", "Update:*"))
@@ -86,7 +88,7 @@ NO_POLICIES = ["no json", "null", "[]", '{"Statement": "x"}', '{"Statement": [1]
 
 
 @pytest.mark.parametrize("body", NO_POLICIES)
-def test_what_is_no_policy(user: User, control: Control, body: str) -> None:
+def test_an_invalid_stack_policy_is_refused(user: User, control: Control, body: str) -> None:
     expected = ("ValidationError", "Error validating stack policy: Invalid stack policy")
     asked = {"StackName": "s", "TemplateBody": json.dumps(BASE), "StackPolicyBody": body}
     assert user.refused("create_stack", **asked) == expected

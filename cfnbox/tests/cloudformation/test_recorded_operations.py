@@ -58,7 +58,7 @@ def test_a_condition_chooses_the_update_replace_policy(user: User, control: Cont
     ("Snapshot", "Template error: resource type Acme::Store::Thing does not support deletion policy Snapshot"),
     ({"Ref": "Version"}, "Template format error: Every DeletionPolicy member must be a string."),
 ])  # fmt: skip
-def test_a_policy_that_a_condition_may_choose_is_checked(user: User, branch: Any, sentence: str) -> None:
+def test_deletion_policies_in_all_branches_of_a_condition_are_checked(user: User, branch: Any, sentence: str) -> None:
     body = text(chosen("DeletionPolicy", "Retain", branch))
     refusal = user.refused("create_stack", StackName="s", TemplateBody=body)
     assert refusal == ("ValidationError", sentence)
@@ -73,11 +73,11 @@ def test_an_unchanged_template_with_a_transform_is_updated(user: User) -> None:
     assert (change_set["Status"], change_set["Changes"]) == ("FAILED", [])
 
 
-def test_a_rollback_configuration_alone_is_an_update(user: User) -> None:
+def test_a_changed_rollback_configuration_is_an_update(user: User) -> None:
     user.create("s", BASE)
     configuration = {"RollbackTriggers": [{"Arn": ALARM, "Type": "AWS::CloudWatch::Alarm"}]}
     assert user.update("s", BASE, RollbackConfiguration=configuration)["RollbackConfiguration"] == configuration
-    # It stays until another one is given.
+    # It stays until an update has another configuration.
     assert user.update("s", CHANGED)["RollbackConfiguration"] == configuration
     none = user.update("s", CHANGED, RollbackConfiguration={"RollbackTriggers": []})["RollbackConfiguration"]
     assert none.get("RollbackTriggers", []) == []
@@ -88,7 +88,7 @@ def test_a_rollback_configuration_alone_is_an_update(user: User) -> None:
     ({"Arn": "arn:aws:cloudwatch:us-east-1:123456789012:errors", "Type": "AWS::CloudWatch::Alarm"},
      "RelativeId of a Rollback Trigger's ARN is incorrect"),
 ])  # fmt: skip
-def test_a_bad_rollback_trigger_is_refused(user: User, trigger: dict[str, str], sentence: str) -> None:
+def test_an_invalid_rollback_trigger_is_refused(user: User, trigger: dict[str, str], sentence: str) -> None:
     configuration = {"RollbackTriggers": [trigger]}
     request = {"StackName": "s", "TemplateBody": text(BASE), "RollbackConfiguration": configuration}
     assert user.refused("create_stack", **request) == ("ValidationError", sentence)
@@ -96,7 +96,7 @@ def test_a_bad_rollback_trigger_is_refused(user: User, trigger: dict[str, str], 
     assert user.refused("update_stack", **request) == ("ValidationError", sentence)
 
 
-def test_notification_topics_stay_until_others_are_given(user: User) -> None:
+def test_notification_topics_stay_until_an_update_replaces_them(user: User) -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:topic"
     user.create("s", BASE, NotificationARNs=[topic])
     assert user.update("s", CHANGED)["NotificationARNs"] == [topic]
@@ -116,14 +116,14 @@ def test_a_principal_in_a_stack_policy_is_refused(user: User, principal: Any) ->
     assert refusal == ("ValidationError", "Error validating stack policy: Invalid stack policy")
 
 
-def test_a_stack_policy_by_both_members_is_refused(user: User) -> None:
+def test_a_stack_policy_as_body_and_as_url_is_refused(user: User) -> None:
     user.create("s", BASE)
     both = {"StackPolicyBody": "{}", "StackPolicyURL": "https://policies/p"}
     assert user.refused("set_stack_policy", StackName="s", **both) == (
         "ValidationError", "You cannot specify both StackPolicyURL and StackPolicyBody")  # fmt: skip
 
 
-def test_during_an_update_the_temporary_policy_is_shown(user: User, control: Control) -> None:
+def test_get_stack_policy_returns_the_temporary_policy_during_an_update(user: User, control: Control) -> None:
     statement = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
     temporary = json.dumps({"Statement": [statement]})
     user.create("s", BASE, StackPolicyBody="{}")
@@ -136,7 +136,7 @@ def test_during_an_update_the_temporary_policy_is_shown(user: User, control: Con
     assert user.client.get_stack_policy(StackName="s")["StackPolicyBody"] == "{}"
 
 
-def test_a_forced_deletion_is_for_failed_deletions_alone(user: User, control: Control) -> None:
+def test_force_delete_stack_requires_a_failed_deletion(user: User, control: Control) -> None:
     user.create("s", BASE)
     assert user.refused("delete_stack", StackName="s", DeletionMode="FORCE_DELETE_STACK") == (
         "ValidationError", "Stack [s] is not in DELETE_FAILED state: FORCE_DELETE_STACK cannot be specified."
@@ -144,7 +144,7 @@ def test_a_forced_deletion_is_for_failed_deletions_alone(user: User, control: Co
     assert len(control.things.things) == 1
 
 
-def test_the_protection_of_a_nested_stack_is_that_of_its_root(user: User, control: Control) -> None:
+def test_a_nested_stack_has_the_termination_protection_of_its_root(user: User, control: Control) -> None:
     child(control)
     root = user.create("s", parent(), EnableTerminationProtection=True)["StackId"]
     nested = user.describe(user.resources("s")["N"]["PhysicalResourceId"])
@@ -178,7 +178,7 @@ def test_a_list_as_the_value_of_an_output_is_refused(user: User, value: Any) -> 
     assert user.refused("create_stack", StackName="s", TemplateBody=text(body)) == ("ValidationError", NOT_A_STRING)
 
 
-def test_a_list_that_only_the_operation_gives_fails_it(user: User) -> None:
+def test_an_output_that_resolves_to_a_list_fails_the_operation(user: User) -> None:
     body = {
         **template(A=thing(Name="a", Value="x,y")),
         "Outputs": {"O": {"Value": {"Fn::Split": [",", {"Fn::GetAtt": ["A", "Echo"]}]}}},
@@ -197,7 +197,7 @@ def test_a_secure_string_is_refused_outside_of_the_documented_properties(user: U
     )
 
 
-def test_an_update_of_a_resource_that_is_gone_fails(user: User, control: Control) -> None:
+def test_an_update_of_a_deleted_resource_fails(user: User, control: Control) -> None:
     user.create("s", BASE)
     control.things.things.clear()
     stack = user.update("s", CHANGED)
@@ -205,7 +205,7 @@ def test_an_update_of_a_resource_that_is_gone_fails(user: User, control: Control
     assert ("A", "UPDATE_FAILED", "There is no such thing.") in user.events("s")
 
 
-def test_an_attribute_that_a_custom_resource_did_not_answer(user: User) -> None:
+def test_an_attribute_missing_from_the_response_of_a_custom_resource_fails_the_stack(user: User) -> None:
     custom = {"Type": "Custom::Thing", "Properties": {"Name": "a"}}
     stack = user.create("s", template(A=custom, B=thing(Name="b", Value={"Fn::GetAtt": ["A", "Nope"]})))
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
@@ -237,7 +237,7 @@ def test_types_that_act_on_other_stacks_are_not_simulated(user: User, control: C
     ({"Fn::Sub": "${Secret}"}, {"Fn::Sub": "${Secret}"}),
     ({"Fn::Join": ["", [{"Ref": "B"}, "x"]]}, {"Fn::Join": ["", [{"Ref": "B"}, "x"]]}),
 ])  # fmt: skip
-def test_language_extensions_resolve_what_is_known(user: User, value: Any, processed: Any) -> None:
+def test_language_extensions_resolve_functions_with_known_values(user: User, value: Any, processed: Any) -> None:
     body = {
         **template(A=thing(Name="a", Value=value), B=thing(Name="b", Value="1")),
         "Transform": LANGUAGE,

@@ -1,4 +1,4 @@
-"""Refusals in the sentences that are recorded on AWS, at the call that AWS refuses, and what AWS accepts."""
+"""Refusals with the messages recorded on AWS, by the call that AWS refuses, and templates that AWS accepts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("body", "sentence"), REFUSED, ids=[sentence[-40:] for _, sentence in REFUSED])
-def test_a_template_is_refused_at_every_call(user: User, control: Control, body: Any, sentence: str) -> None:
+def test_an_invalid_template_is_refused_by_every_operation(
+    user: User, control: Control, body: Any, sentence: str
+) -> None:
     user.create("old", with_value("v"))
     calls = [
         ("create_stack", {"StackName": "new"}),
@@ -61,7 +63,7 @@ def test_a_template_is_refused_at_every_call(user: User, control: Control, body:
     assert len(control.things.things) == 1
 
 
-def test_fn_select_takes_what_only_the_operation_knows(user: User) -> None:
+def test_fn_select_accepts_a_list_known_only_during_the_operation(user: User) -> None:
     items = {"Fn::Split": [",", {"Fn::GetAtt": ["A", "Echo"]}]}
     body = template(A=thing(Name="a", Value="x,y"), B=thing(Name="b", Value={"Fn::Select": ["1", items]}))
     assert user.create("s", body)["StackStatus"] == "CREATE_COMPLETE"
@@ -75,18 +77,18 @@ def test_a_comma_after_the_last_member_is_accepted(user: User, control: Control)
     assert control.things.things["thing-1"]["Value"] == "a,}b"
 
 
-def test_an_error_after_a_last_comma_is_the_one_that_is_refused(user: User) -> None:
+def test_a_json_error_after_a_trailing_comma_is_reported(user: User) -> None:
     assert user.refused("create_stack", StackName="s", TemplateBody='{"A": [1,], "B" 2}') == (
         "ValidationError", FORMAT + "JSON not well-formed. (line 1, column 18)")  # fmt: skip
 
 
-def test_a_parameter_of_that_value_acts_as_no_value(user: User, control: Control) -> None:
+def test_a_parameter_with_the_value_aws_no_value_removes_the_property(user: User, control: Control) -> None:
     body = with_value({"Ref": "P"}, **PARAMETER)
     user.create("s", body, Parameters=[{"ParameterKey": "P", "ParameterValue": "AWS::NoValue"}])
     assert "Value" not in control.things.things["thing-1"]
 
 
-def test_a_condition_may_be_named_as_no_value(user: User, control: Control) -> None:
+def test_a_condition_may_have_the_name_aws_no_value(user: User, control: Control) -> None:
     body = with_value({"Fn::If": ["AWS::NoValue", "x", "y"]}, Conditions={"AWS::NoValue": {"Fn::Equals": ["a", "b"]}})
     assert user.create("s", body)["StackStatus"] == "CREATE_COMPLETE"
     assert control.things.things["thing-1"]["Value"] == "y"

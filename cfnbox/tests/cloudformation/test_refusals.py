@@ -1,4 +1,4 @@
-"""What CloudFormation refuses before it makes anything: code, sentence, and nothing made."""
+"""Requests that CloudFormation refuses before it creates anything: code, message, and no effect."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ TEMPLATES = {
 
 
 @pytest.mark.parametrize(("body", "sentence"), TEMPLATES.values(), ids=TEMPLATES)
-def test_templates(user: User, control: Control, body: Any, sentence: str) -> None:
+def test_an_invalid_template_is_refused_without_an_effect(
+    user: User, control: Control, body: Any, sentence: str
+) -> None:
     written = body if isinstance(body, str) else json.dumps(body)
     expected = ("ValidationError", sentence)
     assert user.refused("create_stack", StackName="s", TemplateBody=written) == expected
@@ -86,7 +88,7 @@ VALIDATED = ("Ref", "GetAtt", "GetAtt with a dot", "Sub", "Sub of an attribute",
 
 
 @pytest.mark.parametrize("name", VALIDATED)
-def test_what_validation_finds(user: User, name: str) -> None:
+def test_validate_template_refuses_an_invalid_template(user: User, name: str) -> None:
     body, sentence = TEMPLATES[name]
     written = body if isinstance(body, str) else json.dumps(body)
     assert user.refused("validate_template", TemplateBody=written) == ("ValidationError", sentence)
@@ -94,9 +96,9 @@ def test_what_validation_finds(user: User, name: str) -> None:
 
 CHOICE = {"Fn::If": ["C", {"Ref": "B"}, "none"]}
 VALID = {
-    "a type that nobody has": TEMPLATES["unknown type"][0],
+    "an unknown type": TEMPLATES["unknown type"][0],
     "a parameter without a value": with_parameter(),
-    "what a macro makes may be missing": {**template(M=thing(Value={"Ref": "X"})), "Transform": "Macro"},
+    "a reference to a resource that a macro adds": {**template(M=thing(Value={"Ref": "X"})), "Transform": "Macro"},
     "a circle that a condition may break": {
         **template(A=thing(Value=CHOICE), B=thing(Value={"Ref": "A"})),
         "Conditions": {"C": {"Fn::Equals": ["a", "b"]}},
@@ -105,11 +107,11 @@ VALID = {
 
 
 @pytest.mark.parametrize("body", VALID.values(), ids=VALID)
-def test_what_validation_lets_pass(user: User, body: Any) -> None:
+def test_validate_template_accepts_errors_that_only_an_operation_finds(user: User, body: Any) -> None:
     assert "Parameters" in user.client.validate_template(TemplateBody=json.dumps(body))
 
 
-def test_a_parameter_that_the_template_lacks(user: User, control: Control) -> None:
+def test_a_parameter_without_a_declaration_is_refused(user: User, control: Control) -> None:
     given = [{"ParameterKey": "Q", "ParameterValue": "1"}]
     refusal = user.refused("create_stack", StackName="s", TemplateBody=json.dumps(GOOD), Parameters=given)
     assert refusal == ("ValidationError", "Parameters: [Q] do not exist in the template")
@@ -125,7 +127,7 @@ PROPERTIES = {
 
 
 @pytest.mark.parametrize(("properties", "line"), PROPERTIES.values(), ids=PROPERTIES)
-def test_properties_against_the_schema_fail_the_resource(
+def test_properties_that_violate_the_schema_fail_the_resource(
     user: User, control: Control, properties: dict[str, Any], line: str
 ) -> None:
     reason = f"Properties validation failed for resource M with message:\n{line}"
@@ -138,11 +140,11 @@ def test_properties_against_the_schema_fail_the_resource(
     assert control.things.calls == [("create", "m")]
 
 
-def test_a_scalar_of_another_type_counts_as_the_declared_one(user: User, control: Control) -> None:
+def test_a_scalar_is_converted_to_the_declared_type(user: User, control: Control) -> None:
     assert user.create("s", template(M=thing(Number="3", Value=4)))["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_another_type_for_a_logical_id(user: User, control: Control) -> None:
+def test_a_changed_type_of_a_logical_id_is_refused(user: User, control: Control) -> None:
     user.create("s", GOOD)
     body = json.dumps(template(M=thing("Fixed", Name="m", Value="1")))
     expected = (
@@ -166,25 +168,25 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_names_that_no_stack_has(user: User, name: str) -> None:
+def test_invalid_stack_names_are_refused(user: User, name: str) -> None:
     code, sentence = user.refused("create_stack", StackName=name, TemplateBody=json.dumps(GOOD))
     assert code == "ValidationError"
     assert "'stackName' failed to satisfy constraint" in sentence
 
 
 @pytest.mark.parametrize("name", ["a", "A-1", "s" * 128, "s--"])
-def test_names_that_stacks_have(user: User, name: str) -> None:
+def test_valid_stack_names_are_accepted(user: User, name: str) -> None:
     assert user.create(name, GOOD)["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_a_name_that_is_taken(user: User, control: Control) -> None:
+def test_the_name_of_an_existing_stack_is_refused(user: User, control: Control) -> None:
     user.create("s", GOOD)
     refusal = user.refused("create_stack", StackName="s", TemplateBody=json.dumps(GOOD))
     assert refusal == ("AlreadyExistsException", "Stack [s] already exists")
     assert len(control.things.things) == 1
 
 
-def test_600_resources(user: User, control: Control) -> None:
+def test_a_template_with_more_than_500_resources_is_refused(user: User, control: Control) -> None:
     body = json.dumps(template(**{f"R{number}": {"Type": "Acme::Store::Thing"} for number in range(600)}))
     assert user.refused("create_stack", StackName="s", TemplateBody=body) == (
         "ValidationError",
@@ -193,7 +195,7 @@ def test_600_resources(user: User, control: Control) -> None:
     assert control.things.calls == []
 
 
-def test_a_stack_of_another_region_is_unknown(user: User, server: HttpServer) -> None:
+def test_a_stack_exists_only_in_its_region(user: User, server: HttpServer) -> None:
     user.create("s", GOOD)
     elsewhere = User(server.url, "eu-west-1")
     assert elsewhere.refused("describe_stacks", StackName="s") == (
@@ -202,7 +204,7 @@ def test_a_stack_of_another_region_is_unknown(user: User, server: HttpServer) ->
     assert user.describe("s")["StackId"].split(":")[3] == REGION
 
 
-def test_an_unknown_operation_is_refused_by_name(user: User) -> None:
+def test_an_unsupported_operation_is_named_in_its_refusal(user: User) -> None:
     code, sentence = user.refused("list_stack_sets")
     assert code == "UnsupportedOperation"
     assert "ListStackSets" in sentence
@@ -213,6 +215,9 @@ def test_an_unknown_operation_is_refused_by_name(user: User) -> None:
     "describe_stack_events", "get_template_summary",
     "detect_stack_drift", "describe_stack_resource_drifts", "list_change_sets",
 ])  # fmt: skip
-def test_a_stack_that_does_not_exist(user: User, operation: str) -> None:
+def test_operations_on_a_missing_stack_are_refused(user: User, operation: str) -> None:
     more = {"TemplateBody": json.dumps(GOOD)} if operation == "update_stack" else {}
-    assert user.refused(operation, StackName="nobody", **more) == ("ValidationError", "Stack [nobody] does not exist")
+    assert user.refused(operation, StackName="missing", **more) == (
+        "ValidationError",
+        "Stack [missing] does not exist",
+    )

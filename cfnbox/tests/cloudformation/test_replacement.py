@@ -1,4 +1,4 @@
-"""Replacement: what makes a new resource, in which order, and what becomes of the old one."""
+"""Replacement: the changes that cause it, the order of its steps, and the deletion of the previous resource."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ KEPT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("kind", "before", "after"), REPLACED.values(), ids=REPLACED)
-def test_replaced(user: User, control: Control, kind: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_a_changed_create_only_property_replaces_the_resource(
+    user: User, control: Control, kind: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
     user.create("s", template(M=thing(kind, Name="m", **before)))
     new = template(M=thing(kind, Name="m", **after))
     change_set = user.change_set("s", new)
@@ -39,7 +41,9 @@ def test_replaced(user: User, control: Control, kind: str, before: dict[str, Any
 
 
 @pytest.mark.parametrize(("before", "after"), KEPT.values(), ids=KEPT)
-def test_updated_in_place(user: User, control: Control, before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_a_changed_updatable_property_updates_the_resource_in_place(
+    user: User, control: Control, before: dict[str, Any], after: dict[str, Any]
+) -> None:
     user.create("s", template(M=thing(Name="m", **before)))
     change_set = user.change_set("s", template(M=thing(Name="m", **after)))
     assert user.changes(change_set) == {"M": "Modify False"}
@@ -48,7 +52,7 @@ def test_updated_in_place(user: User, control: Control, before: dict[str, Any], 
     assert list(control.things.things) == ["thing-1"]
 
 
-def test_new_first_then_dependents_then_the_old(user: User, control: Control) -> None:
+def test_a_replacement_is_created_first_and_the_previous_resource_deleted_last(user: User, control: Control) -> None:
     def written(value: str) -> dict[str, Any]:
         return template(A=thing(Name="a", Frozen=value), B=thing(Name="b", Needs=[{"Ref": "A"}]))
 
@@ -75,7 +79,7 @@ def test_new_first_then_dependents_then_the_old(user: User, control: Control) ->
     assert control.things.things["thing-2"]["Needs"] == ["thing-3"]
 
 
-def test_the_old_first_where_the_type_wants_it(user: User, control: Control) -> None:
+def test_delete_then_create_deletes_the_previous_resource_first(user: User, control: Control) -> None:
     user.create("s", template(M=thing("Lone", Name="m", Frozen="1")))
     told = len(user.history("s"))
     user.update("s", template(M=thing("Lone", Name="m", Frozen="2")))
@@ -92,8 +96,8 @@ def test_the_old_first_where_the_type_wants_it(user: User, control: Control) -> 
     ]
 
 
-def test_what_the_type_decides(user: User, control: Control) -> None:
-    """conditionalCreateOnlyProperties: an update is tried, and NotUpdatable makes a new resource."""
+def test_a_conditional_create_only_property_is_updated_or_replaced(user: User, control: Control) -> None:
+    """conditionalCreateOnlyProperties: the update is tried, and NotUpdatable causes a replacement."""
     user.create("s", template(M=thing(Name="m", Perhaps="1")))
     change_set = user.change_set("s", template(M=thing(Name="m", Perhaps="2")))
     assert user.changes(change_set) == {"M": "Modify Conditional"}
@@ -105,7 +109,7 @@ def test_what_the_type_decides(user: User, control: Control) -> None:
     assert list(control.things.things) == ["thing-2"]
 
 
-def test_not_updatable_without_a_condition_fails(user: User, control: Control) -> None:
+def test_not_updatable_fails_the_update_of_an_unconditional_property(user: User, control: Control) -> None:
     user.create("s", template(M=thing(Name="m", Value="1")))
     control.things.orders.fail["update", "m"] = "before"
     control.things.orders.codes["update", "m"] = "NotUpdatable"
@@ -113,7 +117,7 @@ def test_not_updatable_without_a_condition_fails(user: User, control: Control) -
 
 
 @pytest.mark.parametrize("kind", ["Thing", "Lone"])
-def test_update_replace_policy_keeps_the_old(user: User, control: Control, kind: str) -> None:
+def test_update_replace_policy_retain_keeps_the_previous_resource(user: User, control: Control, kind: str) -> None:
     policies = {"UpdateReplacePolicy": "Retain"}
     user.create("s", template(M=thing(kind, Name="m", Frozen="1", policies=policies)))
     new = template(M=thing(kind, Name="m", Frozen="2", policies=policies))
@@ -127,7 +131,7 @@ def test_update_replace_policy_keeps_the_old(user: User, control: Control, kind:
     assert list(control.things.things) == ["thing-1"]
 
 
-def test_a_replacement_under_a_fixed_name_says_what_to_do(user: User) -> None:
+def test_a_replacement_with_a_fixed_name_fails_with_advice(user: User) -> None:
     user.create("s", template(M=thing("Named", Name="m", Frozen="1")))
     stack = user.update("s", template(M=thing("Named", Name="m", Frozen="2")))
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
@@ -135,19 +139,19 @@ def test_a_replacement_under_a_fixed_name_says_what_to_do(user: User) -> None:
     assert reason.startswith("A thing of the name m exists already. This update replaces the resource")
 
 
-def test_a_clean_up_that_fails_leaves_the_old_and_says_so(user: User, control: Control) -> None:
+def test_a_failed_clean_up_keeps_the_previous_resource_and_appends_events(user: User, control: Control) -> None:
     user.create("s", template(M=thing(Name="m", Frozen="1")))
-    control.things.orders.astonish["delete", "m"] = ValueError("a value that nobody may see")
+    control.things.orders.astonish["delete", "m"] = ValueError("a value that must stay hidden")
     stack = user.update("s", template(M=thing(Name="m", Frozen="2")))
     assert stack["StackStatus"] == "UPDATE_COMPLETE"
     assert sorted(control.things.things) == ["thing-1", "thing-2"]
     failed = [one for one in user.events("s") if one[1] == "DELETE_FAILED"]
     assert len(failed) == 3
-    assert "nobody may see" not in str(user.events("s"))
+    assert "must stay hidden" not in str(user.events("s"))
     assert user.resources("s")["M"]["PhysicalResourceId"] == "thing-2"
 
 
-def test_a_replacement_under_the_name_of_an_aws_type_is_refused(user: User, control: Control) -> None:
+def test_a_replacement_of_a_custom_named_aws_resource_is_refused(user: User, control: Control) -> None:
     def written(**properties: Any) -> dict[str, Any]:
         return template(N={"Type": "AWS::Store::Named", "Properties": properties})
 
@@ -163,7 +167,7 @@ def test_a_replacement_under_the_name_of_an_aws_type_is_refused(user: User, cont
     assert list(control.things.things) == ["other"]
 
 
-def test_a_replacement_under_the_name_of_another_type_asks_its_handler(user: User, control: Control) -> None:
+def test_a_replacement_of_a_custom_named_third_party_resource_calls_its_handler(user: User, control: Control) -> None:
     user.create("s", template(N=thing("Named", Name="n", Frozen="1")))
     stack = user.update("s", template(N=thing("Named", Name="n", Frozen="2")))
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"

@@ -1,4 +1,4 @@
-"""Creates and updates that fail: what is rolled back, what is kept, and how a user goes on from there."""
+"""Creates and updates that fail: what is rolled back, what is kept, and how a user continues."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pair(a: str, b: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_create_that_fails(user: User, control: Control, moment: str) -> None:
+def test_a_failed_create_deletes_its_resources(user: User, control: Control, moment: str) -> None:
     control.things.orders.fail["create", "b"] = moment
     assert user.create("s", pair("1", "1"))["StackStatus"] == "ROLLBACK_COMPLETE"
     identified = moment == "after"
@@ -56,7 +56,9 @@ KEPT = {
 
 
 @pytest.mark.parametrize(("policy", "which"), KEPT)
-def test_deletion_policies_in_the_rollback_of_a_create(user: User, control: Control, policy: str, which: str) -> None:
+def test_deletion_policies_apply_to_the_rollback_of_a_create(
+    user: User, control: Control, policy: str, which: str
+) -> None:
     body = pair("1", "1")
     body["Resources"][which.upper()]["DeletionPolicy"] = policy
     control.things.orders.fail["create", "b"] = "after"
@@ -68,8 +70,8 @@ def test_deletion_policies_in_the_rollback_of_a_create(user: User, control: Cont
 
 
 @pytest.mark.parametrize("how", ["create", "rollback", "change set"])
-def test_retain_except_on_create(user: User, control: Control, how: str) -> None:
-    """The option makes Retain what RetainExceptOnCreate is: what is new does not outlive a rollback."""
+def test_retain_except_on_create_deletes_new_resources_in_a_rollback(user: User, control: Control, how: str) -> None:
+    """The option turns Retain into RetainExceptOnCreate: a rollback deletes new resources."""
     body = pair("1", "1", policies={"DeletionPolicy": "Retain"})
     control.things.orders.fail["create", "b"] = "after"
     if how == "create":
@@ -92,13 +94,15 @@ ENDS = {
 
 
 @pytest.mark.parametrize(("options", "status", "left"), ENDS.values(), ids=ENDS)
-def test_on_failure(user: User, control: Control, options: dict[str, Any], status: str, left: int) -> None:
+def test_on_failure_decides_the_status_and_the_remaining_resources(
+    user: User, control: Control, options: dict[str, Any], status: str, left: int
+) -> None:
     control.things.orders.fail["create", "b"] = "after"
     assert user.create("s", pair("1", "1"), **options)["StackStatus"] == status
     assert len(control.things.things) == left
 
 
-def test_both_ways_to_say_what_happens_on_failure(user: User) -> None:
+def test_on_failure_together_with_disable_rollback_is_refused(user: User) -> None:
     refusal = user.refused("create_stack", StackName="s", TemplateBody=json.dumps(pair("1", "1")), OnFailure="DELETE",
                            DisableRollback=True)  # fmt: skip
     assert refusal == (
@@ -106,7 +110,7 @@ def test_both_ways_to_say_what_happens_on_failure(user: User) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_an_update_that_fails_gets_its_old_properties_back(user: User, control: Control, moment: str) -> None:
+def test_a_failed_update_restores_the_previous_properties(user: User, control: Control, moment: str) -> None:
     user.create("s", pair("1", "1"))
     told = len(user.history("s"))
     control.things.orders.fail["update", "b"] = moment
@@ -131,9 +135,7 @@ def test_an_update_that_fails_gets_its_old_properties_back(user: User, control: 
     assert control.things.calls.count(("update", "b")) == 2
 
 
-def test_an_update_that_fails_deletes_what_it_made_and_keeps_what_it_would_have_removed(
-    user: User, control: Control
-) -> None:
+def test_a_failed_update_deletes_new_resources_and_keeps_removed_resources(user: User, control: Control) -> None:
     before = template(A=thing(Name="a"), Old=thing(Name="old", depends_on="A"))
     user.create("s", {**before, "Outputs": {"O": {"Value": "before"}}})
     control.things.orders.fail["create", "bad"] = "before"
@@ -156,7 +158,9 @@ def test_an_update_that_fails_deletes_what_it_made_and_keeps_what_it_would_have_
     assert user.update("s", template(A=thing(Name="a", Value="3")))["StackStatus"] == "UPDATE_COMPLETE"
 
 
-def test_a_rollback_of_what_was_deleted_to_make_room(user: User, control: Control) -> None:
+def test_a_rollback_recreates_a_resource_that_was_deleted_before_its_replacement(
+    user: User, control: Control
+) -> None:
     def written(value: str, b: str) -> dict[str, Any]:
         return template(A=thing("Lone", Name="a", Frozen=value), B=thing(Name="b", Value=b, Needs=[{"Ref": "A"}]))
 
@@ -185,7 +189,7 @@ def test_a_stack_in_rollback_complete_can_only_be_deleted(user: User, control: C
     assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_an_update_goes_on_from_create_failed(user: User, control: Control) -> None:
+def test_an_update_continues_from_create_failed(user: User, control: Control) -> None:
     control.things.orders.fail["create", "b"] = "after"
     assert user.create("s", pair("1", "1"), OnFailure="DO_NOTHING")["StackStatus"] == "CREATE_FAILED"
     told = len(user.history("s"))
@@ -203,7 +207,7 @@ def test_an_update_goes_on_from_create_failed(user: User, control: Control) -> N
     assert sorted(control.things.things) == ["thing-1", "thing-3"]
 
 
-def test_an_update_goes_on_from_update_failed(user: User, control: Control) -> None:
+def test_an_update_continues_from_update_failed(user: User, control: Control) -> None:
     user.create("s", pair("1", "1"))
     control.things.orders.fail["update", "b"] = "after"
     stack = user.update("s", pair("2", "2"), DisableRollback=True)
@@ -216,7 +220,7 @@ def test_an_update_goes_on_from_update_failed(user: User, control: Control) -> N
 
 
 @pytest.mark.parametrize("state", ["CREATE_FAILED", "UPDATE_FAILED"])
-def test_rollback_stack(user: User, control: Control, state: str) -> None:
+def test_rollback_stack_rolls_back_a_failed_create_or_update(user: User, control: Control, state: str) -> None:
     if state == "CREATE_FAILED":
         control.things.orders.fail["create", "b"] = "after"
         user.create("s", pair("1", "1"), DisableRollback=True)
@@ -232,7 +236,7 @@ def test_rollback_stack(user: User, control: Control, state: str) -> None:
     assert [one["Value"] for one in control.things.things.values()] == ([] if created else ["1", "1"])
 
 
-def test_cancel_update(user: User, control: Control) -> None:
+def test_cancel_update_stack_rolls_the_update_back(user: User, control: Control) -> None:
     user.create("s", pair("1", "1"))
     control.things.orders.hang["update", "a"] = released = threading.Event()
     user.client.update_stack(StackName="s", TemplateBody=json.dumps(pair("2", "2")))
@@ -247,7 +251,7 @@ def test_cancel_update(user: User, control: Control) -> None:
     assert ("update", "b") not in control.things.calls
 
 
-def test_cancel_ends_a_handler_that_waits(user: User, control: Control) -> None:
+def test_cancel_update_stack_ends_a_waiting_handler(user: User, control: Control) -> None:
     user.create("s", pair("1", "1"))
     control.things.orders.wait["update", "a"] = 60
     user.client.update_stack(StackName="s", TemplateBody=json.dumps(pair("2", "2")))
@@ -268,7 +272,7 @@ def failed_rollback(user: User, control: Control) -> dict[str, Any]:
     return user.rest("s")
 
 
-def test_continue_update_rollback(user: User, control: Control) -> None:
+def test_continue_update_rollback_completes_a_failed_rollback(user: User, control: Control) -> None:
     stack = failed_rollback(user, control)
     assert (stack["StackStatus"], stack["StackStatusReason"]) == (
         "UPDATE_ROLLBACK_FAILED", "The following resource(s) failed to update: [A]. ")  # fmt: skip
@@ -296,7 +300,7 @@ def test_continue_update_rollback_with_resources_to_skip(user: User, control: Co
 ASTONISHING: dict[str, Any] = {
     "nothing": None,
     "a text": "thing",
-    "an exception of Python": ValueError("a secret that nobody may see"),
+    "an exception of Python": ValueError("a secret that must stay hidden"),
     "the end of the process": SystemExit(3),
     "no memory": MemoryError(),
     "a stop of iteration": StopIteration(),
@@ -305,8 +309,10 @@ ASTONISHING: dict[str, Any] = {
 
 @pytest.mark.parametrize("answer", ASTONISHING.values(), ids=ASTONISHING)
 @pytest.mark.parametrize("action", ["create", "update"])
-def test_a_provider_that_answers_nonsense(user: User, control: Control, answer: Any, action: str) -> None:
-    """A failed resource, never a hang or a traceback, and a stack that can be deleted."""
+def test_an_invalid_result_of_a_provider_fails_the_resource(
+    user: User, control: Control, answer: Any, action: str
+) -> None:
+    """The operation ends without a traceback, and the stack can be deleted."""
     if action == "update":
         user.create("s", pair("1", "1"))
     control.things.orders.astonish[action, "b"] = answer
@@ -323,7 +329,7 @@ def test_a_provider_that_answers_nonsense(user: User, control: Control, answer: 
     assert control.things.things == {}
 
 
-def test_a_provider_that_cannot_delete(user: User, control: Control) -> None:
+def test_an_error_of_a_provider_during_delete_fails_the_deletion(user: User, control: Control) -> None:
     user.create("s", pair("1", "1"))
     control.things.orders.astonish["delete", "b"] = SystemExit(3)
     assert user.delete("s")["StackStatus"] == "DELETE_FAILED"

@@ -1,4 +1,4 @@
-"""Rollbacks after replacements and deletions that failed: what is the stack's again, and what is told of the rest."""
+"""Rollbacks after failed replacements and deletions: the resources of the stack, and events for the others."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("then", ["update", "rollback", "delete"])
-def test_what_was_deleted_to_make_room_and_never_made_again(user: User, control: Control, then: str) -> None:
-    """The stack does not say that it has what is gone, and each way on from there makes what is missing."""
+def test_a_resource_deleted_before_a_failed_replacement_is_created_again(
+    user: User, control: Control, then: str
+) -> None:
+    """The stack does not list the deleted resource. An update or a rollback creates the missing resource."""
     user.create("s", template(M=thing("Lone", Name="m", Frozen="1")))
     control.things.orders.fail["create", "m"] = "before"
     new = template(M=thing("Lone", Name="m", Frozen="2"))
@@ -34,7 +36,7 @@ def test_what_was_deleted_to_make_room_and_never_made_again(user: User, control:
     assert control.things.things[made]["Frozen"] == ("2" if then == "update" else "1")
 
 
-def test_the_old_resource_of_two_failed_replacements_is_still_the_stacks(user: User, control: Control) -> None:
+def test_two_failed_replacements_keep_the_previous_resource_in_the_stack(user: User, control: Control) -> None:
     user.create("s", template(A=thing(Name="a", Frozen="1")))
     control.things.orders.fail["create", "a"] = "after"
     assert user.update("s", template(A=thing(Name="a", Frozen="2")), DisableRollback=True)["StackStatus"] == (
@@ -45,7 +47,7 @@ def test_the_old_resource_of_two_failed_replacements_is_still_the_stacks(user: U
     assert list(control.things.things) == ["thing-1"]
 
 
-def test_what_was_updated_before_it_was_replaced_goes_back_to_its_properties(user: User, control: Control) -> None:
+def test_a_rollback_restores_properties_updated_before_the_replacement(user: User, control: Control) -> None:
     def written(value: str, frozen: str, other: str) -> dict[str, Any]:
         return template(A=thing(Name="a", Value=value, Frozen=frozen), B=thing(Name="b", Value=other, depends_on="A"))
 
@@ -60,7 +62,7 @@ def test_what_was_updated_before_it_was_replaced_goes_back_to_its_properties(use
 ADDING = template(A=thing(Name="a", Value="2", depends_on="D"), B=thing(Name="b"), D=thing(Name="d", depends_on="B"))
 
 
-def test_what_a_rollback_cannot_delete_is_told(user: User, control: Control) -> None:
+def test_a_resource_that_a_rollback_cannot_delete_has_a_delete_failed_event(user: User, control: Control) -> None:
     user.create("s", template(A=thing(Name="a")))
     control.things.orders.fail["update", "a"] = "before"
     control.things.orders.astonish["delete", "d"] = ValueError("a secret")
@@ -71,7 +73,7 @@ def test_what_a_rollback_cannot_delete_is_told(user: User, control: Control) -> 
     assert user.resources("s").keys() == {"A"}
 
 
-def test_what_an_update_made_is_deleted_by_a_second_try_of_its_rollback(user: User, control: Control) -> None:
+def test_a_rollback_tries_again_to_delete_resources_of_the_update(user: User, control: Control) -> None:
     user.create("s", template(A=thing(Name="a")))
     control.things.orders.fail.update({("update", "a"): "before", ("delete", "d"): "before"})
     assert user.update("s", ADDING)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"

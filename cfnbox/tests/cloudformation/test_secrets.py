@@ -1,4 +1,4 @@
-"""What CloudFormation never shows: values of NoEcho parameters, and what dynamic references lead to."""
+"""Values that CloudFormation never shows: those of NoEcho parameters and of dynamic references."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECRET = "canary-4711"
 
 
 def told(user: User, name: str) -> str:
-    """All that anybody is told of a stack."""
+    """Return all answers about a stack as text."""
     client = user.client
     made = [client.describe_stacks(StackName=name), client.describe_stack_events(StackName=name),
             client.describe_stack_resource_drifts(StackName=name), client.get_template(StackName=name),
@@ -20,7 +20,7 @@ def told(user: User, name: str) -> str:
     return json.dumps(made, default=str)
 
 
-def test_the_value_of_a_no_echo_parameter_reaches_the_resource_alone(control: Control, user: User) -> None:
+def test_the_value_of_a_no_echo_parameter_reaches_only_the_resource(control: Control, user: User) -> None:
     body = template(A=thing(Name="a", Value={"Fn::Sub": "token=${Token}"}))
     body["Parameters"] = {"Token": {"Type": "String", "NoEcho": True}}
     given = {"Parameters": [{"ParameterKey": "Token", "ParameterValue": SECRET}]}
@@ -36,7 +36,7 @@ def test_the_value_of_a_no_echo_parameter_reaches_the_resource_alone(control: Co
     assert SECRET not in told(user, "s")
 
 
-def test_a_service_that_quotes_a_no_echo_parameter_is_quoted_without_it(control: Control, user: User) -> None:
+def test_a_no_echo_value_in_a_service_message_is_masked(control: Control, user: User) -> None:
     body = template(A=thing(Name="a", Value={"Ref": "Token"}))
     body["Parameters"] = {"Token": {"Type": "String", "NoEcho": True}}
     given = {"Parameters": [{"ParameterKey": "Token", "ParameterValue": SECRET}]}
@@ -51,7 +51,7 @@ def test_a_service_that_quotes_a_no_echo_parameter_is_quoted_without_it(control:
     assert "duplicate Export names: [****]" in said
 
 
-def test_a_dynamic_reference_stays_as_it_is_written(control: Control, user: User) -> None:
+def test_answers_show_dynamic_references_unresolved(control: Control, user: User) -> None:
     control.parameters["/token"] = SECRET
     reference = "{{resolve:ssm:/token}}"
     body = template(A=thing(Name="a", Value=reference))
@@ -69,7 +69,7 @@ def test_a_dynamic_reference_stays_as_it_is_written(control: Control, user: User
     assert [one["Value"] for one in control.things.things.values()] == [SECRET]
 
 
-def test_a_reference_to_nothing_fails_the_resource(control: Control, user: User) -> None:
+def test_a_dynamic_reference_to_a_missing_parameter_fails_the_resource(control: Control, user: User) -> None:
     stack = user.create("s", template(A=thing(Name="a", Value="{{resolve:ssm:/nowhere}}")))
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     (reason,) = [reason for name, status, reason in user.events(stack["StackId"]) if status == "CREATE_FAILED"]

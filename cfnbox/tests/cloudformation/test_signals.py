@@ -29,7 +29,7 @@ def signal(user: User, unique: str, status: str = "SUCCESS") -> None:
     user.client.signal_resource(StackName="s", LogicalResourceId="M", UniqueId=unique, Status=status)
 
 
-def test_as_many_as_it_wants(user: User) -> None:
+def test_a_creation_policy_waits_for_its_count_of_signals(user: User) -> None:
     begin(user, waiting(2))
     identified(user)
     signal(user, "one")
@@ -42,7 +42,7 @@ def test_as_many_as_it_wants(user: User) -> None:
     assert "Received SUCCESS signal with UniqueId two" in reasons
 
 
-def test_a_failure(user: User, control: Control) -> None:
+def test_a_failure_signal_fails_the_resource(user: User, control: Control) -> None:
     begin(user, waiting(2))
     identified(user)
     signal(user, "one", "FAILURE")
@@ -51,7 +51,7 @@ def test_a_failure(user: User, control: Control) -> None:
     assert control.things.calls == [("create", "m"), ("delete", "m")]
 
 
-def test_none_in_time(user: User) -> None:
+def test_missing_signals_fail_the_resource_after_the_timeout(user: User) -> None:
     begin(user, waiting(3, "PT1S"))
     assert user.rest("s")["StackStatus"] == "ROLLBACK_COMPLETE"
     reason = "Failed to receive 3 resource signal(s) within the specified duration"
@@ -65,7 +65,7 @@ def test_a_deletion_does_not_wait_for_signals(user: User, control: Control) -> N
     assert control.things.things == {}
 
 
-def test_a_signal_to_nobody(user: User) -> None:
+def test_a_signal_that_is_not_expected_is_refused(user: User) -> None:
     stack_id = user.create("s", template(M=thing()))["StackId"]
     asked = {"StackName": "s", "UniqueId": "one", "Status": "SUCCESS"}
     assert user.refused("signal_resource", LogicalResourceId="Z", **asked) == (
@@ -74,7 +74,7 @@ def test_a_signal_to_nobody(user: User) -> None:
         "ValidationError", f"Stack {stack_id} is in CREATE_COMPLETE state and cannot be signaled")  # fmt: skip
 
 
-def test_timeout_in_minutes(user: User, control: Control) -> None:
+def test_timeout_in_minutes_rolls_back_the_create(user: User, control: Control) -> None:
     control.things.orders.wait["create", "m"] = 3600
     begin(user, template(A=thing(Name="a"), M=thing(Name="m", depends_on="A")), TimeoutInMinutes=5)
     user.reach("s", "M", "CREATE_IN_PROGRESS")

@@ -25,7 +25,7 @@ def value_of(control: Control, name: str) -> Any:
     return next(one["Value"] for one in control.things.things.values() if one["Name"] == name)
 
 
-def test_an_output_of_another_region(user: User, server: HttpServer, control: Control) -> None:
+def test_an_output_of_a_stack_in_another_region_is_returned(user: User, server: HttpServer, control: Control) -> None:
     elsewhere = User(server.url, "eu-west-1")
     elsewhere.create("producer", producer("1"))
     body = consumer(StackName="producer", Region="eu-west-1")
@@ -40,7 +40,7 @@ def test_an_output_of_another_region(user: User, server: HttpServer, control: Co
     assert elsewhere.delete("producer")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_names_by_functions_and_in_outputs(user: User, control: Control) -> None:
+def test_get_stack_output_accepts_functions_and_works_in_outputs(user: User, control: Control) -> None:
     user.create("producer", producer("1"))
     body = {
         "Parameters": {"Stack": {"Type": "String", "Default": "producer"}},
@@ -51,7 +51,7 @@ def test_names_by_functions_and_in_outputs(user: User, control: Control) -> None
     assert user.outputs("consumer") == {"Of": "1"}
 
 
-def test_short_form(user: User, control: Control) -> None:
+def test_the_short_form_of_get_stack_output_works(user: User, control: Control) -> None:
     user.create("producer", producer("1"))
     body = """
 Resources:
@@ -63,7 +63,7 @@ Resources:
     assert value_of(control, "c") == "1"
 
 
-def test_what_does_not_exist(user: User, control: Control) -> None:
+def test_an_output_that_does_not_exist_fails_the_change_set_and_the_stack(user: User, control: Control) -> None:
     body = consumer(StackName="producer", Region="eu-west-1")
     sentence = "Template error: Fn::GetStackOutput finds no output O of a stack producer in eu-west-1."
     request = {"StackName": "s", "TemplateBody": text(body)}
@@ -76,7 +76,7 @@ def test_what_does_not_exist(user: User, control: Control) -> None:
 @pytest.mark.parametrize(
     "argument", [{"StackName": "s"}, {"StackName": "s", "OutputName": "O", "More": "x"}, "s.O", ["s", "O"]]
 )
-def test_arguments_that_it_does_not_take(user: User, control: Control, argument: Any) -> None:
+def test_invalid_arguments_of_get_stack_output_are_refused(user: User, control: Control, argument: Any) -> None:
     body = template(C=thing(Name="c", Value={"Fn::GetStackOutput": argument}))
     assert user.refused("create_change_set", StackName="s", ChangeSetName="c", ChangeSetType="CREATE",
                         TemplateBody=text(body)) == (

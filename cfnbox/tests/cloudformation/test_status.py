@@ -1,4 +1,4 @@
-"""The table of transitions is complete, and the state enforces it."""
+"""The table of status transitions is complete, and the state enforces it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     ("StackStatus", StackStatus), ("ResourceStatus", ResourceStatus), ("ChangeSetStatus", ChangeSetStatus),
     ("ExecutionStatus", ExecutionStatus), ("OnFailure", OnFailure), ("BeaconStackOperationStatus", OperationStatus),
 ])  # fmt: skip
-def test_statuses_are_those_of_cloudformation(shape: str, enum: type[StrEnum]) -> None:
+def test_statuses_equal_those_of_the_cloudformation_service_model(shape: str, enum: type[StrEnum]) -> None:
     model = botocore.loaders.Loader().load_service_model("cloudformation", "service-2")
     assert set(enum) <= set(model["shapes"][shape]["enum"])
 
@@ -43,7 +43,7 @@ def test_every_stack_status_has_its_transitions() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(set(StackStatus) - FOLLOWING[StackStatus.REVIEW_IN_PROGRESS]))
-def test_a_status_that_cannot_follow_is_an_error(status: StackStatus) -> None:
+def test_an_impossible_transition_is_an_error(status: StackStatus) -> None:
     stacks = Stacks()
     stack = stacks.new(Place("us-east-1"), "s")
     stacks.enter_review(stack)

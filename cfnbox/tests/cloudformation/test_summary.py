@@ -1,4 +1,4 @@
-"""The capabilities that a template needs, and what GetTemplateSummary says of it."""
+"""Capabilities that a template needs, and GetTemplateSummary."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ IAM, NAMED, MACRO = "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_E
         ("Resources: {R: {Type: T, Properties: {Fn::Transform: {Name: M}}}}", [], MACRO),
     ],
 )
-def test_capabilities_are_required(body: Any, given: Any, missing: Any) -> None:
+def test_missing_capabilities_are_refused(body: Any, given: Any, missing: Any) -> None:
     document = parse(body)
     if missing is None:
         require_capabilities(given, document, document)
@@ -45,14 +45,14 @@ def test_capabilities_are_required(body: Any, given: Any, missing: Any) -> None:
     assert refused.value.message == f"Requires capabilities : [{missing}]"
 
 
-def test_a_change_set_needs_none_for_macros_but_for_what_they_make() -> None:
+def test_a_change_set_needs_capabilities_for_the_output_of_macros_only() -> None:
     document, processed = parse(f"{A}Transform: M"), parse("Resources: {R: {Type: AWS::IAM::Role}}")
     require_capabilities([IAM], document, processed, macros=False)
     with pytest.raises(Refused, match=r"Requires capabilities : \[CAPABILITY_IAM\]"):
         require_capabilities([MACRO], document, processed)
 
 
-def test_a_summary() -> None:
+def test_get_template_summary_describes_a_template() -> None:
     answer = summary(
         parse(
             """
@@ -105,7 +105,7 @@ def test_a_summary() -> None:
     assert answer.keys() <= model.output_shape.members.keys()
 
 
-def test_of_an_unexpanded_loop_the_summary_says_no_types() -> None:
+def test_the_summary_of_an_unexpanded_loop_has_no_types() -> None:
     answer = summary(parse("Transform: AWS::LanguageExtensions\nResources: {Fn::ForEach::L: [a, [b], {}]}"), find)
     # Recorded on AWS: a Version is there also without AWSTemplateFormatVersion.
     assert answer == {"Parameters": [], "DeclaredTransforms": ["AWS::LanguageExtensions"], "Version": "2010-09-09"}

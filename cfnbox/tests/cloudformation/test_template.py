@@ -1,4 +1,4 @@
-"""A template's text: what is read from it, and what is refused as no template."""
+"""The text of a template: how it is parsed, and which texts are refused."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def with_property(yaml: Any) -> Any:
         ("!!str 5", "5"),
     ],
 )
-def test_yaml_says_what_cloudformation_reads(yaml: Any, value: Any) -> None:
+def test_yaml_values_are_parsed_as_cloudformation_parses_them(yaml: Any, value: Any) -> None:
     assert parse(with_property(yaml))["Resources"]["A"]["Properties"]["P"] == value
 
 
-def test_json_is_read_as_yaml_is() -> None:
+def test_json_is_parsed_like_yaml() -> None:
     document = {"Resources": {"A": {"Type": "T", "Properties": {"P": [1, 1.5, True, "x", {"Ref": "B"}]}}}}
     assert parse(json.dumps(document)) == parse("---\n" + json.dumps(document)) == document
 
@@ -93,7 +93,7 @@ def test_json_is_read_as_yaml_is() -> None:
         (with_property("[" * 97 + "]" * 97), FORMAT + "The template is nested more than 100 levels deep."),
     ],
 )
-def test_what_is_no_template_is_refused(body: Any, message: str) -> None:
+def test_a_text_that_is_not_a_template_is_refused(body: Any, message: str) -> None:
     assert refusal(parse, body) == message
 
 
@@ -173,7 +173,7 @@ def test_what_is_no_template_is_refused(body: Any, message: str) -> None:
         ),
     ],
 )
-def test_a_form_that_no_template_has_is_refused(body: Any, message: str) -> None:
+def test_a_template_with_an_invalid_structure_is_refused(body: Any, message: str) -> None:
     assert refusal(parse, body) == message
 
 
@@ -182,7 +182,7 @@ def test_500_resources_and_a_snapshot_of_a_database_are_accepted() -> None:
     parse("Resources: {A: {Type: AWS::RDS::DBInstance, DeletionPolicy: Snapshot, UpdateReplacePolicy: Snapshot}}")
 
 
-def test_a_template_is_limited_in_bytes() -> None:
+def test_the_size_of_a_template_is_limited_in_bytes() -> None:
     body = A + f"# {'é' * (INLINE_BYTES // 2)}"
     assert refusal(inline, body).endswith(f"Member must have length less than or equal to {INLINE_BYTES}")
     assert parse(body)
@@ -199,6 +199,6 @@ WORDS = st.sampled_from(
 
 @property_test()
 @given(TEXTS | st.lists(WORDS | CHARACTERS, max_size=30).map(" ".join) | st.lists(WORDS | CHARACTERS).map("".join))
-def test_nonsense_is_refused_or_read(text: str) -> None:
+def test_arbitrary_text_is_parsed_or_refused(text: str) -> None:
     with suppress(Refused):
         json.dumps(parse(text), allow_nan=False).encode()

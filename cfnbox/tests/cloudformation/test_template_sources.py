@@ -1,4 +1,4 @@
-"""Templates and snippets in S3, and how CloudFormation refuses what is not there."""
+"""Templates and snippets in S3, and how CloudFormation refuses missing objects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sources(control: Control) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("host", ["bucket.s3.us-east-1.amazonaws.com", "s3.amazonaws.com/bucket"])
-def test_a_template_is_read_by_any_style_of_its_url(user: User, host: str) -> None:
+def test_a_template_url_can_have_any_style_of_s3(user: User, host: str) -> None:
     user.client.create_stack(StackName="s", TemplateURL=f"https://{host}/template")
     assert user.rest("s")["StackStatus"] == "CREATE_COMPLETE"
 
@@ -47,7 +47,7 @@ def test_a_template_is_read_by_any_style_of_its_url(user: User, host: str) -> No
     ("https://example.com/template", "TemplateURL must be a supported URL."),
     ("s3://bucket/template", "S3 error: Domain name specified in bucket is not a valid S3 domain"),
 ])  # fmt: skip
-def test_a_url_of_no_object_in_s3_is_refused(user: User, url: str, sentence: str) -> None:
+def test_a_template_url_without_an_s3_object_is_refused(user: User, url: str, sentence: str) -> None:
     for operation, request in (
         ("create_stack", {"StackName": "s"}),
         ("create_change_set", {"StackName": "s", "ChangeSetName": "c", "ChangeSetType": "CREATE"}),
@@ -63,7 +63,7 @@ def including(location: str) -> dict[str, Any]:
     return template(A={"Type": "Acme::Store::Thing", "Properties": {"Fn::Transform": snippet}})
 
 
-def test_a_snippet_is_included(user: User, control: Control) -> None:
+def test_aws_include_inserts_a_snippet_of_s3(user: User, control: Control) -> None:
     user.create("s", including("s3://bucket/snippet"), Capabilities=["CAPABILITY_AUTO_EXPAND"])
     assert control.things.things["thing-1"]["Name"] == "included"
 

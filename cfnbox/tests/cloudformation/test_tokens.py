@@ -1,4 +1,4 @@
-"""The same request with the same token again: the same answer, and nothing done twice."""
+"""Repeating a request with the same token returns the same answer and has no second effect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BODY = text(template(M=thing(Name="m", Value="1")))
 NEW = text(template(M=thing(Name="m", Value="2")))
 
 
-def test_create(user: User, control: Control) -> None:
+def test_a_repeated_create_with_the_same_token_has_no_second_effect(user: User, control: Control) -> None:
     asked = {"StackName": "s", "TemplateBody": BODY, "ClientRequestToken": "t"}
     first = user.client.create_stack(**asked)["StackId"]
     user.rest("s")
@@ -24,7 +24,7 @@ def test_create(user: User, control: Control) -> None:
     assert code == "TokenAlreadyExistsException"
 
 
-def test_update_delete_and_change_sets(user: User, control: Control) -> None:
+def test_tokens_make_updates_deletions_and_change_sets_repeatable(user: User, control: Control) -> None:
     user.create("s", template(M=thing(Name="m", Value="1")))
     stack_id = user.describe("s")["StackId"]
     update = {"StackName": "s", "TemplateBody": NEW, "ClientRequestToken": "u"}
@@ -43,7 +43,7 @@ def test_update_delete_and_change_sets(user: User, control: Control) -> None:
     assert {one.get("ClientRequestToken") for one in user.history(stack_id)} == {None, "u", "e", "d"}
 
 
-def test_a_request_that_was_refused_may_come_again(user: User) -> None:
+def test_the_token_of_a_refused_request_can_be_used_again(user: User) -> None:
     asked: dict[str, Any] = {"StackName": "s", "TemplateBody": NEW, "ClientRequestToken": "t"}
     assert user.refused("update_stack", **asked)[0] == "ValidationError"
     user.create("s", template(M=thing(Name="m", Value="1")))
@@ -51,7 +51,7 @@ def test_a_request_that_was_refused_may_come_again(user: User) -> None:
     assert user.rest("s")["StackStatus"] == "UPDATE_COMPLETE"
 
 
-def test_two_at_once(user: User, control: Control) -> None:
+def test_concurrent_requests_with_the_same_token_create_a_single_stack(user: User, control: Control) -> None:
     answers: list[str] = []
 
     def create() -> None:

@@ -1,4 +1,4 @@
-"""Includes, language extensions and SAM: what a template is after them, and what each refuses."""
+"""Includes, language extensions and SAM: the transformed template, and their refusals."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def transformed(body: Any, stored: Any = None) -> Any:
         ("Transform: {Name: B, Parameters: {}}", ["B"]),
     ],
 )
-def test_the_transforms_that_a_template_declares(yaml: Any, names: Any) -> None:
+def test_the_transforms_of_a_template_are_listed(yaml: Any, names: Any) -> None:
     assert declared_transforms(parse(f"{templates.A}{yaml}")) == names
 
 
-def test_a_snippet_stands_where_it_is_included() -> None:
+def test_an_include_inserts_the_snippet_in_its_place() -> None:
     body = (
         "Parameters: {Bucket: {Type: String, Default: b}}\n"
         f"Resources:\n  A:\n    Type: Acme::Test::Thing\n    Properties:\n      P: 1\n      {INCLUDE % SUB}\n"
@@ -72,7 +72,7 @@ def test_a_snippet_stands_where_it_is_included() -> None:
         ),
     ],
 )
-def test_an_include_that_fails(location: Any, stored: Any, reason: Any) -> None:
+def test_a_failed_include_has_a_reason(location: Any, stored: Any, reason: Any) -> None:
     body = f"Resources: {{A: {{Type: T, Properties: {{{INCLUDE % location}}}}}}}"
     assert refusal(transformed, body, {"b/k": stored.encode()}) == f"Transform AWS::Include failed with: {reason}"
 
@@ -88,11 +88,11 @@ def test_an_include_that_fails(location: Any, stored: Any, reason: Any) -> None:
         ("Resources: {Fn::Transform: [{Name: MyMacro}]}", "123456789012::MyMacro"),
     ],
 )
-def test_an_unknown_transform(body: Any, name: str) -> None:
+def test_an_unknown_transform_is_refused(body: Any, name: str) -> None:
     assert refusal(transformed, body) == f"No transform named {name} found."
 
 
-def test_language_extensions() -> None:
+def test_language_extensions_expand_loops_and_functions() -> None:
     body = (
         f"{LANGUAGE}Parameters:\n  Names: {{Type: CommaDelimitedList, Default: 'a,b'}}\n"
         f"  Keep: {{Type: String, Default: Retain}}\nMappings: {{M: {{k: {{v: 1}}}}}}\nResources:\n{LOOP}"
@@ -178,7 +178,7 @@ def test_language_extensions() -> None:
         ),
     ],
 )
-def test_language_extensions_that_fail(body: Any, message: str) -> None:
+def test_invalid_language_extensions_are_refused(body: Any, message: str) -> None:
     assert refusal(transformed, body).startswith(message)
 
 
@@ -201,7 +201,7 @@ def test_language_extensions_that_fail(body: Any, message: str) -> None:
          {"F": {"Fn::FindInMap": ["M", {"Ref": "AWS::StackName"}, "v"]}}),
     ],
 )  # fmt: skip
-def test_what_language_extensions_make_of_properties(written: Any, value: Any) -> None:
+def test_language_extensions_transform_properties(written: Any, value: Any) -> None:
     body = (
         f"{LANGUAGE}Parameters: {{P: {{Type: String, Default: 'v,w'}}}}\nMappings: {{M: {{k: {{v: 1}}}}}}\n"
         f"Resources:\n  A:\n    Type: Acme::Test::Thing\n    Properties:\n      {written}\n"
@@ -209,7 +209,7 @@ def test_what_language_extensions_make_of_properties(written: Any, value: Any) -
     assert transformed(body)["Resources"]["A"]["Properties"] == value
 
 
-def test_the_name_of_a_condition_can_be_made_by_a_loop() -> None:
+def test_a_loop_can_generate_the_name_of_a_condition() -> None:
     body = (
         f"{LANGUAGE}Conditions:\n  Fn::ForEach::C: [N, [a], {{'Is${{N}}': !Equals [!Ref N, a]}}]\n"
         "Resources:\n  Fn::ForEach::R: [N, [a], {'R${N}': {Type: Acme::Test::Thing, Condition: !Sub 'Is${N}'}}]\n"
@@ -219,7 +219,7 @@ def test_the_name_of_a_condition_can_be_made_by_a_loop() -> None:
     assert made["Resources"] == {"Ra": {"Type": "Acme::Test::Thing", "Condition": "Isa"}}
 
 
-def test_sam() -> None:
+def test_sam_expands_a_serverless_function() -> None:
     body = (
         f"{SAM}Globals: {{Function: {{Timeout: 7}}}}\nResources:\n  F:\n    Type: AWS::Serverless::Function\n"
         f"    Properties: {{CodeUri: s3://b/k, {FUNCTION}}}\n"
@@ -240,7 +240,7 @@ def test_sam_logs_no_warning(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "eu-west-1"])
-def test_sam_writes_names_of_the_partition(region: str) -> None:
+def test_sam_uses_the_arns_of_the_partition(region: str) -> None:
     document = parse(
         f"{SAM}Resources:\n  F: {{Type: AWS::Serverless::Function, Properties: {{InlineCode: x, {FUNCTION}}}}}\n"
     )
@@ -270,11 +270,11 @@ def test_sam_writes_names_of_the_partition(region: str) -> None:
         ),
     ],
 )
-def test_sam_that_fails(resource: Any, reason: Any) -> None:
+def test_an_invalid_sam_resource_is_refused(resource: Any, reason: Any) -> None:
     assert refusal(transformed, f"{SAM}Resources: {{F: {resource}}}").startswith(
         f"Transform AWS::Serverless-2016-10-31 failed with: {reason}"
     )
 
 
-def test_what_a_transform_makes_is_looked_at_as_a_template() -> None:
+def test_the_output_of_a_transform_is_checked_as_a_template() -> None:
     assert refusal(prepared, f"{LANGUAGE}{templates.A}Nope: 1") == "Invalid template property or properties [Nope]"

@@ -1,4 +1,4 @@
-"""Unexpected errors: the log has their traceback, the user a sentence that names the entry; neither has a value."""
+"""Unexpected errors: the log has the traceback, and the message names the log entry. Neither contains a value."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ SENTENCE = re.compile(
 VALUE = "a-value-of-a-property"
 
 
-def test_a_reason_names_the_log_entry(user: User, control: Control, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_reason_of_an_unexpected_error_names_the_log_entry(
+    user: User, control: Control, caplog: pytest.LogCaptureFixture
+) -> None:
     control.things.orders.astonish["create", "a"] = KeyError(VALUE)
     user.create("s", template(A=thing(Name="a")))
     reasons = [one.get("ResourceStatusReason", "") for one in user.history("s")]
@@ -69,7 +71,7 @@ def test_a_command_writes_the_log_to_a_file(tmp_path: Path) -> None:
     assert (file.parent.stat().st_mode & 0o077) == 0
 
 
-def test_a_command_without_errors_makes_no_log_file(tmp_path: Path) -> None:
+def test_a_command_without_errors_writes_no_log_file(tmp_path: Path) -> None:
     code = "from cfnbox.cli.shutdown import run; run(lambda ending: 0)"
     subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "XDG_STATE_HOME": str(tmp_path)}, timeout=60, check=True

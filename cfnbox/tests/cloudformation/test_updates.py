@@ -1,4 +1,4 @@
-"""Updates: what changes and what does not, in parallel and in order, with the events that tell it."""
+"""Updates: changed and unchanged resources, parallel and ordered work, and the events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cloudformation.conftest import Control, User
 
 
-def test_the_events_of_a_create(user: User) -> None:
+def test_a_create_appends_events_in_the_documented_order(user: User) -> None:
     user.create("s", template(M=thing(Name="m", Value="1")), ClientRequestToken="token-1")
     assert user.story("s") == [
         "CREATE_IN_PROGRESS",
@@ -36,8 +36,8 @@ def test_the_events_of_a_create(user: User) -> None:
     assert {one["ResourceType"] for one in events} == {"AWS::CloudFormation::Stack", "Acme::Store::Thing"}
 
 
-def test_the_events_of_an_update(user: User, control: Control) -> None:
-    """Nothing of what stays, CREATE of what comes, UPDATE of what changes, DELETE of what goes, in the clean-up."""
+def test_an_update_appends_events_for_changed_resources_only(user: User, control: Control) -> None:
+    """New resources have CREATE events, changed ones UPDATE, removed ones DELETE, and unchanged ones none."""
     before = template(Stays=thing(Name="stays"), Changes=thing(Name="changes", Value="1", depends_on="Stays"),
                       Goes=thing(Name="goes", depends_on="Changes"))  # fmt: skip
     user.create("s", before)
@@ -72,7 +72,9 @@ SAME = {
 
 
 @pytest.mark.parametrize(("before", "after"), SAME.values(), ids=SAME)
-def test_no_change(user: User, control: Control, before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_an_update_without_changes_is_refused(
+    user: User, control: Control, before: dict[str, Any], after: dict[str, Any]
+) -> None:
     user.create("s", template(M=thing(Name="m", **before)))
     new = template(M=thing(Name="m", **after))
     told = user.story("s")
@@ -93,7 +95,7 @@ def test_the_order_of_an_ordered_list_is_a_change(user: User, control: Control) 
     assert control.things.things["thing-1"]["Ordered"] == ["b", "a"]
 
 
-def test_only_an_output_changes(user: User, control: Control) -> None:
+def test_a_changed_output_is_an_update(user: User, control: Control) -> None:
     base = template(M=thing(Name="m", Value="1"))
     user.create("s", base)
     told = len(user.history("s"))
@@ -104,7 +106,7 @@ def test_only_an_output_changes(user: User, control: Control) -> None:
     assert control.things.calls == [("create", "m")]
 
 
-def test_what_another_resource_becomes_reaches_those_that_refer_to_it(user: User, control: Control) -> None:
+def test_an_update_of_a_resource_updates_the_resources_that_refer_to_it(user: User, control: Control) -> None:
     def written(value: str) -> dict[str, Any]:
         return template(A=thing(Name="a", Value=value), B=thing(Name="b", Value={"Fn::GetAtt": ["A", "Echo"]}))
 
@@ -113,7 +115,7 @@ def test_what_another_resource_becomes_reaches_those_that_refer_to_it(user: User
     assert control.things.things["thing-2"]["Value"] == "2"
 
 
-def test_stack_tags_reach_resources_and_change_with_the_stack(user: User, control: Control) -> None:
+def test_resources_have_the_tags_of_the_stack(user: User, control: Control) -> None:
     body = template(M=thing(Name="m", Tags=[{"Key": "own", "Value": "1"}, {"Key": "both", "Value": "own"}]))
     user.create("s", body, Tags=[{"Key": "both", "Value": "stack"}, {"Key": "team", "Value": "a"}])
     assert _tags(control, "thing-1") == {"own": "1", "both": "own", "team": "a"}
@@ -131,7 +133,7 @@ def _tags(control: Control, identifier: str) -> dict[str, str]:
     return {one["Key"]: one["Value"] for one in control.things.things[identifier]["Tags"]}
 
 
-def test_previous_template_and_previous_values(user: User, control: Control) -> None:
+def test_an_update_can_use_the_previous_template_and_previous_values(user: User, control: Control) -> None:
     body = {"Parameters": {name: {"Type": "String"} for name in "PQ"},
             **template(M=thing(Name={"Ref": "P"}, Value={"Ref": "Q"}))}  # fmt: skip
     given = [{"ParameterKey": "P", "ParameterValue": "m"}, {"ParameterKey": "Q", "ParameterValue": "1"}]
@@ -144,7 +146,7 @@ def test_previous_template_and_previous_values(user: User, control: Control) -> 
     assert control.things.things["thing-1"] == {"Name": "m", "Value": "2", "Tags": []}
 
 
-def test_a_resource_whose_condition_changes(user: User, control: Control) -> None:
+def test_a_changed_condition_creates_or_deletes_its_resource(user: User, control: Control) -> None:
     body = {"Parameters": {"P": {"Type": "String"}}, "Conditions": {"Both": {"Fn::Equals": [{"Ref": "P"}, "both"]}},
             **template(A=thing(Name="a"), B={**thing(Name="b"), "Condition": "Both"})}  # fmt: skip
     user.create("s", body, Parameters=[{"ParameterKey": "P", "ParameterValue": "one"}])
@@ -155,15 +157,15 @@ def test_a_resource_whose_condition_changes(user: User, control: Control) -> Non
     assert (set(user.resources("s")), list(control.things.things)) == ({"A"}, ["thing-1"])
 
 
-def test_an_attribute_without_a_value_now(user: User) -> None:
-    """That is another fault than an attribute that the type does not have, and says so."""
+def test_an_attribute_without_a_value_fails_the_resource(user: User) -> None:
+    """The message differs from that for an attribute that the type does not have."""
     user.create("s", template(A=thing(Name="a"), B=thing(Value={"Fn::GetAtt": ["A", "Silent"]})))
     failed = next(one for one in user.events("s") if one[:2] == ("B", "CREATE_FAILED"))
     assert failed[2] == "Resource A has no value for its attribute Silent now."
     assert user.describe("s")["StackStatus"] == "ROLLBACK_COMPLETE"
 
 
-def test_independent_resources_are_made_at_once(user: User, control: Control) -> None:
+def test_independent_resources_are_created_in_parallel(user: User, control: Control) -> None:
     """Each of four creates has begun before any of them ends."""
     released = threading.Event()
     for name in "abcd":
@@ -177,8 +179,8 @@ def test_independent_resources_are_made_at_once(user: User, control: Control) ->
     assert user.rest("s")["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_many_resources_at_once(user: User) -> None:
-    """Threads take turns as often as they can, so that what one of them reads while others write shows."""
+def test_many_resources_are_created_in_parallel(user: User) -> None:
+    """Threads switch as often as possible, so that unsynchronised reads become visible."""
     body = template(**{f"R{number}": thing(Name=f"r{number}") for number in range(150)})
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -189,7 +191,7 @@ def test_many_resources_at_once(user: User) -> None:
     assert ends == {"CREATE_COMPLETE"}
 
 
-def test_a_dependent_begins_when_all_it_needs_is_complete(user: User, control: Control) -> None:
+def test_a_dependent_resource_waits_for_all_its_dependencies(user: User, control: Control) -> None:
     control.things.orders.hang["create", "b"] = released = threading.Event()
     body = template(A=thing(Name="a"), B=thing(Name="b"), C=thing(Name="c", Value={"Ref": "A"}),
                     D=thing(Name="d", Needs=[{"Ref": "A"}, {"Ref": "B"}]))  # fmt: skip
@@ -203,7 +205,7 @@ def test_a_dependent_begins_when_all_it_needs_is_complete(user: User, control: C
     assert next(at for at, one in enumerate(story) if one.startswith("B CREATE_COMPLETE")) < begun
 
 
-def test_deletion_goes_the_other_way(user: User, control: Control) -> None:
+def test_resources_are_deleted_in_reverse_order(user: User, control: Control) -> None:
     user.create("s", template(A=thing(Name="a"), B=thing(Name="b", Value={"Ref": "A"}),
                               C=thing(Name="c", depends_on="B")))  # fmt: skip
     user.delete("s")
@@ -211,7 +213,7 @@ def test_deletion_goes_the_other_way(user: User, control: Control) -> None:
 
 
 @pytest.mark.parametrize("action", ["create", "update", "delete", "read"])
-def test_nothing_waits_for_a_handler_that_hangs(user: User, control: Control, action: str) -> None:
+def test_other_stacks_do_not_wait_for_a_hanging_handler(user: User, control: Control, action: str) -> None:
     body = template(M=thing(Name="m", Value="1"))
     if action != "create":
         user.create("s", body)

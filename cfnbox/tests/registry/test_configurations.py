@@ -1,4 +1,4 @@
-"""Type configurations: set, described, checked, and handed to the handlers."""
+"""Type configurations: they are set, described, validated and passed to the handlers."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_a_configuration_reaches_the_handlers(configurable: Cloud, named: Any) -
     assert configurable.created_by().endswith(" {'Key': 'second'}")
 
 
-def test_a_configuration_under_another_alias_is_not_the_handlers(configurable: Cloud) -> None:
+def test_a_configuration_with_another_alias_does_not_reach_the_handlers(configurable: Cloud) -> None:
     asked = {**TYPE, "ConfigurationAlias": "spare", "Configuration": '{"Key": "spare"}'}
     assert configurable.client.set_type_configuration(**asked)["ConfigurationArn"].endswith("/spare")
     assert configurable.created_by().endswith(" None")
 
 
-def test_configurations_are_described(configurable: Cloud) -> None:
+def test_batch_describe_returns_configurations_and_errors(configurable: Cloud) -> None:
     client = configurable.client
     client.set_type_configuration(**TYPE, Configuration='{"Key": "first"}')
     wanted = [
@@ -69,14 +69,14 @@ def test_configurations_are_described(configurable: Cloud) -> None:
 @pytest.mark.parametrize(
     "text", ['{"Key": "xy"}', '{"Key": "secret", "Other": 1}', "{}", "[]", "secret", '{"Key": {"a": "secret"}}']
 )
-def test_a_configuration_that_the_schema_forbids_is_refused(configurable: Cloud, text: str) -> None:
+def test_a_configuration_that_violates_the_schema_is_refused(configurable: Cloud, text: str) -> None:
     call = configurable.client.set_type_configuration
     said = configurable.refused("CFNRegistryException", call, **TYPE, Configuration=text)
     assert "secret" not in said
     assert configurable.created_by().endswith(" None")
 
 
-def test_a_type_without_configuration(cloud: Cloud) -> None:
+def test_a_type_without_a_configuration_schema_refuses_configurations(cloud: Cloud) -> None:
     call = cloud.client.set_type_configuration
     cloud.refused("TypeNotFoundException", call, **TYPE, Configuration="{}")
     cloud.register()

@@ -1,4 +1,4 @@
-"""`cfnbox contract` on small projects: what it says when a handler fails, and what the handlers are given."""
+"""`cfnbox contract` on small projects: its report of failing handlers, and the input of the handlers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def contract(root: Path, *arguments: str, home: Path) -> subprocess.CompletedPro
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
 
 
-def test_each_failed_test_says_what_the_handler_raised_its_line_and_its_log(project: Path, tmp_path: Path) -> None:
+def test_a_failed_contract_test_reports_the_exception_its_line_and_the_log(project: Path, tmp_path: Path) -> None:
     line = (
         HANDLERS.splitlines().index('    return {"status": "SUCCESS", "resourceModel": {"Size": desired["Size"]}}')
         + 1
@@ -104,7 +104,7 @@ def test_a_type_configuration_reaches_the_handlers_with_its_secrets_hidden(
     assert "of-the-note" not in done.stdout + done.stderr
 
 
-def test_a_type_configuration_that_refers_to_nothing_is_refused(project: Path, tmp_path: Path) -> None:
+def test_a_type_configuration_with_an_unresolvable_reference_is_refused(project: Path, tmp_path: Path) -> None:
     given = json.dumps({"Key": "{{resolve:ssm-secure:nothing}}"})
     done = contract(project, "--type-configuration", given, home=tmp_path)
     assert done.returncode == 1
@@ -112,7 +112,7 @@ def test_a_type_configuration_that_refers_to_nothing_is_refused(project: Path, t
     assert "--stack TEMPLATE deploys what it names." in done.stderr
 
 
-def test_a_type_without_handlers_is_not_tested(project: Path, tmp_path: Path) -> None:
+def test_contract_tests_fail_for_a_type_without_handlers(project: Path, tmp_path: Path) -> None:
     schema: dict[str, Any] = {name: value for name, value in SCHEMA.items() if name != "handlers"}
     (project / "example-notes-note.json").write_text(json.dumps(schema))
     done = contract(project, home=tmp_path)

@@ -1,4 +1,4 @@
-"""Packages that cannot be registered: each ends as FAILED with the reason, and leaves nothing behind."""
+"""Packages that cannot be registered: the registration fails with a reason and leaves no files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where everything is unpacked."""
+    """The folder that packages are unpacked into."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
 def with_member(name: str, body: str | bytes = "x", mode: int | None = None, inside: bool = False) -> bytes:
-    """A package with one file more, or with one more in its function."""
+    """Return a package with an additional file, in the package or in its function."""
     whole = members()
     content = io.BytesIO(function() if inside else zipped(whole))
     with zipfile.ZipFile(content, "a") as archive:
@@ -44,7 +44,7 @@ def with_member(name: str, body: str | bytes = "x", mode: int | None = None, ins
     "name",
     ["../stray.py", "/tmp/stray.py", "a/../../stray.py", "..\\stray.py", "C:\\stray.py", "c:x", "."],  # noqa: S108
 )
-def test_a_file_outside_of_the_folder(cloud: Cloud, folder: Path, name: str, inside: bool) -> None:
+def test_a_file_outside_of_the_folder_is_refused(cloud: Cloud, folder: Path, name: str, inside: bool) -> None:
     said = cloud.failure(with_member(name, inside=inside))
     assert (
         said
@@ -56,13 +56,13 @@ def test_a_file_outside_of_the_folder(cloud: Cloud, folder: Path, name: str, ins
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_a_symbolic_link(cloud: Cloud, inside: bool) -> None:
+def test_a_symbolic_link_is_refused(cloud: Cloud, inside: bool) -> None:
     said = cloud.failure(with_member("link", "/etc/passwd", mode=stat.S_IFLNK | 0o777, inside=inside))
     assert said.endswith("holds link, a symbolic link.")
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_251_mb_of_zeros(cloud: Cloud, folder: Path, inside: bool) -> None:
+def test_a_package_of_more_than_250_mb_is_refused(cloud: Cloud, folder: Path, inside: bool) -> None:
     content = io.BytesIO(function() if inside else zipped(members()))
     with (
         zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
@@ -77,30 +77,30 @@ def test_251_mb_of_zeros(cloud: Cloud, folder: Path, inside: bool) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_schemas(cloud: Cloud) -> None:
+def test_a_package_with_two_schemas_is_refused(cloud: Cloud) -> None:
     assert cloud.failure(with_member("schema.json", "{}")) == "The package holds schema.json twice."
     assert cloud.failure(with_member("./schema.json", "{}")) == "The package holds ./schema.json twice."
 
 
 @pytest.mark.parametrize("name", ["schema.json", ".rpdk-config", "ResourceProvider.zip"])
-def test_a_file_that_is_missing(cloud: Cloud, name: str) -> None:
+def test_a_package_without_a_required_file_is_refused(cloud: Cloud, name: str) -> None:
     whole = members()
     del whole[name]
     assert cloud.failure(zipped(whole)) == f"The package has no {name}: make it with cfn submit."
 
 
-def test_what_is_no_zip(cloud: Cloud) -> None:
+def test_a_package_that_is_not_a_zip_file_is_refused(cloud: Cloud) -> None:
     assert cloud.failure(b"not a zip").startswith("The package cannot be read as a zip file")
     whole = {**members(), "ResourceProvider.zip": b"PK\x03\x04 broken"}
     assert cloud.failure(zipped(whole)).startswith("ResourceProvider.zip cannot be read as a zip file")
     assert cloud.failure(package()[:-10]).startswith("The package cannot be read as a zip file")
 
 
-def test_a_file_and_a_folder_of_one_name(cloud: Cloud) -> None:
+def test_a_file_and_a_folder_with_the_same_name_are_refused(cloud: Cloud) -> None:
     assert "cannot be read as a zip file" in cloud.failure(with_member("schema.json/inside"))
 
 
-def test_an_encrypted_file(cloud: Cloud) -> None:
+def test_an_encrypted_package_is_refused(cloud: Cloud) -> None:
     content = bytearray(package())
     # The first bit of the flags of the last file, as the directory of the zip has them.
     content[content.rindex(b"PK\x01\x02") + 8] |= 1
@@ -124,15 +124,15 @@ def test_an_encrypted_file(cloud: Cloud) -> None:
                                "acme.handlers.resource."),
     ],
 )  # fmt: skip
-def test_what_is_no_python_resource_type(cloud: Cloud, settings: Any, said: str) -> None:
+def test_settings_that_do_not_describe_a_resource_type_are_refused(cloud: Cloud, settings: Any, said: str) -> None:
     assert cloud.failure(package(settings=settings)) == said
 
 
-def test_a_runtime_of_python_needs_no_language(cloud: Cloud) -> None:
+def test_a_python_runtime_does_not_require_a_language(cloud: Cloud) -> None:
     assert cloud.register(package(settings={"language": None, "runtime": "python3.9"})).endswith("/00000001")
 
 
-def test_settings_that_are_no_settings(cloud: Cloud) -> None:
+def test_settings_that_are_not_a_json_object_are_refused(cloud: Cloud) -> None:
     for body in ("{", "[]"):
         said = cloud.failure(zipped({**members(), ".rpdk-config": body}))
         assert said == ".rpdk-config is not what `cfn init` writes."
@@ -152,11 +152,11 @@ def test_settings_that_are_no_settings(cloud: Cloud) -> None:
          "nothing from elsewhere. Move that definition into the schema."),
     ],
 )  # fmt: skip
-def test_a_schema_that_the_cli_would_not_take(cloud: Cloud, schema: Any, said: str) -> None:
+def test_a_schema_that_the_cli_would_refuse_is_refused(cloud: Cloud, schema: Any, said: str) -> None:
     assert cloud.failure(package(schema=schema)) == said
 
 
-def test_a_schema_that_is_no_json(cloud: Cloud) -> None:
+def test_a_schema_that_is_not_json_is_refused(cloud: Cloud) -> None:
     assert cloud.failure(zipped({**members(), "schema.json": "{"})).startswith("schema.json is not JSON: ")
     assert cloud.failure(zipped({**members(), "schema.json": b"\xff"})) == "schema.json is not UTF-8 text."
     assert cloud.failure(zipped({**members(), "schema.json": "[]"})).startswith("schema.json is not ")
@@ -169,21 +169,21 @@ def test_a_schema_may_refer_to_itself_by_its_name(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("namespace", ["AWS", "Amazon", "AMZN", "Alexa", "Custom", "Dev"])
-def test_a_namespace_that_is_reserved(cloud: Cloud, namespace: str) -> None:
+def test_a_reserved_namespace_is_refused(cloud: Cloud, namespace: str) -> None:
     name = f"{namespace}::SageMaker::Model"
     call = cloud.client.register_type
     said = cloud.refused("CFNRegistryException", call, TypeName=name, SchemaHandlerPackage="s3://types/x.zip")
     assert "is reserved: register the type under your own, as in Acme::SageMaker::Model." in said
 
 
-def test_an_object_that_is_not_there(cloud: Cloud) -> None:
+def test_a_missing_package_object_fails_the_registration(cloud: Cloud) -> None:
     token = cloud.client.register_type(TypeName=NAME, SchemaHandlerPackage="s3://types/none")["RegistrationToken"]
     answer = cloud.ended(token)
     assert answer["ProgressStatus"] == "FAILED"
     assert answer["Description"].endswith(f"[{token}] There is no object s3://types/none.")
 
 
-def test_a_package_is_gone_with_the_registry(cloud: Cloud, folder: Path) -> None:
+def test_closing_the_registry_deletes_unpacked_packages(cloud: Cloud, folder: Path) -> None:
     cloud.register()
     assert json.loads((next(folder.iterdir()) / "package" / "schema.json").read_text())["typeName"] == NAME
     cloud.types.close()

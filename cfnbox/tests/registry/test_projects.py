@@ -1,4 +1,4 @@
-"""Projects: found, opened, changed while they serve, and refused in words."""
+"""Projects: how they are found and opened, changed while they serve, and refused with a reason."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Written:
-    """The folder of a project, as its author writes it."""
+    """A project folder with the files that an author writes."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -71,7 +71,7 @@ def served(written: Written, said: list[str], open_cloud: Callable[..., Cloud]) 
 
 
 def wheel(folder: Path, version: str = "1") -> Path:
-    """A wheel of a module `ink` that is installed nowhere."""
+    """Build a wheel of a module `ink`, which is not installed."""
     path = folder / f"ink-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("ink.py", f'COLOUR = "blue {version}"\ndef spill():\n    raise ValueError("spilt")\n')
@@ -85,14 +85,14 @@ def wheel(folder: Path, version: str = "1") -> Path:
     return path
 
 
-def test_a_project_is_version_one_of_its_type_everywhere(served: Cloud) -> None:
+def test_a_project_is_version_1_of_its_type_in_every_region_and_account(served: Cloud) -> None:
     for client in (served.client, served.connect("eu-west-1"), served.connect(account="999999999999")):
         (version,) = client.list_type_versions(Type="RESOURCE", TypeName=NAME)["TypeVersionSummaries"]
         assert (version["VersionId"], version["IsDefaultVersion"]) == ("00000001", True)
     assert served.created_by().startswith("first us-east-1")
 
 
-def test_changed_code_is_what_the_next_operation_runs(written: Written, said: list[str], served: Cloud) -> None:
+def test_the_next_operation_runs_changed_code(written: Written, said: list[str], served: Cloud) -> None:
     assert served.created_by().startswith("first ")
     written.handlers("second")
     assert served.created_by().startswith("second ")
@@ -103,7 +103,7 @@ def test_changed_code_is_what_the_next_operation_runs(written: Written, said: li
     assert said[1:] == [f"{NAME}: changed, and taken up: src/example_notes_note/more.py"]
 
 
-def test_what_is_saved_without_a_change_restarts_nothing(written: Written, said: list[str], served: Cloud) -> None:
+def test_saving_an_unchanged_file_does_not_restart_handlers(written: Written, said: list[str], served: Cloud) -> None:
     served.created_by()
     written.handlers("first")
     (written.root / "src/example_notes_note/__pycache__").mkdir(exist_ok=True)
@@ -113,16 +113,14 @@ def test_what_is_saved_without_a_change_restarts_nothing(written: Written, said:
     assert len(served.runtimes) == 1
 
 
-def test_a_changed_schema_is_what_the_next_operation_goes_by(
-    written: Written, said: list[str], served: Cloud
-) -> None:
+def test_the_next_operation_uses_a_changed_schema(written: Written, said: list[str], served: Cloud) -> None:
     written.schema(description="A better note")
     answer = served.client.describe_type(Type="RESOURCE", TypeName=NAME)
     assert answer["Description"] == "A better note"
     assert said == [f"{NAME}: changed, and taken up: example-notes-note.json"]
 
 
-def test_a_broken_schema_fails_operations_in_words_until_it_is_mended(written: Written, served: Cloud) -> None:
+def test_a_broken_schema_fails_operations_until_it_is_fixed(written: Written, served: Cloud) -> None:
     served.created_by()
     written.write("example-notes-note.json", "{")
     for _ in range(2):
@@ -135,7 +133,7 @@ def test_a_broken_schema_fails_operations_in_words_until_it_is_mended(written: W
     assert served.created_by().startswith("first ")
 
 
-def test_a_broken_handler_fails_and_is_taken_up_when_it_is_mended(written: Written, served: Cloud) -> None:
+def test_a_broken_handler_fails_until_it_is_fixed(written: Written, served: Cloud) -> None:
     written.handlers("first", more="import nowhere")
     with pytest.raises(LocalFailure, match="No module named 'nowhere'"):
         served.created_by()
@@ -143,7 +141,7 @@ def test_a_broken_handler_fails_and_is_taken_up_when_it_is_mended(written: Writt
     assert served.created_by().startswith("mended ")
 
 
-def test_handlers_see_their_requirements_and_nothing_else_that_is_here(written: Written, served: Cloud) -> None:
+def test_handlers_can_import_their_requirements_only(written: Written, served: Cloud) -> None:
     written.handlers("first", more="import boto3")
     assert served.created_by().startswith("first ")
     written.handlers("first", more="import rich")
@@ -154,7 +152,7 @@ def test_handlers_see_their_requirements_and_nothing_else_that_is_here(written: 
     assert not (written.root / ".cfnbox").exists()
 
 
-def test_what_is_not_here_is_installed_once_into_the_project(
+def test_missing_requirements_are_installed_once_into_the_project(
     written: Written, said: list[str], open_cloud: Callable[..., Cloud]
 ) -> None:
     requirements = written.root / "requirements.txt"
@@ -169,7 +167,7 @@ def test_what_is_not_here_is_installed_once_into_the_project(
     assert (written.root / ".cfnbox/.gitignore").read_text() == "*\n"
 
 
-def test_requirements_that_cannot_be_installed(written: Written, said: list[str], served: Cloud) -> None:
+def test_requirements_that_cannot_be_installed_are_refused(written: Written, said: list[str], served: Cloud) -> None:
     written.write("requirements.txt", "./nowhere.whl\n")
     for _ in range(2):
         with pytest.raises(RequirementsFailed, match=r"cannot be installed. The installer says:\n"):
@@ -181,7 +179,7 @@ def test_requirements_that_cannot_be_installed(written: Written, said: list[str]
     assert served.created_by().startswith("first ")
 
 
-def test_a_project_under_another_name(written: Written, open_cloud: Callable[..., Cloud]) -> None:
+def test_a_project_can_serve_another_type_name(written: Written, open_cloud: Callable[..., Cloud]) -> None:
     find = partial(layout, written.root)
     cloud = open_cloud(Project(find), Project(find, type_name="Acme::Notes::Note"))
     names = [one["TypeName"] for one in cloud.client.list_types()["TypeSummaries"]]
@@ -205,7 +203,7 @@ def test_a_version_can_be_registered_beside_the_project(written: Written, said: 
     assert served.created_by().startswith("second ")
 
 
-def test_projects_beside_one_another(tmp_path: Path) -> None:
+def test_several_projects_are_found_in_one_or_several_folders(tmp_path: Path) -> None:
     Written(tmp_path / "note")
     other = Written(tmp_path / "other")
     other.settings(typeName="Example::Notes::Other")
@@ -220,7 +218,7 @@ def test_projects_beside_one_another(tmp_path: Path) -> None:
             one.close()
 
 
-def test_what_a_package_raises_is_told_at_the_line_of_the_author(written: Written, served: Cloud) -> None:
+def test_an_exception_in_a_package_is_reported_at_the_line_of_the_author(written: Written, served: Cloud) -> None:
     written.write("requirements.txt", f"{wheel(written.root)}\n")
     written.write(
         "src/example_notes_note/handlers.py", "import ink\n\ndef resource(_event, _context):\n    ink.spill()\n"
@@ -229,7 +227,7 @@ def test_what_a_package_raises_is_told_at_the_line_of_the_author(written: Writte
         served.created_by()
 
 
-def test_a_folder_of_types_serves_those_that_can_run_and_names_the_others(tmp_path: Path, said: list[str]) -> None:
+def test_a_folder_of_types_serves_runnable_types_and_names_the_others(tmp_path: Path, said: list[str]) -> None:
     Written(tmp_path / "note")
     Written(tmp_path / "a-hook").settings(artifact_type="HOOK")
     Written(tmp_path / "java").settings(language="java")
@@ -247,7 +245,7 @@ def test_a_folder_of_types_serves_those_that_can_run_and_names_the_others(tmp_pa
         projects([tmp_path / "note", tmp_path / "java"])
 
 
-def test_a_project_may_name_a_runtime_and_no_language(written: Written) -> None:
+def test_a_project_can_have_a_runtime_without_a_language(written: Written) -> None:
     settings = {name: value for name, value in SETTINGS.items() if name != "language"}
     written.write(".rpdk-config", json.dumps(settings | {"runtime": "python3.9"}))
     for project in projects([written.root]):
@@ -257,7 +255,7 @@ def test_a_project_may_name_a_runtime_and_no_language(written: Written) -> None:
         projects([written.root])
 
 
-def test_a_folder_in_which_nothing_can_run_is_refused(tmp_path: Path, said: list[str]) -> None:
+def test_a_folder_without_a_runnable_type_is_refused(tmp_path: Path, said: list[str]) -> None:
     for language in ("go", "java"):
         Written(tmp_path / language).settings(language=language)
     with pytest.raises(UnusableProject, match="written in go"):
@@ -266,7 +264,7 @@ def test_a_folder_in_which_nothing_can_run_is_refused(tmp_path: Path, said: list
 
 
 def library(folder: Path, version: str) -> Path:
-    """A wheel of that version of the library, without its code."""
+    """Build a wheel of a version of the library, without its code."""
     name = "cloudformation_cli_python_lib"
     path, info = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
@@ -277,7 +275,7 @@ def library(folder: Path, version: str) -> Path:
     return path
 
 
-def test_a_library_that_is_too_old_is_named_before_the_first_operation(tmp_path: Path, written: Written) -> None:
+def test_an_outdated_library_is_refused_before_the_first_operation(tmp_path: Path, written: Written) -> None:
     written.write("requirements.txt", f"{library(tmp_path, '2.0.0')}\n")
     said = (
         r"requirements.txt installs cloudformation-cli-python-lib 2\.0\.0, which .* Name cloudformation-.*>=2\.1\.0"
@@ -289,7 +287,7 @@ def test_a_library_that_is_too_old_is_named_before_the_first_operation(tmp_path:
         project.close()
 
 
-def test_a_requirement_by_git_without_git_is_named(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_git_requirement_without_git_is_refused(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     written.write("requirements.txt", "# git+ here is a comment\nink @ git+https://me:key@example.com/ink.git@v1\n")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RequirementsFailed, match="git is not installed here: ink @ git") as caught:
@@ -308,7 +306,7 @@ def test_a_requirement_by_git_without_git_is_named(written: Written, monkeypatch
         ({"A": {"anyOf": [{"type": "string"}, {"$ref": "#/definitions/A"}]}}, "#/definitions/A -> #/definitions/A"),
     ],
 )
-def test_a_schema_that_refers_in_a_circle_is_refused(written: Written, definitions: Any, circle: str) -> None:
+def test_a_schema_with_circular_references_is_refused(written: Written, definitions: Any, circle: str) -> None:
     written.schema(definitions=definitions, properties=SCHEMA["properties"] | {"A": {"$ref": "#/definitions/A"}})
     with pytest.raises(UnusableProject, match=f"refers in a circle, {circle}: "):
         projects([written.root])
@@ -324,7 +322,7 @@ def test_a_schema_may_refer_to_itself_through_a_property(written: Written) -> No
         project.close()
 
 
-def test_a_property_transform_that_does_not_parse_is_refused(written: Written) -> None:
+def test_an_invalid_property_transform_is_refused(written: Written) -> None:
     written.schema(propertyTransform={"/properties/Text": "$uppercase("})
     with pytest.raises(
         UnusableProject, match=r"propertyTransform of /properties/Text cannot be read as JSONata: Exp"
@@ -332,7 +330,7 @@ def test_a_property_transform_that_does_not_parse_is_refused(written: Written) -
         projects([written.root])
 
 
-def test_the_same_type_twice(tmp_path: Path) -> None:
+def test_two_projects_of_the_same_type_are_refused(tmp_path: Path) -> None:
     for name in ("note", "copy"):
         Written(tmp_path / name)
     with pytest.raises(UnusableProject, match=r"copy and .*note both hold Example::Notes::Note: name one of them"):
@@ -357,7 +355,7 @@ def test_the_same_type_twice(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_project_that_cannot_run_here(written: Written, settings: Any, reason: str) -> None:
+def test_a_project_that_cannot_run_is_refused(written: Written, settings: Any, reason: str) -> None:
     written.settings(**settings)
     with pytest.raises(UnusableProject) as caught:
         projects([written.root])
@@ -365,7 +363,7 @@ def test_a_project_that_cannot_run_here(written: Written, settings: Any, reason:
     assert not (written.root / ".cfnbox").exists()
 
 
-def test_folders_that_hold_no_project(tmp_path: Path, written: Written) -> None:
+def test_folders_without_a_project_are_refused(tmp_path: Path, written: Written) -> None:
     with pytest.raises(UnusableProject, match=r"holds no .rpdk-config, and no folder in it does"):
         projects([written.root / "src"])
     with pytest.raises(UnusableProject, match="is not a folder"):
@@ -380,7 +378,7 @@ def test_folders_that_hold_no_project(tmp_path: Path, written: Written) -> None:
         projects([written.root])
 
 
-def test_a_schema_that_cfn_validate_would_not_take(written: Written) -> None:
+def test_a_schema_that_cfn_validate_refuses_is_refused(written: Written) -> None:
     written.schema(additionalProperties=True)
     with pytest.raises(UnusableProject, match="False was expected, at additionalProperties"):
         projects([written.root])
@@ -394,7 +392,7 @@ def contract(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
-def test_contract_tests_see_the_files_of_their_project_alone_and_exports_of_a_stack(written: Written) -> None:
+def test_contract_tests_use_only_the_files_of_their_project_and_exports_of_a_stack(written: Written) -> None:
     # pytest, in which cfn test runs, would load a conftest.py of the project.
     written.write("tests/conftest.py", "raise RuntimeError")
     written.write("conftest.py", "raise RuntimeError")
@@ -419,7 +417,7 @@ def test_contract_tests_see_the_files_of_their_project_alone_and_exports_of_a_st
     assert "expected type: String, found: JSONArray /Resources/Note/Properties/Text" in done.stderr
 
 
-def test_contract_of_what_is_no_project(tmp_path: Path) -> None:
+def test_contract_without_a_project_is_refused(tmp_path: Path) -> None:
     done = Command(tmp_path)("contract", str(tmp_path))
     assert done.returncode == 1
     said = f"{tmp_path} holds no .rpdk-config, which cfn init writes: name the folder of a type."

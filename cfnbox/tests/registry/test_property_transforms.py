@@ -1,4 +1,4 @@
-"""propertyTransform in the schema of a registered type: spellings that are equal, and expressions that never end."""
+"""propertyTransform in the schema of a registered type: equal values, and expressions without an end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def changed(expression: str, previous: Any, desired: Any) -> list[str]:
         ('Text ~> function($text){$join([$text, "."])}', "abc", "abc"),
     ],
 )
-def test_values_that_a_transform_makes_equal_are_no_change(expression: str, previous: str, desired: str) -> None:
+def test_values_that_a_transform_makes_equal_are_unchanged(expression: str, previous: str, desired: str) -> None:
     assert changed(expression, previous, desired) == []
 
 

@@ -1,4 +1,4 @@
-"""AWS::CloudFormation::ResourceVersion and ResourceDefaultVersion, as a provider makes them."""
+"""AWS::CloudFormation::ResourceVersion and ResourceDefaultVersion, as resources of a provider."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROLE = "arn:aws:iam::123456789012:role/types"
 
 
 class Waiting(RecordingProgress):
-    """A progress that lets registrations go on while it waits."""
+    """A progress during whose waits registrations continue."""
 
     def wait(self, seconds: float) -> None:
         import time
@@ -30,7 +30,7 @@ class Waiting(RecordingProgress):
 
 
 class Stack:
-    """Makes resources of both types as the control plane does."""
+    """Creates resources of both types as the control plane does."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud, self.provider = cloud, RegistryProvider(cloud.registry, PUBLISHED)
@@ -67,7 +67,7 @@ def stack(cloud: Cloud) -> Stack:
     return Stack(cloud)
 
 
-def test_a_version_is_registered(stack: Stack) -> None:
+def test_a_resource_version_registers_a_version(stack: Stack) -> None:
     made = stack.version(ExecutionRoleArn=ROLE)
     assert (made.physical_id, made.identifier) == (f"{ARN}/00000001", f"{ARN}/00000001")
     attributes = {"Arn": f"{ARN}/00000001", "IsDefaultVersion": True, "ProvisioningType": "FULLY_MUTABLE",
@@ -78,7 +78,7 @@ def test_a_version_is_registered(stack: Stack) -> None:
     assert stack.listed(VERSION) == [made.identifier]
 
 
-def test_the_same_request_again_makes_no_other_version(stack: Stack) -> None:
+def test_a_repeated_create_registers_a_single_version(stack: Stack) -> None:
     stack.version()
     definition, asked, progress = stack.provider.definition(VERSION, EAST), request("Again"), Waiting()
     properties = {"TypeName": NAME, "SchemaHandlerPackage": "s3://types/0.zip"}
@@ -95,7 +95,7 @@ def test_a_package_that_cannot_be_registered_fails_the_resource(stack: Stack) ->
 
 
 @pytest.mark.parametrize("by_arn", [True, False])
-def test_the_default_version_is_set_and_set_back(stack: Stack, by_arn: bool) -> None:
+def test_a_default_version_is_set_and_changed(stack: Stack, by_arn: bool) -> None:
     first, second = stack.version(), stack.version(package("second"))
 
     def properties(version: Resource) -> dict[str, str]:
@@ -114,13 +114,13 @@ def test_the_default_version_is_set_and_set_back(stack: Stack, by_arn: bool) -> 
     assert stack.listed(DEFAULT) == [ARN]
 
 
-def test_a_default_version_that_is_there_already_is_no_failure(stack: Stack) -> None:
+def test_setting_the_current_default_version_succeeds(stack: Stack) -> None:
     """The first version is the default one; deploy/registration.yaml sets it nevertheless."""
     assert stack.create(DEFAULT, TypeVersionArn=stack.version().identifier).identifier == ARN
 
 
-def test_a_stack_with_a_newer_package_goes_through(stack: Stack) -> None:
-    """A replacement: the new version first, then the default, and in clean-up the old version."""
+def test_a_newer_package_replaces_the_version(stack: Stack) -> None:
+    """The new version is registered first, then becomes the default. The clean-up deletes the previous version."""
     old = stack.version()
     stack.create(DEFAULT, TypeVersionArn=old.identifier)
     new = stack.version(package("second"))
@@ -129,7 +129,9 @@ def test_a_stack_with_a_newer_package_goes_through(stack: Stack) -> None:
     assert stack.listed(VERSION) == [new.identifier]
 
 
-def test_deleting_a_default_version_changes_nothing_and_the_last_version_takes_the_type(stack: Stack) -> None:
+def test_deleting_a_default_version_has_no_effect_and_deleting_the_last_version_removes_the_type(
+    stack: Stack,
+) -> None:
     version = stack.version()
     stack.delete(DEFAULT, stack.create(DEFAULT, TypeVersionArn=version.identifier))
     assert stack.listed(DEFAULT) == [ARN]
@@ -144,14 +146,14 @@ def test_deleting_a_default_version_changes_nothing_and_the_last_version_takes_t
     assert caught.value.code == "NotFound"
 
 
-def test_the_default_version_beside_others_is_not_deleted(stack: Stack) -> None:
+def test_a_default_version_with_other_versions_is_not_deleted(stack: Stack) -> None:
     first = stack.version()
     stack.version(package("second"))
     with pytest.raises(ResourceFailed, match="has other versions in use"):
         stack.delete(VERSION, first)
 
 
-def test_a_default_version_of_nothing(stack: Stack) -> None:
+def test_a_default_version_of_a_missing_version_is_refused(stack: Stack) -> None:
     for properties in ({"TypeVersionArn": f"{ARN}/00000007"}, {"TypeName": NAME, "VersionId": "00000001"}):
         with pytest.raises(ResourceFailed, match="cannot be found"):
             stack.create(DEFAULT, **properties)

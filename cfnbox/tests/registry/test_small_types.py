@@ -1,4 +1,4 @@
-"""Small types in stacks of a whole cloud: what a template's author hears of a type that lacks something."""
+"""Small types in stacks of a whole cloud: the messages about missing handlers."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Stack:
         return self.ended()
 
     def ended(self) -> str:
-        """Wait until the stack rests; return its status."""
+        """Wait until no operation of the stack is in progress; return its status."""
 
         @as_a_waiter
         def rests() -> str:
@@ -129,14 +129,14 @@ def stack(cloud: Cloud, request: pytest.FixtureRequest) -> Stack:
     return Stack(cloud, "s" + "".join(filter(str.isalnum, request.node.name))[:60])
 
 
-def test_a_resource_whose_identifier_holds_a_bar_is_deleted(stack: Stack) -> None:
+def test_a_resource_with_a_bar_in_its_identifier_is_deleted(stack: Stack) -> None:
     assert stack.create("Whole", Name="a|b") == "CREATE_COMPLETE"
     assert stack.ref == "a|b"
     assert stack.drift()["StackResourceDriftStatus"] == "IN_SYNC"
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_ref_of_a_boolean_identifier_is_spelt_as_json_spells_it(stack: Stack) -> None:
+def test_ref_of_a_boolean_identifier_is_its_json_text(stack: Stack) -> None:
     assert stack.create("Switch", Name="x", On=True) == "CREATE_COMPLETE"
     assert stack.ref == "true"
     assert stack.delete() == "DELETE_COMPLETE"
@@ -152,7 +152,7 @@ def test_a_type_without_create_is_not_provisionable(stack: Stack) -> None:
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_drift_of_a_type_without_read_says_what_it_lacks(cloud: Cloud, stack: Stack, tmp_path: Path) -> None:
+def test_drift_of_a_type_without_a_read_handler_is_not_checked(cloud: Cloud, stack: Stack, tmp_path: Path) -> None:
     assert stack.create("Blind", Name="x") == "CREATE_COMPLETE"
     drift = stack.drift()
     assert drift["StackResourceDriftStatus"] == "NOT_CHECKED"
@@ -163,13 +163,13 @@ def test_drift_of_a_type_without_read_says_what_it_lacks(cloud: Cloud, stack: St
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_a_deletion_says_that_a_type_has_no_delete_handler(stack: Stack) -> None:
+def test_a_deletion_without_a_delete_handler_fails(stack: Stack) -> None:
     assert stack.create("Lasting", Name="x") == "CREATE_COMPLETE"
     assert stack.delete() == "DELETE_FAILED"
     assert "Example::Small::Lasting declares no delete handler" in stack.reason
 
 
-def test_a_secret_of_a_type_configuration_is_the_handlers_alone(cloud: Cloud, stack: Stack) -> None:
+def test_a_secret_of_a_type_configuration_reaches_only_the_handlers(cloud: Cloud, stack: Stack) -> None:
     clients.client("secretsmanager", cloud.url).create_secret(Name="service-key", SecretString="key-of-the-service")
     written = '{"Key": "{{resolve:secretsmanager:service-key}}"}'
     stack.client.set_type_configuration(

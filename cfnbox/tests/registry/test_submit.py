@@ -1,4 +1,4 @@
-"""The road of a type on a running cloud: cfn submit as it is, stacks of the type, other versions, other regions."""
+"""A type on a running cloud: cfn submit, stacks of the type, other versions, other regions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def template(text: str) -> str:
 
 
 def rested(cloudformation: Any, name: str) -> dict[str, Any]:
-    """A stack once nothing is in progress; the test fails with its events when it did not succeed."""
+    """Wait for the end of an operation, and return the stack; fail with its events if it did not succeed."""
 
     def ended() -> Any:
         (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
@@ -49,7 +49,7 @@ def by(stack: dict[str, Any]) -> str:
     return str(stack["Outputs"][0]["OutputValue"]).split()[0]
 
 
-def test_cfn_submit_and_stacks_of_the_type(cloud: RunningCloud, tmp_path: Path) -> None:
+def test_cfn_submit_registers_a_type_for_stacks(cloud: RunningCloud, tmp_path: Path) -> None:
     source = tmp_path / "src" / "example_notes_note"
     source.mkdir(parents=True)
     (source / "__init__.py").touch()
@@ -81,7 +81,7 @@ def test_cfn_submit_and_stacks_of_the_type(cloud: RunningCloud, tmp_path: Path) 
 
 
 def registered(cloud: RunningCloud, region: str, by: str) -> str:
-    """The ARN of a new version, whose handlers call themselves so, by RegisterType."""
+    """Register a version whose handlers report the name `by`; return its ARN."""
     cloudformation, s3 = cloud.client("cloudformation", region), cloud.client("s3")
     s3.create_bucket(Bucket="packages")
     s3.put_object(Bucket="packages", Key=f"{by}.zip", Body=package(by))
@@ -92,8 +92,8 @@ def registered(cloud: RunningCloud, region: str, by: str) -> str:
     return str(answer["TypeVersionArn"])
 
 
-def test_the_registration_stack(cloud: RunningCloud) -> None:
-    """deploy/registration.yaml: a version of a package, then of another, and nothing is left when it is deleted."""
+def test_the_registration_stack_registers_updates_and_deletes_versions(cloud: RunningCloud) -> None:
+    """deploy/registration.yaml registers a package, then another one, and leaves nothing after its deletion."""
     region = "eu-central-1"
     cloudformation, s3 = cloud.client("cloudformation", region), cloud.client("s3", region)
     s3.create_bucket(Bucket="notes-types", CreateBucketConfiguration={"LocationConstraint": region})
@@ -125,8 +125,8 @@ def test_the_registration_stack(cloud: RunningCloud) -> None:
     assert NAME not in names
 
 
-def test_a_type_that_is_in_use_and_deregistered(cloud: RunningCloud) -> None:
-    """What it made stays, nothing is lost: once the type is there again, the stack can be deleted."""
+def test_a_deregistered_type_keeps_its_resources(cloud: RunningCloud) -> None:
+    """The resources stay. After a new registration of the type, the stack can be deleted."""
     region = "ap-southeast-2"
     cloudformation = cloud.client("cloudformation", region)
     registered(cloud, region, "first")

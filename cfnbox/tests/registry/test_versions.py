@@ -1,4 +1,4 @@
-"""Types and versions: numbers, defaults, deregistration, lists, and the handlers that serve at each moment."""
+"""Types and versions: numbers, defaults, deregistration, lists, and the handlers that serve operations."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def versions(cloud: Cloud, **request: Any) -> list[tuple[str, bool]]:
     return [(one["VersionId"], one["IsDefaultVersion"]) for one in found]
 
 
-def test_versions_count_up_and_the_first_is_the_default(cloud: Cloud) -> None:
+def test_versions_are_numbered_and_the_first_is_the_default(cloud: Cloud) -> None:
     assert [cloud.register(package(by)) for by in ("first", "second")] == [f"{ARN}/00000001", f"{ARN}/00000002"]
     assert versions(cloud) == [("00000001", True), ("00000002", False)]
     assert cloud.created_by().startswith("first us-east-1")
 
 
-def test_the_default_version_serves_the_next_operation_and_back(cloud: Cloud) -> None:
+def test_the_next_operation_runs_the_default_version(cloud: Cloud) -> None:
     first, second = cloud.register(), cloud.register(package("second"))
     cloud.client.set_type_default_version(Arn=second)
     assert cloud.created_by().startswith("second ")
@@ -39,7 +39,7 @@ def test_the_default_version_serves_the_next_operation_and_back(cloud: Cloud) ->
     assert versions(cloud) == [("00000001", True), ("00000002", False)]
 
 
-def test_the_handlers_of_a_version_that_serves_no_more_end(cloud: Cloud) -> None:
+def test_handlers_of_a_replaced_version_end(cloud: Cloud) -> None:
     cloud.register()
     cloud.created_by()
     (runtime,) = cloud.runtimes
@@ -59,7 +59,7 @@ def test_regions_and_accounts_have_their_own_types(cloud: Cloud) -> None:
     assert cloud.connect(account="999999999999").list_types()["TypeSummaries"] == []
 
 
-def test_one_request_token_makes_one_version(cloud: Cloud) -> None:
+def test_a_repeated_registration_with_the_same_token_registers_a_single_version(cloud: Cloud) -> None:
     token = str(uuid.uuid4())
     request = {**TYPE, "SchemaHandlerPackage": "s3://types/0.zip", "ClientRequestToken": token}
     first = cloud.begin(package(), Type="RESOURCE", ClientRequestToken=token)
@@ -70,7 +70,7 @@ def test_one_request_token_makes_one_version(cloud: Cloud) -> None:
     assert token in cloud.refused("CFNRegistryException", cloud.client.register_type, **other)
 
 
-def test_what_describe_type_says(cloud: Cloud) -> None:
+def test_describe_type_returns_a_version_and_its_defaults(cloud: Cloud) -> None:
     role = "arn:aws:iam::123456789012:role/types"
     logging = {"LogRoleArn": role, "LogGroupName": "notes"}
     cloud.register(ExecutionRoleArn=role, LoggingConfig=logging)
@@ -100,7 +100,7 @@ def test_the_provisioning_type_comes_from_the_handlers(cloud: Cloud, left_out: A
     assert cloud.client.list_types(ProvisioningType="FULLY_MUTABLE")["TypeSummaries"] == []
 
 
-def test_types_that_aws_publishes(cloud: Cloud) -> None:
+def test_published_types_are_described(cloud: Cloud) -> None:
     answer = cloud.client.describe_type(Type="RESOURCE", TypeName="AWS::S3::Bucket")
     assert answer["Arn"] == "arn:aws:cloudformation:us-east-1::type/resource/AWS-S3-Bucket"
     assert (answer["Visibility"], json.loads(answer["Schema"])["typeName"]) == ("PUBLIC", "AWS::S3::Bucket")
@@ -116,7 +116,7 @@ def test_types_that_aws_publishes(cloud: Cloud) -> None:
     assert one["TypeName"] == "AWS::ServerlessRepo::Application"
 
 
-def test_what_is_not_registered(cloud: Cloud) -> None:
+def test_an_unregistered_type_or_version_is_not_found(cloud: Cloud) -> None:
     client = cloud.client
     cloud.register()
     for request in ({**TYPE, "TypeName": "Example::Other::Note"}, {**TYPE, "VersionId": "00000009"},
@@ -142,7 +142,7 @@ def test_a_version_is_deregistered(cloud: Cloud) -> None:
     assert cloud.register(package("third")) == f"{ARN}/00000003"
 
 
-def test_the_default_version_is_not_deregistered_beside_others(cloud: Cloud) -> None:
+def test_a_default_version_with_other_versions_is_not_deregistered(cloud: Cloud) -> None:
     first = cloud.register()
     cloud.register(package("second"))
     said = cloud.refused("CFNRegistryException", cloud.client.deregister_type, Arn=first)
@@ -156,7 +156,7 @@ def test_the_default_version_is_not_deregistered_beside_others(cloud: Cloud) -> 
 
 
 @pytest.mark.parametrize("request_", [TYPE, {"Arn": f"{ARN}/00000001"}, {**TYPE, "VersionId": "00000001"}])
-def test_the_last_version_takes_the_type_with_it(cloud: Cloud, request_: Any) -> None:
+def test_deregistering_the_last_version_deregisters_the_type(cloud: Cloud, request_: Any) -> None:
     cloud.register()
     cloud.client.deregister_type(**request_)
     assert cloud.types.find(NAME, Place("us-east-1")) is None
@@ -169,7 +169,7 @@ def test_the_last_version_takes_the_type_with_it(cloud: Cloud, request_: Any) ->
     assert cloud.created_by().startswith("again ")
 
 
-def test_a_version_can_be_asked_for_by_its_id(cloud: Cloud) -> None:
+def test_a_pinned_version_is_found_by_its_id(cloud: Cloud) -> None:
     cloud.register()
     cloud.client.set_type_default_version(Arn=cloud.register(package("second")))
     place = Place("us-east-1")
@@ -179,7 +179,7 @@ def test_a_version_can_be_asked_for_by_its_id(cloud: Cloud) -> None:
     assert Pinned(cloud.types, "00000003").find(NAME, place) is None
 
 
-def test_the_most_versions(cloud: Cloud) -> None:
+def test_the_number_of_versions_is_limited(cloud: Cloud) -> None:
     content = package()
     for _ in range(MOST_VERSIONS):
         cloud.register(content)
@@ -213,6 +213,8 @@ def test_registrations_are_listed_by_their_status(cloud: Cloud) -> None:
         ("describe_type", {"PublisherId": "c830e97710da0c9954d80ba8df021e5439e7134b", **TYPE}),
     ],
 )
-def test_what_is_left_out_says_so(cloud: Cloud, operation: str, request_: Any) -> None:
+def test_unsupported_operations_and_members_are_refused_with_a_reason(
+    cloud: Cloud, operation: str, request_: Any
+) -> None:
     said = cloud.refused("CFNRegistryException", getattr(cloud.client, operation), **request_)
     assert "cfnbox" in said

@@ -1,4 +1,4 @@
-"""A server that keeps SageMaker's container contract, and tells what it was sent."""
+"""A server that follows SageMaker's container contract and returns the request that it received."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Container(BaseHTTPRequestHandler):
-    """Answers /invocations as the body says: {"status": 500}, {"size": 7}, {"sleep": 1}; else with an echo.
+    """Answers /invocations according to the body: {"status": 500}, {"size": 7}, {"sleep": 1}; otherwise with an echo.
 
     A sleep ends when the client closes the connection.
     """

@@ -1,4 +1,4 @@
-"""What the tests of endpoints send and read again and again."""
+"""Requests and functions that several tests of endpoints use."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ WEIGHT = {"VariantName": "AllTraffic", "DesiredWeight": 2.0}
 
 
 def described(client: Any) -> dict[str, Any]:
-    """What DescribeEndpoint answers for the endpoint `endpoint`."""
+    """Describe the endpoint `endpoint`."""
     answered: dict[str, Any] = client.describe_endpoint(EndpointName="endpoint")
     answered.pop("ResponseMetadata")
     return answered
 
 
 def refused(call: Callable[..., object], **members: Any) -> tuple[str, str]:
-    """Code and text of the refusal that a call meets."""
+    """Return the code and message of the refusal of a call."""
     with pytest.raises(exceptions.ClientError) as raised:
         call(**members)
     error = raised.value.response["Error"]

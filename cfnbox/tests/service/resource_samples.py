@@ -1,4 +1,4 @@
-"""One case for each kind of resource beside models, endpoints and their configurations."""
+"""A case for each kind of resource except models, endpoints and their configurations."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SCHEDULE = {"ScheduleExpression": "cron(0 * ? * * *)"}
 
 
 def scheduled(name: str = "job", **members: Any) -> dict[str, Any]:
-    """A MonitoringScheduleConfig that runs a job definition."""
+    """Return a MonitoringScheduleConfig that runs a job definition."""
     job = {"MonitoringJobDefinitionName": name, "MonitoringType": "DataQuality"}
     return {"ScheduleConfig": SCHEDULE} | job | members
 
 
 def job_request(of: str) -> dict[str, Any]:
-    """CreateXJobDefinition without the name."""
+    """Return a CreateXJobDefinition request without the name."""
     application = {"ConfigUri": "s3://b/config"} if of in ("ModelBias", "ModelExplainability") else {}
     truth = {"GroundTruthS3Input": {"S3Uri": "s3://b/truth"}} if of in ("ModelQuality", "ModelBias") else {}
     problem = {"ProblemType": "BinaryClassification"} if of == "ModelQuality" else {}
@@ -41,7 +41,7 @@ def job_request(of: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Case:
-    """One kind: a request that makes a resource, what it then shows, and what is said when it is missing or taken."""
+    """A kind of resource: a create request, the description, and the refusals of missing and existing names."""
 
     title: str
     named: str
@@ -56,7 +56,7 @@ class Case:
 
 
 def job_case(of: str, path: str) -> Case:
-    """The case of one kind of job definitions."""
+    """Return the case of a kind of job definition."""
     request = job_request(of)
     arn = f"{ARN}{path}/thing"
     return Case(

@@ -1,4 +1,4 @@
-"""What the tests of the local SageMaker send again and again."""
+"""Requests that several tests of the local SageMaker send."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def with_source(**members: str) -> Request:
 
 
 def outcomes_until_success(call: Callable[[], Any]) -> list[str]:
-    """Call again and again until there is no refusal. Return the refusals that came first."""
+    """Repeat a call until it succeeds. Return the refusals before that."""
     refusals: list[str] = []
 
     def succeeds() -> bool:

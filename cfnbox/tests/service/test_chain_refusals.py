@@ -1,4 +1,4 @@
-"""The chain from a model to an endpoint: what SageMaker refuses, at the call that refuses it, in its words."""
+"""The chain from a model to an endpoint: the refusals of SageMaker, with its messages, by operation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _MODEL_REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("container", "members", "text"), _MODEL_REFUSALS.values(), ids=_MODEL_REFUSALS)
-def test_a_configuration_refuses_a_model_that_it_cannot_run(
+def test_a_configuration_with_an_unsuitable_model_is_refused(
     client: Any, create: Callable[..., str], container: dict[str, Any], members: dict[str, Any], text: str
 ) -> None:
     create("model", PrimaryContainer=_container(container))
@@ -102,7 +102,7 @@ _MODELS_THAT_RUN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("container", "members"), _MODELS_THAT_RUN.values(), ids=_MODELS_THAT_RUN)
-def test_a_configuration_takes_a_model_that_it_can_run(
+def test_a_configuration_with_a_suitable_model_is_created(
     client: Any, create: Callable[..., str], container: dict[str, Any], members: dict[str, Any]
 ) -> None:
     create("model", PrimaryContainer=_container(container))
@@ -132,7 +132,7 @@ _BAD_CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("members", "text"), _BAD_CONFIGURATIONS.values(), ids=_BAD_CONFIGURATIONS)
-def test_a_configuration_is_refused(
+def test_an_invalid_configuration_is_refused(
     client: Any, create: Callable[..., str], members: dict[str, Any], text: str
 ) -> None:
     create("model")
@@ -144,7 +144,7 @@ def test_a_configuration_is_refused(
 
 
 @pytest.mark.parametrize("instance_type", ["ml.m5.large", "ml.inf2.xlarge", "ml.c6i.xlarge"])
-def test_a_volume_size_is_for_types_without_local_storage(
+def test_a_volume_size_is_accepted_for_instances_without_local_storage(
     client: Any, create: Callable[..., str], instance_type: str
 ) -> None:
     create("model")
@@ -153,13 +153,13 @@ def test_a_volume_size_is_for_types_without_local_storage(
     client.create_endpoint_config(**_configuration({"ProductionVariants": [variant]}))
 
 
-def test_managed_scaling_is_for_inference_components(client: Any) -> None:
+def test_managed_scaling_is_accepted_for_inference_components(client: Any) -> None:
     variant = FOR_COMPONENTS["ProductionVariants"][0] | _SCALED
 
     client.create_endpoint_config(**_configuration(FOR_COMPONENTS | {"ProductionVariants": [variant]}))
 
 
-def test_an_endpoint_of_models_takes_no_inference_component(client: Any, endpoint: Callable[..., None]) -> None:
+def test_an_endpoint_of_models_refuses_inference_components(client: Any, endpoint: Callable[..., None]) -> None:
     endpoint()
 
     assert refused(client.create_inference_component, **_component()) == (
@@ -169,7 +169,7 @@ def test_an_endpoint_of_models_takes_no_inference_component(client: Any, endpoin
     )
 
 
-def test_an_inference_component_begins_with_a_copy(
+def test_an_inference_component_requires_a_copy(
     client: Any, create: Callable[..., str], endpoint: Callable[..., None]
 ) -> None:
     endpoint(**FOR_COMPONENTS)

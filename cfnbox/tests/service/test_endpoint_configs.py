@@ -1,4 +1,4 @@
-"""Endpoint configurations: what is refused and how they are described."""
+"""Endpoint configurations: refusals and descriptions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_a_configuration_is_described_as_it_was_asked_for(client: Any, config: Callable[..., str]) -> None:
+def test_a_configuration_is_described_with_the_members_of_its_request(
+    client: Any, config: Callable[..., str]
+) -> None:
     config(DataCaptureConfig=CAPTURE, AsyncInferenceConfig=ASYNC, Tags=[{"Key": "team", "Value": "fraud"}])
 
     answered = client.describe_endpoint_config(EndpointConfigName="config")
@@ -90,7 +92,7 @@ BAD_CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("members", "text"), BAD_CONFIGURATIONS.values(), ids=BAD_CONFIGURATIONS)
-def test_a_configuration_that_makes_no_sense_is_refused_and_not_kept(
+def test_an_inconsistent_configuration_is_refused_and_not_stored(
     client: Any, create: Callable[..., str], members: dict[str, Any], text: str
 ) -> None:
     create("model")
@@ -102,7 +104,9 @@ def test_a_configuration_that_makes_no_sense_is_refused_and_not_kept(
     assert client.list_endpoint_configs()["EndpointConfigs"] == []
 
 
-def test_serverless_refuses_models_with_features_that_it_lacks(client: Any, create: Callable[..., str]) -> None:
+def test_serverless_inference_refuses_models_with_unsupported_features(
+    client: Any, create: Callable[..., str]
+) -> None:
     create("model", VpcConfig={"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}, EnableNetworkIsolation=True)
 
     request = {"EndpointConfigName": "config", "ProductionVariants": [SERVERLESS]}
@@ -112,7 +116,7 @@ def test_serverless_refuses_models_with_features_that_it_lacks(client: Any, crea
     )
 
 
-def test_a_variant_for_inference_components_names_no_model(client: Any) -> None:
+def test_a_variant_for_inference_components_has_no_model(client: Any) -> None:
     client.create_endpoint_config(EndpointConfigName="config", **FOR_COMPONENTS)
 
     described = client.describe_endpoint_config(EndpointConfigName="config")

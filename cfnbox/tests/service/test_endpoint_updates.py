@@ -1,4 +1,4 @@
-"""Endpoints in change: new configurations, weights and capacities, and what is kept."""
+"""Updates of endpoints: new configurations, weights and capacities, and retained properties."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from service.conftest import Settling
 
 
-def test_while_an_update_is_under_way_the_old_configuration_serves(
+def test_the_previous_configuration_serves_during_an_update(
     client: Any, endpoint: Callable[..., None], config: Callable[..., str], settling: Settling
 ) -> None:
     endpoint()
@@ -55,7 +55,7 @@ def test_while_an_update_is_under_way_the_old_configuration_serves(
 
 
 @pytest.mark.parametrize("status", ["Creating", "Updating", "Deleting"])
-def test_an_endpoint_under_way_is_left_alone(
+def test_an_endpoint_in_transition_cannot_be_changed(
     client: Any, config: Callable[..., str], settling: Settling, status: str
 ) -> None:
     config()
@@ -78,7 +78,7 @@ def test_an_endpoint_under_way_is_left_alone(
     assert described(client)["EndpointStatus"] == status
 
 
-def test_a_name_is_free_again_when_the_deletion_has_ended(
+def test_the_name_of_a_deleted_endpoint_can_be_used_again(
     client: Any, endpoint: Callable[..., None], settling: Settling
 ) -> None:
     endpoint()
@@ -141,7 +141,7 @@ RETAINED: dict[str, tuple[dict[str, Any], tuple[float, int, int]]] = {
 
 
 @pytest.mark.parametrize(("members", "expected"), RETAINED.values(), ids=RETAINED)
-def test_an_update_retains_what_it_is_told_to(
+def test_an_update_retains_variant_properties_on_request(
     client: Any,
     endpoint: Callable[..., None],
     config: Callable[..., str],
@@ -166,7 +166,7 @@ def test_an_update_retains_what_it_is_told_to(
     assert (variant["DesiredWeight"], variant["DesiredInstanceCount"], sampled) == expected
 
 
-def test_a_deployment_configuration_is_kept_when_asked(client: Any, endpoint: Callable[..., None]) -> None:
+def test_a_deployment_configuration_is_retained_on_request(client: Any, endpoint: Callable[..., None]) -> None:
     endpoint()
     policy = {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 60}}
     deployment = {"BlueGreenUpdatePolicy": policy}
@@ -180,7 +180,7 @@ def test_a_deployment_configuration_is_kept_when_asked(client: Any, endpoint: Ca
     assert "LastDeploymentConfig" not in described(client)
 
 
-def test_serverless_and_shadow_variants_are_shown(client: Any, endpoint: Callable[..., None]) -> None:
+def test_serverless_and_shadow_variants_are_described(client: Any, endpoint: Callable[..., None]) -> None:
     endpoint(ProductionVariants=[SERVERLESS])
     serverless = described(client)["ProductionVariants"][0]
     client.create_endpoint_config(
@@ -204,7 +204,7 @@ REASON = (
 
 @pytest.fixture
 def fails(control: Callable[..., Any]) -> Callable[[str], object]:
-    """Lets what the next call of an operation begins end in failure."""
+    """Return a function that makes the next call of an operation end in failure."""
     return lambda operation: control(
         "POST", "faults", [{"operation": operation, "fault": "deployment-fails", "times": 1}]
     )
@@ -220,7 +220,7 @@ def served(connect: Callable[..., Any], settling: Settling) -> Any:
     return client
 
 
-def test_a_creation_that_fails_leaves_an_endpoint_that_can_only_be_deleted(
+def test_a_failed_creation_leaves_an_endpoint_that_can_only_be_deleted(
     served: Any, fails: Callable[[str], object], settling: Settling
 ) -> None:
     settling.goes_on()
@@ -237,7 +237,7 @@ def test_a_creation_that_fails_leaves_an_endpoint_that_can_only_be_deleted(
     assert served.list_endpoints()["Endpoints"] == []
 
 
-def test_an_update_that_fails_leaves_the_old_configuration_in_service(
+def test_a_failed_update_leaves_the_previous_configuration_in_service(
     served: Any, fails: Callable[[str], object], settling: Settling
 ) -> None:
     served.create_endpoint(EndpointName="endpoint", EndpointConfigName="config")

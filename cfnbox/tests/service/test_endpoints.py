@@ -1,4 +1,4 @@
-"""Endpoints: what they need, how their statuses pass, what descriptions and lists show."""
+"""Endpoints: prerequisites, statuses, descriptions and lists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from service.conftest import Settling
 
 
-def test_names_are_taken_once(client: Any, endpoint: Callable[..., None], config: Callable[..., str]) -> None:
+def test_the_name_of_an_existing_endpoint_or_configuration_is_refused(
+    client: Any, endpoint: Callable[..., None], config: Callable[..., str]
+) -> None:
     endpoint()
 
     assert refused(config) == (
@@ -62,7 +64,7 @@ MISSING: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("operation", "members", "text"), MISSING.values(), ids=MISSING)
-def test_what_does_not_exist_is_named(
+def test_operations_on_missing_resources_are_refused_with_their_names(
     client: Any, endpoint: Callable[..., None], operation: str, members: dict[str, Any], text: str
 ) -> None:
     endpoint()
@@ -71,7 +73,7 @@ def test_what_does_not_exist_is_named(
     assert [one["EndpointName"] for one in client.list_endpoints()["Endpoints"]] == ["endpoint"]
 
 
-def test_an_endpoint_of_a_model_deleted_meanwhile_is_refused(client: Any, config: Callable[..., str]) -> None:
+def test_an_endpoint_of_a_deleted_model_is_refused(client: Any, config: Callable[..., str]) -> None:
     config()
     client.delete_model(ModelName="model")
 
@@ -180,7 +182,7 @@ def test_endpoints_and_configurations_have_tags(client: Any, endpoint: Callable[
         assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
 
 
-def test_system_tags_are_written_on_configurations_too(connect: Callable[..., Any], server: Any) -> None:
+def test_system_tags_can_be_written_on_configurations(connect: Callable[..., Any], server: Any) -> None:
     client = connect()
     client.create_endpoint_config(EndpointConfigName="config", **FOR_COMPONENTS)
     arn = f"{ARN}endpoint-config/config"
@@ -189,7 +191,7 @@ def test_system_tags_are_written_on_configurations_too(connect: Callable[..., An
     assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "aws:cloudformation:stack-name", "Value": "stack"}]
 
 
-def test_places_and_resets_keep_endpoints_apart(
+def test_endpoints_belong_to_a_region_and_end_with_a_reset(
     connect: Callable[..., Any], server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "SETTLING_SECONDS", 0)

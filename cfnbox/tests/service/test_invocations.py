@@ -1,4 +1,4 @@
-"""InvokeEndpoint by servers on this machine: what they are sent, what a client sees, when an endpoint fails."""
+"""InvokeEndpoint by servers on this machine: requests, answers, and failed endpoints."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_an_error_of_the_server_is_a_model_error(
     assert response["LogStreamArn"] == f"arn:aws:logs:us-east-1:123456789012:log-group:{group}"
 
 
-def test_invocations_go_to_variants_by_weight_or_to_the_target(
+def test_invocations_are_distributed_by_weight_or_go_to_the_target_variant(
     sagemaker: Any, runtime: Any, servers: tuple[str, str]
 ) -> None:
     for name, image in (("model", IMAGE), ("other", _OTHER)):
@@ -189,7 +189,7 @@ def test_an_inference_component_is_invoked_by_its_name(sagemaker: Any, runtime: 
     )
 
 
-def test_a_stream_has_the_answer_in_parts_of_a_megabyte(endpoint: Callable[..., None], runtime: Any) -> None:
+def test_a_stream_returns_the_answer_in_parts_of_a_megabyte(endpoint: Callable[..., None], runtime: Any) -> None:
     endpoint()
 
     answered = runtime.invoke_endpoint_with_response_stream(EndpointName="endpoint", Body=b'{"size": 1500000}')
@@ -224,7 +224,7 @@ def test_a_server_that_takes_too_long_is_a_model_error(
     )
 
 
-def test_an_endpoint_that_is_missing_is_not_found(runtime: Any) -> None:
+def test_a_missing_endpoint_is_not_found(runtime: Any) -> None:
     assert _refused(runtime) == ("ValidationError", "Endpoint endpoint of account 123456789012 not found.")
 
 
@@ -237,7 +237,7 @@ def test_a_target_model_needs_a_multi_model_endpoint(endpoint: Callable[..., Non
     )
 
 
-def test_an_image_that_nothing_serves_is_refused_with_the_command(
+def test_an_image_without_a_server_is_refused_with_the_command_to_add_it(
     endpoint: Callable[..., None], runtime: Any
 ) -> None:
     image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/unserved:1"
@@ -266,7 +266,7 @@ def test_an_endpoint_whose_server_does_not_answer_fails(serve: str, monkeypatch:
 
 
 @pytest.mark.parametrize("text", ["image", "=http://127.0.0.1:1", "image=", "image=!", "image=127.0.0.1:80", "i=!'"])
-def test_an_argument_that_names_no_server_is_refused(text: str) -> None:
+def test_an_argument_without_a_server_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"--serve|cannot be split"):
         ServedImage.of(text)
 

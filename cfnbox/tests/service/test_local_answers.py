@@ -1,4 +1,4 @@
-"""What DescribeModel answers after CreateModel, against records of the real service."""
+"""Answers of DescribeModel after CreateModel, compared with recorded answers of the service."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ SITUATIONS = {
 
 
 @pytest.mark.parametrize(("asked", "expected"), SITUATIONS.values(), ids=SITUATIONS)
-def test_describe_answers_what_was_asked_with_the_defaults(
+def test_describe_model_returns_the_request_with_defaults(
     client: Any, post: Callable[..., Any], asked: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     status, _ = post("CreateModel", {"ModelName": "model", **asked})
@@ -149,7 +149,9 @@ def test_describe_answers_what_was_asked_with_the_defaults(
     }
 
 
-def test_deleted_model_is_gone_and_its_name_is_free(client: Any, create: Callable[..., str]) -> None:
+def test_a_deleted_model_is_not_listed_and_its_name_can_be_used_again(
+    client: Any, create: Callable[..., str]
+) -> None:
     create("model", Tags=[{"Key": "a", "Value": "b"}])
     client.delete_model(ModelName="model")
     arn = create("model")
@@ -158,7 +160,7 @@ def test_deleted_model_is_gone_and_its_name_is_free(client: Any, create: Callabl
     assert [m["ModelName"] for m in client.list_models()["Models"]] == ["model"]
 
 
-def test_case_of_a_name_is_kept_and_counts(client: Any, create: Callable[..., str]) -> None:
+def test_model_names_are_case_sensitive(client: Any, create: Callable[..., str]) -> None:
     arn = create("MyModel")
     create("mymodel")
 
@@ -191,7 +193,7 @@ def test_accounts_keep_their_own_models(connect: Callable[..., Any]) -> None:
     assert [m["ModelArn"].split(":")[4] for m in other.list_models()["Models"]] == ["222222222222"]
 
 
-def test_tags_of_what_only_moto_has_are_written_over_by_key(client: Any) -> None:
+def test_tags_of_resources_in_moto_are_overwritten_by_key(client: Any) -> None:
     arn = client.create_experiment(ExperimentName="experiment")["ExperimentArn"]
     client.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}])
     client.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "2"}])

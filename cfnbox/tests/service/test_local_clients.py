@@ -1,4 +1,4 @@
-"""Real clients at work on the local SageMaker: the AWS CLI, Terraform, and a server that is a process of its own."""
+"""Real clients of the local SageMaker: the AWS CLI, Terraform, and clients of a server process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def aws(server: LocalSageMaker, tmp_path: Path) -> Callable[..., tuple[int, Any]
     return _aws
 
 
-def test_aws_cli(aws: Callable[..., tuple[int, Any]], connect: Callable[..., Any]) -> None:
+def test_the_aws_cli_creates_lists_tags_and_deletes_models(
+    aws: Callable[..., tuple[int, Any]], connect: Callable[..., Any]
+) -> None:
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model/cli"
     for i in range(12):
         connect().create_model(ModelName=f"other-{i}", PrimaryContainer={"Image": IMAGE})
@@ -114,7 +116,7 @@ def terraform_configuration(tmp_path: Path) -> Path:
     return given
 
 
-def test_terraform(
+def test_terraform_creates_updates_and_destroys_models(
     terraform: Callable[..., tuple[int, str]], connect: Callable[..., Any], server: LocalSageMaker, tmp_path: Path
 ) -> None:
     client = connect()
@@ -145,7 +147,7 @@ def test_terraform(
     assert {call.code for call in server.calls} == {None}
 
 
-def test_server_as_a_process(tmp_path: Path) -> None:
+def test_a_server_process_serves_clients(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "cfnbox", "sagemaker", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -185,7 +187,7 @@ def test_an_answer_has_a_date(connect: Callable[..., Any]) -> None:
     assert connect().list_models()["ResponseMetadata"]["HTTPHeaders"]["date"].count("GMT") == 1
 
 
-def test_an_operation_without_an_output_shape_answers_no_body(
+def test_an_operation_without_an_output_shape_returns_an_empty_body(
     connect: Callable[..., Any], server: LocalSageMaker
 ) -> None:
     connect().create_model(ModelName="model", PrimaryContainer={"Image": IMAGE})
@@ -198,7 +200,7 @@ def test_an_operation_without_an_output_shape_answers_no_body(
     assert (status, content) == (200, b"")
 
 
-def test_what_moto_does_not_implement_is_an_answer(connect: Callable[..., Any]) -> None:
+def test_an_operation_that_moto_does_not_implement_is_refused(connect: Callable[..., Any]) -> None:
     client = connect()
 
     with pytest.raises(client.exceptions.ClientError, match="does not have ListHubs of SageMaker") as unknown:
@@ -207,7 +209,7 @@ def test_what_moto_does_not_implement_is_an_answer(connect: Callable[..., Any]) 
     assert client.list_models()["Models"] == []
 
 
-def test_closed_server_answers_no_more_and_lets_its_connections_go(connect: Callable[..., Any]) -> None:
+def test_a_closed_server_closes_its_connections(connect: Callable[..., Any]) -> None:
     from cfnbox.sagemaker.server import LocalSageMaker
 
     with LocalSageMaker() as short_lived:

@@ -1,4 +1,4 @@
-"""Steering a local SageMaker: what it recorded, which faults are in force, and starting afresh."""
+"""Control requests of the local SageMaker: recorded calls, faults, and reset."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def test_calls_are_recorded_with_their_outcome(
     assert (status, [tuple(call.values()) for call in answered]) == (200, recorded)
 
 
-def test_faults_over_http_replace_those_before(connect: Callable[..., Any], control: Callable[..., Any]) -> None:
+def test_faults_set_over_http_replace_the_previous_faults(
+    connect: Callable[..., Any], control: Callable[..., Any]
+) -> None:
     client = connect()
     assert control("POST", "faults", [{"operation": "ListModels", "fault": "internal-error"}])[0] == 200
     assert control("POST", "faults", [{"operation": "ListModels", "fault": "throttling", "times": 1}])[0] == 200
@@ -54,7 +56,7 @@ def test_faults_over_http_replace_those_before(connect: Callable[..., Any], cont
     assert client.list_models()["Models"] == []
 
 
-def test_reset_over_http_empties_everything(
+def test_a_reset_over_http_removes_models_calls_and_faults(
     connect: Callable[..., Any], server: LocalSageMaker, control: Callable[..., Any]
 ) -> None:
     client = connect()
@@ -83,7 +85,7 @@ BAD_RULES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("rules", BAD_RULES.values(), ids=BAD_RULES)
-def test_rules_that_make_no_sense_are_refused_whole(
+def test_a_list_with_an_invalid_fault_rule_is_refused_completely(
     connect: Callable[..., Any], control: Callable[..., Any], rules: Any
 ) -> None:
     good = {"operation": "ListModels", "fault": "throttling"}
@@ -94,14 +96,14 @@ def test_rules_that_make_no_sense_are_refused_whole(
     assert connect().list_models()["Models"] == []
 
 
-def test_unknown_control_requests_name_the_known_ones(control: Callable[..., Any]) -> None:
+def test_unknown_control_requests_list_the_valid_requests(control: Callable[..., Any]) -> None:
     status, answer = control("POST", "fault", [])
 
     assert status == 404
     assert "POST /_local/faults" in answer["message"]
 
 
-def test_bad_rule_in_process(server: LocalSageMaker) -> None:
+def test_an_invalid_fault_rule_raises_an_error(server: LocalSageMaker) -> None:
     with pytest.raises(BadRule, match="known are: throttling"):
         server.faults.inject("CreateModel", "fire")
 
@@ -118,7 +120,7 @@ def test_the_last_calls_are_kept(
     assert [call["operation"] for call in calls] == ["ListModels"] * 20
 
 
-def test_a_request_that_arrived_before_a_reset_does_not_act_after_it(connect: Callable[..., Any]) -> None:
+def test_a_request_received_before_a_reset_has_no_effect_after_it(connect: Callable[..., Any]) -> None:
     arrived, was_reset = threading.Event(), threading.Event()
 
     def await_reset(_role: str) -> bool:

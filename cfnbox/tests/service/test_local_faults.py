@@ -1,4 +1,4 @@
-"""Faults on demand: what botocore's real client sees of each, and what the service has done meanwhile."""
+"""Faults on demand: what botocore's client sees of each, and the effect on the service."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ BROKEN_ANSWERS = [
 ]
 
 
-def test_every_fault_is_in_a_table_here() -> None:
+def test_every_fault_is_tested_by_a_table() -> None:
     shown = {name for name, *_ in ERRORS} | {name for name, *_ in BROKEN_ANSWERS}
 
     others = {"garbled", "empty-members", "lower-case-arns", "read-after-create-delay", "tags-after-create-delay"}
@@ -127,7 +127,7 @@ def test_every_fault_is_in_a_table_here() -> None:
 
 
 @pytest.mark.parametrize(("fault", "status", "code", "message"), ERRORS)
-def test_error_once_then_success(
+def test_an_error_fault_occurs_once_before_success(
     connect: Callable[..., Any], server: LocalSageMaker, fault: str, status: int, code: str, message: str
 ) -> None:
     client = connect()
@@ -143,7 +143,7 @@ def test_error_once_then_success(
 
 
 @pytest.mark.parametrize(("fault", "raised", "acted"), BROKEN_ANSWERS)
-def test_broken_answer_once_then_whole_answers(
+def test_a_broken_answer_occurs_once_before_complete_answers(
     connect: Callable[..., Any],
     server: LocalSageMaker,
     fault: str,
@@ -159,9 +159,7 @@ def test_broken_answer_once_then_whole_answers(
     assert len(connect().list_models()["Models"]) == acted
 
 
-def test_garbled_answer_reaches_the_caller_without_its_members(
-    connect: Callable[..., Any], server: LocalSageMaker
-) -> None:
+def test_a_garbled_answer_has_no_members(connect: Callable[..., Any], server: LocalSageMaker) -> None:
     client = connect()
     server.faults.inject("CreateModel", "garbled", times=1)
 
@@ -171,7 +169,7 @@ def test_garbled_answer_reaches_the_caller_without_its_members(
 
 
 @pytest.mark.parametrize("fault", ["throttling", "internal-error", "unavailable", "reset-before"])
-def test_botocore_retries_what_it_retries_on_aws(
+def test_botocore_retries_the_faults_that_it_retries_on_aws(
     connect: Callable[..., Any], server: LocalSageMaker, fault: str
 ) -> None:
     client = connect(config=Config(retries={"mode": "standard", "total_max_attempts": 3}))
@@ -181,7 +179,7 @@ def test_botocore_retries_what_it_retries_on_aws(
     assert [call.fault for call in server.calls] == [fault, fault, None]
 
 
-def test_a_create_resent_after_a_lost_answer_meets_its_own_model(
+def test_a_retried_create_after_a_lost_answer_finds_its_own_model(
     connect: Callable[..., Any], server: LocalSageMaker
 ) -> None:
     client = connect(config=Config(retries={"mode": "standard", "total_max_attempts": 3}))
@@ -192,7 +190,7 @@ def test_a_create_resent_after_a_lost_answer_meets_its_own_model(
     assert client.describe_model(ModelName="model")["ModelArn"] == ARN
 
 
-def test_reset_is_a_reset_on_the_wire(server: LocalSageMaker) -> None:
+def test_the_reset_fault_resets_the_tcp_connection(server: LocalSageMaker) -> None:
     server.faults.inject(None, "reset-before")
     port = int(server.url.rpartition(":")[2])
 
@@ -202,7 +200,9 @@ def test_reset_is_a_reset_on_the_wire(server: LocalSageMaker) -> None:
             connection.recv(1)
 
 
-def test_truncated_answer_promises_more_than_it_brings(connect: Callable[..., Any], server: LocalSageMaker) -> None:
+def test_a_truncated_answer_is_shorter_than_its_content_length(
+    connect: Callable[..., Any], server: LocalSageMaker
+) -> None:
     connect().create_model(**MODEL)
     server.faults.inject("DescribeModel", "truncated", times=1)
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
@@ -214,7 +214,7 @@ def test_truncated_answer_promises_more_than_it_brings(connect: Callable[..., An
     assert 0 < len(short.value.partial) < int(answer.headers["Content-Length"])
 
 
-def test_stall_ends_when_its_time_is_over(connect: Callable[..., Any], server: LocalSageMaker) -> None:
+def test_a_stall_ends_after_its_seconds(connect: Callable[..., Any], server: LocalSageMaker) -> None:
     server.faults.inject("CreateModel", "stall", seconds=0.2)
     began = time.monotonic()
 
@@ -223,7 +223,7 @@ def test_stall_ends_when_its_time_is_over(connect: Callable[..., Any], server: L
     assert time.monotonic() - began >= 0.2
 
 
-def test_race_lasts_for_its_seconds(
+def test_an_iam_race_lasts_for_its_seconds(
     connect: Callable[..., Any], server: LocalSageMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = connect()
@@ -237,7 +237,7 @@ def test_race_lasts_for_its_seconds(
     assert len(set(refusals)) == 1
 
 
-def test_after_lets_calls_pass_first(connect: Callable[..., Any], server: LocalSageMaker) -> None:
+def test_after_lets_the_first_calls_pass(connect: Callable[..., Any], server: LocalSageMaker) -> None:
     client = connect()
     server.faults.inject("ListModels", "throttling", after=2, times=1)
     outcomes = []
@@ -251,7 +251,7 @@ def test_after_lets_calls_pass_first(connect: Callable[..., Any], server: LocalS
 
 
 @pytest.mark.parametrize("body", [{"ModelName": ["a"]}, {"ModelName": {}, "Containers": 1, "Tags": "x"}])
-def test_faults_meet_requests_of_any_form(
+def test_faults_apply_to_requests_of_any_form(
     post_to_server: Callable[..., Any], server: LocalSageMaker, body: object
 ) -> None:
     server.faults.inject(None, "read-after-create-delay")
@@ -261,9 +261,7 @@ def test_faults_meet_requests_of_any_form(
     assert post_to_server("CreateModel", body)[1]["__type"] == "SerializationException"
 
 
-def test_rules_for_other_operations_do_not_count_or_concern(
-    connect: Callable[..., Any], server: LocalSageMaker
-) -> None:
+def test_fault_rules_of_other_operations_are_ignored(connect: Callable[..., Any], server: LocalSageMaker) -> None:
     client = connect()
     server.faults.inject("DeleteModel", "access-denied")
     server.faults.inject(None, "throttling", after=1, times=1)
@@ -310,5 +308,5 @@ def snake(operation: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in operation).lstrip("_")
 
 
-def test_every_way_to_fail_is_some_fault() -> None:
+def test_every_moment_of_failure_has_a_fault() -> None:
     assert {fault.when for fault in FAULTS.values()} == set(When)

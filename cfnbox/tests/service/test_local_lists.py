@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def names(create: Callable[..., str]) -> list[str]:
-    """The names of 23 models, oldest first, in an order that is not that of the alphabet."""
+    """Create 23 models, and return their names, oldest first, in an order that is not alphabetical."""
     made = [f"{'xyz'[i % 3]}-{i:02}" for i in range(23)]
     for name in made:
         create(name)
@@ -20,12 +20,12 @@ def names(create: Callable[..., str]) -> list[str]:
 
 
 def listed(client: Any, **arguments: Any) -> list[str]:
-    """The names on all pages together."""
+    """Return the names on all pages."""
     pages = client.get_paginator("list_models").paginate(**arguments)
     return [model["ModelName"] for page in pages for model in page["Models"]]
 
 
-def test_newest_first_by_default(client: Any, names: list[str]) -> None:
+def test_models_are_listed_newest_first_by_default(client: Any, names: list[str]) -> None:
     assert listed(client) == names[::-1]
 
 
@@ -40,14 +40,14 @@ ORDERS: dict[str, tuple[dict[str, str], Callable[[list[str]], list[str]]]] = {
 
 @pytest.mark.parametrize(("arguments", "expected"), ORDERS.values(), ids=ORDERS)
 @pytest.mark.parametrize("size", [1, 7, 23, 100])
-def test_order_holds_over_pages_of_any_size(
+def test_models_are_sorted_across_pages_of_any_size(
     client: Any, names: list[str], arguments: dict[str, str], expected: Callable[..., list[str]], size: int
 ) -> None:
     assert listed(client, MaxResults=size, **arguments) == expected(names)
 
 
 @pytest.mark.usefixtures("names")
-def test_pages_are_as_large_as_asked_and_only_the_last_has_no_token(client: Any) -> None:
+def test_pages_have_max_results_entries_and_only_the_last_has_no_token(client: Any) -> None:
     sizes: list[int] = []
     token: dict[str, Any] = {}
     while True:
@@ -63,7 +63,7 @@ def test_pages_are_as_large_as_asked_and_only_the_last_has_no_token(client: Any)
     assert len(client.list_models()["Models"]) == 10
 
 
-def test_filters(client: Any, names: list[str]) -> None:
+def test_models_are_filtered_by_name_and_time(client: Any, names: list[str]) -> None:
     times = {n: client.describe_model(ModelName=n)["CreationTime"] for n in names}
     middle = times[names[11]]
 
@@ -76,7 +76,7 @@ def test_filters(client: Any, names: list[str]) -> None:
     assert listed(client, SortBy="Name", SortOrder="Ascending", **window) == sorted(in_window)
 
 
-def test_a_page_answers_name_arn_and_time_only(client: Any, create: Callable[..., str]) -> None:
+def test_a_list_entry_has_name_arn_and_creation_time_only(client: Any, create: Callable[..., str]) -> None:
     arn = create("model")
     created = client.describe_model(ModelName="model")["CreationTime"]
 
@@ -84,7 +84,7 @@ def test_a_page_answers_name_arn_and_time_only(client: Any, create: Callable[...
 
 
 @pytest.mark.parametrize("by", ["CreationTime", "Name"])
-def test_models_that_come_and_go_between_pages_disturb_no_other(
+def test_models_created_or_deleted_between_pages_do_not_affect_others(
     client: Any, names: list[str], create: Callable[..., str], by: str
 ) -> None:
     order = {"SortBy": by, "SortOrder": "Descending", "MaxResults": 5}
@@ -103,20 +103,20 @@ def test_models_that_come_and_go_between_pages_disturb_no_other(
 
 
 @pytest.mark.parametrize("token", ["no-token", "WzEsMl0=", "e30=", "MQ=="])
-def test_token_that_is_not_one(client: Any, token: str) -> None:
+def test_an_invalid_next_token_is_refused(client: Any, token: str) -> None:
     with pytest.raises(client.exceptions.ClientError, match="ValidationException"):
         client.list_models(NextToken=token)
 
 
 @pytest.mark.usefixtures("names")
-def test_token_of_another_order_is_refused(client: Any) -> None:
+def test_a_next_token_of_another_sort_order_is_refused(client: Any) -> None:
     token = client.list_models(MaxResults=1, SortBy="Name")["NextToken"]
 
     with pytest.raises(client.exceptions.ClientError, match="ValidationException"):
         client.list_models(NextToken=token)
 
 
-def test_times_are_given_as_every_sdk_gives_them(names: list[str], post: Callable[..., Any]) -> None:
+def test_times_are_accepted_as_numbers_and_as_text(names: list[str], post: Callable[..., Any]) -> None:
     numbers = post("ListModels", {"CreationTimeAfter": 0, "MaxResults": 1})
     words = post("ListModels", {"CreationTimeAfter": "1970-01-01T00:00:00Z", "MaxResults": 1})
 

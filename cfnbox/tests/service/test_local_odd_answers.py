@@ -1,4 +1,4 @@
-"""Answers that are odd, and reads that lag behind a create: what botocore's real client sees of them."""
+"""Unusual answers, and reads that lag behind a create, as botocore's client sees them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cfnbox.sagemaker.server import LocalSageMaker
 
 
-def test_description_with_empty_members(connect: Callable[..., Any], server: LocalSageMaker) -> None:
+def test_the_empty_members_fault_returns_empty_members(connect: Callable[..., Any], server: LocalSageMaker) -> None:
     client = connect()
     private = {"Image": "registry.example.com/i:1", "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
     vpc = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
@@ -30,7 +30,9 @@ def test_description_with_empty_members(connect: Callable[..., Any], server: Loc
     assert plain == private | {"Mode": "SingleModel"}
 
 
-def test_list_with_arns_in_lower_case(connect: Callable[..., Any], server: LocalSageMaker) -> None:
+def test_the_lower_case_arns_fault_returns_arns_in_lower_case(
+    connect: Callable[..., Any], server: LocalSageMaker
+) -> None:
     client = connect()
     arn = client.create_model(**MODEL | {"ModelName": "MyModel"})["ModelArn"]
     server.faults.inject("ListModels", "lower-case-arns", times=1)

@@ -1,4 +1,4 @@
-"""What the local SageMaker refuses, and in which words."""
+"""Refusals of the local SageMaker, and their messages."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ WRONG_TYPES: dict[str, tuple[str, object]] = {
 
 
 @pytest.mark.parametrize(("operation", "request_", "message"), (SHAPES | RECORDED).values(), ids=SHAPES | RECORDED)
-def test_refusal_in_the_words_of_the_service(
+def test_a_refusal_has_the_message_of_the_service(
     client: Any, post: Callable[..., Any], operation: str, request_: Request, message: str
 ) -> None:
     assert post(operation, request_) == (400, {"__type": "ValidationException", "message": message})
@@ -282,7 +282,7 @@ def test_refusal_in_the_words_of_the_service(
 
 
 @pytest.mark.parametrize("request_", RULES.values(), ids=RULES)
-def test_refusal_by_a_documented_rule(client: Any, post: Callable[..., Any], request_: Request) -> None:
+def test_a_documented_rule_is_enforced(client: Any, post: Callable[..., Any], request_: Request) -> None:
     status, answer = post("CreateModel", request_)
 
     assert (status, answer["__type"]) == (400, "ValidationException")
@@ -291,14 +291,14 @@ def test_refusal_by_a_documented_rule(client: Any, post: Callable[..., Any], req
 
 
 @pytest.mark.parametrize(("operation", "request_"), WRONG_TYPES.values(), ids=WRONG_TYPES)
-def test_refusal_of_what_cannot_be_read(
+def test_a_request_that_cannot_be_parsed_is_refused(
     client: Any, post: Callable[..., Any], operation: str, request_: object
 ) -> None:
     assert post(operation, request_) == (400, {"__type": "SerializationException", "message": ""})
     assert client.list_models()["Models"] == []
 
 
-def test_existing_name_is_refused_and_its_model_untouched(client: Any, create: Callable[..., str]) -> None:
+def test_an_existing_name_is_refused_and_its_model_is_unchanged(client: Any, create: Callable[..., str]) -> None:
     arn = create("model", Tags=[{"Key": "a", "Value": "1"}])
     before = client.describe_model(ModelName="model")["CreationTime"]
 
@@ -337,7 +337,9 @@ ACCEPTED: dict[str, Request] = {
 
 
 @pytest.mark.parametrize("request_", ACCEPTED.values(), ids=ACCEPTED)
-def test_what_the_service_accepts_is_accepted(client: Any, post: Callable[..., Any], request_: Request) -> None:
+def test_a_request_that_the_service_accepts_is_accepted(
+    client: Any, post: Callable[..., Any], request_: Request
+) -> None:
     status, answer = post("CreateModel", request_)
 
     assert (status, answer) == (200, {"ModelArn": ARN + "m"})

@@ -1,4 +1,4 @@
-"""Tags of models: AddTags, ListTags, DeleteTags, and the tags that only AWS writes."""
+"""Tags of models: AddTags, ListTags, DeleteTags, and system tags."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_tags_are_added_and_overwritten_by_key(client: Any, create: Callable[...
     assert {tag["Key"]: tag["Value"] for tag in answered} == {"a": "1", "b": "3", "c": ""}
 
 
-def test_keys_differ_by_case(client: Any, create: Callable[..., str]) -> None:
+def test_tag_keys_are_case_sensitive(client: Any, create: Callable[..., str]) -> None:
     arn = create("model", Tags=pairs({"a": "1", "A": "2"}))
 
     assert tags_of(client, arn) == {"a": "1", "A": "2"}
 
 
-def test_tags_are_deleted_and_keys_that_are_not_there_do_no_harm(client: Any, create: Callable[..., str]) -> None:
+def test_delete_tags_ignores_missing_keys(client: Any, create: Callable[..., str]) -> None:
     arn = create("model", Tags=pairs({"a": "1", "b": "2"}))
 
     client.delete_tags(ResourceArn=arn, TagKeys=["a", "never"])
@@ -61,7 +61,7 @@ ELSEWHERE = {
     ("operation", "arguments"),
     [("add_tags", {"Tags": pairs({"a": "1"})}), ("list_tags", {}), ("delete_tags", {"TagKeys": ["a"]})],
 )
-def test_tag_calls_on_a_missing_model(
+def test_tag_operations_on_a_missing_model_are_refused(
     client: Any, create: Callable[..., str], operation: str, arguments: dict[str, Any], arn: str
 ) -> None:
     create("model")
@@ -85,7 +85,7 @@ def test_tag_calls_on_a_missing_model(
     ],
     ids=["add aws:", "add AWS:", "delete aws:", "a fifty-first"],
 )
-def test_refused_tag_calls_change_nothing(
+def test_refused_tag_operations_have_no_effect(
     client: Any, create: Callable[..., str], operation: str, arguments: dict[str, Any]
 ) -> None:
     arn = create("model", Tags=pairs({"a": "1"}))
@@ -96,7 +96,7 @@ def test_refused_tag_calls_change_nothing(
     assert tags_of(client, arn) == {"a": "1"}
 
 
-def test_overwriting_is_possible_with_fifty_tags(client: Any, create: Callable[..., str]) -> None:
+def test_a_tag_of_a_model_with_fifty_tags_can_be_overwritten(client: Any, create: Callable[..., str]) -> None:
     full = {f"k{i}": "1" for i in range(50)}
     arn = create("model", Tags=pairs(full))
 
@@ -105,7 +105,7 @@ def test_overwriting_is_possible_with_fifty_tags(client: Any, create: Callable[.
     assert tags_of(client, arn) == full | {"k7": "2"}
 
 
-def test_system_tags_come_back_from_list_tags_in_pages_of_fifty(
+def test_list_tags_returns_system_tags_in_pages_of_fifty(
     connect: Callable[..., Any], control: Callable[..., Any]
 ) -> None:
     client, own = connect(), {f"k{i}": "" for i in range(50)}
@@ -132,7 +132,7 @@ NO_SYSTEM_TAGS: dict[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize(("sent", "message"), NO_SYSTEM_TAGS.values(), ids=NO_SYSTEM_TAGS)
-def test_control_refuses_system_tags_that_make_no_sense(
+def test_invalid_system_tags_are_refused(
     connect: Callable[..., Any], control: Callable[..., Any], sent: object, message: str
 ) -> None:
     client = connect()

@@ -1,4 +1,4 @@
-"""What templates hold beside models and endpoints: made, described, changed, listed, tagged, deleted, and missing."""
+"""Other SageMaker resources of templates: create, describe, update, list, tag, delete, and refusals if missing."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ def surroundings(client: Any, create: Callable[..., str], settling: Settling) ->
 
 
 def asked(client: Any, verb: str, case: Case, **members: Any) -> dict[str, Any]:
-    """What an operation on a kind answers."""
+    """Call an operation on a resource of a case; return the answer."""
     answered: dict[str, Any] = getattr(client, xform_name(f"{verb}{case.title}"))(**members)
     return answered
 
 
 def made(client: Any, case: Case) -> dict[str, str]:
-    """Makes the resource of a case. Returns the member that names it."""
+    """Create the resource of a case; return the member with its name."""
     named = {} if case.title == "Domain" else {case.named: case.name}
     answered = asked(client, "Create", case, **named, Tags=TAGS, **case.request)
     return {case.named: answered.get(case.named, case.name)}
 
 
 def arn_of(described: dict[str, Any], case: Case) -> str:
-    """The ARN in a description."""
+    """Return the ARN in a description."""
     arn: str = described[f"{case.title}Arn" if f"{case.title}Arn" in described else "JobDefinitionArn"]
     return arn
 
 
 def shown(described: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    """Of a description, the members that are expected."""
+    """Return the expected members of a description."""
     return {name: described.get(name) for name in expected}
 
 
 @pytest.mark.parametrize("case", CASES, ids=TITLES)
-def test_life_of_a_resource(surroundings: Any, case: Case) -> None:
+def test_a_resource_is_created_described_updated_and_deleted(surroundings: Any, case: Case) -> None:
     client = surroundings
     name = made(client, case)
 
@@ -88,7 +88,7 @@ def test_life_of_a_resource(surroundings: Any, case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=TITLES)
 @pytest.mark.parametrize("verb", ["Describe", "Update", "Delete"])
-def test_what_does_not_exist_is_named(surroundings: Any, case: Case, verb: str) -> None:
+def test_operations_on_a_missing_resource_are_refused_with_its_name(surroundings: Any, case: Case, verb: str) -> None:
     operation = f"{verb}{case.title}"
     if operation not in service_model().operation_names:
         assert verb == "Update"
@@ -102,7 +102,7 @@ def test_what_does_not_exist_is_named(surroundings: Any, case: Case, verb: str) 
 
 
 @pytest.mark.parametrize("case", CASES, ids=TITLES)
-def test_a_list_shows_the_resource_and_its_filters_hold(surroundings: Any, case: Case) -> None:
+def test_a_list_contains_the_resource_and_applies_filters(surroundings: Any, case: Case) -> None:
     client, name = surroundings, made(surroundings, case)
     operation = {"CodeRepository": "ListCodeRepositories"}.get(case.title, f"List{case.title}s")
     members = cast("StructureShape", service_model().operation_model(operation).input_shape).members
@@ -123,7 +123,7 @@ def test_a_list_shows_the_resource_and_its_filters_hold(surroundings: Any, case:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.title.endswith("QualityJobDefinition")])
-def test_a_job_definition_needs_an_endpoint_that_captures_data(surroundings: Any, case: Case) -> None:
+def test_a_job_definition_requires_an_endpoint_with_data_capture(surroundings: Any, case: Case) -> None:
     client = surroundings
     client.create_endpoint_config(EndpointConfigName="plain", ProductionVariants=[VARIANT])
     client.create_endpoint(EndpointName="plain", EndpointConfigName="plain")
@@ -138,7 +138,7 @@ def test_a_job_definition_needs_an_endpoint_that_captures_data(surroundings: Any
         )
 
 
-def test_a_notebook_in_service_is_neither_updated_nor_deleted(surroundings: Any) -> None:
+def test_a_notebook_in_service_cannot_be_updated_or_deleted(surroundings: Any) -> None:
     case = next(case for case in CASES if case.title == "NotebookInstance")
     name = made(surroundings, case)
     words = "Status (InService) not in ([Stopped, Failed]). Unable to transition to ({}) for Notebook Instance ({})"
@@ -148,7 +148,7 @@ def test_a_notebook_in_service_is_neither_updated_nor_deleted(surroundings: Any)
     assert refused(surroundings.delete_notebook_instance, **name)[1] == words.format("Deleting", arn)
 
 
-def test_an_endpoint_with_components_is_not_deleted(surroundings: Any) -> None:
+def test_an_endpoint_with_inference_components_cannot_be_deleted(surroundings: Any) -> None:
     made(surroundings, CASES[0])
 
     assert refused(surroundings.delete_endpoint, EndpointName="components")[1] == (
@@ -158,7 +158,7 @@ def test_an_endpoint_with_components_is_not_deleted(surroundings: Any) -> None:
     surroundings.delete_endpoint(EndpointName="components")
 
 
-def test_versions_of_a_group_are_numbered_and_named_by_arn(surroundings: Any) -> None:
+def test_model_packages_of_a_group_are_numbered_and_named_by_arn(surroundings: Any) -> None:
     client = surroundings
     client.create_model_package_group(ModelPackageGroupName="group")
     arns = [client.create_model_package(ModelPackageGroupName="group")["ModelPackageArn"] for _ in range(2)]
@@ -183,7 +183,7 @@ def test_a_pipeline_runs_in_moto(surroundings: Any) -> None:
 
 
 def legal(shape: Any, name: str = "") -> Any:
-    """A value for a shape, of required members only; strings are plausible, not always legal."""
+    """Return a value of a shape with required members only. Strings are plausible, but not always valid."""
     match shape.type_name:
         case "structure":
             return {member: legal(shape.members[member], member) for member in shape.required_members}
@@ -203,7 +203,7 @@ def legal(shape: Any, name: str = "") -> Any:
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["empty", "with what is required"])
-def test_no_operation_of_sagemaker_fails_inside(post_to_server: Any, full: bool) -> None:
+def test_no_operation_of_sagemaker_fails_with_an_internal_error(post_to_server: Any, full: bool) -> None:
     model = service_model()
     for name in model.operation_names:
         shape = model.operation_model(name).input_shape
@@ -212,7 +212,7 @@ def test_no_operation_of_sagemaker_fails_inside(post_to_server: Any, full: bool)
         assert status == 200 or answered["__type"], name
 
 
-def test_unknown_operations_are_refused_by_name(post_to_server: Any) -> None:
+def test_unknown_operations_are_named_in_their_refusal(post_to_server: Any) -> None:
     assert post_to_server("CreateMagic", {}) == (
         400,
         {"__type": "UnknownOperationException", "message": "SageMaker has no operation CreateMagic."},
