@@ -1,4 +1,4 @@
-"""What boto3's clients of all tests have in common.
+"""The boto3 session of all tests.
 
 Each session of boto3 reads the models of its services again, and moto begins each of its tests with a new default
 session. So the clients of tests come from one session.

@@ -1,4 +1,4 @@
-"""How often a property test runs: always with the same examples, with FUZZ set many times with new ones."""
+"""Settings of property tests: the same examples in each run, or many new ones if FUZZ is set."""
 
 from __future__ import annotations
 

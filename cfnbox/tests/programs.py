@@ -46,7 +46,7 @@ class RunningCloud:
         return clients.client(service, self.url, region)
 
     def run(self, name: str, *given: str, folder: Path, **environment: str) -> str:
-        """What a program says with nothing exported but what the cloud printed; it must succeed."""
+        """Run a program with the variables that the cloud printed, and return its output; it must succeed."""
         home = {"HOME": str(folder), "PATH": path(), "AWS_PAGER": ""}
         pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         done = subprocess.run(

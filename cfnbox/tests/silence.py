@@ -1,4 +1,4 @@
-"""Clients that give up on a silent service, whatever the speed of the machine.
+"""Clients that give up on a silent service, independent of the speed of the machine.
 
 A client with a short timeout also gives up on an answer that is only late. So the clients here listen briefly only to
 a request that a `stall` of the local SageMaker will meet, and go on when the service has acted on it.

@@ -1,4 +1,4 @@
-"""Clouds in one process: each begins empty, and one does not touch what another holds."""
+"""Several clouds in one process: each starts empty, and none changes the state of another."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def zipped(name: str, content: str) -> bytes:
     return archive.getvalue()
 
 
-def test_a_cloud_begins_empty(as_it_was: None) -> None:
+def test_a_cloud_starts_empty(as_it_was: None) -> None:
     with Cloud() as first:
         make_model(first.url, "left-behind")
         make_queue(first.url, "left-behind")
@@ -99,7 +99,7 @@ def test_a_cloud_begins_empty(as_it_was: None) -> None:
         assert (models(cloud.url), queues(cloud.url)) == ([], [])
 
 
-def test_clouds_side_by_side_know_nothing_of_each_other(as_it_was: None) -> None:
+def test_concurrent_clouds_are_isolated(as_it_was: None) -> None:
     with Cloud() as first, Cloud() as second:
         for cloud, name in ((first, "of-first"), (second, "of-second")):
             make_model(cloud.url, name)
@@ -113,7 +113,7 @@ def test_clouds_side_by_side_know_nothing_of_each_other(as_it_was: None) -> None
         assert listed["Name"] == "of-first"
 
 
-def test_functions_see_their_own_cloud_and_nothing_of_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_see_their_cloud_and_not_the_environment_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-secret-of-the-user")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with Cloud() as cloud:
@@ -147,14 +147,14 @@ def test_the_cloudformation_behind_the_services_cannot_be_reached(request_: dict
     assert (answer.status_code, "Namespace" in answer.text) == (403, False)
 
 
-def test_answers_of_services_are_for_no_other_origin() -> None:
+def test_answers_of_services_have_no_cors_headers() -> None:
     with Cloud() as cloud:
         answered = clients.client("sqs", cloud.url).list_queues()["ResponseMetadata"]["HTTPHeaders"]
 
     assert [name for name in answered if name.startswith("access-control-")] == []
 
 
-def test_a_process_that_ended_is_named_and_not_started_again() -> None:
+def test_a_terminated_child_process_is_named_and_not_restarted() -> None:
     with Cloud() as cloud:
         queues(cloud.url)
         (ministack,) = (

@@ -1,4 +1,4 @@
-"""The commands as a user types them: what they print, for people and for programs, and how they end."""
+"""The commands as a user types them: their output for people and programs, and their exit statuses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 class User:
-    """A user in a folder, whose commands go to one cloud."""
+    """A user in a folder whose commands go to the cloud."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self._command, self._url, self.folder = Command(folder), url, folder
@@ -106,14 +106,14 @@ def test_commands_print_json_for_programs(user: User) -> None:
     assert user.json("env")["AWS_ENDPOINT_URL"] == status["url"]
 
 
-def test_outputs_of_a_stack(user: User, cloud: RunningCloud) -> None:
+def test_outputs_prints_the_outputs_of_a_stack(user: User, cloud: RunningCloud) -> None:
     user.run("deploy", "queue.yaml", "--stack-name", "told")
     address = user.run("outputs", "--stack-name", "told", "Address").stdout.strip()
     assert cloud.client("sqs").list_queues(QueueNamePrefix="told-")["QueueUrls"] == [address]
     assert "Stack told has no output Url. It has Address." in user.fails("outputs", "--stack-name", "told", "Url")
 
 
-def test_quiet_commands_print_results_alone(user: User) -> None:
+def test_quiet_commands_print_results_only(user: User) -> None:
     done = user.run("deploy", "queue.yaml", "--stack-name", "quiet", "--quiet")
     assert done.stderr == ""
     assert re.fullmatch(r"Output +Value *\nAddress +http://\S+\n", done.stdout)
@@ -171,7 +171,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES)
-def test_parameters_of_a_file(user: User, text: str) -> None:
+def test_parameters_are_read_from_a_file(user: User, text: str) -> None:
     file = user.write("parameters.json", text)
     name = f"file-{list(FILES.values()).index(text)}"
     assert user.json("deploy", "queue.yaml", "--stack-name", name, "--parameters", file)["parameters"] == {
@@ -185,7 +185,7 @@ def test_parameters_of_a_file(user: User, text: str) -> None:
     "text",
     ['[{"Key": "team", "Value": "churn"}]', '{"team": "churn"}', '{"tags": [{"Key": "team", "Value": "churn"}]}'],
 )
-def test_tags_of_a_file(user: User, text: str) -> None:
+def test_tags_are_read_from_a_file(user: User, text: str) -> None:
     file = user.write("tags.json", text)
     assert user.json("deploy", "queue.yaml", "--stack-name", "tagged", "--tags", file)["tags"] == {"team": "churn"}
 
@@ -195,12 +195,12 @@ def test_a_file_without_parameters_is_refused(user: User) -> None:
     assert "parameters.json holds no parameters" in user.fails("deploy", "queue.yaml", "--parameters", file)
 
 
-def test_a_template_whose_name_begins_with_a_digit(user: User) -> None:
+def test_a_template_file_whose_name_begins_with_a_digit_has_a_valid_default_stack_name(user: User) -> None:
     file = user.write("2_queues v1.yaml", TEMPLATE)
     assert user.json("deploy", file)["name"] == "stack-2-queues-v1"
 
 
-def test_a_failed_first_deployment_can_be_done_anew(user: User) -> None:
+def test_a_failed_first_deployment_can_be_repeated(user: User) -> None:
     file = user.write("never.json", json.dumps({"Resources": waiting(1)}))
     bad = ("deploy", file, "--stack-name", "anew")
     assert "cfnbox delete --stack-name anew" in user.fails(*bad)
@@ -247,9 +247,7 @@ HINTS = {
 
 
 @pytest.mark.parametrize(("text", "place", "message"), HINTS.values(), ids=HINTS)
-def test_mistakes_are_hinted_at_before_a_deployment_and_without(
-    user: User, text: str, place: str, message: str
-) -> None:
+def test_mistakes_in_templates_have_hints(user: User, text: str, place: str, message: str) -> None:
     file = user.write("mistaken.yaml", text)
     done = Command(user.folder)("validate", file, "--json")
     assert done.returncode == 1
@@ -258,7 +256,7 @@ def test_mistakes_are_hinted_at_before_a_deployment_and_without(
     assert f"hint: {place}: {message}" in user.fails("deploy", file, "--recreate")
 
 
-def test_attributes_under_another_namespace(user: User) -> None:
+def test_attributes_of_a_type_in_another_namespace_are_checked(user: User) -> None:
     """Of a type that stands for one of AWS's, in the folder of that type."""
     own = "Acme::SageMaker::Model"
     model = {"Type": own, "Properties": {"PrimaryContainer": {"Image": "i"}}}
@@ -269,7 +267,7 @@ def test_attributes_under_another_namespace(user: User) -> None:
     assert message.endswith("ModelName is an attribute of AWS::SageMaker::Model alone. Did you mean Name?")
 
 
-def test_two_members_of_which_one_is_wanted(tmp_path: Path) -> None:
+def test_members_of_one_of_are_named(tmp_path: Path) -> None:
     schema = {
         "typeName": "Acme::Demo::Pot", "description": "A pot.", "primaryIdentifier": ["/properties/Name"],
         "properties": {"Name": {"type": "string"}, "Lid": {"type": "string"}, "Cover": {"type": "string"}},
@@ -283,21 +281,21 @@ def test_two_members_of_which_one_is_wanted(tmp_path: Path) -> None:
     assert "Give exactly one of Lid and Cover, not both." in done.stdout
 
 
-def test_validate_needs_no_cloud(folder: Path) -> None:
+def test_validate_works_without_a_cloud(folder: Path) -> None:
     done = Command(folder)("validate", "queue.yaml")
     assert (done.returncode, done.stdout) == (0, "")
     assert "Nothing is wrong with queue.yaml." in done.stderr
 
 
-def test_validate_refuses_what_cloudformation_does(user: User) -> None:
+def test_validate_refuses_templates_that_cloudformation_refuses(user: User) -> None:
     file = user.write("circle.yaml", TEMPLATE.replace("!Ref Queue", "!Ref Nothing"))
     done = Command(user.folder)("validate", file)
     assert done.returncode == 1
     assert "cloudformation: Template format error: Unresolved resource dependencies [Nothing]" in done.stdout
 
 
-def test_a_stack_that_waits_says_what_for(user: User) -> None:
-    """A wait condition has no handler, so that the seconds alone are said."""
+def test_a_waiting_deployment_prints_the_seconds_without_an_event(user: User) -> None:
+    """A wait condition has no handler, so only the seconds are printed."""
     file = user.write("wait.json", json.dumps({"Resources": waiting(4)}))
     assert re.search(r"\d s without an event", user.fails("deploy", file))
 
@@ -315,7 +313,7 @@ def exported(text: str) -> str:
     return str(url)
 
 
-def test_a_cloud_in_the_background_keeps_its_stacks(folder: Path) -> None:
+def test_a_detached_cloud_keeps_its_stacks(folder: Path) -> None:
     options = ("up", "--port", "0", "--detach", "--state", "state.json")
     started = cfnbox(folder, *options, "--deploy", "queue.yaml")
     assert started.returncode == 0, started.stdout + started.stderr
@@ -340,7 +338,7 @@ def test_a_cloud_in_the_background_keeps_its_stacks(folder: Path) -> None:
     assert stack["Tags"] == [{"Key": "team", "Value": "churn"}]
 
 
-def test_a_cloud_in_the_background_that_does_not_start_says_why(folder: Path) -> None:
+def test_a_detached_cloud_that_does_not_start_prints_the_reason(folder: Path) -> None:
     (folder / "queue.yaml").write_text(TEMPLATE.replace("SQS::Queue", "SQS::Nothing"), encoding="utf-8")
     started = cfnbox(folder, "up", "--port", "0", "--detach", "--deploy", "queue.yaml")
     assert started.returncode == 1
@@ -348,7 +346,7 @@ def test_a_cloud_in_the_background_that_does_not_start_says_why(folder: Path) ->
     assert "Unrecognized resource types: [AWS::SQS::Nothing]" in " ".join(started.stderr.split())
 
 
-def test_output_in_a_locale_of_ascii_letters(folder: Path, cloud: RunningCloud) -> None:
+def test_output_works_in_an_ascii_locale(folder: Path, cloud: RunningCloud) -> None:
     (folder / "name.yaml").write_text(TEMPLATE.replace("!Ref Queue", "Grüße"), encoding="utf-8")
     environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "AWS_ENDPOINT_URL": cloud.url}
     done = cfnbox(folder, "deploy", "name.yaml", **environment)

@@ -1,4 +1,4 @@
-"""Templates as people publish them, through boto3: deployed, in sync, given a new image, deleted without a trace."""
+"""Published templates, through boto3: deployed, in sync, updated with a new image, and deleted completely."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sagemaker(cloud: Cloud) -> Any:
 
 
 class Deployed:
-    """One template of the corpus in a stack of its own."""
+    """A template of the corpus in its own stack."""
 
     def __init__(self, user: User, expected: Expected, name: str) -> None:
         self._user, self._expected, self.name = user, expected, name
@@ -109,7 +109,7 @@ class Deployed:
 
 @pytest.fixture
 def deploy(user: User, request: pytest.FixtureRequest) -> Iterator[Callable[[Expected], Deployed]]:
-    """Gives a template its stack, which is gone when the test is over, however it ends."""
+    """Return a function that creates the stack of a template. The stack is deleted after the test."""
     made: list[Deployed] = []
 
     def _deploy(expected: Expected) -> Deployed:
@@ -151,7 +151,7 @@ CHAIN = ["CreateModel", "CreateEndpointConfig", "UpdateEndpoint", "DeleteEndpoin
 
 
 @pytest.mark.parametrize("expected", DEPLOYED, ids=str)
-def test_a_template_deploys_is_in_sync_is_updated_and_leaves_nothing(
+def test_a_template_is_deployed_checked_for_drift_updated_and_deleted(
     expected: Expected, deploy: Callable[[Expected], Deployed], cloud: Cloud, sagemaker: Any
 ) -> None:
     before = held(sagemaker)
@@ -186,7 +186,7 @@ def test_a_template_deploys_is_in_sync_is_updated_and_leaves_nothing(
     assert held(sagemaker) == before
 
 
-def test_what_a_stack_makes_is_marked_as_its_own(deploy: Callable[[Expected], Deployed], sagemaker: Any) -> None:
+def test_resources_of_a_stack_have_its_system_tags(deploy: Callable[[Expected], Deployed], sagemaker: Any) -> None:
     stack = deploy(DEPLOYED[0])
     assert stack.create() == "CREATE_COMPLETE", stack.events()
 
@@ -212,7 +212,7 @@ def fault(cloud: Cloud) -> Iterator[Callable[[str], None]]:
 UNHEALTHY = "did not pass the ping health check"
 
 
-def test_an_endpoint_that_does_not_come_up_takes_its_stack_back(
+def test_a_failed_endpoint_rolls_its_stack_back(
     deploy: Callable[[Expected], Deployed], fault: Callable[[str], None], sagemaker: Any
 ) -> None:
     before, stack = held(sagemaker), deploy(DEPLOYED[0])
@@ -223,7 +223,7 @@ def test_an_endpoint_that_does_not_come_up_takes_its_stack_back(
     assert held(sagemaker) == before
 
 
-def test_an_endpoint_that_does_not_come_up_again_keeps_its_old_model(
+def test_a_failed_update_of_an_endpoint_keeps_the_previous_model(
     deploy: Callable[[Expected], Deployed], fault: Callable[[str], None], sagemaker: Any
 ) -> None:
     stack = deploy(DEPLOYED[0])
@@ -239,7 +239,7 @@ def test_an_endpoint_that_does_not_come_up_again_keeps_its_old_model(
 
 
 @pytest.mark.parametrize("expected", FAULTY, ids=str)
-def test_a_faulty_template_fails_and_says_why(
+def test_a_faulty_template_fails_with_a_reason(
     expected: Expected, deploy: Callable[[Expected], Deployed], sagemaker: Any
 ) -> None:
     before = held(sagemaker)
@@ -256,7 +256,7 @@ def test_a_faulty_template_fails_and_says_why(
     assert held(sagemaker) == before
 
 
-def test_every_template_is_in_a_table() -> None:
+def test_every_template_of_the_corpus_is_in_a_table() -> None:
     files = {path.name for path in FOLDER.iterdir() if path.suffix in (".yaml", ".json")}
 
     assert set(templates()) == files

@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, outside of any clone: what it brings, and what it does there."""
+"""The wheel in a separate environment outside of any clone: its content, and its commands."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_wheel_has_what_installers_and_type_checkers_look_for(wheel: Path, metadata: Message) -> None:
+def test_the_wheel_has_the_files_for_installers_and_type_checkers(wheel: Path, metadata: Message) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "cfnbox/py.typed" in names
@@ -133,7 +133,7 @@ def test_the_wheel_has_what_installers_and_type_checkers_look_for(wheel: Path, m
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
 
 
-def test_the_source_distribution_has_what_the_wheel_is_built_from(distributions: Path) -> None:
+def test_the_source_distribution_has_the_files_that_the_wheel_is_built_from(distributions: Path) -> None:
     (source,) = distributions.glob("*.tar.gz")
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -146,19 +146,19 @@ def test_the_source_distribution_has_what_the_wheel_is_built_from(distributions:
     } <= names
 
 
-def test_few_packages_are_required(metadata: Message) -> None:
+def test_the_wheel_requires_few_packages(metadata: Message) -> None:
     required = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert 0 < len(required) <= MOST_REQUIREMENTS
     assert {"contract", "console", "debug", "sam"} <= set(metadata.get_all("Provides-Extra", []))
 
 
-def test_it_takes_little_room(installed: Installed) -> None:
+def test_the_installation_is_small(installed: Installed) -> None:
     # Of a file system's blocks, as du counts them.
     files = [path.lstat() for path in installed.folder.rglob("*")]
     assert 50 < sum(status.st_blocks for status in files) * 512 / 2**20 <= MOST_MEGABYTES
 
 
-def test_the_demo(installed: Installed, folder: Path) -> None:
+def test_the_demo_runs_from_the_wheel(installed: Installed, folder: Path) -> None:
     done = installed.run(folder, "cfnbox", "demo")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert "The demo is complete" in done.stdout
@@ -168,7 +168,7 @@ def test_the_demo(installed: Installed, folder: Path) -> None:
     ("template", "output"),
     [("queue.yaml", r"Url +http://127\.0\.0\.1:\d+/123456789012/queue-Queue-"), ("model.yaml", r"Name +Model-\w+")],
 )
-def test_a_template_of_awss_types_deploys(installed: Installed, folder: Path, template: str, output: str) -> None:
+def test_a_template_of_aws_types_deploys(installed: Installed, folder: Path, template: str, output: str) -> None:
     done = installed.run(folder, "cfnbox", "deploy", template, "--own-cloud")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(output, done.stdout)
@@ -185,7 +185,7 @@ def test_a_template_of_awss_types_deploys(installed: Installed, folder: Path, te
         (("deploy", "sam.yaml", "--own-cloud"), "sam"),
     ],
 )
-def test_a_command_that_lacks_its_extra_says_which(
+def test_a_command_without_its_extra_names_the_extra(
     installed: Installed, folder: Path, command: tuple[str, ...], extra: str
 ) -> None:
     done = installed.run(folder, "cfnbox", *command)
@@ -203,7 +203,7 @@ def test_the_plugin_runs_the_tests_of_a_template(installed: Installed, folder: P
     assert "1 passed" in done.stdout
 
 
-def test_the_public_names_are_there_without_pytest(installed: Installed, folder: Path) -> None:
+def test_the_public_names_can_be_imported_without_pytest(installed: Installed, folder: Path) -> None:
     program = (
         "import json, sys; from cfnbox import Cloud\n"
         "with Cloud() as cloud:\n"

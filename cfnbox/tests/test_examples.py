@@ -1,4 +1,4 @@
-"""What users copy beside templates: the workflow's commands run, and the container's command serves."""
+"""Examples beside templates: the commands of the workflow and of the container."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_commands_of_the_workflow(repository: Path) -> None:
+def test_the_commands_of_the_workflow_run(repository: Path) -> None:
     workflow = yaml.safe_load((EXAMPLES / "ci" / "github-actions.yml").read_text(encoding="utf-8"))
     port = free_port()
     environment = programs.environment_with(f"http://127.0.0.1:{port}", {"PATH": programs.path()})

@@ -1,4 +1,4 @@
-"""What macOS lacks is taken away here: the wheel of awslambdaric, /proc, and functions that only Linux has."""
+"""A run without the features that macOS lacks: the wheel of awslambdaric, /proc, and functions of Linux."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def run(environment: dict[str, str], *command: str) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_what_is_taken_away_is_not_there(environment: dict[str, str]) -> None:
+def test_linux_features_are_removed(environment: dict[str, str]) -> None:
     program = "import os\ntry: open('/proc/self/status')\nexcept FileNotFoundError: print(hasattr(os, 'pidfd_open'))"
     done = run(environment, programs.program("python"), "-c", program)
     assert (done.returncode, done.stdout) == (0, "False\n")
@@ -98,8 +98,8 @@ def test_what_is_taken_away_is_not_there(environment: dict[str, str]) -> None:
     assert "No module named 'awslambdaric'" in done.stderr
 
 
-def test_templates_deploy_and_nothing_is_left(environment: dict[str, str], tmp_path: Path) -> None:
-    """By the handlers of the type in the project, which has the attribute Name; and by AWS's services."""
+def test_templates_deploy_and_leave_nothing(environment: dict[str, str], tmp_path: Path) -> None:
+    """With handlers of the type in the project, which has the attribute Name, and with the services."""
     (tmp_path / "model.yaml").write_text(MODEL, encoding="utf-8")
     done = run(environment, programs.program("cfnbox"), "deploy", str(tmp_path / "model.yaml"), "--own-cloud")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""`cfnbox deploy` of templates that name local files: what they name is put into the cloud's S3 first."""
+"""`cfnbox deploy` of templates with local files: the files are uploaded to the cloud's S3 first."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def deployed(cloud: RunningCloud, folder: Path, name: str, **resources: Any) -> 
     )  # fmt: skip
 
 
-def test_local_code_and_templates(cloud: RunningCloud, tmp_path: Path) -> None:
+def test_local_code_and_templates_are_uploaded(cloud: RunningCloud, tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "app.py").write_text("def handler(event, context): return 1\n", encoding="utf-8")
     (tmp_path / "child.json").write_text(json.dumps(CHILD), encoding="utf-8")
@@ -60,8 +60,8 @@ def test_local_code_and_templates(cloud: RunningCloud, tmp_path: Path) -> None:
     assert inner["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_code_that_all_functions_share(cloud: RunningCloud, tmp_path: Path) -> None:
-    """Globals of SAM; and the same code again is no change."""
+def test_code_in_sam_globals_is_uploaded_once(cloud: RunningCloud, tmp_path: Path) -> None:
+    """Globals of SAM. Unchanged code is not an update."""
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "app.py").write_text("def handler(event, context): return 1\n", encoding="utf-8")
     function = {
@@ -98,7 +98,7 @@ ADDRESS = "s3://cfnbox-packages/"
         ("AWS::StepFunctions::StateMachine", ["DefinitionS3Location"], {"Bucket", "Key"}),
     ],
 )
-def test_forms_of_properties(
+def test_every_property_with_a_local_file_is_packaged(
     cloud: RunningCloud, tmp_path: Path, kind: str, path: list[str], expected: set[str] | str
 ) -> None:
     (tmp_path / "app.py").write_text("# nothing", encoding="utf-8")
@@ -113,7 +113,7 @@ def test_forms_of_properties(
     assert set(value) == expected if isinstance(expected, set) else value.startswith(expected)
 
 
-def test_what_cannot_be_packaged(cloud: RunningCloud, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_packaged_is_refused(cloud: RunningCloud, tmp_path: Path) -> None:
     (tmp_path / "child.json").write_text("[", encoding="utf-8")
     done = deployed(cloud, tmp_path, "broken", Inner=NESTED)
     assert done.returncode == 1
@@ -123,7 +123,7 @@ def test_what_cannot_be_packaged(cloud: RunningCloud, tmp_path: Path) -> None:
     assert "broken" not in [one["StackName"] for one in stacks]
 
 
-def test_files_that_are_not_there_are_left_to_the_transform(cloud: RunningCloud, tmp_path: Path) -> None:
+def test_missing_files_are_left_to_the_transform(cloud: RunningCloud, tmp_path: Path) -> None:
     done = deployed(cloud, tmp_path, "missing", Hello=FUNCTION)
     assert done.returncode == 1
     assert "'CodeUri' is not a valid S3 Uri" in " ".join(done.stderr.split())

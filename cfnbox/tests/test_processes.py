@@ -1,4 +1,4 @@
-"""Processes that a killed process started, and its temporary files, go; by its watcher, or by the next start."""
+"""Children and temporary files of a killed process: its watcher or the next start removes them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ print(json.dumps({"folder": str(children.folder), "child": process.pid}), flush=
 
 @contextlib.contextmanager
 def owner(folder: Path, end: str = "threading.Event().wait()") -> Iterator[tuple[psutil.Process, dict[str, Any]]]:
-    """A process that started another one, with what it printed of it."""
+    """A process with a child, and its output about the child."""
     environment = {**os.environ, "TMPDIR": str(folder)}
     process = subprocess.Popen(
         [sys.executable, "-c", OWNER + end, CHILD], stdout=subprocess.PIPE, text=True, env=environment
@@ -68,7 +68,7 @@ def below(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def test_processes_and_files_of_a_killed_process_go(tmp_path: Path) -> None:
+def test_children_and_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     with owner(tmp_path) as (process, _):
         eventually(lambda: len(below(tmp_path)) == 4)
         process.kill()
@@ -83,7 +83,7 @@ def test_a_process_that_ends_by_itself_leaves_nothing(tmp_path: Path, end: str) 
         assert list(tmp_path.iterdir()) == []
 
 
-def test_the_next_start_ends_what_a_process_killed_with_its_watcher_left(tmp_path: Path) -> None:
+def test_the_next_start_removes_remains_of_a_process_killed_with_its_watcher(tmp_path: Path) -> None:
     with owner(tmp_path) as (process, run), owner(tmp_path) as (_, living):
         eventually(lambda: len(below(tmp_path)) == 8)
         for killed in [*(child for child in process.children() if child.pid != run["child"]), process]:

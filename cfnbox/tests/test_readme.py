@@ -1,4 +1,4 @@
-"""cfnbox/README.md: its files are written and its commands run, in their order, each as a reader would."""
+"""cfnbox/README.md: its files are written and its commands run in order, as a reader would do."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def told(title: str, folder: Path) -> dict[str, str]:
     return said
 
 
-def test_the_story_of_a_type(tmp_path: Path) -> None:
+def test_the_section_about_a_type_works(tmp_path: Path) -> None:
     said = told("From an empty folder to a deployed type", tmp_path)
     assert "0 failed" in said["cfnbox contract"]
     assert (
@@ -84,7 +84,7 @@ def test_the_story_of_a_type(tmp_path: Path) -> None:
     assert len(said) >= 15
 
 
-def test_the_start(tmp_path: Path) -> None:
+def test_the_first_section_works(tmp_path: Path) -> None:
     said = told("Start", tmp_path)
     assert "2 passed" in next(text for command, text in said.items() if command.startswith("pytest"))
     assert len(said) >= 7
@@ -98,7 +98,7 @@ def _starts(title: str) -> Iterator[tuple[str, ...]]:
             yield tuple(options)
 
 
-def test_a_look_inside(tmp_path: Path) -> None:
+def test_the_section_about_inspection_works(tmp_path: Path) -> None:
     # The console has tests of its own.
     assert list(_starts("A look inside")) == [("--log",), ("--console",), ("--debug",)]
     [show] = (line for _, text in blocks("A look inside") for line in text.splitlines() if "cfnbox events" in line)
@@ -113,7 +113,7 @@ def test_a_look_inside(tmp_path: Path) -> None:
     assert re.search(r"The handler ended with KeyError: 'invisible' \(paint\.py:\d+, in mix\)", afterwards)
 
 
-def test_a_look_inside_by_a_debugger(tmp_path: Path) -> None:
+def test_the_section_about_debuggers_works(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as errors, running_cloud("--debug", *PAINT, errors=errors) as cloud:
         cloud.client("cloudformation").create_stack(StackName="bad", TemplateBody=json.dumps(BAD))
@@ -131,7 +131,7 @@ FAMILIES = {
 }
 
 
-def test_every_operation_that_is_not_there_is_named() -> None:
+def test_every_unsupported_operation_is_listed() -> None:
     section = " ".join(README.partition("**Not there, and refused by name:**")[2].partition("\n\n")[0].split())
     with running_cloud() as cloud:
         client = cloud.client("cloudformation")
@@ -155,7 +155,7 @@ def test_every_operation_that_is_not_there_is_named() -> None:
     assert absent == set(re.findall(r"`(\w+)`", section)) - {"Hooks"}
 
 
-def test_every_command_that_is_named_is_there() -> None:
+def test_every_command_in_the_readme_exists() -> None:
     (subcommands,) = (action for action in parser()._actions if hasattr(action, "choices") and action.choices)
     table = README.partition("| command | |")[2].partition("\n\n")[0]
     named = {

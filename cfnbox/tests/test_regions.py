@@ -1,4 +1,4 @@
-"""Regions that AWS does not have: refused in words by every API of the cloud, in the form that clients of it read."""
+"""Unknown regions: every API of the cloud refuses them in the format of its protocol."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def client(cloud: RunningCloud, service: str, region: str) -> Any:
 
 @pytest.mark.parametrize("region", ["mars-1", "us-esat-1"])
 @pytest.mark.parametrize("service", CALLS)
-def test_a_region_that_there_is_not(cloud: RunningCloud, service: str, region: str) -> None:
+def test_an_unknown_region_is_refused(cloud: RunningCloud, service: str, region: str) -> None:
     operation, request, code = CALLS[service]
     with pytest.raises(ClientError) as refusal:
         getattr(client(cloud, service, region), operation)(**request)
@@ -57,5 +57,5 @@ def test_a_region_that_there_is_not(cloud: RunningCloud, service: str, region: s
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1", "eusc-de-east-1"])
-def test_regions_of_every_partition(cloud: RunningCloud, region: str) -> None:
+def test_regions_of_every_partition_are_served(cloud: RunningCloud, region: str) -> None:
     assert client(cloud, "cloudformation", region).list_stacks()["StackSummaries"] == []

@@ -1,4 +1,4 @@
-"""Waiters of AWS's clients: answered when what they wait for has ended, so that they ask once and need not sleep."""
+"""Waiters of AWS's clients: the answer is delayed until the awaited operation ends, so that they do not poll."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 # One question is enough on a quick machine. If each were answered at once, there would be about twenty in a second.
 FEW = 4
-# What botocore sends when a waiter asks, and when somebody else does.
+# The User-Agent of botocore's waiters and of other clients.
 BY_A_WAITER = "Boto3/1.43.83 md/Botocore#1.43.106 ua/2.1 os/linux lang/python#3.11.7 m/B,Z,b cfg/retry-mode#legacy"
 BY_SOMEBODY = BY_A_WAITER.replace("B,", "")
-# Its creation takes until somebody sends the signal.
+# Its creation takes until a test sends the signal.
 SLOW = {
     "Resources": {
         "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
@@ -65,11 +65,11 @@ class Counted:
         return asked
 
 
-def test_a_stack_is_waited_for_by_few_questions(cloud: Cloud) -> None:
+def test_waiting_for_a_stack_needs_few_requests(cloud: Cloud) -> None:
     counted = Counted("cloudformation", cloud.url)
     cloudformation = counted.client
     cloudformation.create_stack(StackName="slow", TemplateBody=json.dumps(SLOW))
-    # Who only looks is answered at once: nothing has sent the signal yet.
+    # A client that does not wait has an immediate answer: the signal is not sent yet.
     assert cloudformation.describe_stacks(StackName="slow")["Stacks"][0]["StackStatus"] == "CREATE_IN_PROGRESS"
     url = physical_id(cloudformation, "Handle")
     counted.asked()
@@ -94,7 +94,7 @@ def signal(url: str) -> None:
     urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT"), timeout=60)  # noqa: S310
 
 
-def test_an_endpoint_is_waited_for_by_few_questions(cloud: Cloud) -> None:
+def test_waiting_for_an_endpoint_needs_few_requests(cloud: Cloud) -> None:
     counted = Counted("sagemaker", cloud.url)
     sagemaker = counted.client
     variant = {"VariantName": "all", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1, "ModelName": "waited"}
@@ -134,7 +134,7 @@ def request(status: str) -> dict[str, Any]:
         (BY_A_WAITER, "pricing", "DescribeServices", {}),
     ],
 )
-def test_an_answer_that_nobody_has_to_wait_for_is_given_at_once(
+def test_an_answer_to_other_clients_or_with_a_final_status_is_immediate(
     agent: str, service: str, operation: str, answer: dict[str, Any]
 ) -> None:
     answers = [answer]
@@ -157,7 +157,7 @@ def test_an_answer_that_nobody_has_to_wait_for_is_given_at_once(
         ("sagemaker", "DescribeTrainingJob", {"TrainingJobStatus": "InProgress"}, {"TrainingJobStatus": "Failed"}),
     ],
 )
-def test_a_status_is_looked_up_until_it_is_at_its_end(
+def test_a_waiter_is_answered_with_the_final_status(
     service: str, operation: str, first: dict[str, Any], last: dict[str, Any]
 ) -> None:
     answers = [last, first, first]

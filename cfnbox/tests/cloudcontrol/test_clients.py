@@ -1,4 +1,4 @@
-"""Cloud Control on a running cloud, by the clients that people use: the AWS CLI, boto3 and Terraform."""
+"""Cloud Control on a running cloud, by the AWS CLI, boto3 and Terraform."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cloud() -> Iterator[RunningCloud]:
         yield started
 
 
-def test_the_aws_cli_leads_a_model_through_its_life(cloud: RunningCloud, tmp_path: Path) -> None:
+def test_the_aws_cli_creates_updates_and_deletes_a_model(cloud: RunningCloud, tmp_path: Path) -> None:
     def control(operation: str, *arguments: str) -> Any:
         said = cloud.run("aws", "cloudcontrol", operation, *arguments, folder=tmp_path)
         return json.loads(said) if said.strip() else None
@@ -61,7 +61,7 @@ def test_the_aws_cli_leads_a_model_through_its_life(cloud: RunningCloud, tmp_pat
     assert cloud.client("sagemaker").list_models(NameContains="by-cli")["Models"] == []
 
 
-def test_properties_that_do_not_exist_make_nothing(cloud: RunningCloud) -> None:
+def test_unknown_properties_are_refused_without_an_effect(cloud: RunningCloud) -> None:
     control = cloud.client("cloudcontrol")
     for name in (MODEL, "AWS::S3::Bucket", "AWS::SSM::Parameter"):
         with pytest.raises(control.exceptions.ClientError, match=r"extraneous key \[Nonsense\] is not permitted"):
@@ -78,7 +78,9 @@ def test_properties_that_do_not_exist_make_nothing(cloud: RunningCloud) -> None:
         ("AWS::IAM::Role", {"RoleName": "own-role", "AssumeRolePolicyDocument": TRUST}, "own-role"),
     ],
 )
-def test_types_of_other_services(cloud: RunningCloud, name: str, state: Any, identifier: str) -> None:
+def test_types_of_other_services_are_created_updated_and_deleted(
+    cloud: RunningCloud, name: str, state: Any, identifier: str
+) -> None:
     control = cloud.client("cloudcontrol")
 
     def ended(answer: Any, status: str = "SUCCESS") -> None:
@@ -102,7 +104,7 @@ def test_types_of_other_services(cloud: RunningCloud, name: str, state: Any, ide
         control.get_resource(TypeName=name, Identifier=identifier)
 
 
-def test_the_chain_to_an_endpoint(cloud: RunningCloud) -> None:
+def test_the_chain_from_a_model_to_an_endpoint_is_created_and_deleted(cloud: RunningCloud) -> None:
     control, sagemaker = cloud.client("cloudcontrol"), cloud.client("sagemaker")
 
     def made(name: str, state: Any) -> Any:
@@ -141,7 +143,7 @@ def test_the_chain_to_an_endpoint(cloud: RunningCloud) -> None:
         assert identifier not in [one["Identifier"] for one in there]
 
 
-def test_what_nothing_here_reads_and_aws_refuses_is_refused(cloud: RunningCloud) -> None:
+def test_a_type_that_aws_does_not_support_is_refused(cloud: RunningCloud) -> None:
     control = cloud.client("cloudcontrol")
     with pytest.raises(control.exceptions.UnsupportedActionException):
         control.create_resource(TypeName="AWS::DAX::Cluster", DesiredState="{}")
@@ -155,7 +157,7 @@ def rested(cloudformation: Any, name: str) -> str:
     return eventually(ended)
 
 
-def test_what_a_stack_made_is_known_here_and_the_other_way_round(cloud: RunningCloud) -> None:
+def test_stacks_and_cloud_control_share_resources(cloud: RunningCloud) -> None:
     cloudformation, control = cloud.client("cloudformation"), cloud.client("cloudcontrol")
     body = {"Resources": {"M": {"Type": MODEL, "Properties": STATE | {"ModelName": "of-stack"}}}}
     cloudformation.create_stack(StackName="of-stack", TemplateBody=json.dumps(body))
@@ -179,8 +181,8 @@ def test_what_a_stack_made_is_known_here_and_the_other_way_round(cloud: RunningC
     assert rested(cloudformation, "imported") == "IMPORT_COMPLETE"
 
 
-def test_terraform(cloud: RunningCloud, tmp_path: Path) -> None:
-    """Apply, nothing to do, a change of tags, destroy; the provider imports no aws_cloudcontrolapi_resource."""
+def test_terraform_applies_changes_and_destroys(cloud: RunningCloud, tmp_path: Path) -> None:
+    """Apply, plan without changes, change tags, destroy. The provider cannot import aws_cloudcontrolapi_resource."""
     program = shutil.which("terraform")
     if program is None:
         pytest.skip("terraform is not on PATH")

@@ -1,4 +1,4 @@
-"""Requests: how they begin, go on, are repeated, cancelled and listed."""
+"""Requests: start, progress, repetition, cancellation and lists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def statuses(library: Library, **asked: Any) -> list[str]:
     return [one["OperationStatus"] for one in found]
 
 
-def test_a_create_goes_on_in_the_background_and_ends_with_the_model(library: Library) -> None:
+def test_a_create_continues_in_the_background_and_ends_with_the_model(library: Library) -> None:
     library.provider.gate = threading.Event()
     event = library.begin(properties={"Pin": "1234"})
     assert (event["Operation"], event["OperationStatus"]) == ("CREATE", "IN_PROGRESS")
@@ -35,7 +35,7 @@ def test_a_create_goes_on_in_the_background_and_ends_with_the_model(library: Lib
     assert library.get(ended["Identifier"]) == {"Title": "Emma", "Isbn": ended["Identifier"]}
 
 
-def test_a_handlers_failure_is_the_requests(library: Library) -> None:
+def test_a_failure_of_the_handler_fails_the_request(library: Library) -> None:
     library.create("Emma")
     ended = library.ended(library.begin("Emma"))
     assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "AlreadyExists")
@@ -43,19 +43,19 @@ def test_a_handlers_failure_is_the_requests(library: Library) -> None:
     assert "ResourceModel" not in ended
 
 
-def test_a_code_that_the_api_lacks_is_an_internal_failure(library: Library) -> None:
+def test_an_unknown_error_code_is_an_internal_failure(library: Library) -> None:
     library.provider.failure = ResourceFailed("No.", "InvalidTypeConfiguration")
     assert library.ended(library.begin())["ErrorCode"] == "InternalFailure"
 
 
-def test_a_provider_that_breaks_fails_the_request(library: Library) -> None:
+def test_an_internal_error_of_a_provider_fails_the_request(library: Library) -> None:
     library.provider.failure = RuntimeError("Pin 1234")
     ended = library.ended(library.begin())
     assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "InternalFailure")
     assert "1234" not in ended["StatusMessage"]
 
 
-def test_the_same_call_with_the_same_token_is_one_request(library: Library) -> None:
+def test_a_repeated_call_with_the_same_token_starts_a_single_request(library: Library) -> None:
     token = str(uuid.uuid4())
     first, again = library.begin(ClientToken=token), library.begin(ClientToken=token)
     assert first["RequestToken"] == again["RequestToken"]
@@ -64,7 +64,7 @@ def test_the_same_call_with_the_same_token_is_one_request(library: Library) -> N
     assert [action for action, _ in library.provider.calls].count("CREATE") == 1
 
 
-def test_one_token_from_many_at_once_is_one_request(library: Library) -> None:
+def test_concurrent_calls_with_the_same_token_start_a_single_request(library: Library) -> None:
     token, made = str(uuid.uuid4()), []
     threads = [threading.Thread(target=lambda: made.append(library.begin(ClientToken=token))) for _ in range(8)]
     for thread in threads:
@@ -76,7 +76,7 @@ def test_one_token_from_many_at_once_is_one_request(library: Library) -> None:
     assert [action for action, _ in library.provider.calls].count("CREATE") == 1
 
 
-def test_a_token_used_for_something_else_is_refused(library: Library) -> None:
+def test_a_token_of_another_call_is_refused(library: Library) -> None:
     token = str(uuid.uuid4())
     request = library.ended(library.begin(ClientToken=token))
     text = library.refused("ClientTokenConflictException", library.begin, "Persuasion", ClientToken=token)
@@ -96,7 +96,7 @@ def test_a_token_used_for_something_else_is_refused(library: Library) -> None:
     assert library.get(isbn)["Title"] == "Emma"
 
 
-def test_a_token_is_of_one_account_and_region(library: Library) -> None:
+def test_a_token_belongs_to_an_account_and_region(library: Library) -> None:
     token = str(uuid.uuid4())
     here, there = library.client, library.connect("eu-west-1")
     asked = {"TypeName": BOOK, "DesiredState": '{"Title": "Emma"}', "ClientToken": token}
@@ -104,7 +104,7 @@ def test_a_token_is_of_one_account_and_region(library: Library) -> None:
     assert len(tokens) == 2
 
 
-def test_one_operation_at_a_time_on_a_resource(library: Library) -> None:
+def test_concurrent_operations_on_a_resource_are_refused(library: Library) -> None:
     isbn, other = library.create("Emma", Note="old"), library.create("Persuasion")
     library.provider.gate = threading.Event()
     running = library.patch(isbn, {"op": "add", "path": "/Note", "value": "worn"})
@@ -119,7 +119,7 @@ def test_one_operation_at_a_time_on_a_resource(library: Library) -> None:
     assert library.ended(library.client.delete_resource(**delete)["ProgressEvent"])["OperationStatus"] == "SUCCESS"
 
 
-def test_a_request_that_waits_can_be_cancelled(library: Library) -> None:
+def test_a_waiting_request_can_be_cancelled(library: Library) -> None:
     library.provider.gate = threading.Event()
     event = library.begin()
     cancelled = library.client.cancel_resource_request(RequestToken=event["RequestToken"])["ProgressEvent"]
@@ -130,7 +130,7 @@ def test_a_request_that_waits_can_be_cancelled(library: Library) -> None:
     assert library.get(ended["Identifier"])["Title"] == "Emma"
 
 
-def test_a_request_that_ended_cannot_be_cancelled(library: Library) -> None:
+def test_a_completed_request_cannot_be_cancelled(library: Library) -> None:
     event = library.ended(library.begin())
     call = library.client.cancel_resource_request
     assert "SUCCESS" in library.refused("ConcurrentModificationException", call, RequestToken=event["RequestToken"])
@@ -144,12 +144,12 @@ def test_a_time_limit_of_the_schema_ends_a_request(open_library: Callable[[FakeP
     assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "NotStabilized")
 
 
-def test_tokens_of_nothing(library: Library) -> None:
+def test_unknown_request_tokens_are_not_found(library: Library) -> None:
     for call in (library.client.get_resource_request_status, library.client.cancel_resource_request):
         library.refused("RequestTokenNotFoundException", call, RequestToken=str(uuid.uuid4()))
 
 
-def test_requests_are_listed_page_by_page_and_by_filter(library: Library) -> None:
+def test_requests_are_listed_in_pages_and_by_filter(library: Library) -> None:
     for number in range(5):
         library.create(f"Volume {number}")
     library.ended(library.begin("Volume 1"))
@@ -162,7 +162,7 @@ def test_requests_are_listed_page_by_page_and_by_filter(library: Library) -> Non
         "FAILED", "SUCCESS", "SUCCESS"]  # fmt: skip
 
 
-def test_closing_ends_what_waits(library: Library) -> None:
+def test_close_ends_waiting_requests(library: Library) -> None:
     library.provider.gate = threading.Event()
     library.begin()
     assert library.api.busy

@@ -1,4 +1,4 @@
-"""Resources: what is checked before a handler hears of it, and what each operation answers."""
+"""Resources: checks before a handler is called, and the answers of each operation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def changes(library: Library) -> list[str]:
 
 
 @pytest.mark.parametrize("state", ["{", "[]", "null", '"Emma"', "{'Title': 'Emma'}"])
-def test_a_state_that_is_no_json_object_is_refused(library: Library, state: str) -> None:
+def test_a_state_that_is_not_a_json_object_is_refused(library: Library, state: str) -> None:
     library.refused("InvalidRequestException", library.client.create_resource, TypeName=BOOK, DesiredState=state)
     assert changes(library) == []
 
@@ -37,7 +37,7 @@ def test_a_state_that_is_no_json_object_is_refused(library: Library, state: str)
         {"title": "Emma"},
     ],
 )
-def test_properties_that_the_schema_forbids_are_refused_before_the_handler(library: Library, properties: Any) -> None:
+def test_properties_that_violate_the_schema_are_refused_before_the_handler(library: Library, properties: Any) -> None:
     asked = {"TypeName": BOOK, "DesiredState": json.dumps(properties)}
     text = library.refused("ValidationException", library.client.create_resource, **asked)
     assert text.startswith("Model validation failed (#")
@@ -55,13 +55,13 @@ def test_properties_that_the_schema_forbids_are_refused_before_the_handler(libra
         ("list_resources", {}),
     ],
 )
-def test_a_type_that_nobody_serves(library: Library, operation: str, more: Any) -> None:
+def test_an_unknown_type_is_not_found(library: Library, operation: str, more: Any) -> None:
     call = getattr(library.client, operation)
     text = library.refused("TypeNotFoundException", call, TypeName="Example::Library::Film", **more)
     assert text == "The type 'Example::Library::Film' cannot be found."
 
 
-def test_what_the_schema_has_no_handler_for_is_refused(open_library: Callable[[FakeProvider], Library]) -> None:
+def test_an_operation_without_a_handler_is_refused(open_library: Callable[[FakeProvider], Library]) -> None:
     library = open_library(FakeProvider(handlers={"create": {"permissions": []}, "delete": {"permissions": []}}))
     asked = {"TypeName": BOOK, "Identifier": library.create()}
     client = library.client
@@ -74,7 +74,7 @@ def test_what_the_schema_has_no_handler_for_is_refused(open_library: Callable[[F
         assert text == f"Resource type {BOOK} does not support {action} action"
 
 
-def test_an_update_is_a_patch_of_what_the_resource_is(library: Library) -> None:
+def test_an_update_patches_the_current_properties(library: Library) -> None:
     isbn = library.create("Emma", Note="worn", Author={"Name": "Jane", "Born": 1775}, Pin="1234")
     ended = library.ended(
         library.patch(
@@ -105,7 +105,7 @@ def test_an_update_is_a_patch_of_what_the_resource_is(library: Library) -> None:
         '[{"op": "remove", "path": "/Author/0"}]', "[" * 100_000, '[{"op": "test", "path": "/Title"}]',
     ],
 )  # fmt: skip
-def test_a_patch_that_cannot_be_applied_is_refused(library: Library, document: str) -> None:
+def test_an_invalid_patch_is_refused(library: Library, document: str) -> None:
     asked = {"TypeName": BOOK, "Identifier": library.create(), "PatchDocument": document}
     text = library.refused("InvalidRequestException", library.client.update_resource, **asked)
     assert text.startswith("The patch document cannot be used: ")
@@ -149,7 +149,7 @@ def test_a_patched_state_is_validated(library: Library) -> None:
     assert changes(library) == ["CREATE"]
 
 
-def test_what_is_not_there(library: Library) -> None:
+def test_operations_on_a_missing_resource_are_refused(library: Library) -> None:
     asked = {"TypeName": BOOK, "Identifier": "isbn-0"}
     text = library.refused("ResourceNotFoundException", library.client.get_resource, **asked)
     assert text == f"{BOOK} Handler returned status FAILED: The book does not exist."
@@ -158,7 +158,7 @@ def test_what_is_not_there(library: Library) -> None:
     assert (ended["OperationStatus"], ended["ErrorCode"]) == ("FAILED", "NotFound")
 
 
-def test_a_deleted_resource_is_gone(library: Library) -> None:
+def test_a_deleted_resource_is_not_found(library: Library) -> None:
     isbn = library.create("Emma", Note="worn")
     ended = library.ended(library.client.delete_resource(TypeName=BOOK, Identifier=isbn)["ProgressEvent"])
     assert (ended["OperationStatus"], ended["Identifier"]) == ("SUCCESS", isbn)
@@ -189,13 +189,13 @@ def test_a_deleted_resource_is_gone(library: Library) -> None:
         ("UnsupportedAction", "UnsupportedActionException"),
     ],
 )
-def test_each_code_of_a_handler_is_an_exception_of_a_read(library: Library, code: Any, exception: str) -> None:
+def test_each_handler_error_code_is_an_exception_of_a_read(library: Library, code: Any, exception: str) -> None:
     library.provider.failure = ResourceFailed("No.", code)
     library.refused(exception, library.get, "isbn-1")
     library.refused(exception, library.client.list_resources, TypeName=BOOK)
 
 
-def test_every_resource_is_listed_page_by_page(library: Library) -> None:
+def test_resources_are_listed_in_pages(library: Library) -> None:
     made = [library.create(f"Volume {number}", Shelf="A" if number else "B") for number in range(5)]
     pages = [
         page["ResourceDescriptions"]
@@ -208,7 +208,7 @@ def test_every_resource_is_listed_page_by_page(library: Library) -> None:
     library.refused("InvalidRequestException", library.client.list_resources, TypeName=BOOK, ResourceModel="B")
 
 
-def test_a_list_that_needs_a_parent_says_so(open_library: Callable[[FakeProvider], Library]) -> None:
+def test_a_list_without_its_required_parent_is_refused(open_library: Callable[[FakeProvider], Library]) -> None:
     handlers = {"list": {"permissions": [], "handlerSchema": {"properties": {}, "required": ["Shelf"]}}}
     library = open_library(FakeProvider(handlers=handlers))
     text = library.refused("InvalidRequestException", library.client.list_resources, TypeName=BOOK)
@@ -218,7 +218,7 @@ def test_a_list_that_needs_a_parent_says_so(open_library: Callable[[FakeProvider
     )
 
 
-def test_a_resource_is_named_by_any_of_its_identifiers(library: Library) -> None:
+def test_a_resource_is_found_by_any_of_its_identifiers(library: Library) -> None:
     made = [library.create(f"Volume {number}") for number in range(4)]
     assert library.get(json.dumps({"Isbn": made[3]}))["Title"] == "Volume 3"
     assert library.get('{"Title": "Volume 2"}')["Isbn"] == made[2]
@@ -227,7 +227,7 @@ def test_a_resource_is_named_by_any_of_its_identifiers(library: Library) -> None
         assert "Isbn or Title" in library.refused("ValidationException", library.get, nonsense)
 
 
-def test_a_resource_of_a_stack_is_found_and_the_other_way_round(library: Library) -> None:
+def test_stacks_and_cloud_control_share_resources(library: Library) -> None:
     place = Place("us-east-1")
     library.provider.books[place] = {"isbn-of-stack": {"Isbn": "isbn-of-stack", "Title": "Sanditon"}}
     assert library.get("isbn-of-stack")["Title"] == "Sanditon"
@@ -235,14 +235,14 @@ def test_a_resource_of_a_stack_is_found_and_the_other_way_round(library: Library
     assert made in library.provider.books[place]
 
 
-def test_regions_and_accounts_are_apart(library: Library) -> None:
+def test_resources_belong_to_a_region_and_account(library: Library) -> None:
     isbn = library.create()
     for client in (library.connect("eu-west-1"), library.connect(account="999999999999")):
         library.refused("ResourceNotFoundException", client.get_resource, TypeName=BOOK, Identifier=isbn)
         assert client.list_resources(TypeName=BOOK)["ResourceDescriptions"] == []
 
 
-def test_a_version_of_the_type_serves_the_request_that_names_it(library: Library) -> None:
+def test_a_request_is_served_by_the_version_that_it_names(library: Library) -> None:
     library.older["00000001"] = FakeProvider()
     asked = {"TypeName": BOOK, "DesiredState": '{"Title": "Emma"}', "RoleArn": "arn:aws:iam::123456789012:role/any"}
     event = library.client.create_resource(**asked, TypeVersionId="00000001")["ProgressEvent"]
@@ -252,7 +252,7 @@ def test_a_version_of_the_type_serves_the_request_that_names_it(library: Library
     assert "00000009" in text
 
 
-def test_what_a_provider_cannot_read_can_be_deleted_by_its_identifier(library: Library) -> None:
+def test_an_unreadable_resource_can_be_deleted_by_its_identifier(library: Library) -> None:
     isbn = library.create()
     library.provider.unreadable = ResourceFailed("It cannot be read.", "UnsupportedAction")
     ended = library.ended(library.client.delete_resource(TypeName=BOOK, Identifier=isbn)["ProgressEvent"])

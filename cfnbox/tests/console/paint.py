@@ -45,7 +45,7 @@ def mix(colours: dict[str, Any], name: str) -> Any:
 
 @resource.handler(Action.READ)
 def read(session: Any, request: Any, context: dict[str, Any]) -> ProgressEvent:
-    # As if somebody had painted it over: a colour that no template asked for.
+    # Simulate a change outside of the stack: a colour that is not in the template.
     return ProgressEvent(
         status=OperationStatus.SUCCESS,
         resourceModel=Pot(Name=request.desiredResourceState.Name, Colour="<b>grey</b>"),

@@ -1,4 +1,4 @@
-"""The console in a headless Chromium: events come by themselves, no name is run as code, a phone can show it."""
+"""The console in a headless Chromium: live events, no name run as code, and layouts for phones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def page(browser: Any, painted: RunningCloud) -> Iterator[Any]:
     assert complaints == []
 
 
-def test_events_come_by_themselves(page: Any, painted: RunningCloud) -> None:
+def test_new_events_appear_without_a_reload(page: Any, painted: RunningCloud) -> None:
     assert page.get_by_text("appears-later").count() == 0
     stack = json.dumps(BAD).replace("Spilt", "Later").replace("spilt", "later")
     assert command("deploy", "-", "--stack-name", "appears-later", url=painted.url, stdin=stack).returncode == 1
@@ -66,7 +66,7 @@ def test_links_lead_from_stack_to_resource_to_invocation_and_back(page: Any) -> 
     assert page.title() == "good"
 
 
-def test_what_was_opened_stays_open(page: Any, painted: RunningCloud) -> None:
+def test_opened_details_stay_open(page: Any, painted: RunningCloud) -> None:
     page.get_by_role("link", name="good", exact=True).click()
     page.locator("#properties-Pot summary").click()
     painted.client("cloudformation").create_change_set(
@@ -79,7 +79,7 @@ def test_what_was_opened_stays_open(page: Any, painted: RunningCloud) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
-def test_every_page_fits_the_screen_in_its_colours(
+def test_every_page_fits_the_screen_in_both_colour_schemes(
     browser: Any, painted: RunningCloud, scheme: str, width: int
 ) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})

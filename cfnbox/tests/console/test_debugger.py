@@ -1,4 +1,4 @@
-"""`--debug`: handlers wait for a debugger, which attaches by the debug adapter protocol and stops where it wants."""
+"""`--debug`: handlers wait for a debugger, which attaches by the debug adapter protocol and sets breakpoints."""
 
 from __future__ import annotations
 
@@ -149,8 +149,8 @@ def test_an_operation_of_a_stack_waits_for_a_debugger() -> None:
     assert held == "CREATE_IN_PROGRESS"
 
 
-def test_handlers_that_see_nothing_of_this_environment_wait_as_well() -> None:
-    """A registered package has its own packages, and debugpy is none of them."""
+def test_isolated_handlers_also_wait_for_a_debugger() -> None:
+    """A registered package has its own packages, without debugpy."""
     told: list[str] = []
     folder = HERE.parent / "providers"
     event = {"requestData": {"resourceProperties": {"Answers": json.dumps([{"status": "SUCCESS"}])}}}
@@ -171,7 +171,7 @@ def test_handlers_that_see_nothing_of_this_environment_wait_as_well() -> None:
     assert len(told) == 1
 
 
-def test_a_port_that_is_taken_is_not_announced() -> None:
+def test_a_used_port_is_not_announced() -> None:
     told: list[str] = []
     folder = HERE.parent / "providers"
     event = {"requestData": {"resourceProperties": {"Answers": json.dumps([{"status": "SUCCESS"}])}}}

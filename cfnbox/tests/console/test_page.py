@@ -1,4 +1,4 @@
-"""The console's pages over plain HTTP: what they hold, that all of it is text, and what they keep to themselves."""
+"""The console's pages over plain HTTP: content, escaping, and concealed values."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_whatever_a_name_holds_is_text(painted: RunningCloud) -> None:
     assert any("&lt;script&gt;document.title" in page for page in pages.values())
 
 
-def test_secrets_are_on_no_page(painted: RunningCloud) -> None:
+def test_no_page_shows_secrets(painted: RunningCloud) -> None:
     pages = _pages(painted)
     assert any("mixing blue **** for ****" in page for page in pages.values())
     for path, page in pages.items():
@@ -108,7 +108,7 @@ def test_secrets_are_on_no_page(painted: RunningCloud) -> None:
         assert "write-only-recipe" not in page, path
 
 
-def test_nothing_is_loaded_from_elsewhere(painted: RunningCloud) -> None:
+def test_pages_load_only_from_the_console(painted: RunningCloud) -> None:
     policy = _get(painted).headers["Content-Security-Policy"].split("; ")
     console = painted.console_url
     assert policy == [
@@ -119,22 +119,22 @@ def test_nothing_is_loaded_from_elsewhere(painted: RunningCloud) -> None:
         assert re.findall(r"(?:src|href)=\"(?!/_cfnbox/|#|data:,)", page) == []
 
 
-def test_a_name_that_was_made_to_lead_here_reads_nothing(painted: RunningCloud) -> None:
+def test_a_foreign_host_name_is_refused(painted: RunningCloud) -> None:
     for path in ("", "invocations"):
         assert _get(painted, path, Host="somewhere.example").status == 403
         assert _get(painted, path, Host="localhost:1").status == 200
 
 
-def test_it_shows_and_does_not_edit(painted: RunningCloud) -> None:
+def test_the_console_refuses_post_requests(painted: RunningCloud) -> None:
     assert _HTTP.request("POST", painted.console_url, retries=False).status == 405
 
 
 @pytest.mark.parametrize("path", ["stacks/", "stacks/none", "invocations/0", "invocations/x", "page.py", "../x"])
-def test_what_is_not_there_is_not_found(painted: RunningCloud, path: str) -> None:
+def test_a_missing_page_is_not_found(painted: RunningCloud, path: str) -> None:
     assert _get(painted, path).status == 404
 
 
-def test_without_the_option_there_is_no_page() -> None:
+def test_without_console_option_there_is_no_page() -> None:
     with running_cloud(*PAINT) as cloud:
         about = _HTTP.request("GET", f"{cloud.url}/_local/cloud").json()
         answer = _HTTP.request("GET", f"{about['inspection']}/_cfnbox/", retries=False)

@@ -1,4 +1,4 @@
-"""What `cfnbox up --log` and `cfnbox events --handlers` say of the invocations of handlers."""
+"""Invocations of handlers in the output of `cfnbox up --log` and `cfnbox events --handlers`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from programs import RunningCloud
 
 
-def test_the_failed_event_ends_with_what_was_raised_and_where(painted: RunningCloud) -> None:
+def test_a_failed_event_ends_with_the_exception_and_its_line(painted: RunningCloud) -> None:
     said = command("events", "--stack-name", "bad", url=painted.url).stdout
     failed = next(line for line in said.splitlines() if "CREATE_FAILED" in line and "Spilt" in line)
     assert "The handler ended with KeyError: 'invisible' (paint.py:" in failed
     assert "handler:" not in said
 
 
-def test_invocations_stand_among_the_events_of_their_stack(painted: RunningCloud) -> None:
+def test_invocations_are_listed_among_the_events_of_their_stack(painted: RunningCloud) -> None:
     said = command("events", "--stack-name", "good", "--handlers", url=painted.url).stdout
     lines = [line for line in said.splitlines() if "CREATE handler:" in line]
     assert ["IN_PROGRESS" in lines[0], "SUCCESS" in lines[1]] == [True, True]
@@ -31,13 +31,13 @@ def test_invocations_stand_among_the_events_of_their_stack(painted: RunningCloud
     assert "Recipe" not in said
 
 
-def test_properties_are_shown_when_asked_for(painted: RunningCloud) -> None:
+def test_properties_are_shown_on_request(painted: RunningCloud) -> None:
     said = command("events", "--stack-name", "good", "--handlers", "--show-properties", url=painted.url).stdout
     assert '"Colour": "blue ****", "Recipe": "write-only-recipe"' in said
     assert SECRET not in said
 
 
-def test_up_tells_each_invocation_as_it_ends() -> None:
+def test_up_prints_each_invocation_at_its_end() -> None:
     up = [programs.program("cfnbox"), "up", "--port", "0", "--log", *PAINT]
     with subprocess.Popen(up, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -56,7 +56,7 @@ def test_up_tells_each_invocation_as_it_ends() -> None:
     assert "| KeyError: 'invisible'" in rest
 
 
-def test_an_invocation_by_hand_tells_what_was_raised(painted: RunningCloud) -> None:
+def test_a_manual_invocation_prints_the_exception(painted: RunningCloud) -> None:
     model = json.dumps({"Name": "pot", "Colour": "invisible"})
     done = command("invoke", "create", "--model", model, *PAINT, url=painted.url)
     assert done.returncode == 1
@@ -65,7 +65,7 @@ def test_an_invocation_by_hand_tells_what_was_raised(painted: RunningCloud) -> N
     assert "mixing" not in done.stderr
 
 
-def test_the_log_of_an_invocation_by_hand_is_the_handlers(painted: RunningCloud) -> None:
+def test_a_manual_invocation_prints_the_log_of_the_handler(painted: RunningCloud) -> None:
     model = '{"Name": "pot", "Colour": "red"}'
     done = command("invoke", "create", "--model", model, "--log", *PAINT, url=painted.url)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Addresses that clients of S3 use: presigned URLs of both signatures, and buckets as names of hosts."""
+"""Addresses that clients of S3 use: presigned URLs with both signatures, and buckets as host names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def bucket(cloud: RunningCloud) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("signature", ["s3", "s3v4"])
-def test_presigned_url_is_served(cloud: RunningCloud, bucket: str, signature: str) -> None:
+def test_a_presigned_url_is_served(cloud: RunningCloud, bucket: str, signature: str) -> None:
     s3 = _s3(cloud.url, signature_version=signature)
     url = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "key"})
     assert urllib3.request("GET", url).data == b"content"
@@ -47,13 +47,13 @@ def test_presigned_url_is_served(cloud: RunningCloud, bucket: str, signature: st
 
 # The address that a client asks for is resolved by the system, and not by every system in the same way.
 @pytest.mark.parametrize("host", ["addressed.localhost", "addressed.s3.localhost"])
-def test_bucket_as_the_name_of_a_host_is_served(door: Door, bucket: str, host: str) -> None:
+def test_a_bucket_as_host_name_is_served(door: Door, bucket: str, host: str) -> None:
     reply = door.ask("GET", "/key", Host=f"{host}:{door.port}", Authorization=signed("s3"))
     assert (reply.status, reply.body) == (200, "content")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 127.0.0.2 by itself")
-def test_a_further_address_is_served_with_a_warning(tmp_path: Path) -> None:
+def test_an_additional_address_is_served_with_a_warning(tmp_path: Path) -> None:
     """127.0.0.2 stands for the address of Docker's bridge."""
     with (tmp_path / "errors").open("w") as errors, running_cloud("--host", "127.0.0.2", errors=errors) as cloud:
         port = cloud.url.rpartition(":")[2]

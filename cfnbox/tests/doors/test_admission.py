@@ -1,4 +1,4 @@
-"""Which requests are let in: those of programs, of this machine's names, and of web pages that the user allows."""
+"""Requests that are admitted: those of programs, to names of this machine, and of web pages that the user allows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ PAGES = [
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(("method", "path", "body", "kind"), ADDRESSES)
-def test_request_of_a_page_is_refused(
+def test_a_request_of_a_foreign_page_is_refused(
     door: Door, method: str, path: str, body: str, kind: str, page: dict[str, str]
 ) -> None:
     reply = door.ask(method, path, body, **page, **({"Content_Type": kind} if kind else {}))
@@ -66,7 +66,7 @@ def test_request_of_a_page_is_refused(
     assert [name for name in reply.headers if name.startswith("access-control-")] == []
 
 
-def test_refused_requests_have_done_nothing(cloud: RunningCloud, door: Door) -> None:
+def test_refused_requests_have_no_effect(cloud: RunningCloud, door: Door) -> None:
     for method, path, body, kind in (address.values for address in ADDRESSES):
         door.ask(str(method), str(path), str(body), Origin=EVIL, Content_Type=str(kind))
 
@@ -74,7 +74,7 @@ def test_refused_requests_have_done_nothing(cloud: RunningCloud, door: Door) -> 
     assert [bucket["Name"] for bucket in cloud.client("s3").list_buckets()["Buckets"]] == []
 
 
-def test_refusal_has_the_form_of_the_protocol(door: Door) -> None:
+def test_a_refusal_has_the_format_of_the_protocol(door: Door) -> None:
     message = (
         "A web page of http://evil.example caused this request. To allow its pages everything that the local cloud "
         "can do, code on this machine included, start it with --allow-origin http://evil.example."
@@ -98,7 +98,7 @@ def test_refusal_has_the_form_of_the_protocol(door: Door) -> None:
 
 @pytest.mark.parametrize("path", ["", "invocations?properties=1", "console.js"])
 @pytest.mark.parametrize("page", PAGES)
-def test_console_shows_nothing_to_other_pages(console: Door, page: dict[str, str], path: str) -> None:
+def test_the_console_refuses_requests_of_other_pages(console: Door, page: dict[str, str], path: str) -> None:
     reply = console.ask("GET", f"/_cfnbox/{path}", **page)
     assert reply.status == 403
     assert "access-control-allow-origin" not in reply.headers
@@ -117,13 +117,13 @@ def test_console_shows_nothing_to_other_pages(console: Door, page: dict[str, str
         pytest.param({"Host": "[::1]:4566"}, id="the loopback address of IPv6"),
     ],
 )
-def test_request_of_a_program_or_an_own_page_passes(door: Door, console: Door, headers: dict[str, str]) -> None:
+def test_requests_of_programs_and_own_pages_are_admitted(door: Door, console: Door, headers: dict[str, str]) -> None:
     form = {"Authorization": signed("cloudformation"), "Content_Type": FORM}
     assert door.ask("POST", "/", "Action=ListStacks", **form, **headers).status == 200
     assert console.ask("GET", "/_cfnbox/", **headers).status == 200
 
 
-def test_own_origin_passes(door: Door) -> None:
+def test_the_own_origin_is_admitted(door: Door) -> None:
     form = {"Authorization": signed("cloudformation"), "Content_Type": FORM}
     reply = door.ask(
         "POST", "/", "Action=ListStacks", **form, Origin=f"http://{door.host}", Sec_Fetch_Site="same-origin"
@@ -131,7 +131,7 @@ def test_own_origin_passes(door: Door) -> None:
     assert reply.status == 200
 
 
-def test_local_sagemaker_alone_refuses_pages() -> None:
+def test_a_standalone_local_sagemaker_refuses_pages() -> None:
     with LocalSageMaker() as sagemaker:
         door = Door(sagemaker.url)
         for page in ({"Origin": EVIL}, {"Host": "evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
@@ -140,7 +140,7 @@ def test_local_sagemaker_alone_refuses_pages() -> None:
         assert door.ask("POST", "/_local/reset", "null").status == 200
 
 
-def test_objects_of_s3_are_pages_without_an_origin(cloud: RunningCloud, door: Door) -> None:
+def test_objects_of_s3_are_served_with_a_sandbox_policy(cloud: RunningCloud, door: Door) -> None:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="pages")
     s3.put_object(Bucket="pages", Key="x.html", Body=b"<script>1</script>", ContentType="text/html")
@@ -153,7 +153,7 @@ def test_objects_of_s3_are_pages_without_an_origin(cloud: RunningCloud, door: Do
     assert "allow-same-origin" not in policy
 
 
-def test_allowed_origin_and_host_pass() -> None:
+def test_allowed_origins_and_hosts_are_admitted() -> None:
     front = "http://localhost:3000"
     with running_cloud("--allow-origin", front, "--allow-host", "host.docker.internal") as cloud:
         door, form = Door(cloud.url), {"Authorization": signed("cloudformation"), "Content_Type": FORM}
@@ -195,6 +195,6 @@ def test_allowed_origin_and_host_pass() -> None:
         ({"allow_hosts": ["cloud.example:4566"]}, "cloud.example:4566 is not a host name"),
     ],
 )
-def test_wrong_origin_or_host_is_named(options: dict[str, Any], message: str) -> None:
+def test_an_invalid_origin_or_host_is_refused_with_its_name(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Cloud(**options)

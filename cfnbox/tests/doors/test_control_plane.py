@@ -1,4 +1,4 @@
-"""One control plane: no request reaches the CloudFormation, the Cloud Control or the settings of another engine."""
+"""The control plane: no request reaches the CloudFormation, Cloud Control or settings of another engine."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FORGED = create_stack("forged")
         ),
     ],
 )  # fmt: skip
-def test_form_that_is_not_signed_for_cloudformation_is_refused(
+def test_a_form_without_a_signature_for_cloudformation_is_refused(
     cloud: RunningCloud, door: Door, path: str, body: str, headers: dict[str, str], error: tuple[str, str]
 ) -> None:
     reply = door.ask("POST", path, body, Content_Type=FORM, **headers)
@@ -51,7 +51,7 @@ def test_form_that_is_not_signed_for_cloudformation_is_refused(
 
 
 @pytest.mark.parametrize("service", ["", "sqs", "cloudcontrol"])
-def test_cloud_control_of_another_engine_is_closed(door: Door, service: str) -> None:
+def test_cloud_control_of_other_engines_cannot_be_reached(door: Door, service: str) -> None:
     headers = {"X_Amz_Target": "CloudApiService.CreateResource", "Content_Type": "application/x-amz-json-1.0"}
     if service:
         headers["Authorization"] = signed(service)
@@ -63,7 +63,7 @@ def test_cloud_control_of_another_engine_is_closed(door: Door, service: str) -> 
     assert (reply.status, json.loads(reply.body)["__type"]) == (403, code)
 
 
-def test_signed_form_makes_the_stack_that_is_listed(cloud: RunningCloud, door: Door) -> None:
+def test_a_signed_form_creates_a_stack_of_the_control_plane(cloud: RunningCloud, door: Door) -> None:
     client = cloud.client("cloudformation")
     signature = f"/?{in_query('cloudformation')}"
     for name, path, headers in (
@@ -76,7 +76,7 @@ def test_signed_form_makes_the_stack_that_is_listed(cloud: RunningCloud, door: D
         client.delete_stack(StackName=name)
 
 
-def test_operation_that_aws_takes_unsigned_passes(door: Door) -> None:
+def test_operations_that_aws_accepts_unsigned_are_admitted(door: Door) -> None:
     role = "arn:aws:iam::123456789012:role/web"
     body = f"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={role}&RoleSessionName=x&WebIdentityToken=x"
     assert "AssumeRoleWithWebIdentityResult" in door.ask("POST", "/", body, Content_Type=FORM).body
@@ -98,7 +98,7 @@ def test_operation_that_aws_takes_unsigned_passes(door: Door) -> None:
     ],
 )
 @pytest.mark.parametrize("service", ["", "s3", "sagemaker", "ssm"])
-def test_administration_of_another_engine_is_closed(
+def test_administration_of_other_engines_cannot_be_reached(
     cloud: RunningCloud, door: Door, method: str, path: str, service: str
 ) -> None:
     sqs = cloud.client("sqs")

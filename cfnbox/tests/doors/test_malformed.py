@@ -1,4 +1,4 @@
-"""Requests that are broken as HTTP or as JSON: a 4xx of the protocol, and nothing in the user's terminal."""
+"""Malformed HTTP and JSON: a 4xx answer of the protocol, and no output in the user's terminal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _status(door: Door, request: bytes) -> int:
         pytest.param("Transfer-Encoding: chunked\r\n\r\nff\r\n{}", id="a chunk that never ends"),
     ],
 )
-def test_broken_body_is_a_bad_request(door: Door, written: Path, head: str) -> None:
+def test_a_broken_body_is_a_bad_request(door: Door, written: Path, head: str) -> None:
     before = written.read_text()
     assert _status(door, f"POST / HTTP/1.1\r\nHost: {door.host}\r\n{head}\r\n\r\n{{}}".encode()) == 400
     assert written.read_text() == before
@@ -62,13 +62,13 @@ def test_broken_body_is_a_bad_request(door: Door, written: Path, head: str) -> N
         pytest.param(f"Authorization: {signed('s3')}\r\nContent-Length: 5368709121", id="an object of S3"),
     ],
 )
-def test_body_that_no_service_takes_is_refused_before_it_is_read(door: Door, written: Path, head: str) -> None:
+def test_a_body_above_the_limit_is_refused_before_it_is_read(door: Door, written: Path, head: str) -> None:
     before = written.read_text()
     assert _status(door, f"POST / HTTP/1.1\r\nHost: {door.host}\r\n{head}\r\n\r\n{{}}".encode()) == 413
     assert written.read_text() == before
 
 
-def test_object_of_s3_may_be_larger_than_requests_of_other_services(door: Door) -> None:
+def test_an_object_of_s3_can_be_larger_than_other_requests(door: Door) -> None:
     head = f"Authorization: {signed('s3')}\r\nContent-Length: 104857601"
     # The refusal is for the end of the body, not for its length.
     assert _status(door, f"PUT /b/k HTTP/1.1\r\nHost: {door.host}\r\n{head}\r\n\r\n{{}}".encode()) == 400
@@ -88,7 +88,7 @@ def test_object_of_s3_may_be_larger_than_requests_of_other_services(door: Door) 
     ],
 )
 @pytest.mark.parametrize("service", ["", "s3", "sagemaker", "cloudformation", "cloudcontrolapi"])
-def test_odd_address_is_refused_in_silence(door: Door, written: Path, line: bytes, service: str) -> None:
+def test_a_malformed_address_is_refused_without_output(door: Door, written: Path, line: bytes, service: str) -> None:
     before = written.read_text()
     signature = f"Authorization: {signed(service)}\r\n" if service else ""
     status = _status(door, line + f"\r\nHost: {door.host}\r\n{signature}Content-Length: 0\r\n\r\n".encode())
@@ -101,14 +101,16 @@ def test_odd_address_is_refused_in_silence(door: Door, written: Path, line: byte
     ("service", "operation"),
     [("cloudcontrolapi", "CloudApiService.ListResources"), ("sagemaker", "SageMaker.ListModels")],
 )
-def test_body_that_is_no_object_is_a_serialization_error(door: Door, service: str, operation: str, body: str) -> None:
+def test_a_body_that_is_not_an_object_is_a_serialization_error(
+    door: Door, service: str, operation: str, body: str
+) -> None:
     reply = door.ask("POST", "/", body, Authorization=signed(service), X_Amz_Target=operation, Content_Type=JSON)
     assert (reply.status, json.loads(reply.body)) == (400, {"__type": "SerializationException", "message": ""})
 
 
 @pytest.mark.parametrize("body", ["{", DEEP, "\ufffe"], ids=lambda body: body[:12])
 @pytest.mark.parametrize("path", ["/_local/faults", "/2015-03-31/functions/TypeFunction/invocations"])
-def test_body_that_is_no_json_is_refused(door: Door, path: str, body: str) -> None:
+def test_a_body_that_is_not_json_is_refused(door: Door, path: str, body: str) -> None:
     assert door.ask("POST", path, body).status == 400
 
 
@@ -124,14 +126,14 @@ def test_body_that_is_no_json_is_refused(door: Door, path: str, body: str) -> No
         ),
     ],
 )  # fmt: skip
-def test_member_with_json_that_is_nested_too_deeply_is_refused(
+def test_a_member_with_deeply_nested_json_is_refused(
     door: Door, service: str, target: str, request_: dict[str, str]
 ) -> None:
     headers = {"Authorization": signed(service), "X_Amz_Target": target}
     assert door.ask("POST", "/", json.dumps(request_), Content_Type=JSON, **headers).status == 400
 
 
-def test_stack_policy_that_is_nested_too_deeply_is_refused(door: Door) -> None:
+def test_a_deeply_nested_stack_policy_is_refused(door: Door) -> None:
     members = {"Action": "SetStackPolicy", "StackName": "s", "StackPolicyBody": DEEP[:16_000]}
     body = urllib.parse.urlencode(members)
     assert door.ask("POST", "/", body, Content_Type=FORM, Authorization=signed("cloudformation")).status == 400
@@ -139,7 +141,7 @@ def test_stack_policy_that_is_nested_too_deeply_is_refused(door: Door) -> None:
 
 @pytest.mark.parametrize("value", ["x", [1], {"a": 1}, True, 1.5])
 @pytest.mark.parametrize("operation", ["ListResources", "ListResourceRequests"])
-def test_number_of_another_type_is_a_serialization_error(door: Door, operation: str, value: object) -> None:
+def test_a_number_of_another_type_is_a_serialization_error(door: Door, operation: str, value: object) -> None:
     body = json.dumps({"TypeName": "AWS::SQS::Queue", "MaxResults": value})
     headers = {"Authorization": signed("cloudcontrolapi"), "X_Amz_Target": f"CloudApiService.{operation}"}
     reply = door.ask("POST", "/", body, Content_Type=JSON, **headers)
@@ -155,7 +157,7 @@ def test_number_of_another_type_is_a_serialization_error(door: Door, operation: 
         f"Action=ListTypes&MaxResults={'9' * 5000}",
     ],
 )
-def test_number_of_a_form_that_is_none_is_malformed(door: Door, form: str) -> None:
+def test_a_form_value_that_is_not_a_number_is_malformed_input(door: Door, form: str) -> None:
     reply = door.ask("POST", "/", form, Authorization=signed("cloudformation"), Content_Type=FORM)
     action = form.partition("&")[0].partition("=")[2]
     text = f"A parameter of {action} is not a valid number, time or base64 text."
@@ -164,13 +166,13 @@ def test_number_of_a_form_that_is_none_is_malformed(door: Door, form: str) -> No
 
 @pytest.mark.parametrize(("service", "prefix"), [("cloudcontrolapi", "CloudApiService"), ("sagemaker", "SageMaker")])
 @pytest.mark.parametrize("name", [".", "{}", "{}.", "{}.Nope", "x.y.ListModels", "ListModels"])
-def test_target_that_names_no_operation_is_unknown(door: Door, service: str, prefix: str, name: str) -> None:
+def test_a_target_without_an_operation_is_unknown(door: Door, service: str, prefix: str, name: str) -> None:
     headers = {"Authorization": signed(service), "X_Amz_Target": name.format(prefix)}
     reply = door.ask("POST", "/", "{}", Content_Type=JSON, **headers)
     assert (reply.status, json.loads(reply.body)["__type"]) == (400, "UnknownOperationException")
 
 
-def test_pattern_with_pairs_of_surrogates_matches_characters(door: Door) -> None:
+def test_a_pattern_with_surrogate_pairs_matches_characters(door: Door) -> None:
     catalog = {"TableName": "\U0001f600", "Catalog": "\ue000", "Database": "\x01"}
     body = json.dumps({"FeatureGroupName": "x", "OfflineStoreConfig": {"DataCatalogConfig": catalog}})
     headers = {"Authorization": signed("sagemaker"), "X_Amz_Target": "SageMaker.CreateFeatureGroup"}
@@ -180,7 +182,7 @@ def test_pattern_with_pairs_of_surrogates_matches_characters(door: Door) -> None
     assert [name for name in ("tableName", "catalog'", "database'") if name in message] == ["database'"]
 
 
-def test_error_with_a_control_character_is_xml(door: Door) -> None:
+def test_an_error_with_a_control_character_is_valid_xml(door: Door) -> None:
     form = "Action=DescribeStacks&StackName=%00%01a"
     reply = door.ask("POST", "/", form, Authorization=signed("cloudformation"), Content_Type=FORM)
     assert reply.status == 400

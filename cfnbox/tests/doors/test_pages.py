@@ -1,4 +1,4 @@
-"""What a page of another port and host name can do in a real Chromium: nothing, and it reads nothing."""
+"""A page of another port or host name in a real Chromium: it can neither act nor read."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(params=["evil host name", "other port"])
 def page(request: pytest.FixtureRequest, browser: Any, foreign_port: int) -> Iterator[Any]:
-    """A page that is not the cloud's."""
+    """A page of a foreign origin."""
     host = {"evil host name": "www.evil.example", "other port": "localhost"}[request.param]
     with contextlib.closing(browser.new_context()) as context:
         opened = context.new_page()
@@ -98,7 +98,7 @@ def _answers(page: Any) -> list[int]:
     return answers
 
 
-def test_form_makes_no_stack(page: Any, cloud: RunningCloud) -> None:
+def test_a_form_of_a_page_creates_no_stack(page: Any, cloud: RunningCloud) -> None:
     address = f"{cloud.url}/?{in_query('cloudformation')}"
     with page.expect_response(lambda response: response.url == address) as answered:
         page.evaluate(_SUBMIT, [address, create_stack("by-form")])
@@ -109,7 +109,9 @@ def test_form_makes_no_stack(page: Any, cloud: RunningCloud) -> None:
 
 
 @pytest.mark.parametrize("mode", ["cors", "no-cors"])
-def test_text_makes_no_stack_and_reads_no_answer(page: Any, cloud: RunningCloud, mode: str) -> None:
+def test_a_text_request_of_a_page_creates_no_stack_and_reads_no_answer(
+    page: Any, cloud: RunningCloud, mode: str
+) -> None:
     address = f"{cloud.url}/?{in_query('cloudformation')}"
     options = {
         "method": "POST",
@@ -127,7 +129,7 @@ def test_text_makes_no_stack_and_reads_no_answer(page: Any, cloud: RunningCloud,
     assert "by-text" not in stack_names(cloud)
 
 
-def test_no_function_is_made_or_invoked(page: Any, cloud: RunningCloud) -> None:
+def test_a_page_can_neither_create_nor_invoke_functions(page: Any, cloud: RunningCloud) -> None:
     for path in ("/2015-03-31/functions", "/2015-03-31/functions/TypeFunction/invocations", "/_local/reset"):
         options = {"method": "POST", "body": json.dumps({"FunctionName": "by-page"}), "mode": "cors"}
         kind, _, text = page.evaluate(_READ, [f"{cloud.url}{path}", options])
@@ -136,13 +138,13 @@ def test_no_function_is_made_or_invoked(page: Any, cloud: RunningCloud) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "invocations?properties=1"])
-def test_console_is_not_read(page: Any, cloud: RunningCloud, path: str) -> None:
+def test_a_page_cannot_read_the_console(page: Any, cloud: RunningCloud, path: str) -> None:
     for options in ({}, {"mode": "no-cors"}):
         kind, _, text = page.evaluate(_READ, [f"{cloud.console_url}{path}", options])
         assert (kind, "cloud" in text) in (("error", False), ("opaque", False))
 
 
-def test_name_that_leads_here_reads_nothing(browser: Any, cloud: RunningCloud) -> None:
+def test_a_rebound_host_name_reads_nothing(browser: Any, cloud: RunningCloud) -> None:
     for door, path in ((Door(cloud.url), "/"), (Door(cloud.console_url), "/_cfnbox/")):
         with contextlib.closing(browser.new_context()) as context:
             opened = context.new_page()
@@ -151,7 +153,7 @@ def test_name_that_leads_here_reads_nothing(browser: Any, cloud: RunningCloud) -
             assert opened.evaluate(_READ, [path, {"method": "GET"}])[1] == 403
 
 
-def test_page_that_is_stored_in_s3_reads_no_console_and_makes_no_stack(browser: Any, cloud: RunningCloud) -> None:
+def test_a_page_in_s3_cannot_read_the_console_or_create_a_stack(browser: Any, cloud: RunningCloud) -> None:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="stored")
     script = """<!doctype html><title>no</title><script>document.title = "ran " + self.origin</script>"""

@@ -1,4 +1,4 @@
-"""Every port that a cloud and its processes listen at: none serves a web page, and those of other engines nobody."""
+"""Every port of a cloud and its processes: none serves a web page, and other engines serve only the cloud."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _doors(cloud: RunningCloud) -> Iterator[Door]:
 
 
 def _statuses(door: Door, **headers: str) -> set[int]:
-    """Return the statuses of the answers; a port that serves nobody at the moment gives none."""
+    """Return the statuses of the answers; a port that serves no request at the moment has none."""
     statuses: set[int] = set()
     for method, path in itertools.product(("GET", "POST"), PATHS):
         body = create_stack("by-port") if method == "POST" else ""
@@ -48,7 +48,7 @@ def _statuses(door: Door, **headers: str) -> set[int]:
 
 @pytest.fixture(scope="module")
 def used(cloud: RunningCloud) -> RunningCloud:
-    """The cloud after every engine of it has been asked for something."""
+    """The cloud after a request to each of its engines."""
     cloud.client("sqs").list_queues()
     cloud.client("sagemaker").list_training_jobs()
     return cloud
@@ -67,7 +67,7 @@ def test_no_port_serves_a_page(used: RunningCloud) -> None:
     cloudformation.delete_stack(StackName="after-pages")
 
 
-def test_ports_of_other_engines_serve_the_cloud_alone(used: RunningCloud) -> None:
+def test_ports_of_other_engines_serve_only_the_cloud(used: RunningCloud) -> None:
     own = {Door(used.url).port, Door(used.console_url).port}
     others = [door for door in _doors(used) if door.port not in own]
     engines = [statuses for door in others if (statuses := _statuses(door))]

@@ -1,4 +1,4 @@
-"""Requests by chance, built along botocore's shapes and broken in places: each gets an answer that is no 5xx."""
+"""Random requests from botocore's shapes, with errors: none has a 5xx answer."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _requests(draw: st.DrawFn, service: str) -> tuple[bytes, dict[str, str]]:
 @pytest.mark.parametrize("service", SERVICES)
 @property_test(part=3)
 @given(data=st.data())
-def test_no_request_is_a_failure_of_the_cloud(door: Door, service: str, data: st.DataObject) -> None:
+def test_no_request_causes_an_internal_error(door: Door, service: str, data: st.DataObject) -> None:
     body, headers = data.draw(_requests(service))
     reply = door.ask("POST", "/", body, **headers)
     assert reply.status < 500, reply.body

@@ -1,4 +1,4 @@
-"""Requests that come while a cloud starts: they wait for their answer, which is the one that comes afterwards."""
+"""Requests during the start of a cloud: they wait, and have the same answer as later ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _first_answer(port: int, service: str, body: str) -> Reply:
                 raise
 
 
-def test_first_requests_of_a_cloud_are_answered() -> None:
+def test_requests_during_the_start_are_answered() -> None:
     with contextlib.closing(Listener()) as listener:
         port = listener.port
     with ThreadPoolExecutor() as pool:

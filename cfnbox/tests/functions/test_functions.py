@@ -1,4 +1,4 @@
-"""Lambda functions: what boto3 sees of an invocation, whoever invokes it."""
+"""Lambda functions: invocations as boto3 sees them, by clients and by services."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def archive(**files: str) -> bytes:
 
 
 class Functions:
-    """Functions of one cloud, and what comes of invoking them."""
+    """Functions of a cloud, and the results of their invocations."""
 
     def __init__(self, cloud: RunningCloud) -> None:
         self.cloud, self.client = cloud, cloud.client("lambda")
@@ -126,7 +126,7 @@ def shared(functions: Functions) -> str:
     return "shared"
 
 
-def test_a_function_sees_its_own_cloud_and_nothing_of_the_user(functions: Functions) -> None:
+def test_a_function_sees_the_variables_of_its_cloud_only(functions: Functions) -> None:
     own = {"COLOUR": "blue", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     functions.create("variables", Environment={"Variables": own}, MemorySize=512)
     payload, answer = functions.invoke("variables", {"a": [1]})
@@ -148,8 +148,8 @@ def test_a_function_sees_its_own_cloud_and_nothing_of_the_user(functions: Functi
     assert 20_000 < payload["remaining"] <= 30_000
 
 
-def test_the_configuration_of_a_function_is_what_the_user_gave(functions: Functions) -> None:
-    """It has a variable of the cloud's own on its way to ministack."""
+def test_the_configuration_of_a_function_is_that_of_the_request(functions: Functions) -> None:
+    """The cloud adds a variable of its own to the request to ministack."""
     functions.create("plain")
     functions.create("coloured", Environment={"Variables": {"COLOUR": "blue"}})
     client = functions.client
@@ -176,13 +176,13 @@ def test_the_configuration_of_a_function_is_what_the_user_gave(functions: Functi
         ),
     ],
 )
-def test_failures_as_lambda_reports_them(
+def test_failures_are_reported_as_by_lambda(
     functions: Functions, shared: str, event: Any, kind: str, message: str
 ) -> None:
     assert_fails(functions, shared, event, kind, message)
 
 
-def test_a_timeout_as_lambda_reports_it(functions: Functions) -> None:
+def test_a_timeout_is_reported_as_by_lambda(functions: Functions) -> None:
     functions.create("sleeping", Timeout=1)
     message = "RequestId: ID Error: Task timed out after 1.00 seconds"
     assert_fails(functions, "sleeping", {"do": "sleep"}, "Sandbox.Timedout", message)
@@ -199,7 +199,7 @@ def assert_fails(functions: Functions, name: str, event: Any, kind: str, message
     assert functions.invoke(name, {})[1].get("FunctionError") is None
 
 
-def test_the_stack_trace_of_a_failure_names_the_files_as_lambda_does(functions: Functions, shared: str) -> None:
+def test_the_stack_trace_of_a_failure_has_the_paths_of_lambda(functions: Functions, shared: str) -> None:
     payload, _ = functions.invoke(shared, {"do": "raise"})
     (frame,) = payload["stackTrace"]
     assert re.match(r'  File "/var/task/app\.py", line \d+, in handler\n    raise ValueError', frame)
@@ -213,7 +213,9 @@ def test_the_stack_trace_of_a_failure_names_the_files_as_lambda_does(functions: 
         ("app.broken", "Runtime.MarshalError", "Unable to marshal response: "),
     ],
 )
-def test_handlers_that_cannot_run(functions: Functions, handler: str, kind: str, message: str) -> None:
+def test_a_handler_that_cannot_run_fails_with_a_reason(
+    functions: Functions, handler: str, kind: str, message: str
+) -> None:
     name = handler.replace(".", "-")
     functions.create(name, Handler=handler)
     payload, answer = functions.invoke(name)
@@ -222,7 +224,7 @@ def test_handlers_that_cannot_run(functions: Functions, handler: str, kind: str,
     assert payload["errorMessage"].startswith(message)
 
 
-def test_the_log_of_an_invocation(functions: Functions) -> None:
+def test_an_invocation_writes_its_log(functions: Functions) -> None:
     functions.create("logging", MemorySize=256)
     _, answer = functions.invoke("logging", {}, LogType="Tail")
     request_id = answer["ResponseMetadata"]["RequestId"]
@@ -257,8 +259,8 @@ def test_a_function_imports_its_own_packages_and_those_of_lambda(functions: Func
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13"])
-def test_the_interpreter_that_the_runtime_names_runs_the_function(functions: Functions, version: str) -> None:
-    """Where it is not on this machine, this Python runs it, and a notice says so."""
+def test_a_function_runs_with_the_interpreter_of_its_runtime(functions: Functions, version: str) -> None:
+    """If this machine does not have it, this Python runs the function, and a notice says so."""
     # The boto3 that is installed here needs Python 3.10.
     sdk = "" if version == "3.9" else ", boto3"
     code = f"import sys{sdk}\ndef handler(event, context): return sys.version\n"
@@ -282,7 +284,7 @@ exports.later = (event, context) => { setTimeout(() => context.succeed({ later: 
 """
 
 
-def test_functions_in_node(functions: Functions) -> None:
+def test_node_functions_are_invoked(functions: Functions) -> None:
     functions.create("node", archive(app_js=NODE), runtime="nodejs20.x")
     payload, answer = functions.invoke("node", {"a": 1}, LogType="Tail")
     version = subprocess.run(
@@ -303,14 +305,14 @@ def test_functions_in_node(functions: Functions) -> None:
         assert functions.invoke(f"node-{export}")[0] == expected
 
 
-def test_a_runtime_that_nothing_here_runs(functions: Functions) -> None:
+def test_an_unsupported_runtime_fails_with_a_reason(functions: Functions) -> None:
     functions.create("java", runtime="java21")
     payload, answer = functions.invoke("java")
     assert answer["FunctionError"] == "Unhandled"
     assert "Nothing on this machine runs java21. cfnbox runs functions in Python" in payload["errorMessage"]
 
 
-def test_new_code_and_configuration_serve_the_next_invocation(functions: Functions) -> None:
+def test_the_next_invocation_uses_new_code_and_configuration(functions: Functions) -> None:
     functions.create("changing", "def handler(event, context): return 1\n")
     assert functions.invoke("changing")[0] == 1
     packed = archive(app_py="import os\ndef handler(event, context): return os.environ.get('COLOUR')\n")
@@ -321,7 +323,7 @@ def test_new_code_and_configuration_serve_the_next_invocation(functions: Functio
     assert functions.invoke("changing")[0] == "red"
 
 
-def test_versions_aliases_and_layers(functions: Functions) -> None:
+def test_versions_aliases_and_layers_are_served(functions: Functions) -> None:
     client = functions.client
     content = {"ZipFile": archive(python__brought_py="COLOUR = 'green'\n")}
     layer = client.publish_layer_version(LayerName="colours", Content=content)["LayerVersionArn"]
@@ -335,12 +337,12 @@ def test_versions_aliases_and_layers(functions: Functions) -> None:
     assert functions.invoke(f"{arn}:{version}")[0] == ["green", f"{arn}:{version}"]
 
 
-def test_the_client_context(functions: Functions, shared: str) -> None:
+def test_the_client_context_reaches_the_function(functions: Functions, shared: str) -> None:
     context = base64.b64encode(json.dumps({"custom": {"colour": "blue"}}).encode()).decode()
     assert functions.invoke(shared, ClientContext=context)[0]["client"] == {"colour": "blue"}
 
 
-def test_requests_that_lambda_refuses(functions: Functions, shared: str) -> None:
+def test_invalid_requests_are_refused(functions: Functions, shared: str) -> None:
     errors = functions.client.exceptions
     with pytest.raises(errors.ResourceNotFoundException):
         functions.client.invoke(FunctionName="nowhere")
@@ -349,8 +351,8 @@ def test_requests_that_lambda_refuses(functions: Functions, shared: str) -> None
     assert functions.client.invoke(FunctionName=shared, InvocationType="DryRun")["StatusCode"] == 204
 
 
-def test_asynchronous_invocations_and_event_sources(functions: Functions, tmp_path: Path) -> None:
-    """ministack invokes them: asynchronous invocations, queues, topics."""
+def test_asynchronous_invocations_and_event_sources_reach_the_function(functions: Functions, tmp_path: Path) -> None:
+    """ministack makes asynchronous invocations, and those of queues and topics."""
     functions.create("sources")
     client, cloud, file = functions.client, functions.cloud, tmp_path / "events"
 
@@ -377,7 +379,7 @@ def test_asynchronous_invocations_and_event_sources(functions: Functions, tmp_pa
     assert lines == ["printed"]
 
 
-def test_function_urls(functions: Functions) -> None:
+def test_function_urls_invoke_the_function(functions: Functions) -> None:
     functions.create("web", "def handler(event, context): return {'statusCode': 201, 'body': event['rawPath']}\n")
     url = functions.client.create_function_url_config(FunctionName="web", AuthType="NONE")["FunctionUrl"]
     # Names below localhost are this machine, but not every resolver knows that.
@@ -415,7 +417,7 @@ def test_a_function_of_a_stack_has_no_drift(functions: Functions) -> None:
     assert functions.invoke(name)[0].startswith("3.11.")
 
 
-def test_the_events_of_a_function_say_what_runs_in_place_of_its_runtime(functions: Functions) -> None:
+def test_events_of_a_function_name_a_substituted_runtime(functions: Functions) -> None:
     properties = {**TEMPLATE["Resources"]["F"]["Properties"], "Runtime": "java21"}
     template = {"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": properties}}}
     cloudformation = functions.cloud.client("cloudformation")

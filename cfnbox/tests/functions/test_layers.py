@@ -8,7 +8,7 @@ import zipfile
 from cfnbox import Cloud
 
 
-def test_versions_of_a_layer_by_its_arn() -> None:
+def test_versions_of_a_layer_are_published_by_its_arn() -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("python/shared.py", "")

@@ -39,14 +39,14 @@ def exchange(answer: bytes, *, chunked: bool) -> tuple[int, object, Reply]:
         api.close()
 
 
-def test_answer_of_the_largest_size_is_taken() -> None:
+def test_an_answer_of_the_largest_size_is_accepted() -> None:
     answer = json.dumps("a" * (LONGEST - 2)).encode()
     status, said, reply = exchange(answer, chunked=False)
     assert (status, said) == (202, {"status": "OK"})
     assert (reply.body == answer, reply.is_too_large) == (True, False)
 
 
-def test_larger_answer_is_refused_and_not_kept() -> None:
+def test_a_larger_answer_is_refused_and_not_stored() -> None:
     for chunked in (False, True):
         status, said, reply = exchange(b"a" * (LONGEST + 1), chunked=chunked)
         # The test of /response in aws/aws-lambda-runtime-interface-emulator has this answer.

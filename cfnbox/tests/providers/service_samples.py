@@ -1,4 +1,4 @@
-"""The types that are an API of a service, as tests make them, and what they are made with."""
+"""Types that a service's own API creates, and their properties in tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Managed policies of AWS, as boto3 and Terraform ask IAM for them."""
+"""Managed policies of AWS, as boto3 and Terraform read them from IAM."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def listed(iam: Any, **members: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("region", "partition"), [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
 )
-def test_a_policy_of_aws_is_found_with_its_document(connect: Any, region: str, partition: str) -> None:
+def test_get_policy_returns_a_policy_of_aws_with_its_document(connect: Any, region: str, partition: str) -> None:
     iam, arn = connect(region), f"arn:{partition}:iam::aws:policy/{NOTEBOOK}"
     policy = iam.get_policy(PolicyArn=arn)["Policy"]
     assert (policy["Arn"], policy["PolicyName"], policy["Path"]) == (
@@ -58,7 +58,7 @@ def test_a_policy_that_aws_does_not_have_is_not_found(connect: Any, operation: s
         getattr(iam, operation)(PolicyArn=arn)
 
 
-def test_entities_and_counts_are_those_that_have_it_attached(connect: Any) -> None:
+def test_attachments_of_a_policy_are_counted_and_listed(connect: Any) -> None:
     iam, arn = connect(), f"arn:aws:iam::aws:policy/{NOTEBOOK}"
     before = iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"]
     iam.create_role(RoleName="has-it", AssumeRolePolicyDocument="{}")

@@ -1,4 +1,4 @@
-"""Custom resources behind real Lambda functions, and what CloudFormation makes of their responses."""
+"""Custom resources with real Lambda functions, and how CloudFormation handles their responses."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def test_only_custom_types_are_served(provider: CustomResources) -> None:
     assert provider.definition("AWS::CloudFormation::Stack", PLACE) is None
 
 
-def test_a_custom_resource_lives(provider: CustomResources, definition: Any, token: str) -> None:
+def test_a_custom_resource_is_created_updated_and_deleted(
+    provider: CustomResources, definition: Any, token: str
+) -> None:
     echo = {"Status": "SUCCESS", "PhysicalResourceId": "thing-1", "Data": "event"}
     first = {**answers(token, Create=echo, Update=echo, Delete=success()), "Size": 3, "Deep": {"Ready": True}}
     made = provider.create(definition, request(), first, RecordingProgress())
@@ -107,16 +109,14 @@ def test_a_custom_resource_lives(provider: CustomResources, definition: Any, tok
     provider.delete(definition, request(), updated, second, RecordingProgress())
 
 
-def test_another_physical_id_is_another_resource(provider: CustomResources, definition: Any, token: str) -> None:
+def test_a_new_physical_id_replaces_the_resource(provider: CustomResources, definition: Any, token: str) -> None:
     properties = answers(token, Update=success("thing-2", Size="big"))
     old = Resource("thing-1", "thing-1", properties, {})
     updated = provider.update(definition, request(), old, properties, properties, RecordingProgress())
     assert (updated.physical_id, updated.attributes) == ("thing-2", {"Size": "big"})
 
 
-def test_a_failure_is_told_in_the_words_of_cloudformation(
-    provider: CustomResources, definition: Any, token: str
-) -> None:
+def test_a_failure_has_the_message_of_cloudformation(provider: CustomResources, definition: Any, token: str) -> None:
     failed = {"Status": "FAILED", "Reason": "No room.", "PhysicalResourceId": "half-made"}
     progress = RecordingProgress()
     with pytest.raises(ResourceFailed) as raised:
@@ -138,17 +138,19 @@ def test_a_failure_is_told_in_the_words_of_cloudformation(
         ({"Status": "MAYBE", "PhysicalResourceId": "x"}, r"ended with \S+, 3 times, and sent no response"),
     ],
 )
-def test_nonsense_fails_the_resource(
+def test_an_invalid_response_fails_the_resource(
     provider: CustomResources, definition: Any, token: str, answer: Any, said: str
 ) -> None:
     progress = RecordingProgress()
     with pytest.raises(ResourceFailed, match=said):
         provider.create(definition, request(), answers(token, Create=answer), progress)
-    # What may have been made must be deleted.
+    # A resource that may exist must be deleted.
     assert len(progress.identities) == 1
 
 
-def test_a_silent_function_is_waited_for_so_long(provider: CustomResources, definition: Any, token: str) -> None:
+def test_a_missing_response_fails_the_resource_after_service_timeout(
+    provider: CustomResources, definition: Any, token: str
+) -> None:
     with pytest.raises(ResourceFailed, match="did not receive a response from your Custom Resource"):
         provider.create(
             definition, request(), answers(token, Create="silence", ServiceTimeout=1), RecordingProgress()
@@ -169,14 +171,14 @@ def test_the_wait_can_be_cancelled(provider: CustomResources, definition: Any, t
         provider.create(definition, request(), answers(token, Create="silence"), Impatient())
 
 
-def test_a_function_that_is_not_there_leaves_nothing_to_delete(provider: CustomResources, definition: Any) -> None:
-    progress, token = RecordingProgress(), "arn:aws:lambda:us-east-1:123456789012:function:nobody"
-    with pytest.raises(ResourceFailed, match="nobody"):
+def test_a_missing_function_leaves_no_resource_to_delete(provider: CustomResources, definition: Any) -> None:
+    progress, token = RecordingProgress(), "arn:aws:lambda:us-east-1:123456789012:function:missing"
+    with pytest.raises(ResourceFailed, match="missing"):
         provider.create(definition, request(), answers(token, Create=success()), progress)
     assert progress.identities == []
 
 
-def test_the_service_token_stays(provider: CustomResources, definition: Any) -> None:
+def test_the_service_token_cannot_change(provider: CustomResources, definition: Any) -> None:
     made = Resource("x", "x", {}, {})
     with pytest.raises(ResourceFailed, match="Modifying service token is not allowed"):
         provider.update(
@@ -197,5 +199,5 @@ def test_a_topic_can_be_the_service_token(
     assert json.loads(json.loads(message["Body"])["Message"])["RequestType"] == "Create"
 
 
-def test_a_response_counts_once_and_only_at_its_address(callbacks: Callbacks) -> None:
+def test_a_response_at_an_unknown_address_is_refused(callbacks: Callbacks) -> None:
     assert callbacks.answer("PUT", f"{callbacks.PATH}nothing", "", b"{}")[0] == 403

@@ -1,4 +1,4 @@
-"""Clients whose requests a function of this process answers: what the function receives, and what the client sees."""
+"""Clients whose requests a function of this process answers: its input, and the answers to the client."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_streamed_body_is_read_in_pieces() -> None:
     assert b"".join(body["Body"].iter_chunks(1024)) == b"x" * 200_000
 
 
-def test_a_dropped_connection_is_an_error_of_the_connection() -> None:
+def test_a_dropped_connection_is_a_connection_error() -> None:
     def serve(_: HttpRequest) -> Answer:
         raise ConnectionDropped
 

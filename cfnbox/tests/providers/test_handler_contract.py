@@ -1,4 +1,4 @@
-"""What CloudFormation sends to the handlers of a registry type, and makes of their answers, by the type's schema.
+"""Requests to the handlers of a registry type, and how their answers are interpreted by the type's schema.
 
 The handlers are functions of this process: event in, progress event out.
 """
@@ -26,7 +26,7 @@ ACTIONS = ("create", "read", "update", "delete", "list")
 
 
 def definition(*, handlers: tuple[str, ...] = ACTIONS, **schema: Any) -> TypeDefinition:
-    """A type whose schema declares these handlers and has these members beside."""
+    """Return a type whose schema declares these handlers and has these additional members."""
     base: Json = {
         "typeName": NAME,
         "properties": {"Name": {"type": "string"}, "Zone": {"type": "string"}, "On": {"type": "boolean"},
@@ -94,7 +94,7 @@ def test_parts_of_a_composite_are_kept_as_the_handler_answered_them() -> None:
     assert [{name: model[name] for name in properties} for model in handlers.models] == [properties] * 4
 
 
-def test_a_composite_of_an_unknown_resource_must_have_its_number_of_parts() -> None:
+def test_a_composite_identifier_must_have_all_its_parts() -> None:
     described = definition(primaryIdentifier=["/properties/Name", "/properties/Zone"])
     with pytest.raises(ResourceFailed, match="wrong number of parts"):
         provider(described, Handlers(echo)).read(described, request(), "a|b|c")
@@ -134,7 +134,7 @@ def test_a_handler_that_the_schema_does_not_declare_is_never_called(action: str)
 
 
 @pytest.mark.parametrize("code", ["Throttling", "NetworkFailure", "ServiceInternalError", "ResourceConflict"])
-def test_a_retriable_failure_is_tried_again(code: str) -> None:
+def test_a_retriable_failure_is_retried(code: str) -> None:
     handlers, described, progress = Handlers(failed(code), failed(code), echo), definition(), RecordingProgress()
     made = provider(described, handlers).create(described, request(), {"Name": "x"}, progress)
     assert made.identifier == "x"
@@ -142,7 +142,7 @@ def test_a_retriable_failure_is_tried_again(code: str) -> None:
     assert len(progress.waits) == 2
 
 
-def test_a_retry_goes_on_from_the_last_callback() -> None:
+def test_a_retry_continues_from_the_last_callback() -> None:
     going = {"status": "IN_PROGRESS", "callbackContext": {"step": 1}, "resourceModel": {"Name": "x", "Port": 1}}
     handlers, described = Handlers(going, failed("Throttling"), echo), definition()
     provider(described, handlers).create(described, request(), {"Name": "x"}, RecordingProgress())
@@ -150,7 +150,7 @@ def test_a_retry_goes_on_from_the_last_callback() -> None:
     assert handlers.models[1:] == [{"Name": "x", "Port": 1}] * 2
 
 
-def test_retries_end_with_the_failure_of_the_last() -> None:
+def test_retries_end_with_the_last_failure() -> None:
     handlers, described, progress = Handlers(failed("Throttling", "Slow down.")), definition(), RecordingProgress()
     with pytest.raises(ResourceFailed, match=r"Slow down\..*HandlerErrorCode: Throttling"):
         provider(described, handlers).create(described, request(), {"Name": "x"}, progress)
@@ -159,14 +159,14 @@ def test_retries_end_with_the_failure_of_the_last() -> None:
 
 
 @pytest.mark.parametrize("code", ["NotStabilized", "ServiceLimitExceeded", "GeneralServiceException", "AccessDenied"])
-def test_a_terminal_failure_is_not_tried_again(code: str) -> None:
+def test_a_terminal_failure_is_not_retried(code: str) -> None:
     handlers, described = Handlers(failed(code)), definition()
     with pytest.raises(ResourceFailed, match=code):
         provider(described, handlers).create(described, request(), {"Name": "x"}, RecordingProgress())
     assert len(handlers.events) == 1
 
 
-def test_a_read_is_not_tried_again() -> None:
+def test_a_read_is_not_retried() -> None:
     handlers, described = Handlers(failed("Throttling")), definition()
     with pytest.raises(ResourceFailed, match="Throttling"):
         provider(described, handlers).read(described, request(), "x")
@@ -182,7 +182,7 @@ def test_a_read_is_not_tried_again() -> None:
         ("x" * 200_000, f"{'x' * 4096}... (the message has 200000 characters)"),
     ],
 )
-def test_a_message_of_any_json_keeps_the_error_code(message: Any, text: str) -> None:
+def test_a_message_that_is_not_text_keeps_the_error_code(message: Any, text: str) -> None:
     described = definition()
     with pytest.raises(ResourceFailed) as raised:
         provider(described, Handlers(failed("InvalidRequest", message))).create(
@@ -196,7 +196,7 @@ def test_a_message_of_any_json_keeps_the_error_code(message: Any, text: str) -> 
 
 
 @pytest.mark.parametrize("delay", [0, -5, 0.001])
-def test_a_handler_may_go_on_two_thousand_times_without_a_delay(delay: float) -> None:
+def test_a_handler_can_be_reinvoked_two_thousand_times_without_a_delay(delay: float) -> None:
     going = {"status": "IN_PROGRESS", "callbackDelaySeconds": delay, "resourceModel": {"Name": "x"}}
     handlers, described, progress = Handlers(*[going] * 2000, echo), definition(), RecordingProgress()
     assert provider(described, handlers).create(described, request(), {"Name": "x"}, progress).identifier == "x"
@@ -204,7 +204,7 @@ def test_a_handler_may_go_on_two_thousand_times_without_a_delay(delay: float) ->
     assert min(progress.waits) >= 0
 
 
-def test_a_handler_that_goes_on_for_ever_ends_at_its_time_limit() -> None:
+def test_an_endlessly_reinvoked_handler_ends_at_its_time_limit() -> None:
     going = {"status": "IN_PROGRESS", "callbackDelaySeconds": -1, "resourceModel": {"Name": "x"}}
     described = definition()
     with pytest.raises(ResourceFailed, match=r"past its time limit.*NotStabilized"):
@@ -258,7 +258,7 @@ def test_dynamic_references_of_a_type_configuration_are_resolved_and_hidden() ->
     assert "example.com" in str(raised.value)
 
 
-def test_a_reference_of_a_type_configuration_that_leads_to_nothing_fails_the_resource() -> None:
+def test_an_unresolvable_reference_of_a_type_configuration_fails_the_resource() -> None:
     handlers, described = Handlers(echo), definition()
     served = provider(described, handlers, configuration=CONFIGURATION, references=lambda _place: References())
     with pytest.raises(ResourceFailed, match=f"The type configuration of {NAME} cannot be used. Could not resolve"):
@@ -281,7 +281,7 @@ def test_a_read_only_property_in_a_list_is_refused_at_its_index() -> None:
     ]
 
 
-def test_places_of_resources_are_kept_apart() -> None:
+def test_resources_of_different_regions_and_accounts_are_separate() -> None:
     described = definition(primaryIdentifier=["/properties/Name", "/properties/Zone"])
     served = provider(described, Handlers(echo))
     served.create(described, request(place=PLACE), {"Name": "a|b", "Zone": "c"}, RecordingProgress())

@@ -50,7 +50,7 @@ def missing_modules(request: pytest.FixtureRequest) -> list[str]:
 
 @pytest.fixture(scope="module")
 def invocations(missing_modules: list[str]) -> InvocationLog:
-    """The record of the runtime, one for each."""
+    """The invocation record of the runtime."""
     return InvocationLog()
 
 
@@ -101,7 +101,7 @@ def going(step: int, delay: float = 0, **model: Any) -> dict[str, Any]:
     }
 
 
-def test_create_sends_what_cloudformation_sends(provider: HandlersProvider, tagged: Any) -> None:
+def test_a_create_event_has_the_members_of_cloudformation(provider: HandlersProvider, tagged: Any) -> None:
     desired = script(success(Id="one", Event="$event"))
     asked = request(stack_tags={"team": "ml"}, system_tags=SYSTEM_TAGS)
     made = provider.create(DEFINITION, asked, desired, RecordingProgress())
@@ -120,7 +120,7 @@ def test_create_sends_what_cloudformation_sends(provider: HandlersProvider, tagg
     assert tagged == [("one", SYSTEM_TAGS)]
 
 
-def test_identity_is_told_once_and_waits_go_through_the_progress(provider: HandlersProvider) -> None:
+def test_the_identity_is_reported_once_and_the_progress_waits(provider: HandlersProvider) -> None:
     progress = RecordingProgress()
     answers = [going(1, 3), going(2, 4, Id="late"), success(Id="late", Size=2)]
     made = provider.create(DEFINITION, request(), script(*answers), progress)
@@ -129,7 +129,7 @@ def test_identity_is_told_once_and_waits_go_through_the_progress(provider: Handl
     assert made.attributes == {"Id": "late", "Size": 2}
 
 
-def test_a_failure_that_names_the_resource_tells_its_identity(provider: HandlersProvider) -> None:
+def test_a_failure_with_an_identifier_reports_the_resource(provider: HandlersProvider) -> None:
     progress = RecordingProgress()
     failed = {"status": "FAILED", "errorCode": "NotStabilized", "message": "Too slow.", "resourceModel": {"Id": "x"}}
     with pytest.raises(ResourceFailed) as raised:
@@ -142,7 +142,7 @@ def test_a_failure_that_names_the_resource_tells_its_identity(provider: Handlers
     assert [one.identifier for one in progress.identities] == ["x"]
 
 
-def test_what_exists_already_is_not_told_as_made(provider: HandlersProvider) -> None:
+def test_an_existing_resource_is_not_reported_as_created(provider: HandlersProvider) -> None:
     progress = RecordingProgress()
     failed = {"status": "FAILED", "errorCode": "AlreadyExists", "message": "Taken.", "resourceModel": {"Id": "x"}}
     with pytest.raises(ResourceFailed) as raised:
@@ -177,7 +177,9 @@ def test_what_exists_already_is_not_told_as_made(provider: HandlersProvider) -> 
         ({"status": "FAILED", "errorCode": "Whatever", "message": "No."}, "No."),
     ],
 )
-def test_nonsense_fails_the_resource_in_words(provider: HandlersProvider, answer: Any, said: str) -> None:
+def test_an_invalid_answer_fails_the_resource_with_a_reason(
+    provider: HandlersProvider, answer: Any, said: str
+) -> None:
     with pytest.raises(ResourceFailed) as raised:
         provider.create(DEFINITION, request(), script(answer), RecordingProgress())
     assert said in str(raised.value)
@@ -185,7 +187,7 @@ def test_nonsense_fails_the_resource_in_words(provider: HandlersProvider, answer
     assert raised.value.code == "InternalFailure"
 
 
-def test_a_handler_that_raises_fails_with_what_it_raised_and_where(provider: HandlersProvider) -> None:
+def test_an_exception_in_a_handler_is_reported_with_its_line(provider: HandlersProvider) -> None:
     with pytest.raises(ResourceFailed) as raised:
         provider.create(DEFINITION, request(), script("raise"), RecordingProgress())
     line = _line_of("raise RuntimeError")
@@ -195,7 +197,7 @@ def test_a_handler_that_raises_fails_with_what_it_raised_and_where(provider: Han
     assert said in str(raised.value)
 
 
-def test_what_the_library_swallows_is_told_with_its_place(provider: HandlersProvider) -> None:
+def test_an_exception_that_the_library_hides_is_reported_with_its_line(provider: HandlersProvider) -> None:
     with pytest.raises(ResourceFailed) as raised:
         provider.create(DEFINITION, request(), script("swallow"), RecordingProgress())
     line = _line_of("of_a_resource = ")
@@ -221,7 +223,7 @@ def library_provider() -> Iterator[HandlersProvider]:
         ("exception", "InvalidRequest", 'message: "Id is taken"'),
     ],
 )
-def test_what_is_not_json_in_an_answer_is_named(
+def test_values_in_an_answer_that_are_not_json_are_named(
     library_provider: HandlersProvider, answer: str, code: str, said: str
 ) -> None:
     with pytest.raises(ResourceFailed) as raised:
@@ -244,7 +246,7 @@ def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invo
     assert "Answers" in json.dumps(third.told(with_properties=True))
 
 
-def test_what_an_ended_process_left_is_recorded(provider: HandlersProvider, invocations: InvocationLog) -> None:
+def test_invocations_of_an_ended_process_are_recorded(provider: HandlersProvider, invocations: InvocationLog) -> None:
     with pytest.raises(ResourceFailed):
         provider.create(DEFINITION, request("Ends"), script("end"), RecordingProgress())
     ended = [one for one in invocations.all() if one.logical_id == "Ends"]
@@ -269,7 +271,7 @@ def _line_of(text: str) -> int:
     return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
-def test_an_identifier_that_changes_fails_and_both_are_told(provider: HandlersProvider) -> None:
+def test_a_changed_identifier_fails_and_both_resources_are_reported(provider: HandlersProvider) -> None:
     progress = RecordingProgress()
     with pytest.raises(ResourceFailed, match="changed the primary identifier"):
         provider.create(DEFINITION, request(), script(going(1, Id="a"), success(Id="b")), progress)
@@ -321,7 +323,7 @@ def test_an_update_must_answer_about_the_same_resource(provider: HandlersProvide
         provider.update(DEFINITION, request(), MADE, script(), script(success(Id="two")), RecordingProgress())
 
 
-def test_read_and_list(provider: HandlersProvider, answers: Path) -> None:
+def test_read_and_list_return_models_and_a_token(provider: HandlersProvider, answers: Path) -> None:
     answers.write_text(json.dumps([success(Id="one", Size=3)]))
     read = provider.read(DEFINITION, request(), "one")
     assert read == Resource("one", "one", {"Id": "one", "Size": 3}, {"Id": "one", "Size": 3})
@@ -337,14 +339,14 @@ def test_read_and_list(provider: HandlersProvider, answers: Path) -> None:
         provider.read(DEFINITION, request(), "one")
 
 
-def test_a_type_that_is_gone_is_said_so() -> None:
+def test_a_deregistered_type_is_refused_with_a_reason() -> None:
     provider = HandlersProvider(FixedTypes([]))
     assert provider.definition(DEFINITION.type_name, PLACE) is None
     with pytest.raises(ResourceFailed, match="not registered any more"):
         provider.create(DEFINITION, request(), {}, RecordingProgress())
 
 
-def test_a_runtime_that_is_closed_fails_the_resource() -> None:
+def test_a_closed_runtime_fails_the_resource() -> None:
     runtime = LambdaRuntime("scripted_handlers.resource", [Path(__file__).parent])
     with runtime:
         pass

@@ -1,4 +1,4 @@
-"""What IAM refuses of roles, users, groups and policies, and what it takes."""
+"""Policies of roles, users, groups and managed policies that IAM refuses and accepts."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ TAKEN = {
 
 
 @pytest.mark.parametrize(("properties", "said"), REFUSED.values(), ids=REFUSED)
-def test_what_iam_refuses(properties: Json, said: str) -> None:
+def test_iam_refuses_an_invalid_document(properties: Json, said: str) -> None:
     whole = refused(ROLE, properties)
     assert whole.startswith(
         f'Resource handler returned message: "{said} (Service: Iam, Status Code: 400, Request ID: '
@@ -128,12 +128,12 @@ def test_what_iam_refuses(properties: Json, said: str) -> None:
 
 
 @pytest.mark.parametrize("properties", TAKEN.values(), ids=TAKEN)
-def test_what_iam_takes(properties: Json) -> None:
+def test_iam_accepts_a_valid_document(properties: Json) -> None:
     require_valid(ROLE, request(), properties)
 
 
 @pytest.mark.parametrize("name", ["AmazonSagemakerFullAccess", "AWSLambdaBasicExecutionRole"])
-def test_a_managed_policy_that_aws_does_not_have(name: str) -> None:
+def test_an_unknown_managed_policy_of_aws_is_refused(name: str) -> None:
     reason = refused(ROLE, {**trust(), "ManagedPolicyArns": [f"{MANAGED}/ReadOnlyAccess", f"{MANAGED}/{name}"]})
     assert f'"Policy {MANAGED}/{name} does not exist or is not attachable. (Service: Iam, Status Code: 404' in reason
     assert reason.endswith("HandlerErrorCode: NotFound)")
@@ -150,7 +150,7 @@ def test_a_managed_policy_that_aws_does_not_have(name: str) -> None:
          lambda **members: {"GroupName": "a", "PolicyName": "b", "PolicyDocument": reading(**members)}),
     ],
 )  # fmt: skip
-def test_nothing_is_made_or_changed(
+def test_a_refused_document_has_no_effect(
     published: PublishedTypes, type_name: str, properties: Callable[..., Json]
 ) -> None:
     used = SimulatedProvider(published)

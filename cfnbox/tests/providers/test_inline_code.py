@@ -89,7 +89,7 @@ def listener() -> Iterator[Listener]:
     ],
     ids=["python", "node"],
 )
-def test_the_module_sends_what_cloudformation_waits_for(
+def test_the_cfnresponse_module_sends_the_response_to_cloudformation(
     runtime: str, source: str, command: list[str], listener: Listener, tmp_path: Path
 ) -> None:
     if shutil.which(command[0]) is None:
@@ -113,7 +113,7 @@ def test_the_module_sends_what_cloudformation_waits_for(
     ],
     ids=["code in S3", "an image"],
 )
-def test_other_functions_have_no_package(properties: dict[str, Any]) -> None:
+def test_functions_without_inline_code_have_no_package(properties: dict[str, Any]) -> None:
     assert package(properties) is None
 
 

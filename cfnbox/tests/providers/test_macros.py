@@ -1,4 +1,4 @@
-"""AWS::CloudFormation::Macro in a whole cloud: made, updated, used and deleted with its Lambda functions."""
+"""AWS::CloudFormation::Macro in a whole cloud: create, update, use and delete with its Lambda functions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def using(name: str) -> str:
     return json.dumps({"Transform": "Made", "Resources": {"P": parameter}})
 
 
-def test_the_life_of_a_macro(connect: Callable[[str], Any]) -> None:
+def test_a_macro_is_created_used_updated_and_deleted(connect: Callable[[str], Any]) -> None:
     cloudformation, ssm = connect("cloudformation"), connect("ssm")
 
     def wait(status: str, name: str) -> None:

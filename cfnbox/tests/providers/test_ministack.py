@@ -1,4 +1,4 @@
-"""Resources that ministack makes, as its own services show them."""
+"""Resources that ministack creates, as its own services describe them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def thing_types(connect: Any) -> set[str]:
     return {found["thingTypeName"] for found in connect("iot").list_thing_types()["thingTypes"]}
 
 
-def test_a_stream_lives_as_at_aws(types: Types, connect: Any) -> None:
+def test_a_stream_is_created_updated_and_deleted_as_in_aws(types: Types, connect: Any) -> None:
     kinesis = connect("kinesis")
     stream = {**STREAM, "RetentionPeriodHours": 48, "Tags": [{"Key": "team", "Value": "own"}]}
     made = types.create(STREAM_TYPE, stream, stack_tags={"team": "stack", "cost": "1"}, system_tags=SYSTEM_TAGS)
@@ -106,7 +106,7 @@ def test_a_stream_lives_as_at_aws(types: Types, connect: Any) -> None:
     assert kinesis.list_streams()["StreamNames"] == []
 
 
-def test_each_creation_draws_a_name_of_its_own(types: Types) -> None:
+def test_each_create_generates_a_new_name(types: Types) -> None:
     first, second = (types.create(STREAM_TYPE, STREAM) for _ in range(2))
     assert first.physical_id != second.physical_id
     assert all(one.physical_id.startswith("shop-Thing-") for one in (first, second))
@@ -118,7 +118,7 @@ def test_a_generated_name_stays_through_updates(types: Types) -> None:
     assert types.update(STREAM_TYPE, made, STREAM, longer).physical_id == made.physical_id
 
 
-def test_an_update_that_ministack_cannot_make_in_place_takes_a_new_name(types: Types, connect: Any) -> None:
+def test_an_update_that_ministack_cannot_apply_in_place_generates_a_new_name(types: Types, connect: Any) -> None:
     made = types.create(THING_TYPE, THING)
     updated = types.update(THING_TYPE, made, THING, OTHER_THING)
     assert updated.physical_id != made.physical_id
@@ -129,7 +129,7 @@ def test_an_update_that_ministack_cannot_make_in_place_takes_a_new_name(types: T
     assert thing_types(connect) == {updated.physical_id}
 
 
-def test_a_replacement_under_its_name_is_refused_and_nothing_is_to_be_undone(types: Types, connect: Any) -> None:
+def test_a_replacement_of_a_custom_named_resource_is_refused_without_an_effect(types: Types, connect: Any) -> None:
     first, other = {"ThingTypeName": "kept", **THING}, {"ThingTypeName": "kept", **OTHER_THING}
     made = types.create(THING_TYPE, first)
     with pytest.raises(ResourceFailed) as failure:
@@ -153,7 +153,7 @@ def test_a_replacement_under_its_name_is_refused_and_nothing_is_to_be_undone(typ
         ("AWS::Kinesis::Stream", {"Name": "taken", "ShardCount": 1}),
     ],
 )
-def test_a_name_is_given_once(types: Types, type_name: str, properties: dict[str, Any]) -> None:
+def test_an_existing_name_is_refused(types: Types, type_name: str, properties: dict[str, Any]) -> None:
     made = types.create(type_name, properties)
     with pytest.raises(ResourceFailed, match="already exists") as raised:
         types.create(type_name, properties, logical_id="Other")
@@ -162,7 +162,7 @@ def test_a_name_is_given_once(types: Types, type_name: str, properties: dict[str
     assert types.create(type_name, properties).physical_id == made.physical_id
 
 
-def test_what_was_made_through_the_api_is_not_written_over(types: Types, connect: Any) -> None:
+def test_a_resource_created_by_the_api_is_not_overwritten(types: Types, connect: Any) -> None:
     iot = connect("iot")
     iot.create_thing_type(thingTypeName="mine", thingTypeProperties={"thingTypeDescription": "by hand"})
     with pytest.raises(ResourceFailed, match="identifier 'mine' already exists"):
@@ -171,13 +171,13 @@ def test_what_was_made_through_the_api_is_not_written_over(types: Types, connect
     assert mine["thingTypeProperties"]["thingTypeDescription"] == "by hand"
 
 
-def test_stack_tags_are_known_where_ministack_keeps_none(types: Types) -> None:
+def test_stack_tags_are_read_of_types_without_tags_in_ministack(types: Types) -> None:
     group = {"Name": "jobs"}
     made = types.create("AWS::Athena::WorkGroup", group, stack_tags={"a": "1"}, system_tags=SYSTEM_TAGS)
     assert made.model["Tags"] == [{"Key": "a", "Value": "1"}]
 
 
-def test_a_resource_that_no_stack_made_can_be_read_and_deleted(types: Types, connect: Any) -> None:
+def test_a_resource_created_outside_of_stacks_can_be_read_and_deleted(types: Types, connect: Any) -> None:
     connect("iot").create_thing_type(thingTypeName="by-hand")
     read = types.read(THING_TYPE, "by-hand")
     assert (read.physical_id, read.model["ThingTypeName"]) == ("by-hand", "by-hand")
@@ -188,20 +188,20 @@ def test_a_resource_that_no_stack_made_can_be_read_and_deleted(types: Types, con
     assert raised.value.code == "NotFound"
 
 
-def test_a_type_that_cannot_be_read_says_so(types: Types) -> None:
+def test_reading_a_type_without_a_read_operation_is_refused(types: Types) -> None:
     made = types.create(STREAM_TYPE, STREAM)
     with pytest.raises(ResourceFailed, match=r"cannot read resources of type AWS::Kinesis::Stream") as raised:
         types.read(STREAM_TYPE, made.identifier)
     assert raised.value.code == "UnsupportedAction"
 
 
-def test_list_has_what_was_made_here(types: Types) -> None:
+def test_list_returns_the_resources_of_the_provider(types: Types) -> None:
     made = [types.create(STREAM_TYPE, {**STREAM, "Name": name}) for name in ("one", "two")]
     listed, token = types.provider.list(types.definition(STREAM_TYPE), request(), {}, None)
     assert ([stream["Name"] for stream in listed], token) == ([stream.identifier for stream in made], None)
 
 
-def test_regions_are_apart(types: Types, connect: Any) -> None:
+def test_resources_belong_to_their_region(types: Types, connect: Any) -> None:
     elsewhere, named = Place("eu-west-1"), {**STREAM, "Name": "news"}
     made = types.create(STREAM_TYPE, named, place=elsewhere)
     assert made.attributes["Arn"] == "arn:aws:kinesis:eu-west-1:123456789012:stream/news"
@@ -209,15 +209,13 @@ def test_regions_are_apart(types: Types, connect: Any) -> None:
     assert types.create(STREAM_TYPE, named).attributes["Arn"].split(":")[3] == "us-east-1"
 
 
-def test_many_are_made_at_once(types: Types, connect: Any) -> None:
+def test_many_resources_can_be_created_in_parallel(types: Types, connect: Any) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: types.create(STREAM_TYPE, {**STREAM, "Name": f"g{n}"}), range(40)))
     assert len(connect("kinesis").list_streams(Limit=50)["StreamNames"]) == 40
 
 
-def test_the_parameter_of_the_cdk_is_there_and_gives_way_to_the_bootstrap_stack(
-    ministack: Ministack, connect: Any
-) -> None:
+def test_the_bootstrap_stack_replaces_the_bootstrap_parameter(ministack: Ministack, connect: Any) -> None:
     ssm, own = connect("ssm"), {"Name": BOOTSTRAP_PARAMETER, "Type": "String", "Value": "25"}
     for _ in range(2):
         ministack.add_bootstrap_parameter(PLACE)
@@ -230,7 +228,7 @@ def test_the_parameter_of_the_cdk_is_there_and_gives_way_to_the_bootstrap_stack(
     assert ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"] == "25"
 
 
-def test_nothing_is_left_when_it_is_cleared(types: Types, connect: Any, ministack: Ministack) -> None:
+def test_clear_deletes_all_resources(types: Types, connect: Any, ministack: Ministack) -> None:
     types.create(STREAM_TYPE, {**STREAM, "Name": "old"})
     ministack.clear()
     assert connect("kinesis").list_streams()["StreamNames"] == []
@@ -251,13 +249,13 @@ def test_every_type_that_ministack_makes_is_served_and_has_a_published_schema(
 
 
 @pytest.mark.parametrize(("service", "operation"), [("s3", "list_buckets"), ("sqs", "list_queues")])
-def test_an_answer_has_one_date(connect: Any, service: str, operation: str) -> None:
-    """AWS's SDK for JavaScript, and the CDK with it, cannot read two."""
+def test_an_answer_has_a_single_date_header(connect: Any, service: str, operation: str) -> None:
+    """AWS's SDK for JavaScript and the CDK cannot parse two date headers."""
     answer = getattr(connect(service), operation)()
     assert answer["ResponseMetadata"]["HTTPHeaders"]["date"].count("GMT") == 1
 
 
-def test_a_property_that_ministack_does_not_look_at_is_named(types: Types) -> None:
+def test_a_property_that_ministack_ignores_is_named(types: Types) -> None:
     definition = types.definition("AWS::Glue::Job")
     job = {"Command": {}, "Role": "r", "ExecutionClass": "FLEX", "LogUri": "s3://b/l"}
     assert types.provider.notice(definition, job) == "not applied here: ExecutionClass, LogUri"
@@ -292,27 +290,27 @@ def test_a_strict_cloud_refuses_a_property_that_ministack_does_not_look_at(
 STREAMS = [{}, {"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}]
 
 
-def test_attributes_that_depend_on_properties_are_there_when_the_resource_has_them(types: Types) -> None:
+def test_attributes_that_depend_on_properties_are_returned_if_they_exist(types: Types) -> None:
     with ThreadPoolExecutor(4) as pool:
         tables = pool.map(lambda stream: types.create("AWS::DynamoDB::GlobalTable", {**TABLE, **stream}), STREAMS * 4)
         made = list(tables)
     assert ["StreamArn" in table.attributes for table in made] == [False, True] * 4
 
 
-def test_an_attribute_that_is_a_list_is_one(types: Types) -> None:
+def test_a_list_attribute_is_returned_as_a_list(types: Types) -> None:
     made = types.create("AWS::Route53::HostedZone", {"Name": "example.com."})
     assert [server for server in made.attributes["NameServers"] if not server.startswith("ns-")] == []
     assert len(made.attributes["NameServers"]) > 1
 
 
-def test_a_mistake_of_ministack_shows_no_value(types: Types) -> None:
+def test_an_internal_error_of_ministack_shows_no_value(types: Types) -> None:
     with pytest.raises(ResourceFailed, match="ministack cannot carry this out") as raised:
         types.create("AWS::AutoScaling::AutoScalingGroup", {"MinSize": "secret", "MaxSize": "1"})
     assert raised.value.code == "InternalFailure"
     assert "secret" not in str(raised.value)
 
 
-def test_a_large_property_arrives(types: Types, connect: Any) -> None:
+def test_a_large_property_reaches_ministack(types: Types, connect: Any) -> None:
     body = {"openapi": "3.0.1", "info": {"title": "large", "version": "1"}, "paths": {
         f"/path{number}": {"get": {"description": "x" * 200}} for number in range(400)
     }}  # fmt: skip
@@ -330,13 +328,13 @@ def test_generated_names_have_the_form_of_the_users_stack(types: Types) -> None:
     assert [name for name in names if not re.fullmatch("shop-Thing-[A-Z0-9]{12}", name)] == []
 
 
-def test_what_fails_leaves_nothing_and_is_said_by_the_service(types: Types, connect: Any) -> None:
+def test_a_failed_create_leaves_nothing_and_has_the_message_of_the_service(types: Types, connect: Any) -> None:
     with pytest.raises(ResourceFailed, match="Resource handler returned message"):
         types.create("AWS::ServiceDiscovery::Instance", {"ServiceId": "srv-none", "InstanceAttributes": {}})
     assert types.provider.list(types.definition("AWS::ServiceDiscovery::Instance"), request(), {}, None) == ([], None)
 
 
-def test_a_deleted_resource_is_not_found_again(types: Types) -> None:
+def test_a_deleted_resource_is_not_found(types: Types) -> None:
     made = types.create("AWS::ServiceDiscovery::HttpNamespace", {"Name": "space"})
     types.delete("AWS::ServiceDiscovery::HttpNamespace", made, {"Name": "space"})
     with pytest.raises(ResourceFailed) as raised:
@@ -344,7 +342,7 @@ def test_a_deleted_resource_is_not_found_again(types: Types) -> None:
     assert raised.value.code == "NotFound"
 
 
-def test_a_version_that_cfnbox_does_not_require_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.1" if name == "ministack" else version(name))
     processes = ChildProcesses()

@@ -1,4 +1,4 @@
-"""Properties against a schema, in the words of CloudFormation."""
+"""Validation of properties against a schema, with the messages of CloudFormation."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ DEFINITION = TypeDefinition.from_schema(SCHEMA)
          ["#/Name: expected minLength: 2, actual: 1", "#/Price: failed validation constraint for keyword [maximum]"]),
     ],
 )  # fmt: skip
-def test_what_is_said(properties: dict[str, Any], lines: list[str]) -> None:
+def test_violation_messages(properties: dict[str, Any], lines: list[str]) -> None:
     assert violations(DEFINITION, {"Colour": "red", **properties}) == lines
 
 
@@ -139,17 +139,19 @@ def test_a_missing_property_is_named() -> None:
         ({"Unknown": 1}, {"Unknown": 1}),
     ],
 )
-def test_scalars_are_read_as_declared(given_value: dict[str, Any], understood: dict[str, Any]) -> None:
+def test_scalars_are_converted_to_their_declared_type(
+    given_value: dict[str, Any], understood: dict[str, Any]
+) -> None:
     assert coerced(DEFINITION, given_value) == understood
 
 
-def test_a_pattern_that_explodes_ends() -> None:
+def test_a_pattern_with_catastrophic_backtracking_ends() -> None:
     schema = {**SCHEMA, "properties": {"Name": {"type": "string", "pattern": "^(a|aa)+$"}}, "required": []}
     said = violations(TypeDefinition.from_schema(schema), {"Name": "a" * 60 + "!"})
     assert said == ["#/Name: failed validation constraint for keyword [pattern]"]
 
 
-def test_a_pattern_whose_time_was_over_once_is_tried_again() -> None:
+def test_a_pattern_is_tried_again_after_a_timeout() -> None:
     schema = {**SCHEMA, "properties": {"Colour": {"pattern": "^(?:[a-y]|b)*z$"}}}
     definition, short = TypeDefinition.from_schema(schema), {"Colour": "a" * 40 + "z"}
     with patterns.shared_time_limit():
@@ -164,7 +166,7 @@ def list_of(items: dict[str, Any], **keywords: Any) -> TypeDefinition:
     return TypeDefinition.from_schema({**SCHEMA, "properties": properties, "required": []})
 
 
-def test_all_patterns_of_one_resource_share_a_limit_of_time() -> None:
+def test_all_patterns_of_a_resource_share_a_time_limit() -> None:
     definition = list_of({"type": "string", "pattern": "^(a|aa)+[A-Z]|^[ab]*$"})
     # Each text matches, after a fraction of a second. After two seconds the others do not.
     said = violations(definition, {"Parts": ["a" * 27 + "b" * at for at in range(200)]})
@@ -181,7 +183,7 @@ def test_many_different_items_are_compared_in_one_pass() -> None:
     assert violations(definition, {"Parts": [1, 1.0]}) == ["#/Parts: array items are not unique"]
 
 
-def test_a_pattern_that_cannot_be_read_forbids_nothing() -> None:
+def test_an_invalid_pattern_is_ignored() -> None:
     schema = {**SCHEMA, "properties": {"Colour": {"type": "string", "pattern": "(("}}}
     assert violations(TypeDefinition.from_schema(schema), {"Colour": "red"}) == []
 
@@ -201,7 +203,7 @@ JSON_VALUES = st.recursive(
 
 @property_test()
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])), JSON_VALUES))
-def test_any_properties_get_an_answer_without_their_values(properties: dict[str, Any]) -> None:
+def test_violation_messages_never_contain_property_values(properties: dict[str, Any]) -> None:
     assert not [line for line in violations(DEFINITION, properties) if MARK in line]
     once = coerced(DEFINITION, properties)
     assert coerced(DEFINITION, once) == once

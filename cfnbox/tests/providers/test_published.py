@@ -25,7 +25,7 @@ def test_a_type_has_identifier_and_attributes(types: PublishedTypes) -> None:
     assert "EndpointConfigName" in found.create_only
 
 
-def test_attributes_below_a_name_are_any(types: PublishedTypes) -> None:
+def test_attributes_with_free_names_are_accepted(types: PublishedTypes) -> None:
     stack = types.find("AWS::CloudFormation::Stack", "eu-west-1")
     assert stack
     assert stack.has_attribute("Outputs.Url")
@@ -35,7 +35,7 @@ def test_attributes_below_a_name_are_any(types: PublishedTypes) -> None:
 @pytest.mark.parametrize(
     "name", ["AWS::No::Such", "Custom::Thing", "Some::Company::Thing::MODULE", "", "AWS::Serverless::Api"]
 )
-def test_what_aws_does_not_publish_is_not_found(types: PublishedTypes, name: str) -> None:
+def test_an_unpublished_type_is_not_found(types: PublishedTypes, name: str) -> None:
     assert types.find(name, "us-east-1") is None
 
 
@@ -46,7 +46,7 @@ def test_regions_have_their_own_types(types: PublishedTypes) -> None:
     assert types.find("AWS::S3::Bucket", "nowhere-1") is not None
 
 
-def test_a_type_of_another_region_alone_has_its_attributes(types: PublishedTypes) -> None:
+def test_a_type_of_another_region_has_its_attributes(types: PublishedTypes) -> None:
     assert types.find("AWS::OpsWorks::Instance", "us-east-1") is None
     instance = types.find("AWS::OpsWorks::Instance", "me-central-1")
     assert instance
@@ -69,13 +69,13 @@ def test_cfn_lint_is_not_imported() -> None:
     assert done.stdout == "AWS::SQS::Queue False\n"
 
 
-def test_without_the_schemas_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_schemas_raise_an_error_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(PublishedSchemasMissing, match=r"pip install 'cfn-lint<1\.\d+,>=1\.\d+'"):
         PublishedTypes().find("AWS::SQS::Queue", "us-east-1")
 
 
-def test_what_is_plainly_right_is_valid(types: PublishedTypes) -> None:
+def test_valid_properties_have_no_violations(types: PublishedTypes) -> None:
     bucket = types.find("AWS::S3::Bucket", "us-east-1")
     assert bucket
     assert violations(bucket, {"VersioningConfiguration": {"Status": "Enabled"}}) == []

@@ -31,7 +31,7 @@ from providers.service_samples import (
 )
 
 
-def test_every_row_is_a_published_type_with_operations_that_exist(types: Types, connect: Any) -> None:
+def test_every_row_has_a_published_type_and_existing_operations(types: Types, connect: Any) -> None:
     for name, row in TYPES.items():
         definition = types.definition(name)
         operations = connect(row.service).meta.service_model.operation_names
@@ -42,7 +42,7 @@ def test_every_row_is_a_published_type_with_operations_that_exist(types: Types, 
         assert [one for one in wanted if one not in operations] == []
 
 
-def test_a_model_without_a_registry_type_is_a_model(types: Types, sagemaker: Any) -> None:
+def test_a_model_is_created_without_a_registry_type(types: Types, sagemaker: Any) -> None:
     made = types.create("AWS::SageMaker::Model", MODEL)
     assert made.physical_id == made.attributes["ModelArn"]
     assert sagemaker.describe_model(ModelName=made.attributes["ModelName"])["ModelArn"] == made.physical_id
@@ -69,7 +69,7 @@ def test_a_model_without_a_registry_type_is_a_model(types: Types, sagemaker: Any
     ],
     ids=["real-time", "text", "serverless", "async", "shadow", "capture", "two variants", "without model"],
 )
-def test_endpoint_configurations_of_every_kind_have_endpoints(
+def test_endpoints_are_created_from_every_kind_of_configuration(
     types: Types, sagemaker: Any, config: dict[str, Any]
 ) -> None:
     made = types.create(CONFIG, config, stack_tags={"team": "ml"})
@@ -94,7 +94,7 @@ def test_endpoint_configurations_of_every_kind_have_endpoints(
     assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == sagemaker.list_endpoints()["Endpoints"] == []
 
 
-def test_an_endpoint_is_told_before_it_is_waited_for(
+def test_an_endpoint_is_reported_before_it_is_in_service(
     types: Types, sagemaker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     types.create(CONFIG, {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]})
@@ -108,7 +108,7 @@ def test_an_endpoint_is_told_before_it_is_waited_for(
     assert progress.waits[-1] == 1
 
 
-def test_an_endpoint_is_brought_to_another_configuration_in_place(
+def test_an_endpoint_is_updated_in_place_to_another_configuration(
     types: Types, sagemaker: Any, tagged: list[Any]
 ) -> None:
     for name in ("c1", "c2"):
@@ -132,7 +132,7 @@ def test_an_endpoint_is_brought_to_another_configuration_in_place(
     assert {tag["Key"] for tag in read["Tags"]} == {"own", "stays", "new"}
 
 
-def test_tags_alone_leave_an_endpoint_in_service(types: Types, sagemaker: Any, services: Services) -> None:
+def test_a_change_of_tags_keeps_the_endpoint_in_service(types: Types, sagemaker: Any, services: Services) -> None:
     types.create(CONFIG, {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]})
     properties = {"EndpointConfigName": "c"}
     made = types.create(ENDPOINT, properties)
@@ -143,7 +143,7 @@ def test_tags_alone_leave_an_endpoint_in_service(types: Types, sagemaker: Any, s
     assert tags_of(sagemaker, made.physical_id) == {"a": "1"}
 
 
-def test_what_sagemaker_refuses_is_quoted(types: Types, sagemaker: Any) -> None:
+def test_a_refusal_of_sagemaker_is_quoted(types: Types, sagemaker: Any) -> None:
     with pytest.raises(ResourceFailed) as raised:
         types.create(CONFIG, {"ProductionVariants": [{**VARIANT, "ModelName": "nobody"}]})
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model/nobody"
@@ -153,7 +153,7 @@ def test_what_sagemaker_refuses_is_quoted(types: Types, sagemaker: Any) -> None:
     assert raised.value.code == "InvalidRequest"
 
 
-def test_a_name_is_given_once(types: Types, sagemaker: Any) -> None:
+def test_an_existing_name_is_refused(types: Types, sagemaker: Any) -> None:
     config = {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]}
     types.create(CONFIG, config)
     with pytest.raises(ResourceFailed) as raised:
@@ -162,7 +162,7 @@ def test_a_name_is_given_once(types: Types, sagemaker: Any) -> None:
 
 
 @pytest.mark.parametrize("type_name", sorted(TYPES))
-def test_what_is_not_there_is_not_found(types: Types, sagemaker: Any, type_name: str) -> None:
+def test_a_missing_resource_is_not_found(types: Types, sagemaker: Any, type_name: str) -> None:
     parts = {
         TARGET: "endpoint/e/variant/v|sagemaker:variant:DesiredInstanceCount|sagemaker",
         POLICY: "arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:1:resource/sagemaker/endpoint/e/variant/v:"
@@ -178,7 +178,7 @@ def test_what_is_not_there_is_not_found(types: Types, sagemaker: Any, type_name:
     assert raised.value.code == "NotFound"
 
 
-def test_an_endpoint_that_fails_fails_the_resource(types: Types, sagemaker: Any, services: Services) -> None:
+def test_a_failed_endpoint_fails_the_resource(types: Types, sagemaker: Any, services: Services) -> None:
     types.create(CONFIG, {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]})
     services.sagemaker.faults.replace([{"fault": "deployment-fails", "operation": "CreateEndpoint"}])
     progress = RecordingProgress()
@@ -191,7 +191,7 @@ def test_an_endpoint_that_fails_fails_the_resource(types: Types, sagemaker: Any,
     assert sagemaker.list_endpoints()["Endpoints"] == []
 
 
-def test_an_update_that_fails_fails_the_resource(types: Types, sagemaker: Any, services: Services) -> None:
+def test_a_failed_update_of_an_endpoint_fails_the_resource(types: Types, sagemaker: Any, services: Services) -> None:
     for name in ("c1", "c2"):
         types.create(CONFIG, {"EndpointConfigName": name, "ProductionVariants": [VARIANT]})
     made = types.create(ENDPOINT, {"EndpointConfigName": "c1"})
@@ -206,7 +206,7 @@ def test_an_update_that_fails_fails_the_resource(types: Types, sagemaker: Any, s
     assert (described["EndpointConfigName"], described["EndpointStatus"]) == ("c1", "InService")
 
 
-def test_an_answer_that_is_lost_loses_nothing(types: Types, sagemaker: Any, services: Services) -> None:
+def test_a_lost_answer_loses_no_resource(types: Types, sagemaker: Any, services: Services) -> None:
     faults = services.sagemaker.faults
     faults.replace([{"fault": "reset-after", "operation": "CreateEndpointConfig", "times": 1}])
     types.create(CONFIG, {"ProductionVariants": [VARIANT]})

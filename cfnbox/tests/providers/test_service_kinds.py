@@ -1,4 +1,4 @@
-"""Pipelines, packages, monitoring and all other kinds by SageMaker's API, as boto3 sees them at the same address."""
+"""Pipelines, packages, monitoring and all other kinds of SageMaker, as boto3 sees them at the same address."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ SCHEDULE = {
          {"GitConfig": {**GIT, "SecretArn": SECRET}}, "GitConfig"),
     ],
 )  # fmt: skip
-def test_other_kinds_live(
+def test_resources_of_each_kind_are_created_updated_and_deleted(
     types: Types, sagemaker: Any, type_name: str, first: dict[str, Any], changes: dict[str, Any], described: str
 ) -> None:
     made = types.create(type_name, first, stack_tags={"a": "1"})
@@ -102,7 +102,7 @@ def test_other_kinds_live(
         types.read(type_name, made.identifier)
 
 
-def test_packages_have_versions_in_their_group(types: Types, sagemaker: Any) -> None:
+def test_model_packages_have_versions_in_their_group(types: Types, sagemaker: Any) -> None:
     group = types.create("AWS::SageMaker::ModelPackageGroup", {"ModelPackageGroupName": "group"})
     assert group.physical_id.endswith(":model-package-group/group")
     made = types.create("AWS::SageMaker::ModelPackage", PACKAGE)
@@ -118,7 +118,7 @@ def test_packages_have_versions_in_their_group(types: Types, sagemaker: Any) -> 
     types.delete("AWS::SageMaker::ModelPackageGroup", group)
 
 
-def test_monitoring_stands_on_an_endpoint(types: Types, sagemaker: Any) -> None:
+def test_a_monitoring_schedule_uses_an_endpoint(types: Types, sagemaker: Any) -> None:
     types.create(CONFIG, {"EndpointConfigName": "c", "ProductionVariants": [VARIANT], "DataCaptureConfig": CAPTURE})
     types.create(ENDPOINT, {"EndpointName": "e", "EndpointConfigName": "c"})
     job = types.create("AWS::SageMaker::DataQualityJobDefinition", QUALITY)
@@ -155,7 +155,7 @@ def test_an_inference_component_runs_on_an_endpoint_without_a_model(types: Types
     types.delete("AWS::SageMaker::InferenceComponent", made)
 
 
-def test_a_code_repository_is_known_by_its_arn(types: Types) -> None:
+def test_a_code_repository_is_identified_by_its_arn(types: Types) -> None:
     made = types.create("AWS::SageMaker::CodeRepository", {"CodeRepositoryName": "models", "GitConfig": GIT})
     assert made.physical_id == "arn:aws:sagemaker:us-east-1:123456789012:code-repository/models"
     assert made.attributes == {"CodeRepositoryArn": made.physical_id, "CodeRepositoryName": "models"}

@@ -61,7 +61,7 @@ def test_a_variant_is_scaled(types: Types, sagemaker: Any, connect: Any) -> None
     assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
 
 
-def test_scheduled_actions_come_and_go_with_their_target(types: Types, connect: Any) -> None:
+def test_scheduled_actions_are_added_to_and_removed_from_their_target(types: Types, connect: Any) -> None:
     scaling = connect("application-autoscaling")
 
     def scheduled() -> dict[str, str]:

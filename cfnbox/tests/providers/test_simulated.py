@@ -1,4 +1,4 @@
-"""Types that no local service makes, from their published schemas."""
+"""Types without a local service: they are simulated from their published schemas."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def create(provider: SimulatedProvider, type_name: str, properties: dict[str, An
     return provider.create(definition, request(**members), properties, RecordingProgress())
 
 
-def test_it_says_that_it_simulates(provider: SimulatedProvider) -> None:
+def test_simulated_types_have_a_notice(provider: SimulatedProvider) -> None:
     definition = definition_of(provider, "AWS::Route53::HostedZone")
     assert provider.notice(definition, {}) == "simulated: no such service in cfnbox"
 
@@ -46,7 +46,7 @@ def test_it_says_that_it_simulates(provider: SimulatedProvider) -> None:
 @pytest.mark.parametrize(
     "name", ["AWS::No::Such", "Custom::Thing", "Example::Any::Thing", "AWS::Serverless::Function"]
 )
-def test_what_aws_does_not_publish_is_not_served(provider: SimulatedProvider, name: str) -> None:
+def test_an_unpublished_type_is_not_simulated(provider: SimulatedProvider, name: str) -> None:
     assert provider.definition(name, PLACE) is None
 
 
@@ -92,7 +92,7 @@ def test_identifiers_and_attributes_have_their_documented_form(
     assert {name: made.model[name] for name in properties} == properties
 
 
-def test_a_resource_lives(provider: SimulatedProvider) -> None:
+def test_a_simulated_resource_is_created_updated_and_deleted(provider: SimulatedProvider) -> None:
     definition = definition_of(provider, INSTANCE)
     first = {"ImageId": "ami-1", "InstanceType": "t3.micro", "Tags": [{"Key": "own", "Value": "1"}]}
     made = create(provider, INSTANCE, first, stack_tags={"team": "ml", "own": "2"})
@@ -116,7 +116,7 @@ def test_a_resource_lives(provider: SimulatedProvider) -> None:
         assert raised.value.code == "NotFound"
 
 
-def test_a_name_is_given_once_in_a_region(provider: SimulatedProvider) -> None:
+def test_an_existing_name_in_a_region_is_refused(provider: SimulatedProvider) -> None:
     create(provider, GROUP, {"GroupName": "ops"})
     with pytest.raises(ResourceFailed, match="identifier 'ops' already exists") as raised:
         create(provider, GROUP, {"GroupName": "ops"})
@@ -124,7 +124,7 @@ def test_a_name_is_given_once_in_a_region(provider: SimulatedProvider) -> None:
     create(provider, GROUP, {"GroupName": "ops"}, place=Place("eu-west-1"))
 
 
-def test_what_is_write_only_is_not_read(provider: SimulatedProvider) -> None:
+def test_write_only_properties_are_not_read(provider: SimulatedProvider) -> None:
     properties = {
         "ClusterType": "single-node",
         "DBName": "d",
@@ -140,12 +140,12 @@ def test_what_is_write_only_is_not_read(provider: SimulatedProvider) -> None:
     assert read["NodeType"] == "dc2.large"
 
 
-def test_scalars_are_kept_as_the_schema_declares_them(provider: SimulatedProvider) -> None:
+def test_scalars_are_stored_in_their_declared_type(provider: SimulatedProvider) -> None:
     made = create(provider, INSTANCE, {"EbsOptimized": "true"})
     assert made.model["EbsOptimized"] is True
 
 
-def test_lists_have_pages(provider: SimulatedProvider) -> None:
+def test_resources_are_listed_in_pages(provider: SimulatedProvider) -> None:
     definition = definition_of(provider, GROUP)
     for number in range(150):
         create(provider, GROUP, {"GroupName": f"g{number}"})
@@ -155,16 +155,14 @@ def test_lists_have_pages(provider: SimulatedProvider) -> None:
     assert {definition.identifier(one) for one in (*first, *second)} == {f"g{number}" for number in range(150)}
 
 
-def test_state_belongs_to_the_provider(published: PublishedTypes) -> None:
+def test_each_provider_has_its_own_resources(published: PublishedTypes) -> None:
     first, second = SimulatedProvider(published), SimulatedProvider(published)
     create(first, GROUP, {"GroupName": "ops"})
     create(second, GROUP, {"GroupName": "ops"})
 
 
-def test_any_type_gets_identifiers_that_its_schema_allows(
-    provider: SimulatedProvider, published: PublishedTypes
-) -> None:
-    """One of every forty types, from no properties at all: what is generated fits patterns and lengths."""
+def test_generated_identifiers_satisfy_the_schema(provider: SimulatedProvider, published: PublishedTypes) -> None:
+    """Tests every fortieth type without properties: generated values satisfy patterns and lengths."""
     names = published.names("us-east-1")[::40]
     tried = 0
     for name in names:

@@ -1,4 +1,4 @@
-"""Wait conditions, signalled through their handles as a user does it: with a PUT."""
+"""Wait conditions, signalled by a PUT to their handles."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_enough_signals_end_the_wait(provider: WaitConditions, handle: str, told
     assert told == [("Wait", f"Received SUCCESS signal with UniqueId {one}") for one in ("1", "2")]
 
 
-def test_signals_come_while_it_waits(provider: WaitConditions, handle: str) -> None:
+def test_signals_are_received_during_the_wait(provider: WaitConditions, handle: str) -> None:
     sender = threading.Timer(0.05, signal, (handle, "late"))
     sender.start()
     assert json.loads(wait(provider, Handle=handle, Timeout=10).attributes["Data"]) == {"late": ""}
@@ -86,7 +86,9 @@ def test_the_wait_can_be_cancelled(provider: WaitConditions, handle: str) -> Non
 @pytest.mark.parametrize(
     "properties", [{"Timeout": 0}, {"Timeout": "soon"}, {"Timeout": 50000}, {}, {"Timeout": 5, "Count": 0}]
 )
-def test_bad_numbers_are_refused(provider: WaitConditions, handle: str, properties: dict[str, Any]) -> None:
+def test_invalid_counts_and_timeouts_are_refused(
+    provider: WaitConditions, handle: str, properties: dict[str, Any]
+) -> None:
     with pytest.raises(ResourceFailed, match="must be a whole number"):
         wait(provider, Handle=handle, **properties)
 
@@ -96,21 +98,21 @@ def test_a_handle_belongs_to_its_stack(provider: WaitConditions) -> None:
         wait(provider, Handle="https://example.com/", Timeout=5)
 
 
-def test_what_is_no_signal_is_refused(handle: str) -> None:
+def test_an_invalid_signal_is_refused(handle: str) -> None:
     assert requests.put(handle, "{}", timeout=60).status_code == 400
     assert requests.put(handle, "hello", timeout=60).status_code == 400
     assert requests.put(handle, json={"Status": "SUCCESS", "UniqueId": "1"}, timeout=60).status_code == 403
     assert signal(f"{handle}x", "1") == 403
 
 
-def test_an_update_is_refused_as_cloudformation_does(provider: WaitConditions) -> None:
+def test_an_update_is_refused_with_the_message_of_cloudformation(provider: WaitConditions) -> None:
     definition = provider.definition(CONDITION, PLACE)
     assert definition
     with pytest.raises(ResourceFailed, match="AWS::CloudFormation::WaitCondition is not supported"):
         provider.update(definition, request(), Resource("x", "x", {}, {}), {}, {}, RecordingProgress())
 
 
-def test_a_deleted_handle_takes_nothing(provider: WaitConditions, handle: str) -> None:
+def test_a_deleted_handle_refuses_signals(provider: WaitConditions, handle: str) -> None:
     definition = provider.definition(HANDLE, PLACE)
     assert definition
     provider.delete(definition, request(), Resource(handle, handle, {}, {}), {}, RecordingProgress())

@@ -1,4 +1,4 @@
-"""The pytest plugin, by tests of a user's in a folder of their own."""
+"""The pytest plugin, with tests of a user in a separate folder."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_stack(cfnbox):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_test_begins_with_an_empty_account(tmp_path: Path) -> None:
+def test_each_test_starts_with_an_empty_account(tmp_path: Path) -> None:
     done = run_tests(
         tmp_path,
         QUEUE
@@ -102,7 +102,7 @@ def test_a_run_without_the_fixtures_does_not_import_boto3(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_type_of_ones_own_works_in_the_account_of_the_test(tmp_path: Path) -> None:
+def test_a_registered_type_works_in_the_account_of_the_test(tmp_path: Path) -> None:
     done = run_tests(
         tmp_path,
         f"""

@@ -1,4 +1,4 @@
-"""How a type of the tables is tried: a sample of all of its properties, a changed one, and what must be read of each.
+"""Harness for types of the tables: a sample of all properties, a changed sample, and the expected reads.
 
 A sample names every property of the published schema in `first` or `second`. `prepare` makes what the properties
 refer to, and its answer is what `first`, `second` and `minimal` are functions of. `direct` reads some of it again by
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Direct:
-    """One look through the service's own API: a client's method, its arguments, a JMESPath, and what it must find."""
+    """A read by the service's own API: a client method, its arguments, a JMESPath, and the expected result."""
 
     method: str
     arguments: Callable[[Resource], Json]

@@ -1,4 +1,4 @@
-"""Types of DynamoDB, Step Functions and ECR: changes that take several calls, and what AWS refuses."""
+"""Types of DynamoDB, Step Functions and ECR: changes that need several calls, and refusals of AWS."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_indexes_and_throughput_of_a_table_change_in_place(bench: Bench, connect
     assert found == [({"red": 3, "blue": 2}, 1, 1), ({}, 5, 6)]
 
 
-def test_a_protected_table_is_not_deleted(bench: Bench, connect: Connect) -> None:
+def test_a_table_with_deletion_protection_is_not_deleted(bench: Bench, connect: Connect) -> None:
     protected = {**PROVISIONED, "DeletionProtectionEnabled": True}
     table = bench.create(TABLE, protected)
     with pytest.raises(ResourceFailed, match=r"protected against deletion"):
@@ -77,7 +77,7 @@ def test_a_protected_table_is_not_deleted(bench: Bench, connect: Connect) -> Non
 
 
 @pytest.mark.parametrize("place", ["Definition", "DefinitionString", "DefinitionS3Location"])
-def test_placeholders_of_a_definition_have_their_values(place: str, bench: Bench, connect: Connect) -> None:
+def test_placeholders_of_a_definition_are_substituted(place: str, bench: Bench, connect: Connect) -> None:
     text = definition("Pass")
     connect("s3").create_bucket(Bucket="code")
     connect("s3").put_object(Bucket="code", Key="machine.json", Body=text.encode())
@@ -104,7 +104,7 @@ def test_placeholders_of_a_definition_have_their_values(place: str, bench: Bench
     assert comment() == "second"
 
 
-def test_a_state_machine_of_a_taken_name_is_refused(bench: Bench) -> None:
+def test_a_state_machine_with_an_existing_name_is_refused(bench: Bench) -> None:
     properties = {"StateMachineName": "m", "RoleArn": ROLE, "DefinitionString": definition("Pass")}
     bench.create(MACHINE, properties)
     with pytest.raises(ResourceFailed, match="already exists") as failure:
@@ -112,7 +112,7 @@ def test_a_state_machine_of_a_taken_name_is_refused(bench: Bench) -> None:
     assert failure.value.code == "AlreadyExists"
 
 
-def test_a_repository_with_images_is_deleted_when_its_template_says_so(bench: Bench, connect: Connect) -> None:
+def test_empty_on_delete_deletes_a_repository_with_images(bench: Bench, connect: Connect) -> None:
     first = {"RepositoryName": "mine"}
     repository = bench.create(REPOSITORY, first)
     connect("ecr").put_image(repositoryName="mine", imageManifest="{}", imageTag="1")

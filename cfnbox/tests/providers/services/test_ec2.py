@@ -1,4 +1,4 @@
-"""Types of EC2: identifiers, rules, what a deletion refuses, and what the service behind it keeps."""
+"""Types of EC2: identifiers, rules, refused deletions, and the state in the service."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_group_allows_all_egress_unless_the_template_has_rules(
     assert groups(connect, group.physical_id)["IpPermissionsEgress"] == everything
 
 
-def test_a_described_rule_that_allows_all_takes_the_place_of_the_default(
+def test_an_allow_all_rule_with_a_description_replaces_the_default_rule(
     bench: Bench, connect: Connect, network: Json
 ) -> None:
     # As the CDK writes it.
@@ -91,7 +91,7 @@ def test_a_described_rule_that_allows_all_takes_the_place_of_the_default(
     assert permission["IpRanges"] == [{"CidrIp": "0.0.0.0/0", "Description": rule["Description"]}]
 
 
-def test_rules_that_are_resources_are_no_drift_of_their_group(bench: Bench, network: Json) -> None:
+def test_rules_of_other_resources_are_not_drift_of_their_group(bench: Bench, network: Json) -> None:
     properties = {"GroupDescription": "d", "VpcId": network["vpc"],
                   "SecurityGroupIngress": [{**HTTPS, "CidrIp": "10.0.0.0/8"}]}  # fmt: skip
     group = bench.create(GROUP, properties)
@@ -108,7 +108,9 @@ def test_rules_that_are_resources_are_no_drift_of_their_group(bench: Bench, netw
      {"SourceSecurityGroupId": "other", "SourceSecurityGroupOwnerId": "123456789012"}],
     ids=lambda peer: "+".join(peer),
 )  # fmt: skip
-def test_a_rule_is_read_with_its_other_side(bench: Bench, connect: Connect, network: Json, peer: Json) -> None:
+def test_a_rule_is_read_with_its_source_or_destination(
+    bench: Bench, connect: Connect, network: Json, peer: Json
+) -> None:
     connect("ec2").create_security_group(GroupName="named", Description="d")
     other = {"other": network["groups"][1]}
     properties = {
@@ -128,7 +130,7 @@ def test_a_rule_finds_its_group_by_name(bench: Bench, connect: Connect) -> None:
     assert bench.read(INGRESS, rule.identifier).model["GroupName"] == "named"
 
 
-def test_a_rule_that_its_group_has_is_refused(bench: Bench, network: Json) -> None:
+def test_an_existing_rule_is_refused(bench: Bench, network: Json) -> None:
     rule = {**HTTPS, "GroupId": network["groups"][0], "CidrIp": "10.0.0.0/8"}
     bench.create(INGRESS, rule)
     sentence = r'the specified rule "peer: 10\.0\.0\.0/8, TCP, from port: 443, to port: 443, ALLOW" already exists'
@@ -137,14 +139,14 @@ def test_a_rule_that_its_group_has_is_refused(bench: Bench, network: Json) -> No
     assert failure.value.code == "AlreadyExists"
 
 
-def test_a_rule_for_a_prefix_list_alone_is_no_drift(bench: Bench, network: Json) -> None:
+def test_a_rule_for_a_prefix_list_is_not_drift(bench: Bench, network: Json) -> None:
     rule = {**HTTPS, "DestinationPrefixListId": "pl-1", "Description": "S3"}
     properties = {"GroupDescription": "d", "VpcId": network["vpc"], "SecurityGroupEgress": [rule]}
     group = bench.create(GROUP, properties)
     assert bench.read(GROUP, group.physical_id).model["SecurityGroupEgress"] == properties["SecurityGroupEgress"]
 
 
-def test_a_route_that_its_table_has_is_refused(bench: Bench, network: Json) -> None:
+def test_an_existing_route_is_refused(bench: Bench, network: Json) -> None:
     route = {"RouteTableId": network["tables"][0], "DestinationCidrBlock": "0.0.0.0/0",
              "GatewayId": network["gateways"][0]}  # fmt: skip
     made = bench.create(ROUTE, route)
@@ -164,7 +166,7 @@ def test_a_route_is_read_with_its_target(bench: Bench, connect: Connect, network
     assert {name: own.get(name) for name in ("GatewayId", target)} == {"GatewayId": None, target: "x-1"}
 
 
-def test_a_route_of_ipv6_is_named(bench: Bench, network: Json) -> None:
+def test_a_route_with_an_ipv6_destination_is_named_as_not_applied(bench: Bench, network: Json) -> None:
     route = {"RouteTableId": network["tables"][0], "DestinationIpv6CidrBlock": "::/0",
              "GatewayId": network["gateways"][0]}  # fmt: skip
     made = bench.create(ROUTE, route)
@@ -173,7 +175,7 @@ def test_a_route_of_ipv6_is_named(bench: Bench, network: Json) -> None:
     bench.delete(ROUTE, made, route)
 
 
-def test_the_zone_of_a_subnet_without_one_is_an_attribute(bench: Bench, network: Json) -> None:
+def test_a_subnet_without_an_availability_zone_has_one_as_attribute(bench: Bench, network: Json) -> None:
     subnet = bench.create(SUBNET, {"VpcId": network["vpc"], "CidrBlock": "10.0.5.0/24"})
     assert subnet.attributes["AvailabilityZone"] == "us-east-1a"
 
@@ -196,7 +198,9 @@ def test_an_interface_endpoint_has_interfaces_with_its_groups(bench: Bench, conn
     assert connect("ec2").describe_network_interfaces()["NetworkInterfaces"] == []
 
 
-def test_the_groups_of_an_endpoint_change_with_its_interfaces(bench: Bench, connect: Connect, network: Json) -> None:
+def test_a_change_of_groups_reaches_the_interfaces_of_an_endpoint(
+    bench: Bench, connect: Connect, network: Json
+) -> None:
     before = interface_endpoint(network)
     after = {**before, "SecurityGroupIds": [network["groups"][1]]}
     endpoint = bench.create(ENDPOINT, before)
@@ -237,7 +241,7 @@ def refusal(bench: Bench, type_name: str, identifier: str) -> str:
     return str(failure.value)
 
 
-def test_what_is_in_use_is_not_deleted(bench: Bench, connect: Connect, network: Json) -> None:
+def test_resources_in_use_are_not_deleted(bench: Bench, connect: Connect, network: Json) -> None:
     ec2, vpc, (subnet, _), (group, other) = connect("ec2"), network["vpc"], network["subnets"], network["groups"]
     table, gateway = network["tables"][0], network["gateways"][0]
     bench.create(ENDPOINT, interface_endpoint(network))
@@ -254,7 +258,7 @@ def test_what_is_in_use_is_not_deleted(bench: Bench, connect: Connect, network: 
 
 
 @pytest.mark.parametrize("left", ["subnet", "table", "endpoint", "gateway", "group"])
-def test_a_vpc_with_anything_in_it_is_not_deleted(bench: Bench, connect: Connect, left: str) -> None:
+def test_a_vpc_with_dependencies_is_not_deleted(bench: Bench, connect: Connect, left: str) -> None:
     ec2 = connect("ec2")
     vpc = bench.create(VPC, {"CidrBlock": "10.4.0.0/16"})
     inside = {"VpcId": vpc.physical_id}

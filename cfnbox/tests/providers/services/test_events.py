@@ -1,4 +1,4 @@
-"""Types of EventBridge and CloudWatch: what Ref returns, what is refused, and metric math."""
+"""Types of EventBridge and CloudWatch: Ref, refusals, and metric math."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def bench(service_clients: ServiceClients, published: PublishedTypes, ministack:
     return Bench(service_clients, published)
 
 
-def test_ref_of_a_rule_names_the_bus_unless_it_is_the_default(bench: Bench, connect: Connect) -> None:
+def test_ref_of_a_rule_contains_a_bus_that_is_not_the_default(bench: Bench, connect: Connect) -> None:
     arn = connect("events").create_event_bus(Name="mine")["EventBusArn"]
     found = [
         (rule.physical_id, rule.attributes["Arn"])
@@ -42,7 +42,7 @@ def test_ref_of_a_rule_names_the_bus_unless_it_is_the_default(bench: Bench, conn
     ]
 
 
-def test_a_rule_with_targets_of_others_is_not_deleted(bench: Bench, connect: Connect) -> None:
+def test_a_rule_with_targets_outside_of_the_stack_is_not_deleted(bench: Bench, connect: Connect) -> None:
     rule = bench.create(RULE, EVERY_DAY)
     target = {"Id": "other", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"}
     connect("events").put_targets(Rule="whole", Targets=[target])
@@ -51,7 +51,7 @@ def test_a_rule_with_targets_of_others_is_not_deleted(bench: Bench, connect: Con
     assert connect("events").describe_rule(Name="whole")["Name"] == "whole"
 
 
-def test_an_alarm_on_metric_math_is_made_and_says_what_is_not_applied(bench: Bench, connect: Connect) -> None:
+def test_an_alarm_with_metric_math_names_properties_that_are_not_applied(bench: Bench, connect: Connect) -> None:
     properties = {
         "AlarmName": "math",
         "ComparisonOperator": "GreaterThanThreshold",

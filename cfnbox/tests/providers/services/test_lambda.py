@@ -1,4 +1,4 @@
-"""Types of Lambda: what only some functions and mappings have, and what Lambda refuses."""
+"""Types of Lambda: properties of some functions and mappings only, and refusals of Lambda."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_mapping_of_a_queue_has_a_scaling_configuration(bench: Bench, connect:
     assert bench.read(MAPPING, mapping.identifier).model["ScalingConfig"] == {"MaximumConcurrency": 9}
 
 
-def test_a_function_of_an_image_has_its_configuration(bench: Bench, connect: Callable[..., Any]) -> None:
+def test_a_function_from_an_image_has_its_image_configuration(bench: Bench, connect: Callable[..., Any]) -> None:
     image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/f:1"
     properties = {
         "FunctionName": "image",
@@ -75,7 +75,7 @@ def test_a_function_of_an_image_has_its_configuration(bench: Bench, connect: Cal
     ],
     ids=["bucket", "key"],
 )
-def test_code_that_is_not_in_s3_is_refused(code: Json, message: str, bench: Bench, connect: Connect) -> None:
+def test_missing_code_in_s3_is_refused(code: Json, message: str, bench: Bench, connect: Connect) -> None:
     connect("s3").create_bucket(Bucket="code")
     connect("s3").put_object(Bucket="code", Key="f.zip", Body=archive())
     whole = {**PYTHON, "FunctionName": "whole", "Code": {"S3Bucket": "code", "S3Key": "f.zip"}}
@@ -99,7 +99,7 @@ def test_a_version_of_an_unchanged_function_is_refused(bench: Bench, connect: Co
     assert bench.create(VERSION, {"FunctionName": "f"}).attributes["Version"] == "2"
 
 
-def test_a_version_of_other_code_is_refused(bench: Bench, connect: Connect) -> None:
+def test_a_version_with_another_code_digest_is_refused(bench: Bench, connect: Connect) -> None:
     create_function(connect)
     with pytest.raises(ResourceFailed, match=r"CodeSHA256 \(other\) is different from current CodeSHA256 in"):
         bench.create(VERSION, {"FunctionName": "f", "CodeSha256": "other"})

@@ -1,4 +1,4 @@
-"""What AWS refuses is refused, in the words of the service, and nothing is lost by it."""
+"""Refusals of AWS: they have the message of the service, and no effect."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def join_group(connect: Callable[..., Any]) -> None:
     ],
     ids=["objects", "versions", "delete markers", "attached policy", "inline policy", "profile", "key", "group"],
 )  # fmt: skip
-def test_a_deletion_that_aws_refuses_changes_nothing(
+def test_a_deletion_that_aws_refuses_has_no_effect(
     bench: Bench, connect: Any, type_name: str, properties: Json, behind_the_stack: Any, message: str
 ) -> None:
     created = bench.create(type_name, properties)
@@ -93,7 +93,7 @@ def test_a_deletion_that_aws_refuses_changes_nothing(
 
 
 @pytest.mark.parametrize(("kind", "name"), [("role", "role-two"), ("user", "user-two"), ("group", "group-two")])
-def test_a_managed_policy_that_something_else_uses_stays(bench: Bench, connect: Any, kind: str, name: str) -> None:
+def test_a_managed_policy_in_use_is_not_deleted(bench: Bench, connect: Any, kind: str, name: str) -> None:
     principals(connect)
     properties = {"PolicyDocument": allow("s3:GetObject"), "Roles": ["role-one"]}
     policy = bench.create("AWS::IAM::ManagedPolicy", properties)
@@ -106,7 +106,7 @@ def test_a_managed_policy_that_something_else_uses_stays(bench: Bench, connect: 
     bench.delete("AWS::IAM::ManagedPolicy", policy, properties)
 
 
-def test_an_instance_profile_with_another_role_stays(bench: Bench, connect: Any) -> None:
+def test_an_instance_profile_with_an_additional_role_is_not_deleted(bench: Bench, connect: Any) -> None:
     principals(connect)
     profile = bench.create("AWS::IAM::InstanceProfile", {"Roles": ["role-one"]})
     iam, name = connect("iam"), profile.physical_id
@@ -131,9 +131,7 @@ def test_an_instance_profile_with_another_role_stays(bench: Bench, connect: Any)
          "The specified bucket does not exist"),
     ],
 )  # fmt: skip
-def test_what_the_service_refuses_fails_in_its_words(
-    bench: Bench, type_name: str, properties: Json, words: str
-) -> None:
+def test_a_refusal_has_the_message_of_the_service(bench: Bench, type_name: str, properties: Json, words: str) -> None:
     with pytest.raises(ResourceFailed) as failure:
         bench.create(type_name, properties)
     assert words in str(failure.value)
@@ -150,7 +148,7 @@ def test_what_the_service_refuses_fails_in_its_words(
         ("AWS::IAM::ManagedPolicy", {"ManagedPolicyName": "mine", "PolicyDocument": allow("s3:GetObject")}),
     ],
 )
-def test_a_name_that_is_taken_is_refused(bench: Bench, type_name: str, properties: Json) -> None:
+def test_an_existing_name_is_refused(bench: Bench, type_name: str, properties: Json) -> None:
     bench.create(type_name, properties)
     with pytest.raises(ResourceFailed, match="already exists") as failure:
         bench.create(type_name, properties, logical_id="Other")
@@ -168,7 +166,7 @@ def test_generated_names_have_the_form_of_the_service(bench: Bench) -> None:
     assert len(bucket) <= 63
 
 
-def test_drift_shows_what_was_changed_behind_a_stack(bench: Bench, connect: Any) -> None:
+def test_drift_detection_reports_a_change_by_the_service_api(bench: Bench, connect: Any) -> None:
     encryption = {
         "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
     }
@@ -181,7 +179,7 @@ def test_drift_shows_what_was_changed_behind_a_stack(bench: Bench, connect: Any)
     assert definition.changed(definition.explicitly_set(model, properties), properties) == ["BucketEncryption"]
 
 
-def test_a_bucket_is_addressed_in_the_partition_of_its_region(
+def test_the_domains_of_a_bucket_follow_the_partition_of_its_region(
     service_clients: ServiceClients, published: PublishedTypes, ministack: Any
 ) -> None:
     bucket = Bench(service_clients, published, Place("cn-north-1")).create(BUCKET, {"BucketName": "mine"})
@@ -194,7 +192,7 @@ def test_a_bucket_is_addressed_in_the_partition_of_its_region(
     }
 
 
-def test_a_managed_policy_changes_more_often_than_it_has_versions(bench: Bench, connect: Any) -> None:
+def test_a_managed_policy_can_change_more_often_than_its_limit_of_versions(bench: Bench, connect: Any) -> None:
     documents = [allow(f"s3:Get{number}") for number in range(8)]
     policy = bench.create("AWS::IAM::ManagedPolicy", {"PolicyDocument": documents[0]})
     for before, after in itertools.pairwise(documents):
@@ -207,7 +205,7 @@ def test_a_managed_policy_changes_more_often_than_it_has_versions(bench: Bench, 
     bench.delete("AWS::IAM::ManagedPolicy", policy, {"PolicyDocument": documents[-1]})
 
 
-def test_a_protected_log_group_is_not_deleted(bench: Bench, connect: Callable[..., Any]) -> None:
+def test_a_log_group_with_deletion_protection_is_not_deleted(bench: Bench, connect: Callable[..., Any]) -> None:
     logs, protected = connect("logs"), {"LogGroupName": "kept", "DeletionProtectionEnabled": True}
     group = bench.create(LOG_GROUP, protected)
     with pytest.raises(ResourceFailed, match=r"deletion protection enabled\. \(Service: CloudWatchLogs") as failure:
@@ -241,9 +239,7 @@ def test_a_protected_log_group_is_not_deleted(bench: Bench, connect: Callable[..
         ("AWS::SNS::Topic", {"TopicName": "t", "FifoTopic": True}, "Invalid parameter: Topic Name"),
     ],
 )
-def test_what_is_no_name_to_a_service_is_refused(
-    bench: Bench, type_name: str, properties: Json, sentence: str
-) -> None:
+def test_an_invalid_name_is_refused(bench: Bench, type_name: str, properties: Json, sentence: str) -> None:
     with pytest.raises(ResourceFailed, match=sentence) as failure:
         bench.create(type_name, properties)
     assert failure.value.code == "InvalidRequest"
@@ -258,11 +254,11 @@ def test_what_is_no_name_to_a_service_is_refused(
         ("AWS::SNS::Topic", {"TopicName": "T_-1.fifo", "FifoTopic": True}),
     ],
 )
-def test_what_is_a_name_to_a_service_is_taken(bench: Bench, type_name: str, properties: Json) -> None:
+def test_a_valid_name_is_accepted(bench: Bench, type_name: str, properties: Json) -> None:
     assert bench.create(type_name, properties).physical_id
 
 
-def test_another_path_of_a_user_is_refused_and_says_what_to_do(bench: Bench, connect: Callable[..., Any]) -> None:
+def test_a_changed_path_of_a_named_user_is_refused_with_advice(bench: Bench, connect: Callable[..., Any]) -> None:
     before, after = ({"UserName": "moved", "Path": path} for path in ("/a/", "/b/"))
     user = bench.create(USER, before)
     with pytest.raises(ResourceFailed, match="Change UserName too"):

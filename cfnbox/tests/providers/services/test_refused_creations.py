@@ -1,4 +1,4 @@
-"""Properties that the service in AWS refuses and the one behind the cloud takes: refused, and nothing is made."""
+"""Properties that AWS refuses and ministack accepts: the create is refused and has no effect."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def refusal(bench: Bench, type_name: str, properties: dict[str, Any]) -> str:
     return str(caught.value).removeprefix('Resource handler returned message: "').partition(" (Service")[0]
 
 
-def test_a_rule_without_pattern_and_schedule(bench: Bench, connect: Any) -> None:
+def test_a_rule_without_a_pattern_or_schedule_is_refused(bench: Bench, connect: Any) -> None:
     said = refusal(bench, RULE, {"Name": "nothing"})
     assert said == "Parameter(s) EventPattern or ScheduleExpression must be specified."
     assert connect("events").list_rules()["Rules"] == []
 
 
-def test_a_function_whose_role_does_not_trust_lambda(bench: Bench, connect: Any) -> None:
+def test_a_function_with_a_role_that_does_not_trust_lambda_is_refused(bench: Bench, connect: Any) -> None:
     role = bench.create(ROLE, {"RoleName": "other", "AssumeRolePolicyDocument": trust("ec2")})
     arn = role.attributes["Arn"]
     said = refusal(bench, FUNCTION, {"FunctionName": "f", "Role": arn, **CODE})
@@ -48,7 +48,7 @@ def test_a_function_whose_role_does_not_trust_lambda(bench: Bench, connect: Any)
     bench.create(FUNCTION, {"FunctionName": "f", "Role": arn.replace("other", "mine"), **CODE})
 
 
-def test_a_secret_with_a_value_and_a_rule_for_one(bench: Bench, connect: Any) -> None:
+def test_a_secret_with_a_value_and_a_generation_rule_is_refused(bench: Bench, connect: Any) -> None:
     value = {"Name": "s", "SecretString": "value-of-secret", "GenerateSecretString": {"PasswordLength": 8}}
     said = refusal(bench, SECRET, value)
     assert said == "Give either SecretString or GenerateSecretString a value, but not both."
@@ -83,7 +83,7 @@ DEFINITIONS: dict[str, tuple[Any, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
-def test_a_state_machine_whose_states_are_not_linked(bench: Bench, connect: Any, name: str) -> None:
+def test_a_state_machine_with_unreachable_or_missing_states_is_refused(bench: Bench, connect: Any, name: str) -> None:
     definition, problems = DEFINITIONS[name]
     role = "arn:aws:iam::123456789012:role/pipeline"
     properties = {"StateMachineName": "m", "RoleArn": role, "DefinitionString": json.dumps(definition)}
@@ -91,7 +91,7 @@ def test_a_state_machine_whose_states_are_not_linked(bench: Bench, connect: Any,
     assert connect("stepfunctions").list_state_machines()["stateMachines"] == []
 
 
-def test_a_state_machine_that_is_not_json(bench: Bench, connect: Any) -> None:
+def test_a_state_machine_definition_that_is_not_json_is_refused(bench: Bench, connect: Any) -> None:
     role = "arn:aws:iam::123456789012:role/pipeline"
     said = refusal(bench, MACHINE, {"StateMachineName": "m", "RoleArn": role, "DefinitionString": "{nothing"})
     assert said.startswith("Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: ")

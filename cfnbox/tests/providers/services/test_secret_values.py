@@ -37,21 +37,23 @@ def value(connect: Any, secret_id: str) -> str:
         ({"ExcludeCharacters": "aeiou"}, "aeiou"),
     ],
 )
-def test_what_is_excluded_is_in_no_generated_value(bench: Bench, connect: Any, rule: Json, forbidden: str) -> None:
+def test_generated_values_do_not_contain_excluded_characters(
+    bench: Bench, connect: Any, rule: Json, forbidden: str
+) -> None:
     secret = bench.create(SECRET, {"GenerateSecretString": {**rule, "PasswordLength": 1000}})
     generated = value(connect, secret.physical_id)
     assert len(generated) == 1000
     assert not set(generated) & set(forbidden)
 
 
-def test_a_template_of_a_value_gets_the_password(bench: Bench, connect: Any) -> None:
+def test_the_password_is_inserted_into_the_secret_string_template(bench: Bench, connect: Any) -> None:
     rule = {"SecretStringTemplate": '{"user": "me"}', "GenerateStringKey": "password", "PasswordLength": 20}
     secret = bench.create(SECRET, {"GenerateSecretString": rule})
     read = json.loads(value(connect, secret.physical_id))
     assert (read["user"], len(read["password"])) == ("me", 20)
 
 
-def test_a_generated_value_stays_until_its_rule_changes(bench: Bench, connect: Any) -> None:
+def test_a_generated_value_changes_only_with_its_rule(bench: Bench, connect: Any) -> None:
     before = {"GenerateSecretString": {"PasswordLength": 20}}
     secret = bench.create(SECRET, before)
     generated = value(connect, secret.physical_id)
@@ -62,13 +64,13 @@ def test_a_generated_value_stays_until_its_rule_changes(bench: Bench, connect: A
     assert len(value(connect, secret.physical_id)) == 21
 
 
-def test_a_secret_can_be_made_again_under_its_name(bench: Bench) -> None:
+def test_the_name_of_a_deleted_secret_can_be_used_again(bench: Bench) -> None:
     properties = {"Name": "mine", "SecretString": "s"}
     bench.delete(SECRET, bench.create(SECRET, properties), properties)
     assert bench.create(SECRET, properties).physical_id
 
 
-def test_a_cancelled_rotation_is_off_until_it_is_set_again(bench: Bench, connect: Any) -> None:
+def test_a_deleted_rotation_schedule_turns_rotation_off(bench: Bench, connect: Any) -> None:
     secrets = connect("secretsmanager")
     secrets.create_secret(Name="turned", SecretString="s")
     schedule = {"SecretId": "turned", "RotationRules": {"AutomaticallyAfterDays": 7}}
@@ -84,13 +86,13 @@ def test_a_cancelled_rotation_is_off_until_it_is_set_again(bench: Bench, connect
     assert value(connect, "turned") == "s"
 
 
-def test_the_rotation_of_a_secret_that_is_not_there_cannot_be_cancelled(bench: Bench, connect: Any) -> None:
+def test_the_rotation_of_a_missing_secret_cannot_be_cancelled(bench: Bench, connect: Any) -> None:
     secrets = connect("secretsmanager")
     with pytest.raises(secrets.exceptions.ResourceNotFoundException, match="can't find the specified secret"):
         secrets.cancel_rotate_secret(SecretId="nowhere")
 
 
-def test_a_region_is_taken_away_from_a_secret_and_given_again(bench: Bench, connect: Any) -> None:
+def test_replica_regions_of_a_secret_can_be_removed_and_added(bench: Bench, connect: Any) -> None:
     there = connect("secretsmanager", "eu-north-1")
     alone, replicated = (
         {"Name": "spread", "SecretString": "s", **more}

@@ -120,7 +120,7 @@ def test_a_bucket_with_objects_fails_the_deletion_and_can_be_retained(stack: Sta
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"mine"
 
 
-def test_a_forced_deletion_leaves_the_bucket_where_it_is(stack: Stack, connect: Connect) -> None:
+def test_force_delete_stack_keeps_a_bucket_with_objects(stack: Stack, connect: Connect) -> None:
     assert stack.create(BUCKET) == "CREATE_COMPLETE"
     bucket, s3 = stack.physical_id("Bucket"), connect("s3")
     s3.put_object(Bucket=bucket, Key="k", Body=b"mine")
@@ -129,7 +129,7 @@ def test_a_forced_deletion_leaves_the_bucket_where_it_is(stack: Stack, connect: 
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"mine"
 
 
-def test_a_bucket_that_is_emptied_after_all_is_deleted(stack: Stack, connect: Connect) -> None:
+def test_an_emptied_bucket_is_deleted_by_a_second_deletion(stack: Stack, connect: Connect) -> None:
     assert stack.create(BUCKET) == "CREATE_COMPLETE"
     bucket, s3 = stack.physical_id("Bucket"), connect("s3")
     s3.put_object(Bucket=bucket, Key="k", Body=b"mine")
@@ -139,7 +139,7 @@ def test_a_bucket_that_is_emptied_after_all_is_deleted(stack: Stack, connect: Co
     assert bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
 
 
-def test_tags_of_a_stack_follow_its_update(stack: Stack, connect: Connect) -> None:
+def test_an_update_of_stack_tags_updates_the_tags_of_resources(stack: Stack, connect: Connect) -> None:
     stack.create(BUCKET, Tags=[{"Key": "cost", "Value": "1"}, {"Key": "old", "Value": "x"}])
     bucket, role = stack.physical_id("Bucket"), stack.physical_id("Role")
     assert stack.update(BUCKET, Tags=[{"Key": "cost", "Value": "2"}]) == "UPDATE_COMPLETE"
@@ -164,7 +164,7 @@ def test_a_refused_update_is_rolled_back(stack: Stack, connect: Connect) -> None
     assert any("'Days' for Expiration action must be a positive integer" in reason for reason in reasons)
 
 
-def test_a_role_has_no_drift_with_policies_of_other_resources(stack: Stack, connect: Connect) -> None:
+def test_policies_of_other_resources_are_not_drift_of_a_role(stack: Stack, connect: Connect) -> None:
     template = {
         "Resources": {
             "Role": {
@@ -192,7 +192,7 @@ def test_a_role_has_no_drift_with_policies_of_other_resources(stack: Stack, conn
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_forms_that_mean_the_same_are_no_drift(stack: Stack) -> None:
+def test_equivalent_forms_of_a_property_are_not_drift(stack: Stack) -> None:
     rule = {"Status": "Enabled", "ExpirationDate": "2031-01-01T00:00:00.000Z"}
     arn = {"Fn::Sub": "arn:aws:s3:::${Bucket}/*"}
     statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": arn}
@@ -235,7 +235,7 @@ def test_events_name_a_property_that_is_not_applied(stack: Stack) -> None:
     assert began["ResourceStatusReason"] == "not applied here: AbacStatus, InventoryConfigurations"
 
 
-def test_ref_and_attributes_are_those_of_aws(stack: Stack, connect: Connect) -> None:
+def test_ref_and_attributes_equal_those_of_aws(stack: Stack, connect: Connect) -> None:
     resources = {
         "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"GenerateSecretString": {}}},
         "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "v"}},
@@ -274,7 +274,7 @@ def test_ref_and_attributes_are_those_of_aws(stack: Stack, connect: Connect) -> 
     )
 
 
-def test_cloud_control_goes_by_the_same_table(connect: Connect) -> None:
+def test_cloud_control_serves_the_same_types(connect: Connect) -> None:
     control, s3 = connect("cloudcontrol"), connect("s3")
     desired = json.dumps({"BucketName": "controlled", "VersioningConfiguration": {"Status": "Enabled"}})
     token = control.create_resource(TypeName="AWS::S3::Bucket", DesiredState=desired)["ProgressEvent"]["RequestToken"]
@@ -334,9 +334,7 @@ def test_arns_are_in_the_partition_of_the_region(connect: Connect, region: str, 
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_a_bootstrap_stack_takes_the_place_of_the_parameter_that_stands_for_it(
-    stack: Stack, connect: Connect
-) -> None:
+def test_a_bootstrap_stack_replaces_the_bootstrap_parameter(stack: Stack, connect: Connect) -> None:
     ssm, name = connect("ssm", "eu-west-1"), "/cdk-bootstrap/hnb659fds/version"
     assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == "21"
     parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Name": name, "Value": "30"}}
@@ -348,7 +346,7 @@ def test_a_bootstrap_stack_takes_the_place_of_the_parameter_that_stands_for_it(
         ssm.get_parameter(Name=name)
 
 
-def test_every_type_of_the_package_lives_in_one_stack(stack: Stack, connect: Connect) -> None:
+def test_a_stack_can_contain_every_type(stack: Stack, connect: Connect) -> None:
     role, topic, queue = ({"Ref": name} for name in ("Role", "Topic", "Queue"))
     queue_arn = {"Fn::GetAtt": "Queue.Arn"}
     document = allow("s3:GetObject")
@@ -390,7 +388,7 @@ def test_every_type_of_the_package_lives_in_one_stack(stack: Stack, connect: Con
         connect("iam").get_role(RoleName=role_name)
 
 
-def test_a_network_with_endpoints_lives_in_one_stack(stack: Stack, connect: Connect) -> None:
+def test_a_stack_can_contain_a_network_with_endpoints(stack: Stack, connect: Connect) -> None:
     vpc, subnet, table, group = ({"Ref": name} for name in ("Vpc", "Subnet", "Table", "Group"))
     service = "com.amazonaws.${AWS::Region}"
     https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}

@@ -57,7 +57,7 @@ def test_every_type_has_a_sample() -> None:
 
 
 @each
-def test_the_sample_sets_every_property_at_every_depth(sample: Sample, bench: Bench, connect: Any) -> None:
+def test_each_sample_sets_every_property_at_every_depth(sample: Sample, bench: Bench, connect: Any) -> None:
     definition = bench.definition(sample.type_name)
     first, second, _ = sample.states(sample.prepare(connect))
     not_applied = SERVICE_TYPES[sample.type_name].not_applied
@@ -73,7 +73,7 @@ def test_the_sample_sets_every_property_at_every_depth(sample: Sample, bench: Be
 
 
 def leaves(definition: TypeDefinition, node: Any, prefix: str = "", seen: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the dotted names of all properties that hold no other ones; `*` stands for the items of a list."""
+    """Yield the dotted names of all leaf properties; `*` stands for the items of a list."""
     reference = node.get("$ref", "")
     if reference in seen:
         return
@@ -94,7 +94,9 @@ def is_below(name: str, parents: Sequence[str]) -> bool:
 
 
 @each
-def test_every_property_arrives_or_is_declared(sample: Sample, bench: Bench, connect: Any) -> None:
+def test_every_property_reaches_the_service_or_is_declared_as_not_applied(
+    sample: Sample, bench: Bench, connect: Any
+) -> None:
     first, second, minimal = sample.states(sample.prepare(connect))
     write_only = bench.definition(sample.type_name).write_only
     readable = [name for name in SERVICE_TYPES[sample.type_name].not_applied if name not in write_only]
@@ -128,7 +130,7 @@ def test_a_resource_has_no_drift_after_each_change(sample: Sample, bench: Bench,
 
 
 @each
-def test_a_read_has_the_attributes_of_the_resource(sample: Sample, bench: Bench, connect: Any) -> None:
+def test_a_read_returns_the_attributes_of_the_resource(sample: Sample, bench: Bench, connect: Any) -> None:
     first, _, _ = sample.states(sample.prepare(connect))
     created = bench.create(sample.type_name, first)
     read = bench.read(sample.type_name, created.identifier)
@@ -152,7 +154,7 @@ def test_a_list_has_the_identifier_of_the_resource(sample: Sample, bench: Bench,
 
 
 @each
-def test_a_deleted_resource_is_gone(sample: Sample, bench: Bench, connect: Any) -> None:
+def test_a_deleted_resource_is_not_found(sample: Sample, bench: Bench, connect: Any) -> None:
     first, _, _ = sample.states(sample.prepare(connect))
     resource = bench.create(sample.type_name, first)
     bench.delete(sample.type_name, resource, first)
@@ -165,7 +167,9 @@ def test_a_deleted_resource_is_gone(sample: Sample, bench: Bench, connect: Any) 
 
 
 @taggable
-def test_tags_of_the_stack_and_of_cloudformation_arrive(sample: Sample, bench: Bench, connect: Any) -> None:
+def test_tags_of_the_stack_and_of_cloudformation_reach_the_service(
+    sample: Sample, bench: Bench, connect: Any
+) -> None:
     first, second, _ = sample.states(sample.prepare(connect))
     own = {"Tags": [{"Key": "team", "Value": "own"}]}
     if bench.definition(sample.type_name).tags_are_a_map:
@@ -232,7 +236,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 @each
-def test_two_resources_never_share_a_generated_name(sample: Sample, bench: Bench) -> None:
+def test_generated_names_are_unique(sample: Sample, bench: Bench) -> None:
     name = SERVICE_TYPES[sample.type_name].name
     if name is None:
         assert sample.type_name in WITHOUT_NAMES
@@ -270,7 +274,7 @@ WITHOUT_NAMES = {
 
 
 @pytest.mark.parametrize("sample", [one for one in SAMPLES if SERVICE_TYPES[one.type_name].not_applied], ids=str)
-def test_what_is_not_applied_is_named_and_refused_with_strict(
+def test_properties_that_are_not_applied_are_named_and_refused_with_strict(
     sample: Sample, bench: Bench, connect: Any, service_clients: ServiceClients, published: PublishedTypes
 ) -> None:
     definition = bench.definition(sample.type_name)
