@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FEW = 4
 # The User-Agent of botocore's waiters and of other clients.
 BY_A_WAITER = "Boto3/1.43.83 md/Botocore#1.43.106 ua/2.1 os/linux lang/python#3.11.7 m/B,Z,b cfg/retry-mode#legacy"
-BY_SOMEBODY = BY_A_WAITER.replace("B,", "")
+BY_ANOTHER_CLIENT = BY_A_WAITER.replace("B,", "")
 # Its creation takes until a test sends the signal.
 SLOW = {
     "Resources": {
@@ -123,7 +123,7 @@ def request(status: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("agent", "service", "operation", "answer"),
     [
-        (BY_SOMEBODY, "cloudformation", "DescribeStacks", stacks("CREATE_IN_PROGRESS")),
+        (BY_ANOTHER_CLIENT, "cloudformation", "DescribeStacks", stacks("CREATE_IN_PROGRESS")),
         ("", "cloudformation", "DescribeStacks", stacks("CREATE_IN_PROGRESS")),
         (BY_A_WAITER, "cloudformation", "DescribeStacks", stacks("UPDATE_ROLLBACK_COMPLETE")),
         # Its user decides when it goes on.
