@@ -170,7 +170,7 @@ def test_close_ends_waiting_requests(library: Library) -> None:
     assert not library.api.busy
 
 
-def test_the_last_requests_are_kept(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_last_requests_are_kept(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "_MOST_REQUESTS", 100)
     first = library.begin("First")
     library.ended(first)

@@ -1,4 +1,4 @@
-"""What a cloud keeps of ended work is bounded, as a client sees it. The bounds are lower here than in a cloud."""
+"""The history that a cloud keeps is bounded. The bounds are lower here than in a cloud."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def listed(user: User) -> list[str]:
     return [stack["StackName"] for page in pages for stack in page["StackSummaries"]]
 
 
-def test_the_last_deleted_stacks_are_kept(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_last_deleted_stacks_are_kept(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "_MOST_DELETED", 20)
     user.create("lives", template(A=thing(Name="lives")))
     first = user.create("first", template(A=thing(Name="first")))["StackId"]

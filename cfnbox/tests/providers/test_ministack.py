@@ -279,7 +279,7 @@ def is_at(name: str, other: str) -> bool:
     return name == other or name.startswith(f"{other}.")
 
 
-def test_a_strict_cloud_refuses_a_property_that_ministack_does_not_look_at(
+def test_a_strict_cloud_refuses_a_property_that_ministack_ignores(
     ministack: Ministack, published: PublishedTypes
 ) -> None:
     strict = Types(MinistackProvider(ministack, published, strict=True))

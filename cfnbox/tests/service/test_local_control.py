@@ -108,7 +108,7 @@ def test_an_invalid_fault_rule_raises_an_error(server: LocalSageMaker) -> None:
         server.faults.inject("CreateModel", "fire")
 
 
-def test_the_last_calls_are_kept(
+def test_only_the_last_calls_are_recorded(
     connect: Callable[..., Any], control: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cfnbox.sagemaker.server._MOST_CALLS", 20)
