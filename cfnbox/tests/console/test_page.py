@@ -93,7 +93,7 @@ def test_an_output_needs_no_description(painted: RunningCloud) -> None:
         client.delete_stack(StackName="plain")
 
 
-def test_whatever_a_name_holds_is_text(painted: RunningCloud) -> None:
+def test_names_are_escaped(painted: RunningCloud) -> None:
     pages = _pages(painted)
     assert all(INJECTED not in page for page in pages.values())
     assert any("&lt;script&gt;document.title" in page for page in pages.values())
