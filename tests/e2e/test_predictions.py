@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import shlex
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +22,6 @@ from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PREDICTIONS = ROOT / "examples" / "predictions"
 TEMPLATE = (PREDICTIONS / "template.yaml").read_text()
@@ -48,6 +50,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         folder = pathlib.Path(self.models[name] if name else os.environ["SM_MODEL_DIR"])
         self.do_GET((folder / "weights.txt").read_bytes())
 
+print("ready for", os.environ.get("SM_MODEL_DIR", "")[-5:], flush=True)
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
 """
 
@@ -64,6 +67,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     served = [f"--serve={image}=!{shlex.join(command)}" for image, command in commands.items()]
     with started_cloud(*served) as (url, _):
         yield url
+
+
+def test_readme_starts_the_cloud_with_the_server_of_the_example() -> None:
+    (arguments,) = re.findall(r"cfnbox up (--serve .+)", (PREDICTIONS.parent / "README.md").read_text())
+    option, served = shlex.split(arguments)
+    image, _, command = served.partition("=!")
+    assert (option, shlex.split(command)[1]) == ("--serve", str((PREDICTIONS / "serve.py").relative_to(ROOT)))
+    assert f"/{image}:" in TEMPLATE
 
 
 def test_the_example_returns_predictions(url: str) -> None:
@@ -89,14 +100,14 @@ def test_the_example_returns_predictions(url: str) -> None:
 def test_the_aws_cli_invokes_an_endpoint(url: str, tmp_path: Path) -> None:
     stack = Stack(url, "by-cli")
     stack.create(TEMPLATE)
-    command = [programs.program("aws"), "sagemaker-runtime", "invoke-endpoint", "--endpoint-name",
-               stack.outputs()["EndpointName"], "--content-type", "text/csv", "--body", "1,2",
-               "--endpoint-url", url, str(tmp_path / "out")]  # fmt: skip
+    readme = (PREDICTIONS.parent / "README.md").read_text()
+    (commands,) = re.findall(r"^printf .*\naws .*$", readme, re.MULTILINE)
+    path = f"{Path(programs.program('aws')).parent}{os.pathsep}{os.defpath}"
+    environment = {**clients.CREDENTIALS, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": url, "PATH": path}
+    script = commands.replace("ENDPOINT", stack.outputs()["EndpointName"])
+    subprocess.run(["/bin/sh", "-ec", script], check=True, capture_output=True, env=environment, cwd=tmp_path)
 
-    environment = {**clients.CREDENTIALS, "AWS_DEFAULT_REGION": "us-east-1", "PATH": "/usr/bin:/bin"}
-    subprocess.run(command, check=True, capture_output=True, env=environment)
-
-    assert json.loads((tmp_path / "out").read_text()) == {"predictions": [3.0]}
+    assert json.loads((tmp_path / "answer.json").read_text()) == {"predictions": [3.0]}
     stack.delete()
 
 
@@ -120,6 +131,18 @@ def test_a_command_finds_the_artifacts_of_its_model(url: str) -> None:
     _endpoint(url, "one-model", container)
 
     assert _invoked(url, "one-model") == b"first"
+    logs: Any = clients.client("logs", url)
+    group = {"logGroupName": "/aws/sagemaker/Endpoints/one-model"}
+
+    def printed() -> list[Any]:
+        try:
+            return list(logs.filter_log_events(**group)["events"])
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+
+    first = eventually(printed)[0]
+    assert first["message"] == "ready for model"
+    assert re.fullmatch(r"[\w-]+/i-[0-9a-f]{17}", first["logStreamName"])
 
 
 def test_a_multi_model_container_loads_its_target_models(url: str) -> None:

@@ -189,6 +189,29 @@ def test_an_inference_component_is_invoked_by_its_name(sagemaker: Any, runtime: 
     )
 
 
+@pytest.mark.parametrize(("specification", "port"), [({}, 0), ({"InferenceSpecificationName": "other"}, 1)])
+def test_image_of_a_model_package_serves_its_model(
+    endpoint: Callable[..., None],
+    sagemaker: Any,
+    runtime: Any,
+    servers: tuple[str, str],
+    specification: dict[str, str],
+    port: int,
+) -> None:
+    sagemaker.create_model_package_group(ModelPackageGroupName="group")
+    types = {"SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
+    package = sagemaker.create_model_package(
+        ModelPackageGroupName="group",
+        InferenceSpecification={"Containers": [{"Image": IMAGE}], **types},
+        AdditionalInferenceSpecifications=[{"Name": "other", "Containers": [{"Image": _OTHER}], **types}],
+    )["ModelPackageArn"]
+    endpoint(model={"PrimaryContainer": {"ModelPackageName": package, **specification}})
+
+    answered = runtime.invoke_endpoint(EndpointName="endpoint", Body=b"1,2")
+
+    assert json.loads(answered["Body"].read())["server"] == int(servers[port].rpartition(":")[2])
+
+
 def test_a_stream_returns_the_answer_in_parts_of_a_megabyte(endpoint: Callable[..., None], runtime: Any) -> None:
     endpoint()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cfnbox.sagemaker.endpoint_rules import variants_of
 from cfnbox.sagemaker.hosting import STARTUP_SECONDS, Container
+from cfnbox.sagemaker.packages import containers_of_package
 from cfnbox.sagemaker.rules import containers_of
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ def containers_of_component(place: PlaceStore, component: Json) -> dict[str, tup
 
 def _containers_of_model(place: PlaceStore, name: str, seconds: float | None) -> tuple[Container, ...]:
     model = place.model(name).description
-    containers = containers_of(model)
+    containers = [part for one in containers_of(model) for part in containers_of_package(place, one) or [one]]
     is_direct = model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct"
     return tuple(
         Container(
             one.get("ContainerHostname") or (PRIMARY if len(containers) == 1 else f"container-{number}"),
-            # A container of a model package names no image.
+            # A package that is not here has no image.
             one.get("Image") or one.get("ModelPackageName", ""),
             one.get("Environment", {}),
             one.get("ModelDataUrl") or one.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", ""),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import io
 import os
 import shlex
 import socket
+import subprocess
 import tarfile
 import threading
 import time
@@ -20,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 from cfnbox.core.processes import ChildProcesses
+from cfnbox.sagemaker.container_logs import group_of, keep_output
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from cfnbox.core.place import Place
@@ -163,7 +165,7 @@ class Hosting:
             for variant, containers in deployment.containers.items():
                 servers = deployment.servers.setdefault(variant, [])
                 for container in containers:
-                    servers.append(self._start(place, variant, container))
+                    servers.append(self._start(place, key, variant, container))
                     self._wait_for_ping(variant, servers[-1])
             failure = None
         except NoServer as problem:
@@ -209,7 +211,7 @@ class Hosting:
                 if server is not None and server.process is not None and self._processes is not None:
                     self._processes.stop(server.process)
 
-    def _start(self, place: Place, variant: str, container: Container) -> ContainerServer | None:
+    def _start(self, place: Place, key: str, variant: str, container: Container) -> ContainerServer | None:
         served = self.find(container.image)
         if served is None:
             return None
@@ -221,19 +223,29 @@ class Hosting:
             self.unpack(place, container.artifacts, folder / "model")
         port = _free_port()
         environment = {
+            # What a server in Python prints shows at once.
+            "PYTHONUNBUFFERED": "1",
             **os.environ, **self._environment, "AWS_REGION": place.region, "AWS_DEFAULT_REGION": place.region,
             # Of AWS's inference toolkits: where the folder `model` is.
             "SAGEMAKER_BASE_DIR": str(folder), "SM_MODEL_DIR": str(folder / "model"),
             **container.environment, "SAGEMAKER_BIND_TO_PORT": str(port),
         }  # fmt: skip
         try:
-            with (folder / "log.txt").open("wb") as log:
-                process = self._started().start(list(served.command), env=environment, stdout=log, stderr=log)
+            process = self._started().start(
+                list(served.command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
         except OSError as problem:
             raise NoServer(
                 f"CannotStartContainerError. The command {shlex.join(served.command)} of --serve cannot be started "
                 f"for the {container.name} container of production variant {variant} ({problem.strerror})."
             ) from None
+        if process.stdout is not None:
+            clients = self.clients
+            connect = None if clients is None else functools.partial(clients, "logs", place)
+            stream = f"{variant}/i-{folder.name[:17]}"
+            # A pipeline has one stream for each container (developer guide, "CloudWatch Logs").
+            stream += "" if container.name == "primary" else f"/{container.name}"
+            keep_output(process.stdout, connect, group_of(key), stream)
         return ContainerServer(container, f"http://127.0.0.1:{port}", process)
 
     def _started(self) -> ChildProcesses:

@@ -91,5 +91,27 @@ PACKAGE = Kind(
     shown=_shown_package,
 )
 
+
+def containers_of_package(place: PlaceStore, container: Json) -> list[Json]:
+    """Return the containers of the package that a container of a model names; none when it is not here.
+
+    Variables of the model's container come after those of the package.
+    """
+    name = container.get("ModelPackageName", "")
+    package = place.resources.find(PACKAGE.path, PACKAGE.looked_up(place, name)) if name else None
+    if package is None:
+        return []
+    specifications = {
+        specification["Name"]: specification
+        for specification in package.members.get("AdditionalInferenceSpecifications", ())
+    }
+    named = specifications.get(container.get("InferenceSpecificationName", ""))
+    specification = named or package.members.get("InferenceSpecification", {})
+    return [
+        {**part, "Environment": {**part.get("Environment", {}), **container.get("Environment", {})}}
+        for part in specification.get("Containers", ())
+    ]
+
+
 KINDS = (GROUP, PACKAGE)
 OPERATIONS: dict[str, Operation] = {"UpdateModelPackage": _update_package}

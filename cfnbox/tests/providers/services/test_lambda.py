@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cfnbox.providers.protocol import ResourceFailed
+from cfnbox.providers.services.provider import ServiceProvider
+from providers.provider_requests import RecordingProgress, request
 from providers.services.harness import Bench
 from providers.services.samples_lambda import PYTHON, ROLE, archive, create_function
 
@@ -104,3 +106,19 @@ def test_a_version_with_another_code_digest_is_refused(bench: Bench, connect: Co
     with pytest.raises(ResourceFailed, match=r"CodeSHA256 \(other\) is different from current CodeSHA256 in"):
         bench.create(VERSION, {"FunctionName": "f", "CodeSha256": "other"})
     assert len(connect("lambda").list_versions_by_function(FunctionName="f")["Versions"]) == 1
+
+
+def test_strict_refuses_a_runtime_that_nothing_here_runs(
+    bench: Bench, service_clients: ServiceClients, published: PublishedTypes
+) -> None:
+    properties = {
+        "FunctionName": "java",
+        "Role": ROLE,
+        "Runtime": "java21",
+        "Handler": "a.B",
+        "Code": {"ZipFile": ""},
+    }
+    strict = ServiceProvider(service_clients, published, strict=True)
+    sentence = r"cfnbox does not apply Runtime \(nothing on this machine runs java21, and invocations fail\) of AWS::"
+    with pytest.raises(ResourceFailed, match=sentence):
+        strict.create(bench.definition(FUNCTION), request(), properties, RecordingProgress())

@@ -152,11 +152,13 @@ def _function_failure(description: Json) -> str | None:
     return None
 
 
-def _runtime_remarks(properties: Json) -> tuple[str, ...]:
-    """Return what runs a function in place of its runtime."""
+def _runtime_notice(properties: Json, *, is_here: bool) -> tuple[str, ...]:
+    """Return what runs a function in place of its runtime, or that nothing does."""
     runtime = properties.get("Runtime")
-    about = interpreters.notice(runtime) if isinstance(runtime, str) else None
-    return (about,) if about else ()
+    if not isinstance(runtime, str) or (interpreters.find(runtime) is not None) != is_here:
+        return ()
+    notice = interpreters.notice(runtime)
+    return (notice,) if notice else ()
 
 
 _FUNCTION_TYPE = ServiceType(
@@ -197,7 +199,8 @@ _FUNCTION_TYPE = ServiceType(
     ),
     delete="DeleteFunction",
     list=listed_by("ListFunctions", "Functions", {"FunctionName": "FunctionName"}),
-    remarks=_runtime_remarks,
+    remarks=lambda properties: _runtime_notice(properties, is_here=True),
+    unsupported=lambda properties: _runtime_notice(properties, is_here=False),
     not_applied=(
         "CodeSigningConfigArn",
         "FunctionScalingConfig",

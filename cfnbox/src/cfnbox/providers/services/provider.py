@@ -131,7 +131,9 @@ class ServiceProvider:
     def _refuse_if_strict(self, definition: TypeDefinition, request: Request, properties: Json) -> None:
         names = _not_applied(definition, properties) if self._strict else []
         if names:
-            raise not_applied(request, definition.type_name, names)
+            pairs = (name.partition(": ") for name in names)
+            named = [f"{name} ({reason})" if reason else name for name, _, reason in pairs]
+            raise not_applied(request, definition.type_name, named)
 
 
 def _known(definition: TypeDefinition, resource: Resource, properties: Json) -> Json:
@@ -142,6 +144,8 @@ def _known(definition: TypeDefinition, resource: Resource, properties: Json) -> 
 
 
 def _not_applied(definition: TypeDefinition, properties: Json) -> list[str]:
-    """Return the names of those properties that the service here does not keep."""
+    """Return those properties that the service here does not keep: their names, or a sentence about the value."""
     row = SERVICE_TYPES.get(definition.type_name)
-    return [name for name in row.not_applied if values_at(properties, name)] if row else []
+    if row is None:
+        return []
+    return [*(name for name in row.not_applied if values_at(properties, name)), *row.unsupported(properties)]

@@ -117,6 +117,7 @@ class ServiceType:
     true where a deletion is to be waited for.
 
     `remarks` are sentences about properties that have another effect here than in AWS, for the resource's event.
+    `unsupported` are sentences about values that have no effect here; `--strict` refuses them.
     `not_applied` are dotted names of properties that the service here does not keep. The tests of the package prove
     that the list is exact.
     """
@@ -151,6 +152,7 @@ class ServiceType:
     delete_takes_time: bool = False
     list: Callable[[Calls, Json], Iterable[Json]] | None = None
     remarks: Callable[[Json], tuple[str, ...]] = lambda _properties: ()
+    unsupported: Callable[[Json], tuple[str, ...]] = lambda _properties: ()
     not_applied: tuple[str, ...] = ()
 
 
