@@ -1,4 +1,4 @@
-"""deploy/README.md: every command in it is one that its program takes."""
+"""deploy/README.md: its programs accept every command in it."""
 
 import contextlib
 import functools
@@ -71,7 +71,7 @@ def aws(*arguments: str, sent: list[str] | None = None) -> int:
         driver().session.unregister("before-call", keep)
 
 
-def test_no_command_goes_untested() -> None:
+def test_every_command_is_tested() -> None:
     tools = [*those_of("python", "-m", "tools.register"), *those_of("python", "-m", "tools.move_template")]
     tested = [*those_of("aws"), *those_of("make"), *tools]
     assert sorted(COMMANDS) == sorted(tested)
@@ -79,7 +79,7 @@ def test_no_command_goes_untested() -> None:
 
 
 @pytest.mark.parametrize("command", API_CALLS, ids=ids)
-def test_the_service_model_takes_the_arguments(
+def test_the_service_model_accepts_the_arguments(
     account: None, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     sent: list[str] = []
@@ -88,14 +88,14 @@ def test_the_service_model_takes_the_arguments(
 
 
 @pytest.mark.parametrize("command", those_of("aws", "cloudformation", "deploy"), ids=ids)
-def test_the_template_takes_the_parameters(
+def test_the_template_accepts_the_parameters(
     account: None, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = aws(*command[1:], "--no-execute-changeset")
     assert (status, capsys.readouterr().err) == (0, "")
 
 
-def test_every_parameter_is_one_of_the_template() -> None:
+def test_every_parameter_in_the_text_exists_in_the_template() -> None:
     declared = set(cfn_yaml.load(str(ROOT / "deploy" / "registration.yaml"))["Parameters"])
     # Of a stack: Name=value; of a stack set: ParameterKey=Name,... ; the AWS CLI drops a name that it does not know.
     words = {word for command in API_CALLS for word in command if word.startswith("ParameterKey=")}
@@ -106,7 +106,7 @@ def test_every_parameter_is_one_of_the_template() -> None:
     assert "PackageKey" in given
 
 
-def test_the_package_goes_to_where_the_stack_looks_for_it(account: None) -> None:
+def test_the_package_is_uploaded_to_the_address_in_the_stack(account: None) -> None:
     for command in those_of("aws", "s3", "mb"):
         assert aws(*command[1:]) == 0
     for command in those_of("aws", "s3", "cp"):
@@ -124,7 +124,9 @@ def test_the_package_goes_to_where_the_stack_looks_for_it(account: None) -> None
 
 
 @pytest.mark.parametrize("command", those_of("python", "-m", "tools.register"), ids=lambda one: f"{len(one)} words")
-def test_the_tool_takes_its_arguments(account: None, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tool_accepts_the_arguments(
+    account: None, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     for bucket in BUCKETS:
         boto3.client("s3").create_bucket(Bucket=bucket)
     with contextlib.closing(Clients()) as clients:
@@ -136,7 +138,7 @@ def test_the_tool_takes_its_arguments(account: None, command: list[str], capsys:
 
 
 @pytest.mark.parametrize("command", those_of("python", "-m", "tools.move_template"), ids=ids)
-def test_the_examples_move(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples_can_be_moved(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     templates = [str(path) for word in command[3:] if "*" in word for path in sorted(ROOT.glob(word))]
     assert len(templates) > 5
     assert move_template.main([*templates, *(word for word in command[3:] if "*" not in word)]) == 0
@@ -144,7 +146,7 @@ def test_the_examples_move(command: list[str], capsys: pytest.CaptureFixture[str
     assert [template for template in templates if f"{template}: nothing is written yet" not in said] == []
 
 
-def test_the_command_line_leaves_botocore_in_its_place() -> None:
+def test_installing_the_command_line_keeps_botocore() -> None:
     # awscli has a copy of its own, which everybody gets who imports botocore later than awscli.
     assert "awscli" not in botocore.__file__
 

@@ -29,7 +29,7 @@ TEMPLATES = sorted((ROOT / "deploy" / "migration").glob("*.yaml"))
 
 @dataclass(frozen=True)
 class Walk:
-    """What the commands of the document print, and how often they led to each operation of SageMaker."""
+    """The output of the commands in the document, and the number of calls of each SageMaker operation."""
 
     printed: str
     calls: Counter[str]
@@ -37,7 +37,7 @@ class Walk:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Where the cloud listens that the document has one start."""
+    """The address of the cloud that the document starts."""
     ((_, *up),) = commands_of(DOCUMENT, fenced=False)
     command = [programs.program("cfnbox"), *up, "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -52,7 +52,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def walked(url: str) -> Walk:
-    """The commands, run in one shell in their order; the first that fails ends it."""
+    """Run the commands in order in a single shell, which ends at the first failure."""
     script = "\n".join(blocks_of(DOCUMENT))
     environment = {
         "PATH": programs.path(),
@@ -68,7 +68,7 @@ def walked(url: str) -> Walk:
 
 
 def calls(url: str) -> Counter[str]:
-    """How often each operation of SageMaker was called up to now."""
+    """Return the number of calls of each operation of SageMaker up to now."""
     with urllib.request.urlopen(f"{url}/_local/calls", timeout=60) as answer:  # noqa: S310 - loopback
         return Counter(call["operation"] for call in json.load(answer))
 
@@ -87,20 +87,20 @@ def test_the_model_is_created_once_and_never_deleted(walked: Walk) -> None:
     assert (walked.calls["CreateModel"], walked.calls["DeleteModel"]) == (1, 0)
 
 
-def test_the_model_is_the_new_types_under_the_same_identifier(sagemaker: Any, cloudformation: Any) -> None:
+def test_the_model_belongs_to_the_new_type_with_the_same_identifier(sagemaker: Any, cloudformation: Any) -> None:
     resource = cloudformation.describe_stack_resource(StackName="search", LogicalResourceId="Model")
     (model,) = sagemaker.list_models()["Models"]
     detail = resource["StackResourceDetail"]
     assert (detail["ResourceType"], detail["PhysicalResourceId"]) == (NEW, model["ModelArn"])
 
 
-def test_the_old_type_lets_go_before_the_new_one_imports(cloudformation: Any) -> None:
+def test_the_old_resource_is_removed_before_the_new_one_is_imported(cloudformation: Any) -> None:
     events = cloudformation.describe_stack_events(StackName="search")["StackEvents"][::-1]
     states = [(one["ResourceType"], one["ResourceStatus"]) for one in events if one["LogicalResourceId"] == "Model"]
     assert states.index((OLD, "DELETE_SKIPPED")) < states.index((NEW, "IMPORT_COMPLETE"))
 
 
-def test_what_refers_to_the_model_never_holds_another_name(url: str, sagemaker: Any) -> None:
+def test_references_to_the_model_keep_its_name(url: str, sagemaker: Any) -> None:
     (model,) = sagemaker.list_models()["Models"]
     history = clients.client("ssm", url).get_parameter_history(Name="/search/model")["Parameters"]
     assert {one["Value"] for one in history} == {model["ModelName"]}

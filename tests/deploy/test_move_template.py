@@ -1,4 +1,4 @@
-"""`python -m tools.move_template`: what it changes in templates of every style, and what it refuses."""
+"""`python -m tools.move_template`: its changes in templates of every style, and its refusals."""
 
 import json
 import re
@@ -141,7 +141,7 @@ TEMPLATES = {"short": SHORT_FORMS, "long": LONG_FORMS, "loops": LOOPS}
 
 
 @pytest.mark.parametrize("style", TEMPLATES)
-def test_the_type_and_the_references_change_and_nothing_else(style: str) -> None:
+def test_only_the_type_and_the_references_change(style: str) -> None:
     text = TEMPLATES[style]
     moved = move(text, AWS_TYPE, OWN).text
     assert plain(moved) == expected(plain(text))
@@ -149,7 +149,7 @@ def test_the_type_and_the_references_change_and_nothing_else(style: str) -> None
 
 
 @pytest.mark.parametrize("style", TEMPLATES)
-def test_comments_layout_and_quotes_stay(style: str) -> None:
+def test_comments_layout_and_quotes_are_kept(style: str) -> None:
     text = TEMPLATES[style]
     words = r"(AWS|Acme)(?=::SageMaker::Model\b)|\b(Model)?Name\b"
     assert re.sub(words, "", move(text, AWS_TYPE, OWN).text) == re.sub(words, "", text)
@@ -157,7 +157,7 @@ def test_comments_layout_and_quotes_stay(style: str) -> None:
 
 
 @pytest.mark.parametrize("style", TEMPLATES)
-def test_the_way_back_leads_to_where_it_began(style: str) -> None:
+def test_moving_back_restores_the_template(style: str) -> None:
     moved = move(TEMPLATES[style], AWS_TYPE, OWN).text
     assert move(moved, OWN, AWS_TYPE).text == TEMPLATES[style]
     assert move(move(moved, OWN, "Other::SageMaker::Model").text, "Other::SageMaker::Model", OWN).text == moved
@@ -165,7 +165,7 @@ def test_the_way_back_leads_to_where_it_began(style: str) -> None:
 
 @pytest.mark.parametrize("indent", [None, 1, 4, "\t"], ids=str)
 @pytest.mark.parametrize("style", TEMPLATES)
-def test_json_stays_the_json_it_was(style: str, indent: Any) -> None:
+def test_json_keeps_its_layout(style: str, indent: Any) -> None:
     text = json.dumps(plain(TEMPLATES[style]), indent=indent)
     moved = move(text, AWS_TYPE, OWN).text
     assert json.loads(moved) == expected(json.loads(text))
@@ -190,7 +190,7 @@ def test_a_moved_template_lints_clean(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["\ufeff" + LONG_FORMS, LONG_FORMS.replace("\n", "\r\n"), LONG_FORMS.rstrip()])
-def test_line_ends_and_byte_order_marks_stay(text: str, tmp_path: Path) -> None:
+def test_line_ends_and_byte_order_marks_are_kept(text: str, tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_bytes(text.encode())
     assert move_template.main([str(template), "--to", OWN, "--write"]) == 0
@@ -217,14 +217,16 @@ def resources(*lines: str) -> str:
         (resources("---", "Resources: {}"), (3, 1), "this is not YAML or JSON"),
     ],
 )
-def test_what_cannot_be_moved_is_refused_with_its_place(text: str, place: tuple[int, int], reason: str) -> None:
+def test_a_template_that_cannot_be_moved_is_refused_with_a_place(
+    text: str, place: tuple[int, int], reason: str
+) -> None:
     with pytest.raises(CannotMove, match=reason) as refused:
         move(text, AWS_TYPE, OWN)
     [remark] = refused.value.remarks
     assert (remark.line, remark.column) == place
 
 
-def test_every_place_is_told_and_nothing_is_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_place_is_reported_and_nothing_is_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     template = tmp_path / "template.yaml"
     text = resources("Outputs:", "  A: {Value: !GetAtt Model.Image}", "  B: {Value: !Sub '${Model.Mode}'}")
     template.write_text(text)
@@ -245,14 +247,14 @@ def test_every_place_is_told_and_nothing_is_changed(tmp_path: Path, capsys: pyte
         ("!GetAtt Model.DeploymentRecommendation", "has no attribute DeploymentRecommendation"),
     ],
 )
-def test_what_awss_own_type_lacks_does_not_go_back(output: str, reason: str) -> None:
+def test_attributes_that_the_aws_type_lacks_cannot_be_moved_back(output: str, reason: str) -> None:
     text = resources("Outputs:", f"  A: {{Value: {output}}}").replace(AWS_TYPE, OWN)
     assert move(text, OWN, "Other::SageMaker::Model").text == text.replace("Acme", "Other")
     with pytest.raises(CannotMove, match=reason):
         move(text, OWN, AWS_TYPE)
 
 
-def test_members_that_awss_own_type_lacks_do_not_go_back() -> None:
+def test_properties_that_the_aws_type_lacks_cannot_be_moved_back() -> None:
     text = resources().replace(AWS_TYPE, OWN).replace("{Image: one}", "{Image: one, AdditionalModelDataSources: []}")
     with pytest.raises(CannotMove, match="AWS's own type has no AdditionalModelDataSources: take it out first"):
         move(text, OWN, AWS_TYPE)
@@ -267,13 +269,13 @@ def test_members_that_awss_own_type_lacks_do_not_go_back() -> None:
         (["Transform: AWS::Serverless-2016-10-31"], None),
     ],
 )
-def test_what_the_author_must_look_at_is_told(lines: list[str], remark: str | None) -> None:
+def test_remarks_for_the_author_are_printed(lines: list[str], remark: str | None) -> None:
     found = [one.text for one in move(resources(*lines), AWS_TYPE, OWN).remarks]
     assert len(found) == (remark is not None)
     assert remark is None or found[0].startswith(remark)
 
 
-def test_the_command_shows_the_difference_and_writes_when_told(
+def test_the_command_shows_the_difference_and_writes_on_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     template, other = tmp_path / "template.yaml", tmp_path / "other.json"
@@ -303,16 +305,14 @@ def test_the_command_shows_the_difference_and_writes_when_told(
         (["--to", AWS_TYPE], "give another --to"),
     ],
 )
-def test_names_that_make_no_sense_are_refused(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_type_names_are_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         move_template.main(["template.yaml", *arguments])
     assert exit_.value.code == 2
     assert said in capsys.readouterr().err
 
 
-def test_files_that_cannot_be_read_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "latin").write_bytes("Resources: {} # ä".encode("latin-1"))
     assert move_template.main([str(tmp_path / "latin"), str(tmp_path / "missing"), "--to", OWN]) == 1
     said = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Registration with the local cloud's registry: nothing registered twice, and every failure in words."""
+"""Registration with the local cloud's registry: no version is registered twice, and failures have a reason."""
 
 import base64
 import hashlib
@@ -35,7 +35,7 @@ def stored(clients: Clients, bucket: str = BUCKET) -> list[str]:
     return [one["Key"] for one in clients("s3", EAST).list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
-def test_a_package_is_uploaded_registered_and_waited_for(
+def test_a_package_is_uploaded_and_registered(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--execution-role", ROLE, "--log-role", LOG_ROLE, "--log-group", "acme-logs"]
@@ -49,7 +49,7 @@ def test_a_package_is_uploaded_registered_and_waited_for(
     assert clients.versions(EAST) == [FIRST]
 
 
-def test_s3_is_told_the_digest_that_must_arrive(clients: Clients, package: Path) -> None:
+def test_the_upload_has_the_digest_of_the_package(clients: Clients, package: Path) -> None:
     digest = base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode()
     sent: list[dict[str, Any]] = []
     clients("s3", EAST).meta.events.register(
@@ -124,9 +124,7 @@ def test_a_package_that_is_replaced_during_its_registration_fails_the_run(
     assert clients.versions(EAST) == [FIRST, ("00000002", "live")]
 
 
-def test_a_run_that_was_cut_off_is_not_taken_up_when_its_package_was_replaced(
-    clients: Clients, package: Path
-) -> None:
+def test_an_interrupted_run_is_not_continued_with_a_replaced_package(clients: Clients, package: Path) -> None:
     tokens = request_tokens(clients)
     clients.lose_answer_once(EAST, "RegisterType")
     assert run(clients, package) == 1
@@ -136,7 +134,7 @@ def test_a_run_that_was_cut_off_is_not_taken_up_when_its_package_was_replaced(
     assert first != second
 
 
-def test_the_same_package_again_registers_nothing(
+def test_an_unchanged_package_is_not_registered_again(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(clients, package) == 0
@@ -158,7 +156,7 @@ def test_another_package_or_role_is_a_new_version(
     assert clients.versions(EAST) == [FIRST, ("00000002", "live")]
 
 
-def test_the_default_version_is_set_when_it_is_not_yet(
+def test_set_default_makes_a_registered_version_the_default(
     clients: Clients, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(clients, write_package(tmp_path / "former.zip", TYPE_NAME, "former")) == 0
@@ -170,7 +168,7 @@ def test_the_default_version_is_set_when_it_is_not_yet(
 
 
 @pytest.mark.parametrize("gone", ["deregistered", "unknown"])
-def test_a_version_that_is_gone_is_registered_anew(clients: Clients, package: Path, gone: str) -> None:
+def test_a_deregistered_version_is_registered_again(clients: Clients, package: Path, gone: str) -> None:
     assert run(clients, package) == 0
     if gone == "deregistered":
         clients("cloudformation", EAST).deregister_type(Arn=arn(1))
@@ -180,7 +178,7 @@ def test_a_version_that_is_gone_is_registered_anew(clients: Clients, package: Pa
     assert clients.versions(EAST) == ([("00000001", "gone"), SECOND] if gone == "deregistered" else [FIRST])
 
 
-def test_a_failure_is_shown_in_full_and_can_be_tried_again(
+def test_a_failure_is_shown_completely_and_can_be_retried(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokens = request_tokens(clients)
@@ -196,7 +194,7 @@ def test_a_failure_is_shown_in_full_and_can_be_tried_again(
     assert clients.versions(EAST) == [FIRST]
 
 
-def test_a_package_that_the_registry_does_not_take(
+def test_a_package_that_the_registry_refuses_fails_the_run(
     clients: Clients, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(clients, write_unusable_package(tmp_path / "package.zip", TYPE_NAME)) == 1
@@ -205,7 +203,7 @@ def test_a_package_that_the_registry_does_not_take(
 
 
 @pytest.mark.parametrize("cut_off", ["before", "after"])
-def test_a_run_that_was_cut_off_is_taken_up_with_the_same_request(
+def test_an_interrupted_run_continues_with_the_same_request_token(
     clients: Clients, package: Path, cut_off: str
 ) -> None:
     tokens = request_tokens(clients)
@@ -230,7 +228,7 @@ def request_tokens(clients: Clients) -> list[str]:
     return tokens
 
 
-def test_a_record_that_cannot_be_read_is_written_anew(clients: Clients, package: Path) -> None:
+def test_an_unreadable_record_is_replaced(clients: Clients, package: Path) -> None:
     assert run(clients, package) == 0
     (record,) = (one for one in stored(clients) if one.endswith(".json"))
     clients("s3", EAST).put_object(Bucket=BUCKET, Key=record, Body=b"{")
@@ -239,7 +237,7 @@ def test_a_record_that_cannot_be_read_is_written_anew(clients: Clients, package:
         assert clients.versions(EAST) == [FIRST, ("00000002", "live")]
 
 
-def test_many_regions_each_with_a_bucket_of_its_own(
+def test_several_regions_have_their_own_buckets(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for region in (EAST, WEST):
@@ -251,7 +249,7 @@ def test_many_regions_each_with_a_bucket_of_its_own(
     assert clients.versions(EAST) == clients.versions(WEST) == [FIRST]
 
 
-def test_one_region_that_fails_does_not_keep_the_others_back(
+def test_a_failed_region_does_not_stop_the_others(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clients.refuse_once(WEST, "RegisterType", "CFNRegistryException", "Limit of versions reached.")
@@ -262,7 +260,7 @@ def test_one_region_that_fails_does_not_keep_the_others_back(
     assert (clients.versions(EAST), clients.versions(WEST)) == ([FIRST], [])
 
 
-def test_a_dry_run_tells_and_changes_nothing(
+def test_a_dry_run_prints_its_steps_and_changes_nothing(
     clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(clients, package, "--dry-run", "--set-default", "--execution-role", ROLE) == 0
@@ -275,21 +273,25 @@ def test_a_dry_run_tells_and_changes_nothing(
     assert clients.versions(EAST) == []
 
 
-def test_a_dry_run_of_what_is_registered(clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_reports_a_registered_package(
+    clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(clients, package) == 0
     capsys.readouterr()
     assert run(clients, package, "--dry-run") == 0
     assert capsys.readouterr().out == f"{EAST}: would register nothing, this package is {arn(1)} already\n"
 
 
-def test_a_bucket_that_is_not_there(clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_bucket_is_reported_with_the_command_to_create_it(
+    clients: Clients, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(clients, package, bucket="nobodys") == 1
     error = capsys.readouterr().err
     assert "NoSuchBucket" in error
     assert "aws s3 mb" in error
 
 
-def test_two_runs_at_once_make_one_version(clients: Clients, package: Path) -> None:
+def test_concurrent_runs_register_a_single_version(clients: Clients, package: Path) -> None:
     tokens = request_tokens(clients)
     s3 = clients("s3", EAST)
     other = json.dumps({"requestToken": "of-the-other-run"}).encode()
@@ -303,7 +305,7 @@ def test_two_runs_at_once_make_one_version(clients: Clients, package: Path) -> N
     assert tokens == ["of-the-other-run"]
 
 
-def test_an_interruption_ends_in_words(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interruption_prints_advice(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(_service: str, _region: str) -> Any:
         raise KeyboardInterrupt
 
@@ -323,7 +325,7 @@ def test_an_interruption_ends_in_words(package: Path, capsys: pytest.CaptureFixt
         ([], "no region is set"),
     ],
 )
-def test_arguments_that_make_no_sense(
+def test_inconsistent_arguments_are_refused(
     clients: Clients, package: Path, given: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -332,7 +334,7 @@ def test_arguments_that_make_no_sense(
     assert said in capsys.readouterr().err
 
 
-def test_a_reserved_namespace_is_refused_before_anything_is_sent(
+def test_a_reserved_namespace_is_refused_before_any_request(
     clients: Clients, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -341,7 +343,7 @@ def test_a_reserved_namespace_is_refused_before_anything_is_sent(
     assert "the namespace AWS is reserved" in capsys.readouterr().err
 
 
-def test_without_credentials(
+def test_missing_credentials_are_reported(
     package: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):

@@ -1,4 +1,4 @@
-"""The registration stack: what its roles allow, against what the type needs and what CloudFormation makes itself."""
+"""The registration stack: permissions of its roles, compared with the needs of the type and with cfn submit."""
 
 import ast
 import importlib.resources
@@ -92,7 +92,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Deployed]]
         yield lambda **parameters: Deployed(template, {"ModelRoleNames": "models/*", **parameters})
 
 
-def test_the_execution_role_allows_what_the_handlers_need_and_nothing_else(deploy: Callable[..., Deployed]) -> None:
+def test_the_execution_role_allows_exactly_the_permissions_of_the_handlers(deploy: Callable[..., Deployed]) -> None:
     allowed = {action for one in deploy().statements("ExecutionRole") for action in listed(one["Action"])}
     assert allowed == needed_by_handlers()
     generated = load(ROOT / "resource-role.yaml")["Resources"]["ExecutionRole"]["Properties"]["Policies"]
@@ -100,7 +100,7 @@ def test_the_execution_role_allows_what_the_handlers_need_and_nothing_else(deplo
     assert allowed == {action for one in statements for action in listed(one["Action"])}
 
 
-def test_the_execution_role_reaches_models_of_its_place_only(deploy: Callable[..., Deployed]) -> None:
+def test_the_execution_role_allows_models_of_its_region_and_account_only(deploy: Callable[..., Deployed]) -> None:
     reached: dict[str, set[str]] = {}
     for one in deploy().statements("ExecutionRole"):
         for action in listed(one["Action"]):
@@ -132,7 +132,7 @@ def allowing(value: Any) -> Iterator[Json]:
 
 
 @pytest.mark.parametrize("path", [TEMPLATE, ROOT / "resource-role.yaml"], ids=lambda path: path.name)
-def test_only_actions_without_resources_are_allowed_on_everything(path: Path) -> None:
+def test_only_actions_without_resources_are_allowed_on_all_resources(path: Path) -> None:
     reference = json.loads((importlib.resources.files("cfnlint") / "data/AdditionalSpecs/Policies.json").read_text())
     on_everything = {
         action for one in allowing(load(path)) if one.get("Resource") == "*" for action in listed(one["Action"])
@@ -145,7 +145,7 @@ def test_only_actions_without_resources_are_allowed_on_everything(path: Path) ->
     assert {action: kind for action, kind in kinds.items() if kind not in ([], ["dataset"])} == {}
 
 
-def test_the_generated_role_reaches_models_of_its_place_only() -> None:
+def test_the_generated_role_allows_models_of_its_region_and_account_only() -> None:
     reached: dict[str, set[str]] = {}
     generated = load(ROOT / "resource-role.yaml")["Resources"]["ExecutionRole"]["Properties"]["Policies"]
     for one in allowing(generated):
@@ -160,14 +160,14 @@ def test_the_generated_role_reaches_models_of_its_place_only() -> None:
     assert reached == {action: {models} for action in reached}
 
 
-def test_roles_are_passed_to_sagemaker_alone(deploy: Callable[..., Deployed]) -> None:
+def test_roles_are_passed_to_sagemaker_only(deploy: Callable[..., Deployed]) -> None:
     statements = deploy(ModelRoleNames="models/*").statements("ExecutionRole")
     (passing,) = (one for one in statements if "iam:PassRole" in listed(one["Action"]))
     assert passing["Resource"] == f"arn:aws:iam::{ACCOUNT}:role/models/*"
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
 
 
-def test_the_trust_is_that_of_the_generated_role_for_the_name_of_the_type(deploy: Callable[..., Deployed]) -> None:
+def test_the_trust_policy_equals_that_of_the_generated_role(deploy: Callable[..., Deployed]) -> None:
     generated = load(ROOT / "resource-role.yaml")["Resources"]["ExecutionRole"]["Properties"]
     own_name = SCHEMA["typeName"].replace("::", "-")
     text = json.dumps(generated["AssumeRolePolicyDocument"]).replace(own_name, "Acme-SageMaker-Model")
@@ -181,7 +181,7 @@ def test_the_trust_is_that_of_the_generated_role_for_the_name_of_the_type(deploy
     assert duration == generated["MaxSessionDuration"]
 
 
-def test_roles_for_every_region(deploy: Callable[..., Deployed]) -> None:
+def test_roles_can_serve_every_region(deploy: Callable[..., Deployed]) -> None:
     deployed = deploy(RegionsOfRoles="all")
     everything = [deployed.trust("ExecutionRole"), *map(deployed.statements, ("ExecutionRole", "LoggingRole"))]
     assert REGION not in json.dumps(everything)
@@ -189,7 +189,7 @@ def test_roles_for_every_region(deploy: Callable[..., Deployed]) -> None:
     assert source in json.dumps(everything)
 
 
-def test_the_logging_role_does_what_the_one_of_cfn_submit_does_for_its_own_group(
+def test_the_logging_role_has_the_permissions_of_that_of_cfn_submit_for_its_log_group(
     deploy: Callable[..., Deployed],
 ) -> None:
     made_by_cfn = importlib.resources.files("rpdk.core") / "data" / "managed-upload-infrastructure.yaml"
@@ -218,7 +218,7 @@ def test_metrics_go_to_the_namespace_that_the_handlers_publish_to(deploy: Callab
     ("for_each_region", "expected"),
     [("no", "s3://acme-types/model/1.0.0.zip"), ("yes", f"s3://acme-types-{REGION}/model/1.0.0.zip")],
 )
-def test_the_package_comes_from_the_bucket_of_the_region_when_there_is_one(
+def test_the_package_comes_from_the_bucket_of_the_region_if_it_exists(
     deploy: Callable[..., Deployed], for_each_region: str, expected: str
 ) -> None:
     deploy(PackageBucket="acme-types", PackageKey="model/1.0.0.zip", BucketForEachRegion=for_each_region)
@@ -227,7 +227,7 @@ def test_the_package_comes_from_the_bucket_of_the_region_when_there_is_one(
 
 @pytest.fixture(scope="module")
 def cloudformation() -> Iterator[Any]:
-    """A CloudFormation that heeds the rules of a template, as moto's does not."""
+    """A CloudFormation that applies the rules of a template, which moto's does not."""
     with Cloud() as cloud:
         yield clients.client("cloudformation", cloud.url)
 
@@ -253,7 +253,7 @@ def test_the_roles_that_can_be_passed_have_no_default(cloudformation: Any) -> No
     ],
     ids=lambda given: "+".join(given) if isinstance(given, dict) else "",
 )
-def test_a_package_without_its_bucket_is_refused_before_anything_is_made(
+def test_a_package_without_its_bucket_is_refused_before_any_resource_is_created(
     cloudformation: Any, given: dict[str, str], refused: bool
 ) -> None:
     request = {
@@ -276,7 +276,7 @@ def test_the_template_lints_clean() -> None:
     assert lint(TEMPLATE, options=("--regions", *regions, "--include-checks", "I")) == []
 
 
-def test_the_bucket_policy_lets_the_organisation_read_and_nobody_else() -> None:
+def test_the_bucket_policy_allows_only_the_organisation_to_read() -> None:
     policy = json.loads((ROOT / "deploy" / "bucket-policy.json").read_bytes())
     (allowing,) = (one for one in policy["Statement"] if one["Effect"] == "Allow")
     assert allowing["Action"] == "s3:GetObject"

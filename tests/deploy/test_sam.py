@@ -61,26 +61,26 @@ def sam(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_there_is_one_event_for_each_action() -> None:
+def test_there_is_an_event_for_each_action() -> None:
     actions = {json.loads(path.read_bytes())["action"].lower() for path in EVENTS.glob("*.json")}
     assert actions == set(ACTIONS) == {path.stem for path in EVENTS.glob("*.json")}
 
 
-def test_the_events_in_process(sagemaker: LocalSageMaker) -> None:
+def test_the_events_are_answered_in_process(sagemaker: LocalSageMaker) -> None:
     from aws_sagemaker_model.handlers import test_entrypoint
 
     lived({action: test_entrypoint(event, None) for action, event in events()})
     assert sagemaker.calls[-1].operation == "DeleteModel"
 
 
-def test_the_events_in_the_lambda_runtime(sagemaker: LocalSageMaker) -> None:
+def test_the_events_are_answered_in_the_lambda_runtime(sagemaker: LocalSageMaker) -> None:
     variables = {"AWS_ENDPOINT_URL_SAGEMAKER": sagemaker.url}
     with LambdaRuntime(ENTRY_POINT, [ROOT / "src"], env=variables) as runtime:
         lived({action: runtime.invoke(event) for action, event in events()})
     assert sagemaker.calls[-1].operation == "DeleteModel"
 
 
-def test_without_an_endpoint_the_function_turns_to_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_endpoint_the_function_calls_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     import botocore.session
 
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -90,7 +90,7 @@ def test_without_an_endpoint_the_function_turns_to_aws(monkeypatch: pytest.Monke
     assert client.meta.endpoint_url == "https://api.sagemaker.eu-west-1.amazonaws.com"
 
 
-def test_the_functions_are_those_that_cfn_registers() -> None:
+def test_the_functions_equal_those_that_cfn_registers() -> None:
     template = cfn_yaml.load(str(ROOT / "template.yml"))
     settings = json.loads((ROOT / ".rpdk-config").read_bytes())
     handlers = {name: one["Properties"]["Handler"] for name, one in template["Resources"].items()}
@@ -104,7 +104,7 @@ def test_the_template_is_valid_and_lints_clean() -> None:
 
 
 @pytest.mark.skipif(lambda_python(RUNTIME) is None, reason=f"{RUNTIME} is not here")
-def test_what_sam_builds_answers_the_events(sagemaker: LocalSageMaker, tmp_path: Path) -> None:
+def test_the_build_of_sam_answers_the_events(sagemaker: LocalSageMaker, tmp_path: Path) -> None:
     path = f"{Path(lambda_python(RUNTIME) or '').parent}{os.pathsep}{os.environ['PATH']}"
     done = sam("build", "--build-dir", str(tmp_path), PATH=path)
     assert done.returncode == 0, done.stderr
@@ -118,7 +118,7 @@ def test_what_sam_builds_answers_the_events(sagemaker: LocalSageMaker, tmp_path:
     lived(dict(zip(ACTIONS, json.loads(answered.stdout), strict=True)))
 
 
-def test_without_docker_it_is_said_plainly() -> None:
+def test_a_missing_docker_is_reported() -> None:
     command = [sys.executable, "-m", "tools.sam_local"]
     nowhere = {**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=nowhere)
@@ -128,7 +128,7 @@ def test_without_docker_it_is_said_plainly() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux" or lambda_python(RUNTIME) is None, reason=f"{RUNTIME} is not here")
-def test_an_image_that_cannot_be_pulled_leads_to_the_option_for_it() -> None:
+def test_an_image_that_cannot_be_pulled_has_advice() -> None:
     with docker_engine() as address:
         done = subprocess.run(
             [sys.executable, "-m", "tools.sam_local"], cwd=ROOT, capture_output=True, text=True, check=False,

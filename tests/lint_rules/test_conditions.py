@@ -1,4 +1,4 @@
-"""The outcomes of conditions that can occur together."""
+"""Combinations of condition values that can occur together."""
 
 from typing import Any
 
@@ -60,11 +60,13 @@ T, F = True, False
         ([], ["Prod"], {()}),
     ],
 )
-def test_possible_outcomes(names: list[str], required: list[str], expected: set[tuple[bool, ...]]) -> None:
+def test_conditions_have_only_possible_outcomes(
+    names: list[str], required: list[str], expected: set[tuple[bool, ...]]
+) -> None:
     assert pairs(names, required) == expected
 
 
-def test_without_conditions_there_is_one_outcome() -> None:
+def test_a_template_without_conditions_has_a_single_outcome() -> None:
     assert outcomes([]) == [{}]
 
 
@@ -74,6 +76,6 @@ def test_too_many_combinations_leave_every_outcome_possible() -> None:
 
 
 @pytest.mark.parametrize("template", [{}, {"Conditions": None}, {"Conditions": ["A"], "Parameters": ["B"]}])
-def test_a_template_without_valid_conditions_has_none(template: dict[str, Any]) -> None:
+def test_invalid_conditions_are_ignored(template: dict[str, Any]) -> None:
     assert "A" not in Conditions(template)
     assert list(Conditions(template).outcomes([], [])) == [{}]

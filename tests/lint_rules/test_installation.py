@@ -1,4 +1,4 @@
-"""What a user's repository gets: `pip install` of this one, and the pre-commit hook that does it."""
+"""Installation in a repository of a user: by `pip install` and by the pre-commit hook."""
 
 import os
 import re
@@ -69,7 +69,7 @@ def test_the_installed_validator_applies_the_rules(site: Path, tmp_path: Path) -
     assert {line.partition(":")[0] for line in process.stdout.splitlines()} == set(TEMPLATES)
 
 
-def test_the_rules_need_nothing_of_the_handlers(site: Path) -> None:
+def test_the_rules_do_not_import_libraries_of_the_handlers(site: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(site)!r}); import aws_sagemaker_model.validation; "
         "print({name.split('.')[0] for name in sys.modules} & {'boto3', 'botocore', 'cloudformation_cli_python_lib'})"
@@ -78,7 +78,7 @@ def test_the_rules_need_nothing_of_the_handlers(site: Path) -> None:
     assert output.strip() == "set()"
 
 
-def test_the_hook_runs_the_command_that_the_installation_gives() -> None:
+def test_the_hook_runs_the_installed_command() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert {hook["language"] for hook in hooks} == {"python"}
     assert {hook["entry"] for hook in hooks} == {hook["id"] for hook in hooks} == PROJECT["scripts"].keys()

@@ -1,4 +1,4 @@
-"""cfn-lint with the rules of lint/ over templates: what speaks, and in which line."""
+"""cfn-lint with the rules of lint/: findings of templates and their lines."""
 
 import copy
 import os
@@ -50,7 +50,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_rules_speak_where_a_template_is_marked_and_nowhere_else(findings: Findings, template: str) -> None:
+def test_findings_are_exactly_at_the_marked_lines(findings: Findings, template: str) -> None:
     assert [(line, rule) for name, line, rule, _ in findings if name == template] == marked(template)
     assert bool(marked(template)) == template.endswith("-bad.yaml")
 
@@ -60,7 +60,7 @@ def test_every_subject_has_a_good_and_a_bad_example(kind: str) -> None:
     assert {f"{kind}-good.yaml", f"{kind}-bad.yaml"} <= set(TEMPLATES)
 
 
-def test_the_default_region_says_nothing_about_where_a_stack_will_be() -> None:
+def test_the_default_region_is_not_a_region_of_the_stack() -> None:
     assert lint(DATA / "region-bad.yaml") == []
     several = ("--regions", "us-east-1", "us-west-2")
     assert {rule for _, _, rule, _ in lint(DATA / "region-bad.yaml", options=several)} == {"E9367"}
@@ -76,7 +76,7 @@ def test_the_default_region_says_nothing_about_where_a_stack_will_be() -> None:
         (("--regions", "us-west-2"), {}, 3),
     ],
 )
-def test_a_region_that_the_user_names_is_where_the_stack_will_be(
+def test_an_explicit_region_is_the_region_of_the_stack(
     tmp_path: Path, options: tuple[str, ...], variables: dict[str, str], count: int
 ) -> None:
     shutil.copy(DATA / "region-bad.yaml", tmp_path)
@@ -110,7 +110,7 @@ def test_every_rule_has_a_template_that_breaks_it(findings: Findings) -> None:
     assert {rule for _, _, rule, _ in findings} >= {rule.id for rule in own_rules()}
 
 
-def test_messages_say_where_and_what_but_no_value(findings: Findings) -> None:
+def test_messages_have_a_place_and_a_reason_without_values(findings: Findings) -> None:
     own = {rule.id for rule in own_rules()}
     messages = [message for _, _, rule, message in findings if rule in own]
     assert [
@@ -119,7 +119,7 @@ def test_messages_say_where_and_what_but_no_value(findings: Findings) -> None:
     assert [message for message in messages if re.search("abcdef|0123|AKIA|s3://|fraud|same$", message)] == []
 
 
-def test_rules_have_ids_of_their_own_among_those_that_cfn_lint_leaves_to_others() -> None:
+def test_rule_ids_are_unique_and_in_the_range_for_user_rules() -> None:
     # Its own documentation: user rules are E9XXX; a file of custom rules numbers them from E9001.
     ids = [rule.id for rule in own_rules()]
     assert len(set(ids)) == len(ids)
@@ -154,7 +154,7 @@ FUNCTIONS = [
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("template", ["E9360-good.yaml", "schema-good.yaml"])
-def test_a_function_anywhere_is_unknown_and_never_wrong(template: str, function: dict[str, Any]) -> None:
+def test_a_function_is_never_reported_as_a_wrong_value(template: str, function: dict[str, Any]) -> None:
     original, _ = decode(str(DATA / template))
     [rule] = [rule for rule in own_rules() if rule.id == "E9360"]
     rule.configure()
@@ -189,7 +189,7 @@ def test_the_rules_work_in_another_repository(tmp_path: Path) -> None:
     ]
 
 
-def test_without_the_rules_cfn_lint_looks_away(tmp_path: Path) -> None:
+def test_without_the_rules_cfn_lint_reports_nothing(tmp_path: Path) -> None:
     # The reason for the rules: when this fails, cfn-lint has begun to validate registered types by itself.
     schema = (ROOT / "aws-sagemaker-model.json").read_text().replace("AWS::SageMaker", "Acme::SageMaker")
     template = (DATA / "schema-bad.yaml").read_text().replace("AWS::SageMaker", "Acme::SageMaker")
@@ -266,7 +266,7 @@ def ignoring(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 @pytest.mark.parametrize("rule", IGNORED)
-def test_each_rule_can_be_ignored_alone(findings: Findings, ignoring: dict[str, Findings], rule: str) -> None:
+def test_each_rule_can_be_ignored_separately(findings: Findings, ignoring: dict[str, Findings], rule: str) -> None:
     assert ignoring[rule] == without(rule, findings)
 
 

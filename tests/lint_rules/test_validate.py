@@ -1,4 +1,4 @@
-"""`validate-sagemaker-model` over the templates of the lint rules: the same findings at the same lines."""
+"""`validate-sagemaker-model` with the templates of the lint rules: the same findings at the same lines."""
 
 import re
 import subprocess
@@ -53,7 +53,7 @@ def test_findings_are_at_the_marked_lines(findings: dict[str, list[tuple[int, st
     assert findings.get(template, []) == expected
 
 
-def test_every_finding_is_one_line_with_its_place() -> None:
+def test_every_finding_is_a_line_with_its_place() -> None:
     process = validate("schema-bad.yaml")
     assert (process.returncode, process.stderr) == (1, "")
     lines = process.stdout.splitlines()
@@ -70,13 +70,13 @@ def test_the_examples_are_valid() -> None:
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
-def test_templates_without_findings_end_with_zero() -> None:
+def test_templates_without_findings_have_exit_status_zero() -> None:
     process = validate("schema-good.yaml", "chain-good.yaml", "cdk-good.json")
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("text", ["Resources: [", "Resources: !Foo {a: [}", '{"Resources": '])
-def test_a_template_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
+def test_an_unreadable_template_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "broken.yaml"
     file.write_text(text)
     binary = tmp_path / "binary.yaml"
@@ -102,7 +102,7 @@ def test_rules_can_be_ignored_by_option_and_by_metadata(tmp_path: Path) -> None:
         assert {rule for rule in rules if f": {rule} " in output} == rules - {"W9363"}
 
 
-def test_json_with_tabs_has_its_lines(tmp_path: Path) -> None:
+def test_findings_in_json_with_tabs_have_lines(tmp_path: Path) -> None:
     file = tmp_path / "template.json"
     file.write_text(
         '{\n\t"Resources": {\n\t\t"Model": {\n\t\t\t"Type": "Acme::SageMaker::Model",\n\t\t\t"Properties": {\n'
@@ -111,7 +111,7 @@ def test_json_with_tabs_has_its_lines(tmp_path: Path) -> None:
     assert f"{file}:5:4: E9360 /properties has both PrimaryContainer and Containers" in validate(str(file)).stdout
 
 
-def test_other_resources_are_validated_by_awss_rules(tmp_path: Path) -> None:
+def test_other_resources_are_validated_by_the_rules_of_aws(tmp_path: Path) -> None:
     file = tmp_path / "bucket.yaml"
     file.write_text("Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties: {BucketNam: x}\n")
     assert re.search(rf"^{re.escape(str(file))}:4:\d+: F3002 ", validate(str(file)).stdout, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The rules of lint/ over templates that are all wrong, or too much to try: no rule crashes, none guesses."""
+"""The rules of lint/ with completely wrong or too complex templates: no rule crashes or guesses."""
 
 from pathlib import Path
 
@@ -74,24 +74,24 @@ def written(folder: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("name", WRONG_PROPERTIES)
-def test_properties_that_are_all_wrong_crash_no_rule(written: dict[str, list[tuple[str, str]]], name: str) -> None:
+def test_completely_wrong_properties_crash_no_rule(written: dict[str, list[tuple[str, str]]], name: str) -> None:
     assert [message for rule, message in written[f"properties {name}"] if rule == "E0002"] == []
 
 
 @pytest.mark.parametrize("name", WRONG_TEMPLATES)
-def test_a_template_that_is_all_wrong_crashes_no_rule(written: dict[str, list[tuple[str, str]]], name: str) -> None:
+def test_a_completely_wrong_template_crashes_no_rule(written: dict[str, list[tuple[str, str]]], name: str) -> None:
     own = [message for rule, message in written[f"template {name}"] if rule == "E0002" and "936" in message]
     assert own == []
 
 
 @pytest.mark.parametrize("number", CONDITIONS)
-def test_more_conditions_than_can_be_tried_make_what_depends_on_them_unknown(
+def test_values_that_depend_on_too_many_conditions_are_unknown(
     written: dict[str, list[tuple[str, str]]], number: int
 ) -> None:
     assert [rule for rule, _ in written[f"conditions {number}"]] == CONDITIONS[number]
 
 
-def test_wrong_templates_end_the_validator_with_findings(folder: Path) -> None:
+def test_the_validator_reports_findings_of_wrong_templates(folder: Path) -> None:
     process = validate(*map(str, sorted(folder.iterdir())))
     assert (process.returncode, process.stderr) == (1, "")
     assert process.stdout.count("E9360 ") >= CONDITIONS[6].count("E9360")
@@ -105,7 +105,7 @@ ALIASES = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     "text", [ALIASES, "", "[]", "text", "null", "Resources: &a {b: *a}", "{" * 5000, "a: " + "[" * 50_000]
 )
-def test_a_file_that_is_not_a_template_ends_with_a_reason(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_template_is_refused_with_a_reason(tmp_path: Path, text: str) -> None:
     (tmp_path / "odd.yaml").write_text(text)
     process = validate(str(tmp_path / "odd.yaml"))
     assert process.returncode in (1, 2)

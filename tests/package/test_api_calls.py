@@ -1,4 +1,4 @@
-"""How many requests SageMaker gets for each of CloudFormation's: they are throttled, and time is theirs."""
+"""Calls of SageMaker for each request of CloudFormation: they are few, because they are throttled and take time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ def _tagged(model: Json, **tags: str) -> Json:
     return {**model, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
-def test_read(invoke: Invoke, operations: Operations, made: Json) -> None:
+def test_a_read_needs_two_calls(invoke: Invoke, operations: Operations, made: Json) -> None:
     assert invoke("READ", made)["status"] == "SUCCESS"
     assert operations() == ["DescribeModel", "ListTags"]
 
@@ -38,17 +38,19 @@ def test_read(invoke: Invoke, operations: Operations, made: Json) -> None:
     ],
     ids=["nothing", "value", "removal", "both"],
 )
-def test_update(invoke: Invoke, operations: Operations, made: Json, tags: Any, changes: list[str]) -> None:
+def test_an_update_needs_calls_for_changed_tags_only(
+    invoke: Invoke, operations: Operations, made: Json, tags: Any, changes: list[str]
+) -> None:
     assert invoke("UPDATE", _tagged(made, **tags), previous=made)["status"] == "SUCCESS"
     assert operations() == ["DescribeModel", "ListTags", *changes]
 
 
-def test_delete(invoke: Invoke, operations: Operations, made: Json) -> None:
+def test_a_delete_needs_a_single_call(invoke: Invoke, operations: Operations, made: Json) -> None:
     assert invoke("DELETE", made)["status"] == "SUCCESS"
     assert operations() == ["DeleteModel"]
 
 
-def test_list(invoke: Invoke, operations: Operations, client: Any) -> None:
+def test_a_list_needs_a_call_for_each_page(invoke: Invoke, operations: Operations, client: Any) -> None:
     for number in range(205):
         client.create_model(ModelName=f"model-{number}", **MODEL)
     operations()
@@ -66,6 +68,6 @@ def test_list(invoke: Invoke, operations: Operations, client: Any) -> None:
     ("action", "model"),
     [("CREATE", {**MODEL, "ModelName": "-"}), ("READ", {"ModelName": "-"}), ("DELETE", {"ModelArn": "x"})],
 )
-def test_what_is_refused_costs_nothing(invoke: Invoke, operations: Operations, action: Any, model: Json) -> None:
+def test_a_refused_request_makes_no_call(invoke: Invoke, operations: Operations, action: Any, model: Json) -> None:
     assert invoke(action, model)["status"] == "FAILED"
     assert operations() == []

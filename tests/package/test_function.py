@@ -1,4 +1,4 @@
-"""The function of the package as Lambda has it: alone, with what it needs to reach AWS, and in the cloud."""
+"""The function of the package as in Lambda: alone, with the data to reach AWS, and in the local cloud."""
 
 import json
 import os
@@ -69,7 +69,9 @@ class TestAlone:
             answers = _alone(built, function, events, {"AWS_ENDPOINT_URL": server.url})
         assert answers == [("SUCCESS", "")] * 3
 
-    def test_trusts_the_authorities_that_certifi_brings(self, built: Package, function: Path, tmp_path: Path) -> None:
+    def test_trusts_the_certificate_authorities_of_certifi(
+        self, built: Package, function: Path, tmp_path: Path
+    ) -> None:
         # Mozilla's list, which certifi repeats, has some 150.
         public = ssl.create_default_context(cafile=function / "certifi" / "cacert.pem")
         assert public.cert_store_stats()["x509_ca"] > 100
@@ -83,7 +85,7 @@ class TestAlone:
         assert (distrusted[0], chosen[0], trusted[0]) == ("FAILED", "SUCCESS", "SUCCESS")
         assert "SSLError" in distrusted[1]
 
-    def test_finds_the_services_of_every_region(
+    def test_finds_the_endpoints_of_every_region(
         self, built: Package, function: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -112,7 +114,7 @@ class TestAlone:
 class TestInTheCloud:
     """The function under a user's name, in the Lambda runtime."""
 
-    def test_a_stack_deploys(self, function: Path, schema: Path) -> None:
+    def test_deploys_a_stack(self, function: Path, schema: Path) -> None:
         template = {"Resources": {"Model": {"Type": NAME, "Properties": MODEL}}}
         found = replace(layout(ROOT), schema=schema, code=(function,), requirements=None, type_name=None)
         with Cloud(sources=[Project(lambda: found)]) as cloud:
@@ -121,7 +123,7 @@ class TestInTheCloud:
             assert stack.delete()["StackStatus"] == "DELETE_COMPLETE"
             assert cloud.sagemaker.calls[0].operation == "CreateModel"
 
-    def test_the_contract_holds(self, function: Path, schema: Path, tmp_path: Path) -> None:
+    def test_passes_the_contract_tests(self, function: Path, schema: Path, tmp_path: Path) -> None:
         for path in (ROOT / "inputs").glob("inputs_1_*.json"):
             shutil.copy(path, tmp_path)
         command = ["contract", "--code", str(function), "--schema", str(schema), "--inputs", str(tmp_path)]

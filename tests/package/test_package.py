@@ -1,4 +1,4 @@
-"""The package: small, the same every time, complete under any name, and working where nothing else is installed."""
+"""The package: small, reproducible, complete under any name, and without dependencies on the machine."""
 
 import ast
 import gzip
@@ -32,12 +32,12 @@ def test_is_at_most_three_megabytes(built: Package) -> None:
     assert built.size <= 3_000_000 < package.stock_size()
 
 
-def test_is_the_same_every_time(built: Package, tmp_path: Path) -> None:
+def test_is_reproducible(built: Package, tmp_path: Path) -> None:
     again = package.build(NAME, tmp_path / "elsewhere" / "again.zip", built.python)
     assert again.path.read_bytes() == built.path.read_bytes()
 
 
-def test_holds_what_the_cli_submits(outer: zipfile.ZipFile) -> None:
+def test_contains_the_files_that_the_cli_submits(outer: zipfile.ZipFile) -> None:
     names = set(outer.namelist())
     assert {"schema.json", ".rpdk-config", ".cfn_metadata.json", "ResourceProvider.zip"} < names
     assert {f"inputs/{path.name}" for path in (ROOT / "inputs").glob("*.json")} < names
@@ -52,7 +52,7 @@ def test_registers_under_its_name(built: Package) -> None:
     assert RegistrablePackage.load(built.path).type_name == NAME
 
 
-def test_a_name_is_data(outer: zipfile.ZipFile, inner: zipfile.ZipFile, built: Package) -> None:
+def test_the_type_name_occurs_only_in_data(outer: zipfile.ZipFile, inner: zipfile.ZipFile, built: Package) -> None:
     config = json.loads(outer.read(".rpdk-config"))
     own = json.loads((ROOT / ".rpdk-config").read_text())
     assert (config["typeName"], config["settings"]["type_name"]) == (NAME, NAME)
@@ -70,7 +70,7 @@ def test_a_name_is_data(outer: zipfile.ZipFile, inner: zipfile.ZipFile, built: P
         assert outer.read(f"src/aws_sagemaker_model/{path.name}") == path.read_bytes()
 
 
-def test_is_compiled_for_lambda_once_and_for_all(built: Package, inner: zipfile.ZipFile) -> None:
+def test_is_compiled_for_the_python_of_lambda(built: Package, inner: zipfile.ZipFile) -> None:
     assert built.compiled_for
     tag = "cpython-" + built.compiled_for.replace(".", "")
     modules = [Path(name) for name in inner.namelist() if name.endswith(".py")]
@@ -82,7 +82,7 @@ def test_is_compiled_for_lambda_once_and_for_all(built: Package, inner: zipfile.
         assert f"/var/task/{module}".encode() in code
 
 
-def test_runs_anywhere_in_lambda(inner: zipfile.ZipFile) -> None:
+def test_contains_no_machine_code(inner: zipfile.ZipFile) -> None:
     assert not [name for name in inner.namelist() if name.endswith((".so", ".pyd", ".exe"))]
 
 
@@ -96,12 +96,12 @@ def test_has_every_module_of_the_libraries(inner: zipfile.ZipFile) -> None:
         assert inner.read(name) == (libraries / name).read_bytes()
 
 
-def test_what_is_left_out_is_there_to_leave_out() -> None:
+def test_excluded_modules_exist_in_the_libraries() -> None:
     libraries = package.dependencies_folder()
     assert [name for name in LEFT_OUT if not (libraries / name).exists()] == []
 
 
-def test_nothing_imports_what_is_left_out(inner: zipfile.ZipFile) -> None:
+def test_no_module_imports_excluded_modules(inner: zipfile.ZipFile) -> None:
     own = {path.name for path in (ROOT / "tools" / "stubs").iterdir()}
     left_out = {name.partition(".")[0] for name in LEFT_OUT} - own
     importing = {
@@ -124,7 +124,7 @@ def _imports(source: bytes) -> Iterator[str]:
             yield node.module
 
 
-def test_tells_the_licences_of_what_it_holds(inner: zipfile.ZipFile) -> None:
+def test_contains_the_licences_of_its_libraries(inner: zipfile.ZipFile) -> None:
     told = {name.split("-")[0] for name in inner.namelist() if ".dist-info/" in name and "LICENSE" in name}
     there = {path.name.split("-")[0] for path in package.dependencies_folder().glob("*.dist-info")}
     assert told == there - {"boto3", "s3transfer", "setuptools"}
@@ -161,7 +161,7 @@ class TestServiceModel:
                 _walk(shape, reached)
         assert set(cut["shapes"]) == reached
 
-    def test_changes_none_of_them(self, cut: Any, whole: Any) -> None:
+    def test_leaves_the_shapes_unchanged(self, cut: Any, whole: Any) -> None:
         assert cut["shapes"] == {name: whole["shapes"][name] for name in cut["shapes"]}
         assert cut["operations"] == {name: whole["operations"][name] for name in cut["operations"]}
         assert cut["metadata"] == whole["metadata"]
@@ -170,18 +170,18 @@ class TestServiceModel:
 class TestRefusals:
     """What ends a build, in words."""
 
-    def test_a_name_that_cloudformation_would_refuse(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_name_that_cloudformation_would_refuse_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit_:
             package.main(["--type-name", "Acme::Model"])
         assert exit_.value.code == 2
         assert '"Acme::Model" is not a type name' in capsys.readouterr().err
 
-    def test_an_interpreter_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_interpreter_that_does_not_run_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert package.main(["--python", "/nowhere/python3.12"]) == 1
         assert "/nowhere/python3.12 does not run as Python" in capsys.readouterr().err
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    def test_a_build_that_is_stopped_leaves_nothing(self, number: signal.Signals, tmp_path: Path) -> None:
+    def test_a_stopped_build_leaves_no_files(self, number: signal.Signals, tmp_path: Path) -> None:
         temporary, output = tmp_path / "temporary", tmp_path / "built"
         temporary.mkdir()
         # nohup, under which the tests may run, lets SIGHUP be ignored.
@@ -197,7 +197,7 @@ class TestRefusals:
         assert "Traceback" not in said
         assert [*temporary.iterdir(), *output.iterdir()] == []
 
-    def test_a_folder_of_the_users_stays(self, tmp_path: Path) -> None:
+    def test_a_folder_of_the_user_is_kept(self, tmp_path: Path) -> None:
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "thesis").write_text("")
         with pytest.raises(BuildFailed, match="in the way"):

@@ -1,4 +1,4 @@
-"""Two processes that build the same thing at a time: both end well, and nothing unfinished is left."""
+"""Two processes that build the same package at a time: both succeed, and no unfinished files are left."""
 
 import hashlib
 import os
@@ -83,7 +83,7 @@ def test_the_unfinished_work_of_a_killed_build_is_removed(
     assert visible(cache) == sorted([of_a_live_process, Path(folder.strip()).name])
 
 
-def test_settings_of_pip_that_install_elsewhere_do_no_harm(
+def test_settings_of_pip_for_other_folders_have_no_effect(
     start: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"

@@ -1,4 +1,4 @@
-"""Models at random, out of the schema: what a user may write, and what CloudFormation may make of it."""
+"""Random models from the schema: as a user may write them, and as CloudFormation may send them."""
 
 import json
 import re

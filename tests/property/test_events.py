@@ -1,4 +1,4 @@
-"""Whatever arrives at the Lambda entry point, it answers, and makes nothing of what is no request."""
+"""Random events: the Lambda entry point answers all of them, and invalid ones have no effect."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def paths(value: Any, path: Any = ()) -> Iterator[Any]:
 
 @property_test(2)
 @given(event=ANYTHING)
-def test_an_event_that_is_anything_is_refused(sagemaker: LocalSageMaker, event: Any) -> None:
+def test_a_random_event_is_refused(sagemaker: LocalSageMaker, event: Any) -> None:
     assert answered(sagemaker, event)["status"] == "FAILED"
 
 
 @property_test()
 @given(action=st.sampled_from(ACTIONS), properties=ANYTHING, previous=ANYTHING)
-def test_properties_that_are_anything_are_answered(
+def test_random_properties_are_answered(
     sagemaker: LocalSageMaker, action: Action, properties: Any, previous: Any
 ) -> None:
     event = whole(action)
@@ -92,7 +92,7 @@ def test_properties_that_are_anything_are_answered(
 
 @property_test()
 @given(action=st.sampled_from(ACTIONS), data=st.data(), anything=ANYTHING)
-def test_an_event_with_anything_in_a_place_is_answered(
+def test_an_event_with_a_random_member_is_answered(
     sagemaker: LocalSageMaker, action: Action, data: Any, anything: Any
 ) -> None:
     event = whole(action)
@@ -100,7 +100,7 @@ def test_an_event_with_anything_in_a_place_is_answered(
     answered(sagemaker, replaced(event, path, anything))
 
 
-def test_an_event_deeper_than_python_reads_is_refused(sagemaker: LocalSageMaker) -> None:
+def test_an_event_nested_deeper_than_python_can_parse_is_refused(sagemaker: LocalSageMaker) -> None:
     value: Any = {}
     nested = value
     for _ in range(DEEP):

@@ -1,4 +1,4 @@
-"""What is no model: refused where it is wrong, without a word of what it says, and nothing made or changed."""
+"""Invalid models: refused at the place of the violation, without values in the message, and without an effect."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def _altered(value: Any, members: Any) -> Any:
 
 @pytest.fixture
 def logged() -> Iterator[Any]:
-    """All that is logged while a test runs, by anybody, at any level."""
+    """The log output of all loggers at all levels during a test."""
     lines = []
     handler = logging.Handler(logging.NOTSET)
     vars(handler)["emit"] = lambda record: lines.append(f"{record.getMessage()} {record.exc_info}")
@@ -188,7 +188,7 @@ def _assert_refused(answer: Any, pointer: str, logged: Any) -> None:
 
 @property_test()
 @given(broken=broken_by_schema() | broken_by_rule())
-def test_a_mistake_is_told_and_nothing_is_made(
+def test_a_violation_is_reported_and_no_model_is_created(
     sagemaker: LocalSageMaker, invoke: Invoke, client: Any, logged: Any, broken: Any
 ) -> None:
     model, pointer = broken
@@ -201,7 +201,7 @@ def test_a_mistake_is_told_and_nothing_is_made(
 
 @property_test(5)
 @given(broken=broken_by_schema() | broken_by_rule())
-def test_a_mistake_in_an_update_changes_nothing(
+def test_a_violation_in_an_update_has_no_effect(
     sagemaker: LocalSageMaker, invoke: Invoke, logged: Any, broken: Any
 ) -> None:
     sagemaker.reset()

@@ -1,4 +1,4 @@
-"""Any model that SageMaker takes: created, read, tagged, listed, deleted, and created again from what was read."""
+"""Any model that SageMaker accepts: create, read, tag, list, delete, and create from the properties of the read."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def succeed(invoke: Invoke) -> Any:
 
 @property_test(3)
 @given(asked=models(), wanted=TAG_SETS, shuffled=st.randoms(use_true_random=False))
-def test_what_is_asked_for_is_what_is_there(
+def test_a_created_model_has_the_requested_properties(
     sagemaker: LocalSageMaker, invoke: Invoke, succeed: Any, asked: Any, wanted: Any, shuffled: Any
 ) -> None:
     sagemaker.reset()
@@ -73,7 +73,7 @@ def test_what_is_asked_for_is_what_is_there(
 
 @property_test(5)
 @given(asked=models(), data=st.data())
-def test_nothing_but_tags_changes_in_place(
+def test_only_tags_change_in_place(
     sagemaker: LocalSageMaker, invoke: Invoke, succeed: Any, asked: Any, data: Any
 ) -> None:
     sagemaker.reset()
@@ -97,7 +97,7 @@ def stated(model: Any) -> Any:
 
 
 def written(read: Any) -> Any:
-    """What a template would say of a model that was read."""
+    """Return the properties of a read model as a template would have them."""
     return {name: value for name, value in read.items() if name not in READ_ONLY}
 
 

@@ -1,4 +1,4 @@
-"""Tags over any history: stack and model tags that come and go, tags of others, and updates cut off in the middle."""
+"""Tags in random histories: changed stack and model tags, tags of other clients, and interrupted updates."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class TagHistory(RuleBasedStateMachine):
 
 
 @pytest.mark.hypothesis
-def test_tags_follow_the_stack_and_leave_those_of_others(
+def test_tags_follow_the_stack_and_keep_tags_of_other_clients(
     sagemaker: LocalSageMaker, client: Any, definition: TypeDefinition
 ) -> None:
     fixtures = {"sagemaker": sagemaker, "client": client, "definition": definition}

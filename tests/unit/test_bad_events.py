@@ -1,4 +1,4 @@
-"""What no event can be: answered in words, without a call of SageMaker."""
+"""Invalid events: an answer with a reason, without a call of SageMaker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEFINITION = TypeDefinition.load(SCHEMA)
     ],
     ids=str,
 )
-def test_an_event_that_is_none_is_answered(sagemaker: LocalSageMaker, event: Any) -> None:
+def test_an_invalid_event_is_answered(sagemaker: LocalSageMaker, event: Any) -> None:
     from aws_sagemaker_model.handlers import resource, test_entrypoint
 
     for entry_point in (resource, test_entrypoint):
@@ -53,7 +53,9 @@ def test_an_event_that_is_none_is_answered(sagemaker: LocalSageMaker, event: Any
     ],
     ids=["nothing", "no token", "another action"],
 )
-def test_an_event_of_sam_is_told_of_the_members_of_its_own_form(sagemaker: LocalSageMaker, event: Any) -> None:
+def test_an_invalid_sam_event_is_answered_with_the_members_of_its_format(
+    sagemaker: LocalSageMaker, event: Any
+) -> None:
     from aws_sagemaker_model.handlers import test_entrypoint
 
     answer = test_entrypoint(event, None)
@@ -132,7 +134,7 @@ def test_an_event_with_a_garbled_member_is_an_invalid_request(
     assert operations() == []
 
 
-def test_members_of_an_event_that_are_new_are_ignored(invoke_event: Any) -> None:
+def test_unknown_members_of_an_event_are_ignored(invoke_event: Any) -> None:
     event = production_event(DEFINITION, "CREATE", desired=MODEL, log_group="logs")
     for member in ("callerCredentials", "providerCredentials"):
         event["requestData"][member] |= {"expiration": "2030-01-01T00:00:00Z", "accountId": 5}
@@ -140,7 +142,7 @@ def test_members_of_an_event_that_are_new_are_ignored(invoke_event: Any) -> None
     assert invoke_event(event)["status"] == "SUCCESS"
 
 
-def test_credentials_without_a_session_are_credentials(invoke_event: Any, sagemaker: LocalSageMaker) -> None:
+def test_credentials_without_a_session_token_are_accepted(invoke_event: Any, sagemaker: LocalSageMaker) -> None:
     event = production_event(DEFINITION, "CREATE", desired=MODEL)
     del event["requestData"]["callerCredentials"]["sessionToken"]
     assert invoke_event(event)["status"] == "SUCCESS"

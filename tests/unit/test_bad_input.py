@@ -1,4 +1,4 @@
-"""What no model can be: refused in one answer with a JSON pointer for each mistake, and nothing created."""
+"""Invalid models: refused in a single answer with a JSON pointer for each violation, and not created."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("model", "pointers"), REFUSED.values(), ids=REFUSED.keys())
-def test_is_refused_with_every_pointer(
+def test_an_invalid_model_is_refused_with_a_pointer_to_each_violation(
     invoke: Invoke, operations: Callable[[], list[str]], model: Any, pointers: Any
 ) -> None:
     answer = invoke("CREATE", model)
@@ -178,7 +178,7 @@ def test_is_refused_with_every_pointer(
     assert operations() == []
 
 
-def test_tells_all_mistakes_at_once(invoke: Invoke) -> None:
+def test_all_violations_are_reported_together(invoke: Invoke) -> None:
     message = invoke("CREATE", REFUSED["many things at once"][0])["message"]
     for pointer in ("ModelName", "EnableNetworkIsolation", "Tags/0/Key", "PrimaryContainer/Mode"):
         assert f"/properties/{pointer} " in message
@@ -256,7 +256,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize(("model", "told"), TOLD.values(), ids=TOLD)
-def test_is_told_in_words(invoke: Invoke, model: Any, told: Any) -> None:
+def test_violation_messages(invoke: Invoke, model: Any, told: Any) -> None:
     message = invoke("CREATE", model)["message"]
     assert told in message
     # What only a regular expression is made of.
@@ -293,7 +293,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("model", ACCEPTED.values(), ids=ACCEPTED.keys())
-def test_is_accepted(invoke: Invoke, model: Any) -> None:
+def test_a_valid_model_is_accepted(invoke: Invoke, model: Any) -> None:
     assert invoke("CREATE", model)["status"] == "SUCCESS"
 
 
@@ -309,6 +309,8 @@ def test_is_accepted(invoke: Invoke, model: Any) -> None:
         ({"aws:ours": "v"}, 50, None),
     ],
 )
-def test_counts_the_tags_of_the_stack(invoke: Invoke, stack_tags: Any, model_tags: Any, words: Any) -> None:
+def test_stack_tags_count_towards_the_limit_of_tags(
+    invoke: Invoke, stack_tags: Any, model_tags: Any, words: Any
+) -> None:
     answer = invoke("CREATE", tags(*((f"k{number}", "v") for number in range(model_tags))), stack_tags=stack_tags)
     assert words in answer["message"] if words else answer["status"] == "SUCCESS"

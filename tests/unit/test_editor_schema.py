@@ -1,4 +1,4 @@
-"""The JSON Schema for editors, over the templates that the lint rules are tried with."""
+"""The JSON Schema for editors, with the templates of the lint rules."""
 
 import copy
 import json
@@ -38,17 +38,17 @@ def deepest(error: Any) -> Iterator[str]:
             yield from deepest(alternative)
 
 
-def test_it_is_a_json_schema() -> None:
+def test_the_editor_schema_is_a_json_schema() -> None:
     Draft7Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DATA.glob("*-good.yaml")))
-def test_good_templates_pass(name: str) -> None:
+def test_good_templates_are_valid(name: str) -> None:
     assert faulty(template(name)) == set()
 
 
-def test_bad_properties_are_found_where_they_stand() -> None:
+def test_bad_properties_are_reported_at_their_place() -> None:
     container, vpc = "Resources/Model/Properties/PrimaryContainer", "Resources/Model/Properties/VpcConfig"
     assert faulty(template("schema-bad.yaml")) == {
         "Resources/Model/Properties/ExecutionRoleArn",
@@ -63,7 +63,7 @@ def test_bad_properties_are_found_where_they_stand() -> None:
     }
 
 
-def test_read_only_and_missing_properties_are_found() -> None:
+def test_read_only_and_missing_properties_are_reported() -> None:
     assert faulty(template("E9360-bad.yaml")) >= {
         "Resources/ReadOnly/Properties",
         "Resources/Nothing",
@@ -81,14 +81,16 @@ def test_read_only_and_missing_properties_are_found() -> None:
         ([], True),
     ],
 )
-def test_both_containers_are_found_unless_a_condition_may_remove_one(containers: Any, is_valid: bool) -> None:
+def test_both_kinds_of_containers_are_reported_unless_a_condition_can_remove_one(
+    containers: Any, is_valid: bool
+) -> None:
     properties = {"PrimaryContainer": {"Image": "x"}, "Containers": containers}
     resource = {"Type": "Acme::SageMaker::Model", "Properties": properties}
     assert VALIDATOR.is_valid({"Resources": {"Model": resource}}) == is_valid
 
 
 @pytest.mark.parametrize("where", ["Properties", "the resource", "VpcConfig"])
-def test_what_a_macro_writes_is_not_missed(where: str) -> None:
+def test_properties_that_a_macro_adds_are_not_required(where: str) -> None:
     macro = {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/key"}}}
     resource: dict[str, Any] = {"Type": "Acme::SageMaker::Model"}
     if where == "the resource":
@@ -101,14 +103,14 @@ def test_what_a_macro_writes_is_not_missed(where: str) -> None:
     assert faulty({"Resources": {"Model": {**resource, "Properties": {"Nonsense": 1, **macro}}}}) != set()
 
 
-def test_aws_type_is_checked_only_when_it_is_the_one_named() -> None:
+def test_the_aws_type_is_checked_only_under_its_own_name() -> None:
     resource = {"Type": "AWS::SageMaker::Model", "Properties": {"Nonsense": 1}}
     own = editor_schema.editor_schema(REGISTRY_SCHEMA, "Acme::SageMaker::Model")
     assert Draft7Validator(own).is_valid({"Resources": {"Model": resource}})
     assert not VALIDATOR.is_valid({"Resources": {"Model": resource}})
 
 
-def test_resources_of_other_types_are_left_alone() -> None:
+def test_resources_of_other_types_are_not_checked() -> None:
     assert faulty({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"Nonsense": [1]}}}}) == set()
 
 
@@ -117,7 +119,7 @@ def test_resources_of_other_types_are_left_alone() -> None:
     [{"Ref": "A"}, {"Fn::If": ["A", {"b": 1}, []]}, {"Fn::Transform": {"Name": "AWS::Include"}}, {"Fn::Sub": "x"}],
     ids=lambda function: next(iter(function)),
 )
-def test_a_function_may_stand_for_every_value(function: dict[str, Any]) -> None:
+def test_a_function_is_accepted_in_the_place_of_every_value(function: dict[str, Any]) -> None:
     resources = {**template("E9360-good.yaml")["Resources"], **template("schema-good.yaml")["Resources"]}
     for resource in resources.values():
         for place in places(resource.get("Properties", {})):
@@ -137,7 +139,7 @@ def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield from places(member, (*place, step))
 
 
-def test_every_property_that_a_template_can_set_is_offered_with_its_description() -> None:
+def test_every_settable_property_has_its_description() -> None:
     read_only = {pointer.rsplit("/", 1)[1] for pointer in REGISTRY_SCHEMA["readOnlyProperties"]}
     offered = SCHEMA["definitions"]["Resource"]["then"]["properties"]["Properties"]["properties"]
     settable = {name: stated for name, stated in REGISTRY_SCHEMA["properties"].items() if name not in read_only}
@@ -148,7 +150,9 @@ def test_every_property_that_a_template_can_set_is_offered_with_its_description(
         assert list(SCHEMA["definitions"][name]["properties"]) == list(definition["properties"])
 
 
-def test_the_command_writes_it_under_a_name_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_the_schema_for_another_type_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = tmp_path / "new" / "model.json"
     arguments = ["--type-name", "Acme::Hosting::Net", "--output", str(output)]
 
@@ -160,7 +164,7 @@ def test_the_command_writes_it_under_a_name_of_ones_own(tmp_path: Path, capsys: 
     assert VALIDATOR.is_valid(document)
 
 
-def test_the_settings_that_are_documented_name_every_short_form_as_a_function() -> None:
+def test_the_documented_settings_list_every_short_form_of_a_function() -> None:
     readme = (generate.ROOT / "lint" / "README.md").read_text()
     [settings] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", readme, re.DOTALL)]
     tags = settings["yaml.customTags"]

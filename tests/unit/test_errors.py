@@ -1,4 +1,4 @@
-"""Errors of SageMaker, and what CloudFormation hears of each: through the entry point, with recorded answers."""
+"""Errors of SageMaker and the handler's answers to CloudFormation, with recorded answers of the service."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("operation", "code", "message", "heard", "advice"), SAID, ids=[f"{o}: {c}: {m[:30]}" for o, c, m, _, _ in SAID]
 )
-def test_an_error_of_sagemaker_becomes(
+def test_an_error_of_sagemaker_has_a_handler_error_code_and_advice(
     invoke: Invoke, sagemaker_says: Any, operation: str, code: str, message: str, heard: Any, advice: Any
 ) -> None:
     if operation != "CreateModel":
@@ -184,7 +184,7 @@ def test_an_error_of_sagemaker_becomes(
 @pytest.mark.parametrize(
     ("status", "advice"), [(429, "throttled"), (408, "in time"), (503, "failed to answer"), (500, "failed to answer")]
 )
-def test_a_bare_status_that_passes_is_waited_for(
+def test_a_transient_status_without_a_body_is_retried(
     invoke: Invoke, sagemaker_says: Any, operation: str, status: Any, advice: Any
 ) -> None:
     if operation != "CreateModel":
@@ -195,7 +195,7 @@ def test_a_bare_status_that_passes_is_waited_for(
     assert advice in answer["message"]
 
 
-def test_every_error_that_botocore_retries_is_waited_for(invoke: Invoke, sagemaker_says: Any) -> None:
+def test_every_error_that_botocore_retries_is_retried(invoke: Invoke, sagemaker_says: Any) -> None:
     transient, throttled = cast("Any", TransientRetryableChecker), cast("Any", ThrottledRetryableChecker)
     codes = [*transient._TRANSIENT_ERROR_CODES, *throttled._THROTTLED_ERROR_CODES]
     for code in codes:
@@ -217,7 +217,7 @@ def test_every_error_that_botocore_retries_is_waited_for(invoke: Invoke, sagemak
         ("CreateModel", "A message without a record."),
     ],
 )
-def test_a_rule_of_one_operation_matches_no_message_of_another(
+def test_an_error_rule_matches_only_messages_of_its_operation(
     invoke: Invoke, sagemaker_says: Any, operation: str, message: str
 ) -> None:
     if operation != "CreateModel":
@@ -229,13 +229,13 @@ def test_a_rule_of_one_operation_matches_no_message_of_another(
     assert ("property of the model" in answer["message"]) == (operation == "CreateModel")
 
 
-def test_a_page_of_models_that_is_refused_says_nothing_of_a_property(invoke: Invoke) -> None:
+def test_a_refused_list_does_not_blame_a_property(invoke: Invoke) -> None:
     answer = invoke("LIST", next_token="not a token")
     assert answer["errorCode"] == "InvalidRequest"
     assert "property of the model" not in answer["message"]
 
 
-def test_an_unknown_code_is_passed_on(invoke: Invoke, sagemaker_says: Any) -> None:
+def test_an_unknown_error_code_is_a_general_service_exception(invoke: Invoke, sagemaker_says: Any) -> None:
     sagemaker_says("SomethingNew", "a new message")
     answer = invoke("CREATE", MODEL)
     assert answer["errorCode"] == "GeneralServiceException"
@@ -260,9 +260,7 @@ def test_every_rule_matches_a_known_message() -> None:
 @pytest.mark.parametrize(
     ("status", "body"), [(503, "<html>no JSON</html>"), (500, "[]"), (200, '{"ModelA'), (200, "")]
 )
-def test_an_answer_that_cannot_be_read_is_tried_again(
-    invoke: Invoke, sagemaker_says: Any, status: Any, body: Any
-) -> None:
+def test_an_unreadable_answer_is_retried(invoke: Invoke, sagemaker_says: Any, status: Any, body: Any) -> None:
     sagemaker_says("", "", status, body)
     answer = invoke("CREATE", MODEL)
     assert answer["status"] == "IN_PROGRESS"
@@ -281,7 +279,9 @@ def test_an_answer_that_cannot_be_read_is_tried_again(
         ("the word hidden stands alone", "the word [...] stands alone"),
     ],
 )
-def test_the_service_is_quoted_without_values(invoke: Invoke, sagemaker_says: Any, text: str, shown: Any) -> None:
+def test_messages_of_the_service_are_quoted_without_values(
+    invoke: Invoke, sagemaker_says: Any, text: str, shown: Any
+) -> None:
     sagemaker_says("ValidationException", text)
     answer = invoke("CREATE", {"PrimaryContainer": {"Image": "hidden"}})
     assert answer["errorCode"] == "InvalidRequest"
@@ -293,7 +293,7 @@ def test_the_service_is_quoted_without_values(invoke: Invoke, sagemaker_says: An
     ("region", "partition"),
     [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eusc-de-east-1", "aws-eusc")],
 )
-def test_an_arn_that_is_still_to_be_has_its_partition(
+def test_the_arn_of_a_model_that_does_not_exist_yet_has_its_partition(
     invoke: Invoke, sagemaker: LocalSageMaker, region: str, partition: str
 ) -> None:
     sagemaker.faults.replace([{"operation": "CreateModel", "fault": "throttling", "times": None}])

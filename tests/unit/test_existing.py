@@ -1,4 +1,4 @@
-"""Strict in what is created, lenient in what exists: an update never refuses what SageMaker itself returned."""
+"""Strict validation of new models, lenient of existing ones: an update accepts properties that SageMaker returned."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def describe_as(made: Any, sagemaker: LocalSageMaker) -> Any:
 
 @pytest.mark.parametrize("members", NEWER.values(), ids=NEWER)
 @pytest.mark.parametrize("with_previous", [True, False], ids=["previous", "no previous"])
-def test_tags_change_after_a_read(
+def test_tags_can_change_after_a_read(
     invoke: Invoke, client: Any, made: Any, describe_as: Any, members: Any, with_previous: Any
 ) -> None:
     describe_as(members)
@@ -79,7 +79,7 @@ def test_tags_change_after_a_read(
 
 
 @pytest.mark.parametrize("members", NEWER.values(), ids=NEWER)
-def test_what_differs_from_a_newer_value_is_still_a_change(
+def test_a_difference_from_a_newer_value_is_a_change(
     invoke: Invoke, client: Any, made: Any, describe_as: Any, members: Any
 ) -> None:
     describe_as({**members, "EnableNetworkIsolation": True})
@@ -90,10 +90,10 @@ def test_what_differs_from_a_newer_value_is_still_a_change(
     assert held(client, made) == {"team": "risk", "stage": "dev"}
 
 
-def test_a_package_alone_is_what_its_image_was_read_for(
+def test_a_model_package_is_equal_to_the_image_that_sagemaker_returns_for_it(
     invoke: Invoke, client: Any, made: Any, describe_as: Any
 ) -> None:
-    """An imported model: the template states the package, and SageMaker returns what is in it as well."""
+    """An imported model: the template has the package, and SageMaker also returns its content."""
     describe_as(NEWER["the image and artifacts of a package"])
     template = {"ModelName": "scorer", "ExecutionRoleArn": ROLE, "PrimaryContainer": {"ModelPackageName": PACKAGE}}
     for previous in ({}, {"previous": template}, {"previous": invoke("READ", made)["resourceModel"]}):
@@ -104,7 +104,7 @@ def test_a_package_alone_is_what_its_image_was_read_for(
 
 
 @pytest.mark.parametrize("stated", [{}, {"EnableNetworkIsolation": "false"}, {"ExecutionRoleArn": ROLE}])
-def test_without_previous_properties_only_what_is_stated_is_compared(
+def test_without_previous_properties_only_desired_properties_are_compared(
     invoke: Invoke, client: Any, made: Any, stated: Any
 ) -> None:
     answer = invoke("UPDATE", {"ModelArn": made["ModelArn"], "Tags": tags(team="fraud"), **stated})
@@ -125,7 +125,7 @@ def test_without_previous_properties_only_what_is_stated_is_compared(
     ids=["more in it", "less in it", "an unknown member in it", "text for an object", "illegal members"],
 )
 @pytest.mark.parametrize("with_previous", [True, False], ids=["previous", "no previous"])
-def test_what_is_stated_otherwise_is_not_updatable(
+def test_a_changed_create_only_property_is_not_updatable(
     invoke: Invoke, client: Any, made: Any, changed: Any, with_previous: Any
 ) -> None:
     event = {"previous": made} if with_previous else {}
@@ -135,7 +135,7 @@ def test_what_is_stated_otherwise_is_not_updatable(
     assert held(client, made) == {"team": "risk", "stage": "dev"}
 
 
-def test_an_update_still_refuses_a_property_that_no_model_has(invoke: Invoke, client: Any, made: Any) -> None:
+def test_an_update_refuses_an_unknown_property(invoke: Invoke, client: Any, made: Any) -> None:
     answer = invoke("UPDATE", {**made, "Tag": tags(team="fraud")}, previous=made)
     assert answer["errorCode"] == "InvalidRequest"
     assert answer["message"].startswith("/properties/Tag ")
@@ -168,14 +168,14 @@ def test_previous_tags_are_read_leniently(invoke: Invoke, client: Any, made: Any
     assert held(client, made) == {"team": "risk"}
 
 
-def test_previous_properties_that_became_illegal_hide_no_tag(invoke: Invoke, client: Any, made: Any) -> None:
+def test_invalid_previous_properties_do_not_hide_tags(invoke: Invoke, client: Any, made: Any) -> None:
     previous = {**made, "Retired": {"a": 1}, "VpcConfig": "text", "ModelName": None}
     assert invoke("UPDATE", {**made, "Tags": tags(team="risk")}, previous=previous)["status"] == "SUCCESS"
     assert held(client, made) == {"team": "risk"}
 
 
 @pytest.mark.parametrize("prefix", ["aws:", "AWS:", "Aws:"])
-def test_tags_of_the_stack_that_are_awss_own_are_left_out(
+def test_stack_tags_with_a_reserved_prefix_are_ignored(
     invoke: Invoke, client: Any, sagemaker: LocalSageMaker, prefix: Any
 ) -> None:
     auto = {f"{prefix}servicecatalog:portfolioArn": "arn:aws:catalog:us-east-1:123456789012:portfolio/p", "cost": "1"}
@@ -189,7 +189,7 @@ def test_tags_of_the_stack_that_are_awss_own_are_left_out(
     assert held(client, made) == {"aws:cloudformation:stack-name": "s"}
 
 
-def test_tags_of_the_stack_that_are_left_out_do_not_count(invoke: Invoke) -> None:
+def test_ignored_stack_tags_do_not_count_towards_the_limit(invoke: Invoke) -> None:
     auto = {f"aws:servicecatalog:{number}": "x" for number in range(5)}
     stack = {f"k{number}": "v" for number in range(50)}
     assert invoke("CREATE", MODEL, stack_tags={**auto, **stack})["status"] == "SUCCESS"

@@ -1,4 +1,4 @@
-"""The files that the schema is the source of, and what the schema must say for them to be good."""
+"""The files that are generated from the schema, and requirements on the schema for them."""
 
 import json
 import logging
@@ -37,11 +37,11 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_generated_file_of_the_repository_is_fresh() -> None:
+def test_every_generated_file_is_up_to_date() -> None:
     assert sorted(generate.stale()) == []
 
 
-def test_check_names_what_is_stale_and_touches_nothing(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_names_outdated_files_and_changes_nothing(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree / generate.DOCS / "tag.md").write_text("old")
     (tree / generate.REFERENCE / "gone.md").write_text("of a definition that is no more")
     (tree / generate.ROLE).unlink()
@@ -56,7 +56,7 @@ def test_check_names_what_is_stale_and_touches_nothing(tree: Path, capsys: pytes
     assert not (tree / generate.ROLE).exists()
 
 
-def test_generate_writes_only_what_is_stale(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generate_writes_only_outdated_files(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree / generate.DOCS / "tag.md").write_text("old")
     (tree / generate.REFERENCE / "gone.md").write_text("of a definition that is no more")
 
@@ -119,11 +119,11 @@ def _described(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, st
 DESCRIPTIONS = dict(_described(SCHEMA))
 
 
-def test_no_property_lacks_a_description() -> None:
+def test_every_property_has_a_description() -> None:
     assert [path for path, text in DESCRIPTIONS.items() if not (text and text[-1] == "." and text.isascii())] == []
 
 
-def test_every_description_of_the_schema_stands_in_the_documentation(files: dict[str, str]) -> None:
+def test_the_documentation_contains_every_description_of_the_schema(files: dict[str, str]) -> None:
     documentation = "\n".join(text for path, text in files.items() if path.startswith("reference/"))
     # The page of a map shows limits of its values in a list, where a sentence has no place.
     told = {path: text for path, text in DESCRIPTIONS.items() if "/patternProperties/" not in path}
@@ -135,7 +135,7 @@ def _sections(page: str) -> dict[str, str]:
     return dict(re.findall(r"^#### (\w+)\n(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL))
 
 
-def test_only_tags_are_said_to_change_in_place(files: dict[str, str]) -> None:
+def test_only_tags_are_documented_to_change_in_place(files: dict[str, str]) -> None:
     updates = {
         (path, name): re.findall(r"_Update requires_: \[([\w ]+)\]", section)
         for path, text in files.items()
@@ -171,7 +171,7 @@ def test_sections_show_limits_and_defaults(files: dict[str, str], page: str, nam
     assert [line for line in lines if line not in section] == []
 
 
-def test_links_between_pages_lead_somewhere(files: dict[str, str]) -> None:
+def test_links_between_pages_have_a_target(files: dict[str, str]) -> None:
     anchors = {
         path.removeprefix("reference/"): {name.lower() for name in _sections(text)}
         for path, text in files.items()
@@ -185,12 +185,12 @@ def test_links_between_pages_lead_somewhere(files: dict[str, str]) -> None:
                 assert not anchor or anchor in anchors[page], (path, page, anchor)
 
 
-def test_definitions_are_named_as_the_shapes_of_the_api_so_that_links_to_its_reference_hold() -> None:
+def test_definitions_have_the_names_of_api_shapes_for_links_to_the_reference() -> None:
     shapes = botocore.loaders.Loader().load_service_model("sagemaker", "service-2")["shapes"]
     assert [name for name in SCHEMA["definitions"] if name not in shapes] == []
 
 
-def test_roles_may_be_passed_to_sagemaker_only(files: dict[str, str]) -> None:
+def test_roles_can_be_passed_to_sagemaker_only(files: dict[str, str]) -> None:
     role = files[generate.ROLE]
     conditions = role.split('Action: "iam:PassRole"')[1]
     assert re.match(
@@ -201,12 +201,12 @@ def test_roles_may_be_passed_to_sagemaker_only(files: dict[str, str]) -> None:
     assert role.count("iam:PassRole") == 2  # once in the comment
 
 
-def test_the_role_allows_what_the_handlers_are_said_to_need(files: dict[str, str]) -> None:
+def test_the_role_allows_the_permissions_of_the_handlers(files: dict[str, str]) -> None:
     needed = {action for handler in SCHEMA["handlers"].values() for action in handler["permissions"]}
     assert set(re.findall(r'"(\w+:\w+)"', files[generate.ROLE])) == needed
 
 
-def test_the_list_of_properties_that_do_not_arrive_is_made_from_the_tables(tree: Path) -> None:
+def test_the_list_of_properties_that_are_not_applied_is_generated_from_the_tables(tree: Path) -> None:
     readme = tree / not_applied.PATH
     listed = readme.read_text()
     assert "`AWS::S3::Bucket`" in listed

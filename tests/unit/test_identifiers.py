@@ -1,4 +1,4 @@
-"""One model, one ARN: the same spelling in every answer, no other region's or account's, and none made up."""
+"""The ARN of a model: the same spelling in every answer, never of another region or account, and never invented."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lower_case(made: Any, sagemaker: LocalSageMaker) -> None:
     stored.description["ModelArn"] = stored.description["ModelArn"].lower()
 
 
-def test_every_action_answers_one_spelling(
+def test_every_action_returns_the_same_spelling(
     invoke: Invoke, sagemaker: LocalSageMaker, made: Any, lower_case: Any
 ) -> None:
     sagemaker.faults.inject("ListModels", "lower-case-arns")
@@ -49,7 +49,7 @@ def test_every_action_answers_one_spelling(
 
 
 @pytest.mark.parametrize("action", ["CREATE", "UPDATE", "DELETE"])
-def test_an_answer_that_waits_spells_it_so_too(
+def test_an_in_progress_answer_has_the_same_spelling(
     invoke: Invoke, sagemaker: LocalSageMaker, made: Any, lower_case: Any, action: Action
 ) -> None:
     first_call = {"CREATE": "CreateModel", "UPDATE": "ListTags", "DELETE": "DeleteModel"}[action]
@@ -74,7 +74,7 @@ def test_an_answer_that_waits_spells_it_so_too(
     ],
 )
 @pytest.mark.parametrize("action", ["READ", "UPDATE", "DELETE"])
-def test_an_arn_of_no_model_here_is_not_found(
+def test_an_arn_of_another_region_account_or_kind_is_not_found(
     invoke: Invoke, client: Any, made: Any, operations: Callable[[], list[str]], action: Action, arn: str
 ) -> None:
     operations()
@@ -88,7 +88,7 @@ def test_an_arn_of_no_model_here_is_not_found(
     ("region", "partition"),
     [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eusc-de-east-1", "aws-eusc")],
 )
-def test_an_arn_of_the_partition_of_the_request_is_its_own(
+def test_an_arn_in_the_partition_of_the_request_is_accepted(
     invoke: Invoke, sagemaker: LocalSageMaker, region: str, partition: str
 ) -> None:
     models = sagemaker.service.store(Place(region)).models
@@ -117,7 +117,7 @@ def deliver_anonymously(sagemaker: LocalSageMaker, definition: TypeDefinition) -
     ("call", "fault"),
     [("CreateModel", "iam-race-role"), ("CreateModel", "reset-after"), ("DescribeModel", "garbled")],
 )
-def test_without_an_account_no_arn_is_made_up(
+def test_without_an_account_no_arn_is_invented(
     deliver_anonymously: Any, sagemaker: LocalSageMaker, model: Any, call: Any, fault: str
 ) -> None:
     sagemaker.faults.inject(call, fault, times=3)
@@ -130,7 +130,7 @@ def test_without_an_account_no_arn_is_made_up(
     assert call == "CreateModel" or None not in told
 
 
-def test_without_an_account_an_orphan_is_named_by_what_the_service_returned(
+def test_without_an_account_an_unreadable_model_is_named_by_the_arn_of_create_model(
     deliver_anonymously: Any, sagemaker: LocalSageMaker
 ) -> None:
     sagemaker.faults.inject("DescribeModel", "access-denied")
@@ -141,7 +141,7 @@ def test_without_an_account_an_orphan_is_named_by_what_the_service_returned(
 
 @pytest.mark.parametrize("action", ["UPDATE", "DELETE"])
 @pytest.mark.parametrize("identifiers", [{"ModelArn": ARN + "Scorer"}, {"ModelName": "Scorer"}])
-def test_without_an_account_a_change_waits_for_what_it_was_asked_for(
+def test_without_an_account_a_change_continues_with_the_identifiers_of_its_request(
     deliver_anonymously: Any, sagemaker: LocalSageMaker, made: Any, action: Action, identifiers: Any
 ) -> None:
     sagemaker.faults.inject("DescribeModel" if action == "UPDATE" else "DeleteModel", "throttling", times=4)
@@ -153,10 +153,10 @@ def test_without_an_account_a_change_waits_for_what_it_was_asked_for(
         assert wait["resourceModel"].get("ModelArn") in (None, ARN + "Scorer")
 
 
-def test_a_wait_that_began_without_an_account_goes_on_with_one(
+def test_a_retry_with_an_invented_arn_of_an_earlier_version_succeeds(
     invoke: Invoke, sagemaker: LocalSageMaker, definition: TypeDefinition
 ) -> None:
-    """What an earlier version of this type may have answered: an ARN that no account has."""
+    """Earlier versions of this type could answer with an ARN without an account."""
     from aws_sagemaker_model.handlers import resource
 
     sagemaker.faults.inject("CreateModel", "throttling", times=3)

@@ -63,14 +63,14 @@ def test_an_image_of_the_region_of_the_stack_reaches_sagemaker(
         "inference",
     ],
 )
-def test_an_image_of_another_registry_is_not_judged_by_its_region(
+def test_the_region_of_an_image_in_another_registry_is_not_checked(
     invoke: Invoke, operations: Callable[[], list[str]], image: Any
 ) -> None:
     invoke("CREATE", {**MODEL, "PrimaryContainer": {"Image": image}})
     assert operations()[0] == "CreateModel"
 
 
-def test_the_registry_inside_a_vpc_is_not_judged_by_its_region(
+def test_the_region_of_a_registry_inside_a_vpc_is_not_checked(
     invoke: Invoke, operations: Callable[[], list[str]]
 ) -> None:
     image = {"Image": IMAGE.replace("us-east-1", "eu-west-1"), "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
@@ -89,7 +89,9 @@ def test_each_container_of_another_region_is_named(invoke: Invoke) -> None:
     ]
 
 
-def test_a_model_that_exists_with_such_an_image_can_be_updated_read_and_deleted(invoke: Invoke, client: Any) -> None:
+def test_an_existing_model_with_an_image_of_another_region_can_be_updated_read_and_deleted(
+    invoke: Invoke, client: Any
+) -> None:
     image = IMAGE.replace("us-east-1", "eu-west-1")
     # As SageMaker may hold it: a model of a registry in a VPC, which the properties of the stack do not show.
     client.create_model(
@@ -110,7 +112,7 @@ def test_a_model_that_exists_with_such_an_image_can_be_updated_read_and_deleted(
     assert invoke("DELETE", model)["status"] == "SUCCESS"
 
 
-def test_both_containers_are_refused_in_words_of_the_type(
+def test_both_kinds_of_containers_are_refused_with_a_message_of_the_type(
     invoke: Invoke, operations: Callable[[], list[str]]
 ) -> None:
     answer = invoke("CREATE", {**MODEL, "Containers": [{"Image": IMAGE}]})
@@ -118,6 +120,6 @@ def test_both_containers_are_refused_in_words_of_the_type(
     assert operations() == []
 
 
-def test_the_schema_leaves_that_rule_to_the_handler(definition: TypeDefinition) -> None:
+def test_the_schema_accepts_both_kinds_of_containers(definition: TypeDefinition) -> None:
     # CloudFormation checks the schema before any handler, and its own sentence names neither of the two.
     assert {"oneOf", "anyOf", "allOf", "not", "dependencies"}.isdisjoint(definition.schema)

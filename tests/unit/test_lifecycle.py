@@ -33,7 +33,9 @@ def made(invoke: Invoke) -> Any:
 
 
 class TestCreate:
-    def test_answers_what_the_service_holds(self, invoke: Invoke, operations: Callable[[], list[str]]) -> None:
+    def test_returns_the_model_as_the_service_describes_it(
+        self, invoke: Invoke, operations: Callable[[], list[str]]
+    ) -> None:
         answer = invoke("CREATE", {**MODEL, "ModelName": "scorer"})
         assert answer["status"] == "SUCCESS"
         model = answer["resourceModel"]
@@ -57,7 +59,7 @@ class TestCreate:
         # No describe before the create: it would break policies that allow by tag.
         assert operations() == ["CreateModel", "DescribeModel"]
 
-    def test_merges_the_tags_of_the_stack_with_its_own(self, invoke: Invoke, client: Any) -> None:
+    def test_merges_stack_tags_with_model_tags(self, invoke: Invoke, client: Any) -> None:
         answer = invoke(
             "CREATE",
             {**MODEL, "Tags": tags(stage="prod", team="risk")},
@@ -79,7 +81,7 @@ class TestCreate:
             (None, None, "[0-9a-f]{12}"),
         ],
     )
-    def test_generates_a_legal_name(self, invoke: Invoke, stack: Any, logical_id: Any, pattern: str) -> None:
+    def test_generates_a_valid_name(self, invoke: Invoke, stack: Any, logical_id: Any, pattern: str) -> None:
         answer = invoke("CREATE", MODEL, stack_id=stack, logical_id=logical_id)
         assert answer["status"] == "SUCCESS"
         name = answer["resourceModel"]["Name"]
@@ -94,7 +96,7 @@ class TestCreate:
         assert other["resourceModel"]["Name"] != first["resourceModel"]["Name"]
         assert len(client.list_models()["Models"]) == 2
 
-    def test_refuses_a_name_that_is_taken(self, invoke: Invoke, made: Any) -> None:
+    def test_refuses_an_existing_name(self, invoke: Invoke, made: Any) -> None:
         answer = invoke("CREATE", {**MODEL, "ModelName": "scorer"})
         assert answer["errorCode"] == "AlreadyExists"
         assert "Leave ModelName out" in answer["message"]
@@ -117,12 +119,12 @@ class TestCreate:
         assert f"/properties/{name} is read-only" in answer["message"]
         assert operations() == []
 
-    def test_creates_again_from_what_was_read(self, invoke: Invoke, made: Any) -> None:
+    def test_creates_a_model_from_the_properties_of_a_read(self, invoke: Invoke, made: Any) -> None:
         writable = {name: made[name] for name in ("PrimaryContainer", "ExecutionRoleArn", "EnableNetworkIsolation")}
         again = invoke("CREATE", {**writable, "ModelName": "again"})["resourceModel"]
         assert {name: again[name] for name in writable} == writable
 
-    def test_takes_booleans_and_numbers_as_cloudformation_sends_them(self, invoke: Invoke, client: Any) -> None:
+    def test_accepts_booleans_and_numbers_as_cloudformation_sends_them(self, invoke: Invoke, client: Any) -> None:
         container = {
             "Image": IMAGE,
             "Environment": {"THREADS": 4, "DEBUG": True, "RATE": 0.5},
@@ -146,7 +148,7 @@ class TestCreate:
         ],
         ids=lambda empty: " ".join(empty),
     )
-    def test_what_was_set_empty_reads_back_empty(self, invoke: Invoke, empty: Any) -> None:
+    def test_empty_properties_are_read_back_as_empty(self, invoke: Invoke, empty: Any) -> None:
         """`!If [Named, {NAME: scorer}, {}]` in a template, or drift on a clean deploy."""
         for model in (
             {"PrimaryContainer": {"Image": IMAGE, **empty}},
@@ -159,14 +161,14 @@ class TestCreate:
             assert {name: container.get(name) for name in empty} == empty
             assert "Environment" in container or "Environment" not in empty
 
-    def test_an_empty_list_of_containers_is_none(self, invoke: Invoke, client: Any) -> None:
+    def test_an_empty_list_of_containers_is_ignored(self, invoke: Invoke, client: Any) -> None:
         """`!If [Pipeline, [...], []]` beside a PrimaryContainer."""
         made = invoke("CREATE", {**MODEL, "Containers": []})["resourceModel"]
         assert "Containers" not in made
         made = invoke("CREATE", {"PrimaryContainer": {}, "Containers": [{"Image": IMAGE}]})["resourceModel"]
         assert "PrimaryContainer" not in made
 
-    def test_reads_no_structure_that_nobody_could_have_set(self, invoke: Invoke, sagemaker: LocalSageMaker) -> None:
+    def test_omits_empty_structures_that_a_user_cannot_set(self, invoke: Invoke, sagemaker: LocalSageMaker) -> None:
         """SageMaker may add an empty RepositoryAuthConfig, which could not be written."""
         vpc = {"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}
         config = {"ImageConfig": {"RepositoryAccessMode": "Vpc"}}
@@ -187,18 +189,18 @@ class TestCreate:
 
 
 class TestRead:
-    def test_by_arn_or_by_name(self, invoke: Invoke, made: Any, operations: Callable[[], list[str]]) -> None:
+    def test_reads_by_arn_or_by_name(self, invoke: Invoke, made: Any, operations: Callable[[], list[str]]) -> None:
         operations()
         assert invoke("READ", {"ModelArn": made["ModelArn"]})["resourceModel"] == made
         assert operations() == ["DescribeModel", "ListTags"]
         assert invoke("READ", {"ModelName": "scorer"})["resourceModel"] == made
 
-    def test_by_an_arn_in_lower_case_with_the_name(self, invoke: Invoke) -> None:
+    def test_reads_by_an_arn_in_lower_case_with_the_name(self, invoke: Invoke) -> None:
         made = invoke("CREATE", {**MODEL, "ModelName": "Scorer"})["resourceModel"]
         answer = invoke("READ", {"ModelArn": made["ModelArn"].lower(), "ModelName": "Scorer"})
         assert answer["resourceModel"] == made
 
-    def test_pages_through_tags_and_leaves_out_those_of_aws(
+    def test_reads_all_pages_of_tags_without_system_tags(
         self, invoke: Invoke, made: Any, client: Any, sagemaker: LocalSageMaker
     ) -> None:
         wanted = {f"key-{number:02}": "value" for number in range(48)}
@@ -211,14 +213,14 @@ class TestRead:
         "identifiers",
         [
             {"ModelArn": ARN + "nobody"},
-            {"ModelName": "nobody"},
+            {"ModelName": "missing"},
             {"ModelArn": ARN.replace("us-east-1", "eu-west-1") + "scorer"},
             {"ModelArn": ARN.replace("123456789012", "210987654321") + "scorer"},
             {},
         ],
     )
     @pytest.mark.parametrize("action", ["READ", "UPDATE", "DELETE"])
-    def test_what_is_not_there_is_not_found(
+    def test_a_missing_model_is_not_found(
         self, invoke: Invoke, made: Any, client: Any, action: Action, identifiers: Any
     ) -> None:
         answer = invoke(action, identifiers)
@@ -236,7 +238,7 @@ class TestRead:
         ],
     )
     @pytest.mark.parametrize("action", ["READ", "UPDATE", "DELETE"])
-    def test_what_cannot_be_a_model_is_an_invalid_request(
+    def test_an_invalid_identifier_is_an_invalid_request(
         self, invoke: Invoke, operations: Callable[[], list[str]], action: Action, identifiers: Any
     ) -> None:
         answer = invoke(action, identifiers)
@@ -246,7 +248,7 @@ class TestRead:
 
 
 class TestUpdate:
-    def test_changes_tags_by_the_smallest_difference(
+    def test_changes_only_tags_that_differ(
         self, invoke: Invoke, made: Any, client: Any, operations: Callable[[], list[str]]
     ) -> None:
         client.add_tags(ResourceArn=made["ModelArn"], Tags=tags(theirs="kept"))
@@ -259,14 +261,14 @@ class TestUpdate:
         assert as_dict(invoke("READ", {"ModelName": "scorer"})["resourceModel"]) == wanted
         assert operations()[:4] == ["DescribeModel", "ListTags", "AddTags", "DeleteTags"]
 
-    def test_asks_for_nothing_when_nothing_changes(
+    def test_makes_no_change_without_a_difference(
         self, invoke: Invoke, made: Any, operations: Callable[[], list[str]]
     ) -> None:
         operations()
         assert invoke("UPDATE", made, previous=made)["resourceModel"] == made
         assert operations() == ["DescribeModel", "ListTags"]
 
-    def test_follows_the_tags_of_the_stack(self, invoke: Invoke, made: Any) -> None:
+    def test_applies_changed_stack_tags(self, invoke: Invoke, made: Any) -> None:
         answer = invoke(
             "UPDATE", made, previous=made, stack_tags={"cost": "43", "team": "x"}, previous_stack_tags={"cost": "42"}
         )
@@ -274,7 +276,7 @@ class TestUpdate:
         answer = invoke("UPDATE", made, previous=made, stack_tags={}, previous_stack_tags={"cost": "43", "team": "x"})
         assert as_dict(answer["resourceModel"]) == {"team": "risk", "stage": "dev"}
 
-    def test_mends_a_tag_that_somebody_edited(self, invoke: Invoke, made: Any, client: Any) -> None:
+    def test_restores_a_tag_changed_outside_of_the_stack(self, invoke: Invoke, made: Any, client: Any) -> None:
         client.add_tags(ResourceArn=made["ModelArn"], Tags=tags(team="nobody"))
         desired = {**made, "Tags": tags(team="risk", stage="prod")}
         assert as_dict(invoke("UPDATE", desired, previous=made)["resourceModel"]) == {"team": "risk", "stage": "prod"}
@@ -297,18 +299,18 @@ class TestUpdate:
         assert f"/properties/{pointer} cannot change" in answer["message"]
         assert len(client.list_tags(ResourceArn=made["ModelArn"])["Tags"]) == 2
 
-    def test_refuses_a_create_only_property_left_out(self, invoke: Invoke) -> None:
+    def test_refuses_a_removed_create_only_property(self, invoke: Invoke) -> None:
         vpc = {"VpcConfig": {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}}
         made = invoke("CREATE", {**MODEL, **vpc, "ModelName": "inside"})["resourceModel"]
         answer = invoke("UPDATE", {**MODEL, "ModelArn": made["ModelArn"]}, previous=made)
         assert "/properties/VpcConfig cannot change" in answer["message"]
 
-    def test_takes_what_the_service_adds_for_no_change(self, invoke: Invoke, made: Any) -> None:
+    def test_ignores_properties_that_the_service_adds(self, invoke: Invoke, made: Any) -> None:
         template = {**MODEL, "ModelArn": made["ModelArn"], "Tags": tags(stage="prod")}
         assert invoke("UPDATE", template, previous=made)["status"] == "SUCCESS"
         assert invoke("UPDATE", template)["status"] == "SUCCESS"
 
-    def test_takes_another_order_of_subnets_for_no_change(self, invoke: Invoke) -> None:
+    def test_ignores_the_order_of_subnets(self, invoke: Invoke) -> None:
         vpc = {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
         made = invoke("CREATE", {**MODEL, "VpcConfig": vpc})["resourceModel"]
         desired = {**made, "VpcConfig": {**vpc, "Subnets": vpc["Subnets"][::-1]}}
@@ -320,13 +322,15 @@ class TestUpdate:
         answer = invoke("UPDATE", {**made, "Containers": made["Containers"][::-1]}, previous=made)
         assert "/properties/Containers cannot change" in answer["message"]
 
-    def test_finds_out_first_that_there_is_no_model(self, invoke: Invoke) -> None:
-        broken = {"ModelName": "nobody", "PrimaryContainer": {"Image": "changed"}, "Tags": tags(x="y") * 2}
-        assert invoke("UPDATE", broken, previous={"ModelName": "nobody", **MODEL})["errorCode"] == "NotFound"
+    def test_reports_a_missing_model_before_violations(self, invoke: Invoke) -> None:
+        broken = {"ModelName": "missing", "PrimaryContainer": {"Image": "changed"}, "Tags": tags(x="y") * 2}
+        assert invoke("UPDATE", broken, previous={"ModelName": "missing", **MODEL})["errorCode"] == "NotFound"
 
 
 class TestDelete:
-    def test_deletes_once(self, invoke: Invoke, made: Any, client: Any, operations: Callable[[], list[str]]) -> None:
+    def test_deletes_a_model_with_a_single_call(
+        self, invoke: Invoke, made: Any, client: Any, operations: Callable[[], list[str]]
+    ) -> None:
         operations()
         answer = invoke("DELETE", made)
         assert answer["status"] == "SUCCESS"
@@ -335,12 +339,12 @@ class TestDelete:
         assert client.list_models()["Models"] == []
         assert invoke("DELETE", made)["errorCode"] == "NotFound"
 
-    def test_does_not_stumble_over_properties_that_became_illegal(self, invoke: Invoke, made: Any) -> None:
+    def test_deletes_a_model_with_properties_that_are_no_longer_valid(self, invoke: Invoke, made: Any) -> None:
         assert invoke("DELETE", {**made, "Retired": 1, "VpcConfig": None})["status"] == "SUCCESS"
 
 
 class TestList:
-    def test_returns_a_page_a_call(self, invoke: Invoke, client: Any, operations: Callable[[], list[str]]) -> None:
+    def test_returns_a_page_of_models(self, invoke: Invoke, client: Any, operations: Callable[[], list[str]]) -> None:
         wanted = [f"scorer-{number:03}" for number in range(120)]
         for name in wanted:
             client.create_model(ModelName=name, **MODEL)
@@ -355,8 +359,8 @@ class TestList:
             {"ModelName": name, "ModelArn": ARN + name} for name in wanted
         ]
 
-    def test_of_nothing_is_an_empty_list(self, invoke: Invoke) -> None:
+    def test_returns_an_empty_list_without_models(self, invoke: Invoke) -> None:
         assert invoke("LIST")["resourceModels"] == []
 
-    def test_refuses_a_token_that_is_none(self, invoke: Invoke) -> None:
+    def test_refuses_an_invalid_next_token(self, invoke: Invoke) -> None:
         assert invoke("LIST", next_token="not a token")["errorCode"] == "InvalidRequest"

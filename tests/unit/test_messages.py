@@ -1,4 +1,4 @@
-"""Messages of refusals: each pattern said in words and shown by an example, and no message too long for its field."""
+"""Messages of refusals: each pattern has a description and an example, and messages fit into their field."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PATTERNED = [one for node in [DOCUMENT, *DOCUMENT["definitions"].values()] for o
 
 
 @pytest.mark.parametrize(("name", "pattern", "node"), PATTERNED, ids=[name for name, _, _ in PATTERNED])
-def test_every_pattern_is_said_in_words_and_shown_by_an_example(name: str, pattern: str, node: Any) -> None:
+def test_every_pattern_has_a_description_and_an_example(name: str, pattern: str, node: Any) -> None:
     assert re.fullmatch(r"[a-zA-Z][\w,:/. ]*[\w/]", node["$comment"])
     (example,) = node["examples"]
     example = next(iter(example)) if isinstance(example, dict) else example
@@ -59,7 +59,7 @@ def test_a_long_message_is_cut_after_whole_violations(invoke: Invoke, count: Any
         assert re.fullmatch(r"/properties/Tags/\d+/(Key|Value) must .*[a-z@]", violation)
 
 
-def test_a_long_text_of_the_service_is_cut_as_well(
+def test_a_long_message_of_the_service_is_cut(
     invoke: Invoke, sagemaker: LocalSageMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FAULTS, "talkative", Fault(When.ERROR, 400, "ValidationException", "No, no. " * 500))

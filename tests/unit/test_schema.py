@@ -1,4 +1,4 @@
-"""The schema against botocore's model of SageMaker, member by member: what AWS adds is named here."""
+"""The schema compared with botocore's model of SageMaker, member by member: new members fail a test."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def all_shapes() -> Iterator[Any]:
 SHAPES = list(all_shapes())
 
 
-def test_has_the_members_that_sagemaker_has_and_no_others() -> None:
+def test_the_schema_has_exactly_the_members_of_sagemaker() -> None:
     known = set(input_of("CreateModel").members)
     known |= set(cast("StructureShape", SERVICE.operation_model("DescribeModel").output_shape).members)
     assert set(DOCUMENT["properties"]) == known - NOT_PROPERTIES | set(CLOUDFORMATION_ONLY)
@@ -76,7 +76,7 @@ def test_has_the_members_that_sagemaker_has_and_no_others() -> None:
     assert differing == {}
 
 
-def test_has_every_constraint_that_sagemaker_has() -> None:
+def test_the_schema_has_every_constraint_of_sagemaker() -> None:
     differing = []
     for path, shape, node in SHAPES:
         name = path[-1] if path[-1] != "*" else path[-2]
@@ -92,7 +92,7 @@ def test_has_every_constraint_that_sagemaker_has() -> None:
 
 
 def constraints(shape: Any) -> Iterator[Any]:
-    """The JSON Schema keywords that say what a shape's metadata says."""
+    """Return the metadata of a shape as JSON Schema keywords."""
     # CloudFormation's schemas have no type at the root: it is an object by definition.
     if shape.name not in ("CreateModelInput", "DescribeModelOutput"):
         yield (
@@ -113,7 +113,7 @@ def constraints(shape: Any) -> Iterator[Any]:
         yield "enum", list(shape.enum)
 
 
-def test_every_difference_from_botocore_is_still_one() -> None:
+def test_every_declared_difference_from_botocore_exists() -> None:
     said: dict[tuple[str, str], list[bool]] = {}
     for path, shape, node in SHAPES:
         for keyword, wanted in constraints(shape):
@@ -122,7 +122,7 @@ def test_every_difference_from_botocore_is_still_one() -> None:
         assert not all(said.get((name, keyword), [False])), reason
 
 
-def test_environment_takes_the_keys_that_sagemaker_takes() -> None:
+def test_environment_accepts_the_keys_that_sagemaker_accepts() -> None:
     shape = SERVICE.shape_for("EnvironmentMap")
     pattern = next(
         iter(DOCUMENT["definitions"]["ContainerDefinition"]["properties"]["Environment"]["patternProperties"])
@@ -134,7 +134,7 @@ def test_environment_takes_the_keys_that_sagemaker_takes() -> None:
     assert pattern.replace("{0,1023}", "*") == f"^{cast('MapShape', shape).key.metadata['pattern']}$"
 
 
-def test_everything_but_tags_is_create_only_or_read_only() -> None:
+def test_every_property_except_tags_is_create_only_or_read_only() -> None:
     changeable = set(DOCUMENT["properties"])
     for kind in ("createOnlyProperties", "readOnlyProperties"):
         changeable -= {pointer.rsplit("/", 1)[1] for pointer in DOCUMENT[kind]}
@@ -143,7 +143,7 @@ def test_everything_but_tags_is_create_only_or_read_only() -> None:
     assert {pointer.rsplit("/", 1)[1] for pointer in DOCUMENT["createOnlyProperties"]} == set(created) - {"Tags"}
 
 
-def test_only_unordered_lists_are_called_so() -> None:
+def test_only_unordered_lists_are_declared_as_unordered() -> None:
     unordered = [path for path, shape, node in SHAPES if shape.type_name == "list" and not node["insertionOrder"]]
     assert not [path for path in unordered if path[-1] == "Containers"]
 
