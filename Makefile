@@ -25,7 +25,7 @@ SEED := $(or $(SEED),$(shell date +%N))
 WORKERS := $(or $(WORKERS),$(shell $(INTERPRETER) -c 'import os; print(min(12, 2 * (os.cpu_count() or 1)))'))
 
 test: setup lint ## Check and test everything, in any order (SEED=N: in that of another time; WORKERS=1: one by one)
-	@echo "Testing everything; on two cores this takes about ten minutes. A dot is a test that passed."
+	@echo "Testing everything; on two quiet cores this takes about eight minutes. A dot is a test that passed."
 	@$(BIN)/python -m pytest --no-header --numprocesses $(WORKERS) --dist worksteal \
 		--random-order-bucket module --random-order-seed $(SEED) || \
 		{ echo "Something failed. To have the same order again: make test SEED=$(SEED)"; exit 1; }
