@@ -167,6 +167,9 @@ FILES = {
     "deploy": '["Seconds=41"]',
     "CodePipeline": '{"Parameters": {"Seconds": "41"}, "Tags": {}}',
     "an object": '{"Seconds": 41}',
+    "CDK": '["shop:Seconds=1", "*:Seconds=2", "file-4:Seconds=41"]',
+    "lines": "# of the queue\nother:Seconds=1\n\nSeconds=41\n",
+    "shorthand": "ParameterKey=Seconds,ParameterValue=41",
 }
 
 
@@ -188,6 +191,20 @@ def test_parameters_are_read_from_a_file(user: User, text: str) -> None:
 def test_tags_are_read_from_a_file(user: User, text: str) -> None:
     file = user.write("tags.json", text)
     assert user.json("deploy", "queue.yaml", "--stack-name", "tagged", "--tags", file)["tags"] == {"team": "churn"}
+
+
+def test_parameters_of_a_file_keep_their_previous_value(user: User) -> None:
+    user.run("deploy", "queue.yaml", "--stack-name", "kept", "--parameter", "kept:Seconds=43")
+    file = user.write("parameters.json", '[{"ParameterKey": "Seconds", "UsePreviousValue": true}]')
+    deployed = user.json("deploy", "queue.yaml", "--stack-name", "kept", "--parameters", file, "--tag", "a=b")
+    assert deployed["parameters"] == {"Seconds": "43"}
+
+
+@pytest.mark.parametrize("text", ["Key=team,Value=churn\\,2", "team=churn,2"])
+def test_tags_are_read_from_lines(user: User, text: str) -> None:
+    file = user.write("tags.txt", text)
+    deployed = user.json("deploy", "queue.yaml", "--stack-name", "lines", "--tags", file)
+    assert deployed["tags"] == {"team": "churn,2"}
 
 
 def test_a_file_without_parameters_is_refused(user: User) -> None:
@@ -254,6 +271,27 @@ def test_mistakes_in_templates_have_hints(user: User, text: str, place: str, mes
     hints = [(found["place"], found["message"]) for found in json.loads(done.stdout) if found["source"] == "hint"]
     assert hints == [(place, message)]
     assert f"hint: {place}: {message}" in user.fails("deploy", file, "--recreate")
+
+
+def test_a_deployment_begins_with_the_warnings_of_the_validator(user: User) -> None:
+    file = user.write("warned.yaml", TEMPLATE.replace("VisibilityTimeout", "VisibilityTimeOut"))
+    output = user.fails("deploy", file, "--recreate")
+    warning = re.search(
+        r"cloudformation-validate: line \d, Queue: F3002 [^?]* Did you mean 'VisibilityTimeout'\?", output
+    )
+    assert warning is not None, output
+    assert warning.end() < output.index("hint: Resources/Queue/Properties/VisibilityTimeOut"), output
+
+
+def test_warnings_do_not_stop_a_deployment(user: User) -> None:
+    """CloudFormation does not look at the properties of a resource whose condition is false."""
+    never = "  Never: {Type: AWS::SQS::Queue, Condition: IsNever, Properties: {DelaySecond: 1}}\nOutputs:"
+    text = TEMPLATE.replace("Outputs:", never) + "Conditions: {IsNever: !Equals [!Ref Seconds, '-1']}\n"
+    file = user.write("accepted.yaml", text)
+    done = user.run("deploy", file, "--stack-name", "accepted")
+    assert "cloudformation-validate: line" in done.stderr
+    quiet = user.run("deploy", file, "--stack-name", "accepted", "--quiet")
+    assert quiet.stderr == ""
 
 
 def test_attributes_of_a_type_in_another_namespace_are_checked(user: User) -> None:

@@ -62,15 +62,20 @@ _REGION = _argument("--region", help="the region in it (default: AWS_REGION or A
 _CLOUD = (_ENDPOINT, _REGION)
 _TEMPLATE = _argument("template", help="a template file, or - for standard input", **_FILE)
 _STACK = _argument("--stack-name", required=True)
-_PARAMETER = _argument("--parameter", action="append", metavar="K=V", help="a template parameter; repeatable")
+_PARAMETER = _argument(
+    "--parameter",
+    action="append",
+    metavar="K=V",
+    help="a template parameter; repeatable; STACK:K=V is for that stack alone",
+)
 _TAG = _argument("--tag", action="append", metavar="K=V", help="a stack tag; repeatable")
 _DEPLOYMENT = (
     _TEMPLATE,
     _argument("--stack-name", help="default: the template's file name"),
     _PARAMETER,
-    _argument("--parameters", metavar="FILE", help="parameters in JSON, as the AWS CLI has them", **_FILE),
+    _argument("--parameters", metavar="FILE", help="parameters, as the AWS CLI or the CDK takes them", **_FILE),
     _TAG,
-    _argument("--tags", metavar="FILE", help="stack tags in JSON, as the AWS CLI or cdk.json has them", **_FILE),
+    _argument("--tags", metavar="FILE", help="stack tags, as the AWS CLI or cdk.json has them", **_FILE),
     *_CLOUD,
 )
 _FOLDERS = _argument(

@@ -41,7 +41,7 @@ def deploy(arguments: Namespace) -> int:
     deployment = inputs.deployment(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url, inputs.region(arguments))
-        _print_hints(deployment, cloudformation, arguments)
+        _print_warnings(deployment, cloudformation, arguments)
         if arguments.recreate:
             _delete_failed(cloudformation, deployment.stack_name)
         change_set = _change_set(cloudformation, _packaged(deployment, arguments, url))
@@ -59,11 +59,12 @@ def deploy(arguments: Namespace) -> int:
         return _shown(stack_client.execute(cloudformation, deployment.stack_name, change_set))
 
 
-def _print_hints(deployment: inputs.StackInput, cloudformation: Any, arguments: Namespace) -> None:
+def _print_warnings(deployment: inputs.StackInput, cloudformation: Any, arguments: Namespace) -> None:
     # Loaded when the template is known to be one, and a cloud is up.
-    from cfnbox.cli.validation import print_hints
+    from cfnbox.cli.validation import print_warnings
 
-    print_hints(deployment.template, cloudformation, inputs.region(arguments))
+    if not arguments.quiet:
+        print_warnings(deployment.template, arguments.template, cloudformation, inputs.region(arguments))
 
 
 def _delete_failed(cloudformation: Any, name: str) -> None:
@@ -85,7 +86,7 @@ def change_set(arguments: Namespace) -> int:
     deployment = inputs.deployment(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url, inputs.region(arguments))
-        _print_hints(deployment, cloudformation, arguments)
+        _print_warnings(deployment, cloudformation, arguments)
         made = _change_set(cloudformation, _packaged(deployment, arguments, url))
         if output.is_json():
             output.print_json([] if made is None else made["Changes"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 # Where clients of AWS look for the region, the first first.
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# A parameter or a tag in the AWS CLI's shorthand syntax, where a comma of a value has a backslash before it.
+# https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-shorthand.html
+_SHORTHAND = re.compile(
+    r"(?:Parameter)?Key=(?P<key>[^,=]+),(?:Parameter)?Value=(?P<value>(?:[^,]|(?<=\\),)*)", re.DOTALL
+)
 
 
 class BadInput(LocalFailure):
@@ -39,9 +45,12 @@ class StackInput(NamedTuple):
 def deployment(arguments: Namespace) -> StackInput:
     """What the arguments ask for, all of it read before anything begins. Raises BadInput."""
     tags = {**_from_file(arguments.tags, "Tags"), **pairs(arguments.tag, "--tag")}
-    parameters = {**_from_file(arguments.parameters, "Parameters"), **pairs(arguments.parameter, "--parameter")}
     template = _template_text(arguments)
     name = arguments.stack_name or stack_name_of(arguments.template)
+    parameters = {
+        **_of_stack(_from_file(arguments.parameters, "Parameters"), name),
+        **_of_stack(pairs(arguments.parameter, "--parameter"), name),
+    }
     return StackInput(name, template, parameters, tags if arguments.tag or arguments.tags else None)
 
 
@@ -50,10 +59,15 @@ def _from_file(path: str | None, section: str) -> dict[str, str]:
 
     A list of ParameterKey and ParameterValue (create-stack), of Key and Value (tags, and those of cdk.json), of
     KEY=VALUE (deploy), or an object, which may have the member Parameters or Tags (CodePipeline), or tags (cdk.json).
+    In a file that is not JSON, each line is KEY=VALUE.
     """
     if path is None:
         return {}
-    value = json_value(path)
+    text = path if _is_inline(path) else read(path.removeprefix("file://"))
+    if not _is_inline(text):
+        lines = (line.strip() for line in text.splitlines())
+        return pairs([line for line in lines if line and not line.startswith("#")], path)
+    value = _parsed(text, "The argument" if _is_inline(path) else path)
     if isinstance(value, dict):
         members = next((value[name] for name in (section, section.lower()) if name in value), value)
     else:
@@ -63,7 +77,7 @@ def _from_file(path: str | None, section: str) -> dict[str, str]:
     if isinstance(members, list) and all(isinstance(member, str) for member in members):
         return pairs(members, path)
     if isinstance(members, list):
-        found = [_entry(member) for member in members]
+        found = [_entry(member) for member in members if not _keeps_its_value(member)]
         if None not in found:
             return dict(filter(None, found))
     raise BadInput(
@@ -76,6 +90,20 @@ def _entry(member: object) -> tuple[str, str] | None:
         if isinstance(member, dict) and key in member and value in member:
             return str(member[key]), text_of(member[value])
     return None
+
+
+def _keeps_its_value(member: object) -> bool:
+    """Return whether an entry asks for the value that the stack has: parameters without a value keep theirs."""
+    return isinstance(member, dict) and member.get("UsePreviousValue") is True and "ParameterKey" in member
+
+
+def _of_stack(parameters: dict[str, str], stack_name: str) -> dict[str, str]:
+    """Return the parameters for a stack where they are named as the CDK names them: STACK:KEY, or * for each stack.
+
+    Names of parameters have no colon. A value for the stack itself takes precedence over a general one.
+    """
+    split = [(*name.rpartition(":")[::2], value) for name, value in parameters.items()]
+    return {key: value for wanted in ("", "*", stack_name) for stack, key, value in split if stack == wanted}
 
 
 def text_of(value: object) -> str:
@@ -127,11 +155,21 @@ def region(arguments: Namespace) -> str:
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str]:
-    """KEY=VALUE arguments of an option; BadInput for one without =."""
+    """Return KEY=VALUE arguments of an option, or ParameterKey=KEY,ParameterValue=VALUE as the AWS CLI takes them.
+
+    Raise BadInput for an argument without =.
+    """
     for one in given or []:
         if "=" not in one:
             raise BadInput(f"{option} takes KEY=VALUE, and {one.split()[0] if one.split() else 'nothing'} has no =.")
-    return dict(one.split("=", 1) for one in given or [])
+    return dict(map(_pair, given or []))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    if shorthand := _SHORTHAND.fullmatch(text):
+        return shorthand["key"], shorthand["value"].replace("\\,", ",")
+    key, _, value = text.partition("=")
+    return key, value
 
 
 def read(path: str) -> str:
@@ -151,9 +189,17 @@ def model(path: str | None) -> Any:
 
 def json_value(given: str) -> Any:
     """JSON of an argument that starts like JSON, else of the file it names."""
-    inline = given.lstrip().startswith(("[", "{"))
+    if _is_inline(given):
+        return _parsed(given, "The argument")
+    return _parsed(read(given.removeprefix("file://")), given)
+
+
+def _is_inline(text: str) -> bool:
+    return text.lstrip().startswith(("[", "{"))
+
+
+def _parsed(text: str, where: str) -> Any:
     try:
-        return json.loads(given if inline else read(given.removeprefix("file://")))
+        return json.loads(text)
     except ValueError as error:
-        where = "The argument" if inline else given
         raise BadInput(f"{where} is not JSON: {error}.") from None

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from cfnbox.cli import inputs, output
 from cfnbox.cli.hints import hints
-from cfnbox.core.errors import Invalid, Refused
+from cfnbox.core.errors import Invalid, LocalFailure, Refused
 from cfnbox.core.extras import how_to_install
 from cfnbox.providers.published import PublishedTypes
 from cfnbox.template import checks, syntax
@@ -38,6 +38,10 @@ class Finding:
     place: str
     source: str
     message: str
+
+
+class ValidatorRefused(LocalFailure):
+    """AWS's validator cannot be used with the schemas of the types; the message says why."""
 
 
 class TypeLookup:
@@ -103,7 +107,10 @@ def _findings(path: str, types: TypeLookup, own: Mapping[str, TypeDefinition]) -
         for hint in hints(document, types.find, types.names):
             yield Finding(path, hint.place, "hint", hint.message)
     if importlib.util.find_spec(_VALIDATOR):
-        yield from _of_validator(path, text, own)
+        try:
+            yield from _of_validator(path, text, own)
+        except ValidatorRefused as refused:
+            output.remark(str(refused))
 
 
 def _of_validator(path: str, text: str, own: Mapping[str, TypeDefinition]) -> Iterator[Finding]:
@@ -116,16 +123,21 @@ def _of_validator(path: str, text: str, own: Mapping[str, TypeDefinition]) -> It
         Severity,
         TemplateContent,
         ValidateConfig,
+        ValidationError,
     )
 
     schemas = [
         AdditionalSchemaSource(schema=json.dumps({**definition.schema, "typeName": name}))
         for name, definition in own.items()
     ]
-    engine = CompositeEngine(
-        CompositeEngineConfig(schema_validator_config=SchemaValidatorConfig(additional_schemas=schemas))
-    )
-    report = engine.validate_template(TemplateContent(text, path), ValidateConfig(severity_level=Severity.ERROR))
+    try:
+        engine = CompositeEngine(
+            CompositeEngineConfig(schema_validator_config=SchemaValidatorConfig(additional_schemas=schemas))
+        )
+        report = engine.validate_template(TemplateContent(text, path), ValidateConfig(severity_level=Severity.ERROR))
+    except ValidationError as problem:
+        # The patterns of a schema are of JavaScript, and it takes those of Rust: (?<=a) is refused.
+        raise ValidatorRefused(f"AWS's validator was not run, because it refuses a schema: {problem}") from None
     for diagnostic in report.diagnostics:
         line = f"line {diagnostic.start_line}" if diagnostic.start_line else ""
         logical_id = diagnostic.entity.logical_id if diagnostic.entity else ""
@@ -134,22 +146,33 @@ def _of_validator(path: str, text: str, own: Mapping[str, TypeDefinition]) -> It
         yield Finding(path, place, "cloudformation-validate", f"{diagnostic.rule_id} {message}")
 
 
-def print_hints(template: str, cloudformation: Any, region: str) -> None:
-    """Print hints for a template beside the output, with the types of a running cloud."""
+def print_warnings(template: str, path: str, cloudformation: Any, region: str) -> None:
+    """Print what AWS's validator finds in a template, and hints, with the types of a running cloud.
+
+    They are warnings only. CloudFormation decides whether it accepts the template.
+    """
     try:
         document = syntax.read(template)
     except Refused:
         return
     types = _TypesOfCloud(cloudformation, region)
+    if importlib.util.find_spec(_VALIDATOR):
+        try:
+            for finding in _of_validator(path, template, types.own):
+                place = f"{escape(finding.place)}: " if finding.place else ""
+                output.notes.print(f"[yellow]{finding.source}:[/] {place}{escape(finding.message)}")
+        except ValidatorRefused as refused:
+            output.remark(str(refused))
     for hint in hints(document, types.find, types.names) if isinstance(document, dict) else ():
-        output.err.print(f"[yellow]hint:[/] {escape(hint.place)}: {escape(hint.message)}")
+        output.notes.print(f"[yellow]hint:[/] {escape(hint.place)}: {escape(hint.message)}")
 
 
 class _TypesOfCloud(TypeLookup):
     """The types that a cloud serves, and those that AWS publishes."""
 
     def __init__(self, cloudformation: Any, region: str) -> None:
-        super().__init__({name: _described(cloudformation, name) for name in _private(cloudformation)}, region)
+        self.own = {name: _described(cloudformation, name) for name in _private(cloudformation)}
+        super().__init__(self.own, region)
 
 
 def _private(cloudformation: Any) -> list[str]:
