@@ -127,10 +127,10 @@ class Clients:
             registered = self.types.of(Place(region)).get(TYPE_NAME)
             if registered is None:
                 return []
-            default = registered.default if registered.live else ""
+            default = registered.default if registered.is_live else ""
             states = {True: "live", False: "gone"}
             return [
-                (one.version_id, "default" if one.version_id == default else states[one.live])
+                (one.version_id, "default" if one.version_id == default else states[one.is_live])
                 for one in registered.versions.values()
             ]
 

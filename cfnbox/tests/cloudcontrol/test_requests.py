@@ -165,9 +165,9 @@ def test_requests_are_listed_in_pages_and_by_filter(library: Library) -> None:
 def test_close_ends_waiting_requests(library: Library) -> None:
     library.provider.gate = threading.Event()
     library.begin()
-    assert library.api.busy
+    assert library.api.is_busy
     library.api.close()
-    assert not library.api.busy
+    assert not library.api.is_busy
 
 
 def test_only_the_last_requests_are_kept(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,7 +207,7 @@ def test_a_handler_can_be_reinvoked_two_thousand_times_without_a_delay(delay: fl
 def test_an_endlessly_reinvoked_handler_ends_at_its_time_limit() -> None:
     going = {"status": "IN_PROGRESS", "callbackDelaySeconds": -1, "resourceModel": {"Name": "x"}}
     described = definition()
-    with pytest.raises(ResourceFailed, match=r"past its time limit.*NotStabilized"):
+    with pytest.raises(ResourceFailed, match=r"after its time limit.*NotStabilized"):
         provider(described, Handlers(going)).create(described, request(), {"Name": "x"}, RecordingProgress())
 
 

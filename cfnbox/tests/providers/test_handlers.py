@@ -170,9 +170,9 @@ def test_an_existing_resource_is_not_reported_as_created(provider: HandlersProvi
         ({"status": "SUCCESS", "resourceModel": {}}, "lacks the primary identifier Id"),
         ({"status": "SUCCESS", "resourceModel": {"Id": {"not": "text"}}}, "lacks the primary identifier Id"),
         ({"status": "SUCCESS", "resourceModel": {"Id": ""}}, "lacks the primary identifier Id"),
-        ({"status": "SUCCESS", "resourceModel": ["Id"]}, "resourceModel cannot be"),
-        ({"status": "IN_PROGRESS", "callbackDelaySeconds": "soon"}, "callbackDelaySeconds cannot be"),
-        ({"status": "IN_PROGRESS", "callbackContext": 5}, "callbackContext cannot be"),
+        ({"status": "SUCCESS", "resourceModel": ["Id"]}, "value of resourceModel is not valid"),
+        ({"status": "IN_PROGRESS", "callbackDelaySeconds": "soon"}, "value of callbackDelaySeconds is not valid"),
+        ({"status": "IN_PROGRESS", "callbackContext": 5}, "value of callbackContext is not valid"),
         ({"status": "FAILED"}, "The handler gave no message."),
         ({"status": "FAILED", "errorCode": "Whatever", "message": "No."}, "No."),
     ],
@@ -241,9 +241,9 @@ def test_an_invocation_is_recorded_with_its_log(provider: HandlersProvider, invo
     assert (first.status, first.delay, first.context, first.next_context) == ("IN_PROGRESS", 3, None, {"step": 1})
     assert (second.context, second.log) == ({"step": 1}, "printed by the handler")
     assert (third.status, third.message, third.log) == ("SUCCESS", "", "")
-    told = json.dumps(third.told(with_properties=False))
+    told = json.dumps(third.to_json(with_properties=False))
     assert "Answers" not in told
-    assert "Answers" in json.dumps(third.told(with_properties=True))
+    assert "Answers" in json.dumps(third.to_json(with_properties=True))
 
 
 def test_invocations_of_an_ended_process_are_recorded(provider: HandlersProvider, invocations: InvocationLog) -> None:
@@ -285,7 +285,7 @@ def test_an_event_is_delivered_again_when_the_handler_ends(provider: HandlersPro
 
 def test_an_operation_ends_at_the_time_limit_of_its_schema(provider: HandlersProvider) -> None:
     progress = RecordingProgress()
-    with pytest.raises(ResourceFailed, match="past its time limit") as raised:
+    with pytest.raises(ResourceFailed, match="after its time limit") as raised:
         provider.create(DEFINITION, request(), script(going(0, 50)), progress)
     assert raised.value.code == "NotStabilized"
     assert progress.waits == [50, 50]
@@ -335,7 +335,7 @@ def test_read_and_list_return_models_and_a_token(provider: HandlersProvider, ans
     with pytest.raises(ResourceFailed, match="lacks resourceModels"):
         provider.list(DEFINITION, request(), {}, None)
     answers.write_text(json.dumps([going(1)]))
-    with pytest.raises(ResourceFailed, match="must answer at once"):
+    with pytest.raises(ResourceFailed, match="must not return IN_PROGRESS"):
         provider.read(DEFINITION, request(), "one")
 
 

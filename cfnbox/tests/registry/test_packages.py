@@ -47,9 +47,8 @@ def with_member(name: str, body: str | bytes = "x", mode: int | None = None, ins
 def test_a_file_outside_of_the_folder_is_refused(cloud: Cloud, folder: Path, name: str, inside: bool) -> None:
     said = cloud.failure(with_member(name, inside=inside))
     assert (
-        said
-        == f"{'ResourceProvider.zip' if inside else 'The package'} holds {name}, which would lie outside of "
-        + ("its folder.")
+        said == f"{'ResourceProvider.zip' if inside else 'The package'} contains {name}, whose path leads outside of "
+        "the folder."
     )
     assert list(folder.iterdir()) == []
     assert not list(folder.parent.rglob("stray.py"))
@@ -58,7 +57,7 @@ def test_a_file_outside_of_the_folder_is_refused(cloud: Cloud, folder: Path, nam
 @pytest.mark.parametrize("inside", [False, True])
 def test_a_symbolic_link_is_refused(cloud: Cloud, inside: bool) -> None:
     said = cloud.failure(with_member("link", "/etc/passwd", mode=stat.S_IFLNK | 0o777, inside=inside))
-    assert said.endswith("holds link, a symbolic link.")
+    assert said.endswith("contains the symbolic link link, which is not allowed.")
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -72,21 +71,21 @@ def test_a_package_of_more_than_250_mb_is_refused(cloud: Cloud, folder: Path, in
             file.write(bytes(1 << 20))
     body = content.getvalue()
     said = cloud.failure(zipped({**members(), "ResourceProvider.zip": body}) if inside else body)
-    assert said.endswith("is more than 250 MB unzipped, which Lambda does not take.")
+    assert said.endswith("is larger than Lambda's limit of 250 MB unzipped.")
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_package_with_two_schemas_is_refused(cloud: Cloud) -> None:
-    assert cloud.failure(with_member("schema.json", "{}")) == "The package holds schema.json twice."
-    assert cloud.failure(with_member("./schema.json", "{}")) == "The package holds ./schema.json twice."
+    assert cloud.failure(with_member("schema.json", "{}")) == "The package contains schema.json twice."
+    assert cloud.failure(with_member("./schema.json", "{}")) == "The package contains ./schema.json twice."
 
 
 @pytest.mark.parametrize("name", ["schema.json", ".rpdk-config", "ResourceProvider.zip"])
 def test_a_package_without_a_required_file_is_refused(cloud: Cloud, name: str) -> None:
     whole = members()
     del whole[name]
-    assert cloud.failure(zipped(whole)) == f"The package has no {name}: make it with cfn submit."
+    assert cloud.failure(zipped(whole)) == f"The package has no {name}. Make the package with cfn submit."
 
 
 def test_a_package_that_is_not_a_zip_file_is_refused(cloud: Cloud) -> None:
@@ -110,18 +109,18 @@ def test_an_encrypted_package_is_refused(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"language": "java"}, "Its handlers are written in java. cfnbox runs handlers in Python alone."),
+        ({"language": "java"}, "Its handlers are written in java. cfnbox runs only handlers in Python."),
         # Recorded on AWS: a runtime of Python alone is enough.
-        ({"language": None, "runtime": None}, "Its handlers are written in None. cfnbox runs handlers in Python "
-                                              "alone."),
-        ({"artifact_type": "HOOK"}, "It is a hook. cfnbox runs resource types alone, no hooks and no "
+        ({"language": None, "runtime": None}, "Its handlers are written in None. cfnbox runs only handlers in "
+                                              "Python."),
+        ({"artifact_type": "HOOK"}, "It is a hook. cfnbox runs only resource types, not hooks or "
                                     "modules."),
-        ({"artifact_type": "MODULE", "language": None}, "It is a module. cfnbox runs resource types alone, "
-                                                        "no hooks and no modules."),
-        ({"entrypoint": "os.system('x')"}, "The entrypoint in .rpdk-config is not a function in a module, as in "
-                                           "acme.handlers.resource."),
-        ({"entrypoint": None}, "The entrypoint in .rpdk-config is not a function in a module, as in "
-                               "acme.handlers.resource."),
+        ({"artifact_type": "MODULE", "language": None}, "It is a module. cfnbox runs only resource types, "
+                                                        "not hooks or modules."),
+        ({"entrypoint": "os.system('x')"}, "The entrypoint in .rpdk-config does not name a function of a module, "
+                                           "such as acme.handlers.resource."),
+        ({"entrypoint": None}, "The entrypoint in .rpdk-config does not name a function of a module, such "
+                               "as acme.handlers.resource."),
     ],
 )  # fmt: skip
 def test_settings_that_do_not_describe_a_resource_type_are_refused(cloud: Cloud, settings: Any, said: str) -> None:
@@ -135,21 +134,21 @@ def test_a_python_runtime_does_not_require_a_language(cloud: Cloud) -> None:
 def test_settings_that_are_not_a_json_object_are_refused(cloud: Cloud) -> None:
     for body in ("{", "[]"):
         said = cloud.failure(zipped({**members(), ".rpdk-config": body}))
-        assert said == ".rpdk-config is not what `cfn init` writes."
+        assert said == ".rpdk-config does not have the format that `cfn init` writes."
 
 
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        ({"typeName": "Example::Other::Note"}, f"schema.json is that of Example::Other::Note, and not of {NAME}."),
-        ({"typeName": "AWS::S3::Bucket"}, f"schema.json is that of AWS::S3::Bucket, and not of {NAME}."),
+        ({"typeName": "Example::Other::Note"}, f"schema.json is the schema of Example::Other::Note, not of {NAME}."),
+        ({"typeName": "AWS::S3::Bucket"}, f"schema.json is the schema of AWS::S3::Bucket, not of {NAME}."),
         ({"primaryIdentifier": None}, "schema.json is not a resource type schema: 'primaryIdentifier' is a required "
                                       "property."),
         ({"additionalProperties": True}, "schema.json is not a resource type schema: False was expected, at "
                                          "additionalProperties."),
         ({"properties": {"Id": {"$ref": "https://example.com/schema.json#/Id"}}},
-         "The schema refers to https://example.com/schema.json#/Id, which lies outside of it: the local cloud reads "
-         "nothing from elsewhere. Move that definition into the schema."),
+         "The schema refers to https://example.com/schema.json#/Id, which is outside of the schema. cfnbox reads no "
+         "other documents: move the definition into the schema."),
     ],
 )  # fmt: skip
 def test_a_schema_that_the_cli_would_refuse_is_refused(cloud: Cloud, schema: Any, said: str) -> None:
@@ -173,7 +172,7 @@ def test_a_reserved_namespace_is_refused(cloud: Cloud, namespace: str) -> None:
     name = f"{namespace}::SageMaker::Model"
     call = cloud.client.register_type
     said = cloud.refused("CFNRegistryException", call, TypeName=name, SchemaHandlerPackage="s3://types/x.zip")
-    assert "is reserved: register the type under your own, as in Acme::SageMaker::Model." in said
+    assert "is reserved. Use a namespace of your own, for example Acme::SageMaker::Model." in said
 
 
 def test_a_missing_package_object_fails_the_registration(cloud: Cloud) -> None:

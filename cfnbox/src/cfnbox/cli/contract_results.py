@@ -80,7 +80,7 @@ class Results:
         output.out.print(f"{line} [dim]{outcome.seconds:5.2f} s[/]  {escape(outcome.reason)}".rstrip())
         shown = outcome.invocations if self.show_logs else outcome.causes if outcome.has_failed else ()
         for invocation in shown:
-            output.print_invocation(invocation.told(with_properties=False))
+            output.print_invocation(invocation.to_json(with_properties=False))
         if outcome.has_failed and not outcome.invocations and same:
             # A fixture that several tests share fails once, and pytest reports the failure for each of them.
             output.out.print(f"    the failure of {same.test}, which all tests share that need the same resource")

@@ -33,7 +33,7 @@ def listener(arguments: Namespace) -> Callable[[HandlerInvocation], None] | None
     """What `--log` prints of each invocation, beside the output that other programs read; None without it."""
     if not getattr(arguments, "log", False):
         return None
-    return lambda ended: output.print_invocation(ended.told(with_properties=arguments.show_properties), output.err)
+    return lambda ended: output.print_invocation(ended.to_json(with_properties=arguments.show_properties), output.err)
 
 
 def recorder(arguments: Namespace) -> Callable[[Any, InvocationOutcome], None]:

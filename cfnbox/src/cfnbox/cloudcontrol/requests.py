@@ -1,4 +1,4 @@
-"""Requests for an operation on one resource: each goes on in a thread of its own and is remembered.
+"""Resource operation requests: each runs in its own thread, and its status stays available.
 
 Sources: botocore's model of `cloudcontrol`, and "Managing resource operation requests" in its user guide.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cfnbox.core.place import Place
     from cfnbox.providers.protocol import Progress
 
-# botocore: StatusMessage; and HandlerErrorCode, beside which every code of a handler is shown as InternalFailure.
+# botocore: StatusMessage and HandlerErrorCode. Other error codes of handlers are shown as InternalFailure.
 _LONGEST_MESSAGE = 2048
 _CODES = (
     "NotUpdatable", "InvalidRequest", "AccessDenied", "UnauthorizedTaggingOperation", "InvalidCredentials",
@@ -43,7 +43,7 @@ _STOP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Work:
-    """What a request is for: the resource as far as it is known, and the provider call that carries it out."""
+    """The work of a request: the operation, the identifier if it is known, and the provider call."""
 
     served: Served
     operation: str
@@ -52,7 +52,7 @@ class Work:
 
 
 class ResourceRequest:
-    """One request, which is also the Progress of its provider."""
+    """A request. It is also the Progress that its provider reports to."""
 
     def __init__(self, place: Place, work: Work) -> None:
         self.place, self.work = place, work
@@ -68,39 +68,39 @@ class ResourceRequest:
         self._thread = threading.Thread(target=self._run, name=f"request-{self.token}", daemon=True)
 
     @property
-    def ended(self) -> bool:
-        """Whether the status is final."""
+    def has_ended(self) -> bool:
+        """Return whether the status is final."""
         return self._status in ("SUCCESS", "FAILED", "CANCEL_COMPLETE")
 
     def start(self) -> None:
-        """Carry it out in the background."""
-        self._become("IN_PROGRESS")
+        """Run the request in the background."""
+        self._set_status("IN_PROGRESS")
         self._thread.start()
 
     def cancel(self) -> None:
-        """Ask it to stop where it next waits. Raises Refused when it has ended."""
+        """Ask the provider to stop at its next wait. Raise Refused when the request has ended."""
         with self._changing:
             if self._status not in ("PENDING", "IN_PROGRESS"):
                 raise Refused(
                     "ConcurrentModificationException",
-                    f"The request {self.token} is {self._status}: only one that is PENDING or IN_PROGRESS can be "
-                    "cancelled.",
+                    f"The request {self.token} has the status {self._status}. Only a request with the status PENDING "
+                    "or IN_PROGRESS can be cancelled.",
                 )
             self._status, self._changed = "CANCEL_IN_PROGRESS", time.time()
         self._cancel_waiting()
 
-    def rest(self, seconds: float) -> None:
-        """Wait for the end, so long at most."""
+    def wait_until_ended(self, timeout: float) -> None:
+        """Wait for the end of the request, for `timeout` seconds at most."""
         if self._thread.is_alive():
-            self._thread.join(seconds)
+            self._thread.join(timeout)
 
     def stop(self) -> None:
-        """Let it end where it next waits, and wait for that for a while."""
+        """Ask the provider to stop at its next wait, and wait for _STOP_SECONDS at most."""
         self._cancel_waiting()
-        self.rest(_STOP_SECONDS)
+        self.wait_until_ended(_STOP_SECONDS)
 
     def event(self) -> Json:
-        """The ProgressEvent."""
+        """Return the ProgressEvent."""
         with self._changing:
             definition = self.work.served.definition
             event: Json = {
@@ -120,11 +120,11 @@ class ResourceRequest:
             return event
 
     def identified(self, resource: Resource) -> None:
-        """Show the identifier from now on."""
+        """Show the identifier in the ProgressEvent from now on."""
         self.identifier = resource.identifier
 
     def wait(self, seconds: float) -> None:
-        """Sleep; raises Cancelled."""
+        """Sleep. Raise Cancelled when the request is cancelled, or when its time limit is over."""
         left = self._ends - time.monotonic()
         if self._cancelling.wait(max(min(seconds, left), 0)):
             raise Cancelled("The request was cancelled.")
@@ -160,18 +160,20 @@ class ResourceRequest:
             resource = self.work.carry_out(Request(self.place, self.token), self)
         except ResourceFailed as failure:
             if isinstance(failure, Cancelled) and self._cancelling.is_set():
-                self._become("CANCEL_COMPLETE")
+                self._set_status("CANCEL_COMPLETE")
             else:
-                self._become("FAILED", failure=failure)
+                self._set_status("FAILED", failure=failure)
         except Exception as problem:
-            # A request never stays IN_PROGRESS for ever, whatever goes wrong in a provider.
+            # An unexpected error of a provider must not leave the request IN_PROGRESS for ever.
             text = internal_error(f"the provider of {self.work.served.definition.type_name}", problem)
-            self._become("FAILED", failure=ResourceFailed(text, "InternalFailure"))
+            self._set_status("FAILED", failure=ResourceFailed(text, "InternalFailure"))
         else:
-            # One that was done before it could be cancelled is done: the resource is there.
-            self._become("SUCCESS", resource)
+            # A request that succeeded before the cancellation took effect is a SUCCESS: the resource exists.
+            self._set_status("SUCCESS", resource)
 
-    def _become(self, status: str, resource: Resource | None = None, failure: ResourceFailed | None = None) -> None:
+    def _set_status(
+        self, status: str, resource: Resource | None = None, failure: ResourceFailed | None = None
+    ) -> None:
         with self._changing:
             self._status, self._changed, self._failure = status, time.time(), failure
             if resource is not None:
@@ -179,7 +181,7 @@ class ResourceRequest:
 
 
 class Requests:
-    """Every request of every place, and the client tokens they came with."""
+    """The requests of every place, and their client tokens."""
 
     def __init__(self) -> None:
         self._requests: dict[Place, dict[str, ResourceRequest]] = {}
@@ -187,73 +189,84 @@ class Requests:
         self._changing = threading.Lock()
 
     @property
-    def busy(self) -> bool:
-        """Whether a request is under way."""
+    def is_busy(self) -> bool:
+        """Return whether a request is in progress."""
         return bool(self._running())
 
     def close(self) -> None:
-        """Stop what is under way."""
-        for one in self._running():
-            one.stop()
+        """Stop the requests in progress."""
+        for request in self._running():
+            request.stop()
 
     def _running(self) -> list[ResourceRequest]:
         with self._changing:
-            return [one for requests in self._requests.values() for one in requests.values() if not one.ended]
+            return [
+                request
+                for requests in self._requests.values()
+                for request in requests.values()
+                if not request.has_ended
+            ]
 
-    def made(self, place: Place, operation: str, asked: Json) -> ResourceRequest | None:
-        """The request that was made by that very call before. Raises Refused when its token was for another one."""
+    def find_started(self, place: Place, operation: str, members: Json) -> ResourceRequest | None:
+        """Return the request that the same call with the same client token started, or None.
+
+        Raise Refused when the client token belongs to another call.
+        """
         with self._changing:
-            return self._made(place, operation, asked)
+            return self._find_started(place, operation, members)
 
-    def _made(self, place: Place, operation: str, asked: Json) -> ResourceRequest | None:
-        token = asked.get("ClientToken", "")
-        since, call, found = self._tokens.get((place, token), (0.0, {}, None))
-        if found is None or time.monotonic() - since > _TOKEN_SECONDS:
+    def _find_started(self, place: Place, operation: str, members: Json) -> ResourceRequest | None:
+        token = members.get("ClientToken", "")
+        started_at, call, request = self._tokens.get((place, token), (0.0, {}, None))
+        if request is None or time.monotonic() - started_at > _TOKEN_SECONDS:
             return None
-        if call != {**asked, "": operation}:
+        if call != {**members, "": operation}:
             raise Refused(
                 "ClientTokenConflictException",
                 f"ClientToken {token} is already associated with an existing operation "
-                f"with RequestToken {found.token}",
+                f"with RequestToken {request.token}",
             )
-        return found
+        return request
 
-    def start(self, place: Place, asked: Json, work: Work) -> ResourceRequest:
-        """Start a request, or return the one of the same call. Raises Refused while another is on that resource."""
+    def start(self, place: Place, members: Json, work: Work) -> ResourceRequest:
+        """Start a request, or return the one that the same call started.
+
+        Raise Refused while another request for the same resource is in progress.
+        """
         with self._changing:
-            if found := self._made(place, work.operation, asked):
-                return found
-            earlier = self._requests.setdefault(place, {})
-            if any(_on_the_same_resource(one, work) for one in earlier.values() if not one.ended):
+            if started := self._find_started(place, work.operation, members):
+                return started
+            requests = self._requests.setdefault(place, {})
+            if any(_is_for_same_resource(other, work) for other in requests.values() if not other.has_ended):
                 raise Refused(
                     "ConcurrentOperationException",
-                    f"Another operation on {work.served.definition.type_name} {work.identifier} is under way: wait "
+                    f"Another operation on {work.served.definition.type_name} {work.identifier} is in progress. Wait "
                     "until it has ended.",
                 )
             request = ResourceRequest(place, work)
-            earlier[request.token] = request
-            drop_oldest(earlier, _MOST_REQUESTS, lambda other: other.ended)
-            if "ClientToken" in asked:
-                call = {**asked, "": work.operation}
-                self._tokens[place, asked["ClientToken"]] = (time.monotonic(), call, request)
-                drop_oldest(self._tokens, _MOST_REQUESTS, lambda kept: kept[2].ended)
+            requests[request.token] = request
+            drop_oldest(requests, _MOST_REQUESTS, lambda other: other.has_ended)
+            if "ClientToken" in members:
+                call = {**members, "": work.operation}
+                self._tokens[place, members["ClientToken"]] = (time.monotonic(), call, request)
+                drop_oldest(self._tokens, _MOST_REQUESTS, lambda entry: entry[2].has_ended)
         request.start()
         return request
 
     def find(self, place: Place, token: str) -> ResourceRequest:
-        """The request of a token. Raises Refused."""
+        """Return the request of a token. Raise Refused when it does not exist."""
         with self._changing:
-            if (found := self._requests.get(place, {}).get(token)) is not None:
-                return found
-        raise Refused("RequestTokenNotFoundException", f"There is no request with the token {token}.")
+            if (request := self._requests.get(place, {}).get(token)) is not None:
+                return request
+        raise Refused("RequestTokenNotFoundException", f"No request has the token {token}.")
 
     def latest_first(self, place: Place) -> list[ResourceRequest]:
-        """Every request of a place."""
+        """Return the requests of a place, latest first."""
         with self._changing:
             return list(self._requests.get(place, {}).values())[::-1]
 
 
-def _on_the_same_resource(request: ResourceRequest, work: Work) -> bool:
+def _is_for_same_resource(request: ResourceRequest, work: Work) -> bool:
     return (
         work.identifier is not None
         and request.identifier == work.identifier

@@ -62,8 +62,8 @@ class InspectionApi:
 
     def _invocation(self, invocation: HandlerInvocation, query: Mapping[str, str]) -> Json:
         if not self._concealment.knows(invocation.stack_id):
-            return {**invocation.told(with_properties=False), **dict.fromkeys(_UNHIDDEN, "")}
-        members: Any = invocation.told(with_properties="properties" in query)
+            return {**invocation.to_json(with_properties=False), **dict.fromkeys(_UNHIDDEN, "")}
+        members: Any = invocation.to_json(with_properties="properties" in query)
         shown: Json = secrets.hidden(members, self._concealment.secrets(invocation.stack_id))
         return shown
 

@@ -1,8 +1,8 @@
-"""Stands between Lambda's runtime and a handler, and says which member of an answer is not JSON.
+"""Wraps a handler for Lambda's runtime, and reports which member of an answer is not JSON.
 
 cloudformation_cli_python_lib answers InternalFailure without a message, and logs nothing, when the ProgressEvent of a
-handler cannot be written as JSON. This module runs in the handler's process, with the standard library alone, and
-has the handler of `_HANDLER` under its own name, so that the runtime finds and misses it as it would there.
+handler cannot be serialized. This module runs in the handler's process, uses only the standard library, and exports
+the handler of `_HANDLER` under the handler's own name, so that the runtime loads it like the original module.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LIBRARY = "cloudformation_cli_python_lib"
 
 
 def checked(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return the handler with an answer that is JSON, or a failure that names the member that is not."""
+    """Wrap the handler: it returns JSON, or a failure that names the member that is not JSON."""
     entry_point = _before_serialization(handler)
 
     @functools.wraps(handler, updated=())
@@ -34,7 +34,7 @@ def checked(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def _before_serialization(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return the entry point that a Resource of the library wraps into its serialization; else the handler."""
+    """Return the entry point without the serialization of the library's Resource, or the handler itself."""
     kind = type(handler)
     wrapped = getattr(kind.__call__, "__wrapped__", None)
     is_of_library = any(base.__module__.startswith(_LIBRARY) for base in kind.__mro__)
@@ -42,7 +42,7 @@ def _before_serialization(handler: Callable[[Any, Any], Any]) -> Callable[[Any, 
 
 
 def _as_json(value: Any) -> Any:
-    """Return what the library's encoder, and awslambdaric's, make of a value that the json module does not know."""
+    """Convert a value that the json module does not know, as the encoders of the library and of awslambdaric do."""
     if isinstance(value, Decimal):
         return float(value)
     for name in ("isoformat", "_serialize"):
@@ -63,16 +63,16 @@ def _failure(answer: Any) -> Any:
         return answer
     others = {name: value for name, value in answer.items() if name != "message"}
     if "message" in answer and _written(others) is not None:
-        # The failure is kept with its error code.
+        # Keep the failure and its error code.
         return {**json.loads(_written(others) or ""), "message": str(answer["message"])}
     member, kind = _not_json(answer)
-    told = f"The handler's answer is not JSON: {member} is of the type {kind}, which JSON does not have."
-    print(told)
-    return {"status": "FAILED", "errorCode": "InternalFailure", "message": told}
+    text = f"The handler's answer is not JSON: {member} is of the type {kind}, which JSON does not have."
+    print(text)
+    return {"status": "FAILED", "errorCode": "InternalFailure", "message": text}
 
 
 def _not_json(value: Any, name: str = "") -> tuple[str, str]:
-    """Return the innermost member that cannot be written, as callbackContext.seen, and its type."""
+    """Return the path of the innermost member that is not JSON, such as callbackContext.seen, and its type."""
     inner: list[tuple[Any, Any]] = []
     if isinstance(value, dict):
         odd = next((key for key in value if not isinstance(key, (str, int, float, bool, type(None)))), None)

@@ -1,4 +1,4 @@
-"""A debugger for handlers: debugpy waits in their process until an editor attaches, and no time limit runs."""
+"""A debugger for handlers: debugpy waits in the handler process until an editor attaches, without a time limit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cfnbox.handlers import debugged_process
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The port that editors offer for an attachment to debugpy.
+# The default port of editors for attaching to debugpy.
 DEFAULT_PORT = 5678
 # Longer than a developer steps through a handler.
 TIME_LIMIT_SECONDS = 24 * 60 * 60
-# So long a process that has just ended may still hold the port.
+# How long a process that has just ended may still hold the port.
 _PORT_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
@@ -28,9 +28,9 @@ class NoDebugger(LocalFailure):
 
 
 class Debugger:
-    """Prepares processes of handlers for a debugger. One process at a time has `port`, others a free one; 0: all do.
+    """Prepares handler processes for a debugger. One process at a time uses `port`, others a free port.
 
-    `tell` is given the text that says how to attach, each time that a process waits.
+    With port 0 all use a free port. Calls `tell` with instructions for attaching each time that a process waits.
     """
 
     def __init__(self, port: int, tell: Callable[[str], None]) -> None:
@@ -43,7 +43,7 @@ class Debugger:
         return ["-X", "frozen_modules=off", program, self._folder, str(self._port), str(_PORT_SECONDS), str(report)]
 
     def announce_when_ready(self, handler: str, report: Path, is_running: Callable[[], bool]) -> None:
-        """Wait until a process writes its port to `report`, and announce it; return if the process ends instead."""
+        """Wait until a process writes its port to `report`, and announce it. Return if the process ends before."""
         while not report.exists():
             if not is_running():
                 return
@@ -51,10 +51,10 @@ class Debugger:
         self.announce(handler, int(report.read_text()))
 
     def announce(self, handler: str, port: int) -> None:
-        """Say that the handlers of an entry point wait, and how to attach."""
+        """Tell the user that the handlers of an entry point wait, and how to attach."""
         launch = f'{{"name": "cfnbox", "type": "debugpy", "request": "attach", "connect": {{"port": {port}}}}}'
         self._tell(
-            f"{handler} waits for a debugger on port {port} of 127.0.0.1; time limits stand still meanwhile.\n"
+            f"{handler} waits for a debugger on port {port} of 127.0.0.1; time limits are suspended.\n"
             f"VS Code: add this to the configurations of .vscode/launch.json, set a breakpoint, and press F5:\n"
             f"  {launch}\n"
             f"Other editors: attach their client of debugpy to 127.0.0.1:{port}."

@@ -1,6 +1,6 @@
-"""Python packages for handlers: what requirements name, from this environment or installed into a cache.
+"""Provide the Python packages of handlers' requirements, from this environment or installed into a cache.
 
-Handlers see these and nothing else of the environment, so that a requirement that is missing is missing here as well.
+Handlers can import only these packages, so that a missing requirement fails here as it does in Lambda.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from packaging.version import Version
 from cfnbox.core.errors import LocalFailure
 
 Tell = Callable[[str], None]
-# What AWS's Python runtimes bring beside the function ("Building with Python" in the Lambda guide).
+# The packages of AWS's Python runtimes ("Building with Python" in the Lambda guide).
 SDK = (Requirement("boto3"),)
 LAMBDA_RUNTIME = (Requirement("awslambdaric"), *SDK)
 _KEPT_LINES = 15
 
 
 class RequirementsFailed(LocalFailure):
-    """Requirements cannot be installed; the message ends with what the installer said."""
+    """Requirements cannot be installed. The message ends with the output of the installer."""
 
 
 def link(requirements: Iterable[Requirement], folder: Path) -> bool:
-    """Link what is installed here of the requirements, and all that it needs, into a folder; False if not all is."""
+    """Link the requirements and their dependencies into a folder. Return False if this environment lacks one."""
     found: dict[str, importlib.metadata.Distribution] = {}
-    if not all(_meets(one, found) for one in requirements):
+    if not all(_meets(requirement, found) for requirement in requirements):
         return False
     links: dict[str, Path] = {}
     for distribution in found.values():
         for name, path in _entries(distribution).items():
-            # Neither an editable installation nor a folder that two distributions share can be linked.
+            # An editable installation cannot be linked, nor a folder that two distributions share.
             if name in links or name.startswith("__editable__"):
                 return False
             links[name] = path
@@ -54,7 +54,7 @@ def link(requirements: Iterable[Requirement], folder: Path) -> bool:
 
 
 def _meets(requirement: Requirement, found: dict[str, importlib.metadata.Distribution]) -> bool:
-    """Note the distributions of a requirement; False when one is not installed or has another version."""
+    """Add the distributions of a requirement to `found`. Return False if one is missing or has another version."""
     name = canonicalize_name(requirement.name)
     if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
         return True
@@ -76,25 +76,25 @@ def _meets(requirement: Requirement, found: dict[str, importlib.metadata.Distrib
 
 
 def _entries(distribution: importlib.metadata.Distribution) -> Mapping[str, Path]:
-    """The files and folders at the top of where a distribution is installed; scripts lie elsewhere."""
+    """Return the top-level files and folders of a distribution, without scripts."""
     record = distribution.read_text("RECORD")
-    # Of `files` each is an object; a distribution such as botocore has two thousand.
+    # Read RECORD, because `files` creates an object for each of botocore's two thousand files.
     paths = [row[0] for row in csv.reader(record.splitlines())] if record else map(str, distribution.files or ())
     names = {path.partition("/")[0] for path in paths} - {"..", "__pycache__"}
     return {name: Path(str(distribution.locate_file(name))) for name in names}
 
 
 def installed_version(folder: Path, name: str) -> Version | None:
-    """Return the version of a distribution in a folder of packages; None when it is not there."""
+    """Return the version of a distribution in a folder of packages, or None."""
     found = importlib.metadata.distributions(path=[str(folder)])
-    wanted = canonicalize_name(name)
-    return next((Version(item.version) for item in found if canonicalize_name(item.name) == wanted), None)
+    canonical = canonicalize_name(name)
+    return next((Version(item.version) for item in found if canonicalize_name(item.name) == canonical), None)
 
 
 def packages(requirements: Path, links: Path, cache: Path, tell: Tell) -> Path:
-    """The folder with what a requirements file names: `links` when all is installed here, else one in the cache.
+    """Return a folder with the packages of a requirements file: `links` if this environment has all, else a cache.
 
-    `tell` hears what the installer does. Raises RequirementsFailed.
+    Call `tell` with the output of the installer. Raise RequirementsFailed.
     """
     plain = _plain(requirements)
     if plain is not None and link(plain, links):
@@ -108,7 +108,7 @@ def packages(requirements: Path, links: Path, cache: Path, tell: Tell) -> Path:
 
 
 def _plain(path: Path) -> list[Requirement] | None:
-    """Return the requirements of a file; None when a line is for an installer, such as a URL or an option."""
+    """Return the requirements of a file; None if a line needs an installer, such as a URL or an option."""
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     # A comment begins with # at the start or after white space ("Requirements File Format" of pip's documentation).
     lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
@@ -122,33 +122,36 @@ def _plain(path: Path) -> list[Requirement] | None:
 def _install(requirements: Path, folder: Path, tell: Tell) -> None:
     if (line := _git_line(requirements)) and shutil.which("git") is None:
         raise RequirementsFailed(
-            f"{requirements} names a package by git, and git is not installed here: {line}\n"
+            f"{requirements} has a requirement that needs git, which is not installed: {line}\n"
             "Install git, or name a release or a wheel instead."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
     tell(f"Installing {requirements}")
-    with tempfile.TemporaryDirectory(prefix="installing-", dir=folder.parent) as made:
-        said = _installed(requirements, Path(made) / "packages", tell)
-        if said:
-            raise RequirementsFailed(f"{requirements} cannot be installed. The installer says:\n{said}")
-        # Of former requirements nothing is needed any more.
-        for former in folder.parent.glob("requirements-*"):
-            shutil.rmtree(former, ignore_errors=True)
-        (Path(made) / "packages").rename(folder)
+    with tempfile.TemporaryDirectory(prefix="installing-", dir=folder.parent) as temporary:
+        output = _run_installers(requirements, Path(temporary) / "packages", tell)
+        if output:
+            raise RequirementsFailed(f"{requirements} cannot be installed. The installer says:\n{output}")
+        # Remove the packages of previous requirements.
+        for previous in folder.parent.glob("requirements-*"):
+            shutil.rmtree(previous, ignore_errors=True)
+        (Path(temporary) / "packages").rename(folder)
     tell(f"Installed {requirements}")
 
 
 def _git_line(requirements: Path) -> str:
-    """Return the first requirement that only git can fetch, without credentials that stand in it; or ""."""
+    """Return the first requirement that needs git, without its credentials; "" if there is none."""
     lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines() if line[:1] != "#")
     found = next((line for line in lines if re.search(r"(^|[\s@=])git\+", line)), "")
     return re.sub(r"//[^/@\s]*@", "//", found)
 
 
-def _installed(requirements: Path, target: Path, tell: Tell) -> str:
-    """Install; what the last installer said when none succeeded. uv is much faster, pip knows the user's indexes."""
-    said = "Neither uv nor pip is installed here."
+def _run_installers(requirements: Path, target: Path, tell: Tell) -> str:
+    """Install with uv, which is faster, else with pip, which knows the user's indexes.
+
+    Return "" after a success, otherwise the output of the last installer.
+    """
+    output = "Neither uv nor pip is installed here."
     for installer in _installers():
         arguments = [*installer, "--target", str(target), "--requirement", str(requirements)]
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -158,15 +161,15 @@ def _installed(requirements: Path, target: Path, tell: Tell) -> str:
                 tell(lines[-1])
         if process.returncode == 0:
             return ""
-        said = "\n".join(lines[-_KEPT_LINES:]) or f"exit status {process.returncode}"
+        output = "\n".join(lines[-_KEPT_LINES:]) or f"exit status {process.returncode}"
         shutil.rmtree(target, ignore_errors=True)
-    return said
+    return output
 
 
 def _installers() -> list[list[str]]:
-    found = []
+    installers = []
     if importlib.util.find_spec("uv"):
-        found.append([sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "--no-progress"])
+        installers.append([sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "--no-progress"])
     if importlib.util.find_spec("pip"):
-        found.append([sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"])
-    return found
+        installers.append([sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"])
+    return installers

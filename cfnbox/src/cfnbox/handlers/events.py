@@ -1,4 +1,4 @@
-"""What CloudFormation sends to a resource handler and how it follows the answers, for any registry schema."""
+"""The handler protocol of CloudFormation: events, progress events, re-invocations and retries. For any type."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Action = Literal["CREATE", "READ", "UPDATE", "DELETE", "LIST"]
 ACTIONS: tuple[Action, ...] = ("CREATE", "READ", "UPDATE", "DELETE", "LIST")
 SYNCHRONOUS: tuple[Action, ...] = ("READ", "LIST")
 
-# The members of a progress event beside its status, and beside its message, which may be any JSON.
+# The types of the members of a progress event. `status` is checked separately; `message` may be any JSON.
 # Source: cloudformation_cli_python_lib.interface.ProgressEvent.
 _MEMBERS: dict[str, Any] = {
     "errorCode": str,
@@ -32,29 +32,29 @@ _MEMBERS: dict[str, Any] = {
     "resourceModels": list,
     "nextToken": str,
 }
-# timeoutInMinutes of a handler that names none (CloudFormation CLI user guide, "handlers" of a schema).
+# The default timeoutInMinutes of a handler (CloudFormation CLI user guide, "handlers" of a schema).
 _DEFAULT_TIMEOUT_SECONDS = 120 * 60
-# A handler that goes on without a delay is invoked at once that often, and then with the shortest delay between.
+# Re-invoke a handler without a callback delay at once for this many times, then after the shortest delay.
 _PROMPT_INVOCATIONS = 100
 _SHORTEST_DELAY_SECONDS = 0.05
-# "Resource type handler error codes" of the CloudFormation CLI user guide, those of the type "Retriable".
+# "Resource type handler error codes" of the CloudFormation CLI user guide, the codes of the type "Retriable".
 RETRIABLE = frozenset({"NetworkFailure", "ResourceConflict", "ServiceInternalError", "Throttling"})
-# The guide names neither number nor delays of the retries.
+# Chosen here: the guide documents neither the number nor the delays of the retries.
 RETRY_DELAYS = (1.0, 2.0, 4.0)
-# Of a longer message the beginning is kept.
+# Longer messages are cut at the end.
 _LONGEST_MESSAGE = 4096
 
 
 class InvocationFailed(LocalFailure):
-    """The handler gave no progress event; the message says what happened instead, without property values."""
+    """The handler did not return a progress event. The message says what happened, without property values."""
 
 
 class NotAProgressEvent(InvocationFailed):
-    """The handler answered with JSON that is not a progress event."""
+    """The handler returned JSON that is not a progress event."""
 
 
 def new_token() -> str:
-    """A bearer token, one for each operation on a resource."""
+    """Return a new bearer token. Each operation on a resource has its own."""
     return str(uuid.uuid4())
 
 
@@ -88,9 +88,9 @@ def production_event(
     type_configuration: Mapping[str, Any] | None = None,
     type_version: str = "00000001",
 ) -> Json:
-    """The whole event that CloudFormation sends to the Lambda entry point `resource`.
+    """Return the event that CloudFormation sends to the Lambda entry point `resource`.
 
-    Shape: cloudformation_cli_python_lib.utils.HandlerRequest. Provider credentials go with a log group only.
+    Shape: cloudformation_cli_python_lib.utils.HandlerRequest. It has provider credentials only with a log group.
     """
     data = {
         "callerCredentials": _credentials("caller", account),
@@ -128,12 +128,12 @@ def follow(
     timeout: float = _DEFAULT_TIMEOUT_SECONDS,
     retry_delays: Sequence[float] = (),
 ) -> Iterator[Json]:
-    """Invoke the handler until it ends, yielding each progress event; the last is SUCCESS or FAILED.
+    """Invoke the handler until the operation ends, and yield each progress event. The last is SUCCESS or FAILED.
 
-    Re-invoke as CloudFormation does: after callbackDelaySeconds, with the answered model and context and the same
-    bearer token. After a failure with a retriable code send the same event again, once for each of `retry_delays`;
-    READ and LIST are not retried. `timeout` bounds the operation in seconds, delays included. Raise what `invoke`
-    raises.
+    Re-invoke as CloudFormation does: after callbackDelaySeconds, with the returned model and callback context and
+    the same bearer token. After a failure with a retriable code, retry with the same event, once for each of
+    `retry_delays`; READ and LIST are not retried. `timeout` limits the operation in seconds, delays included.
+    Raise the exceptions of `invoke`.
     """
     started, slept, invocations = time.monotonic(), 0.0, 0
     retries = iter(() if event["action"] in SYNCHRONOUS else retry_delays)
@@ -145,7 +145,7 @@ def follow(
             if (delay := _retry_delay(progress, retries)) is None:
                 return
         elif event["action"] in SYNCHRONOUS:
-            yield _failed("InternalFailure", f"A {event['action']} handler must answer at once, not IN_PROGRESS.")
+            yield _failed("InternalFailure", f"A {event['action']} handler must not return IN_PROGRESS.")
             return
         else:
             yield progress
@@ -155,23 +155,23 @@ def follow(
         sleep(delay)
         slept += delay
     if progress["status"] == "IN_PROGRESS":
-        yield _failed("NotStabilized", f"The {event['action']} handler is still IN_PROGRESS past its time limit.")
+        yield _failed("NotStabilized", f"The {event['action']} handler is still IN_PROGRESS after its time limit.")
 
 
 def _retry_delay(progress: Json, retries: Iterator[float]) -> float | None:
-    """Return the delay before the operation is tried again; None when it has ended."""
+    """Return the delay before the next retry; None when the operation has ended."""
     is_retriable = progress["status"] == "FAILED" and progress.get("errorCode") in RETRIABLE
     return next(retries, None) if is_retriable else None
 
 
 def _callback_delay(progress: Json, invocations: int) -> float:
-    """Return the seconds until the next invocation; a delay below the shortest counts as the shortest."""
+    """Return the seconds until the next invocation, at least the shortest delay."""
     shortest = _SHORTEST_DELAY_SECONDS if invocations > _PROMPT_INVOCATIONS else 0.0
     return max(shortest, float(progress.get("callbackDelaySeconds") or 0))
 
 
 def reinvocation(event: Json, progress: Json) -> Json:
-    """The event that follows an IN_PROGRESS answer."""
+    """Return the event of the re-invocation after an IN_PROGRESS progress event."""
     data = dict(event["requestData"])
     if progress.get("resourceModel") is not None:
         data["resourceProperties"] = progress["resourceModel"]
@@ -186,13 +186,13 @@ def _progress(answer: Any) -> Json:
         wrong = ["callbackDelaySeconds"]
     if wrong:
         raise NotAProgressEvent(
-            f"The handler's answer is not a progress event: {' and '.join(wrong)} cannot be what it has there."
+            f"The handler's answer is not a progress event: the value of {' and '.join(wrong)} is not valid."
         )
     return {**answer, "message": _text(answer["message"])} if "message" in answer else answer
 
 
 def _text(message: Any) -> str | None:
-    """Return the message of a handler as text: JSON of a message that is not text, the beginning of a long one."""
+    """Return a handler's message as text. Convert other values to JSON, and cut long messages."""
     if message is None:
         return None
     text = message if isinstance(message, str) else json.dumps(message)

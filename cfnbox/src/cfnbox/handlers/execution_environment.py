@@ -1,4 +1,4 @@
-"""One execution environment of Lambda's on this machine: a process of a runtime, which serves one event at a time."""
+"""A Lambda execution environment on this machine: a runtime process, which handles one event at a time."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ if TYPE_CHECKING:
     from cfnbox.handlers.runtime_api import Event
     from cfnbox.handlers.tracebacks import Raised
 
-# What the init phase has beside the time limit of a function (Lambda guide, "Lambda runtime environment lifecycle").
+# The time limit of the init phase, in addition to the function's timeout (Lambda guide, "Lambda runtime environment
+# lifecycle").
 _INIT_SECONDS = 10.0
 
 
 class RuntimeUnavailable(LocalFailure):
-    """The runtime cannot be started here; the message says why and what to do."""
+    """The runtime cannot be started on this machine; the message says why and what to do."""
 
 
 class HandlerCrashed(InvocationFailed):
-    """The handler process ended, or its code raised, or could not be imported; `raised` is the exception."""
+    """The handler process ended, or its code raised `raised`, or its code could not be imported."""
 
     def __init__(self, text: str, raised: Raised | None = None) -> None:
         super().__init__(text)
@@ -44,7 +45,7 @@ class HandlerTimedOut(InvocationFailed):
 
 
 class ProcessExited(Exception):
-    """The process of the runtime ended during an invocation; the text is Lambda's."""
+    """The runtime process ended during an invocation. The message is Lambda's."""
 
     def __init__(self, returncode: int) -> None:
         # Lambda's texts, as the reports of Runtime.ExitError have them ("Troubleshoot invocation issues in Lambda").
@@ -59,7 +60,7 @@ class ProcessExited(Exception):
 
 
 class ExecutionEnvironment:
-    """A process of a runtime. It is started before its first event, and again after its end."""
+    """A runtime process. It starts with its first event, and again after its process has ended."""
 
     def __init__(
         self, command: Sequence[str], log: Path, environ: Mapping[str, str], cwd: str, timeout: float
@@ -69,13 +70,13 @@ class ExecutionEnvironment:
         self.log.touch()
         self._reader: IO[bytes] | None = None
         self._process: _RuntimeProcess | None = None
-        # How long the last process took to ask for its first event; None once that was read.
+        # The time from the start of the last process to its first poll; None after it has been read.
         self._init_seconds: float | None = None
         self._lock = threading.Lock()
         self._closed = False
 
     def start(self) -> _RuntimeProcess:
-        """Start the process unless it runs, without waiting for it. Raises RuntimeUnavailable."""
+        """Start the process if it is not running, without waiting for it. Raise RuntimeUnavailable."""
         with self._lock:
             if self._closed:
                 raise RuntimeUnavailable("The Lambda runtime has been closed.")
@@ -83,10 +84,10 @@ class ExecutionEnvironment:
                 self._process.end()
                 self._process = None
             if self._process is None:
-                self._process = self._started()
+                self._process = self._start_process()
             return self._process
 
-    def _started(self) -> _RuntimeProcess:
+    def _start_process(self) -> _RuntimeProcess:
         try:
             with self.log.open("ab") as log:
                 process = _RuntimeProcess(self._command, self._environ, self._cwd, log)
@@ -97,16 +98,16 @@ class ExecutionEnvironment:
             raise RuntimeUnavailable(text) from None
 
     def invoke(self, event: Event) -> Reply:
-        """Return what the runtime makes of an event.
+        """Return the runtime's reply to an event.
 
-        Raises HandlerTimedOut, ProcessExited, RuntimeUnavailable.
+        Raise HandlerTimedOut, ProcessExited, RuntimeUnavailable.
         """
         process = self.start()
         try:
             self._init_seconds = process.wait_until_ready(self._timeout + _INIT_SECONDS)
             reply = process.invoke(event, self._timeout)
             if reply.is_too_large:
-                # Runtimes end when their answer is refused, some time later: awslambdaric raises RuntimeError.
+                # A runtime ends some time after its answer was refused: awslambdaric raises RuntimeError.
                 self.stop()
             return reply
         except InitFailed as failure:
@@ -120,18 +121,18 @@ class ExecutionEnvironment:
             raise ProcessExited(process.returncode) from None
 
     def take_init_seconds(self) -> float | None:
-        """Return how long the process took to start, once for each process."""
+        """Return the init duration once for each process, otherwise None."""
         seconds, self._init_seconds = self._init_seconds, None
         return seconds
 
     @property
     def process_id(self) -> int | None:
-        """The process that runs now."""
+        """Return the id of the running process, or None."""
         process = self._process
         return process.pid if process and process.is_alive() else None
 
     def cpu_seconds(self) -> float:
-        """Return how long the process has computed so far."""
+        """Return the CPU seconds that the process has used."""
         with suppress(psutil.Error):
             if (process_id := self.process_id) is not None:
                 times = psutil.Process(process_id).cpu_times()
@@ -139,14 +140,14 @@ class ExecutionEnvironment:
         return 0.0
 
     def stop(self) -> None:
-        """Kill the process and all that it started, even one that hangs."""
+        """Kill the process and its child processes."""
         with self._lock:
             process, self._process = self._process, None
         if process:
             process.end()
 
     def close(self) -> None:
-        """Stop, and start no process any more."""
+        """Kill the process, and never start another."""
         with self._lock:
             self._closed = True
         self.stop()
@@ -167,7 +168,7 @@ class ExecutionEnvironment:
 
 
 class _RuntimeProcess:
-    """The process, and the Runtime API that it asks for events. A thread waits for the end of the process."""
+    """The process, and the Runtime API that it polls. A thread waits for the end of the process."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], cwd: str, log: IO[bytes]) -> None:
         self._api = RuntimeApi()
@@ -191,17 +192,17 @@ class _RuntimeProcess:
 
     @property
     def returncode(self) -> int:
-        """How the process ended."""
+        """Wait for the end of the process, and return its exit status."""
         return self._process.wait()
 
     def is_alive(self) -> bool:
-        """Return whether the process runs."""
+        """Return whether the process is running."""
         return self._waiter.is_alive() and (self._serving.locked() or self._api.is_connected())
 
     def wait_until_ready(self, timeout: float) -> float | None:
-        """Wait until the process takes an event; return how long it took to start, the first time.
+        """Wait until the process polls for an event. Return the init duration the first time, otherwise None.
 
-        Raises InitFailed, DeadlinePassed, RuntimeEnded.
+        Raise InitFailed, DeadlinePassed, RuntimeEnded.
         """
         with self._serving:
             self._api.wait_until_polled(time.monotonic() + timeout)
@@ -209,12 +210,12 @@ class _RuntimeProcess:
         return None if started is None else time.monotonic() - started
 
     def invoke(self, event: Event, timeout: float) -> Reply:
-        """Return the answer to an event. Raises DeadlinePassed, RuntimeEnded."""
+        """Return the reply to an event. Raise DeadlinePassed, RuntimeEnded."""
         with self._serving:
             return self._api.invoke(event, time.monotonic() + timeout)
 
     def end(self) -> None:
-        """Kill the process and every process of its session, and wait for its end."""
+        """Kill every process of the session, and wait for the end of the process."""
         kill_session(self.pid)
         self._waiter.join()
         with self._serving:

@@ -1,4 +1,4 @@
-"""What runs a Lambda function on this machine: the interpreter that its `Runtime` names, or the one that is here."""
+"""Find the interpreter that runs a Lambda function: the version of its `Runtime`, or another installed version."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 _RUNTIME = re.compile(r"(?P<language>python|nodejs|provided)(?P<version>[\d.]*)")
 _NODE_LOOP = Path(__file__).with_name("node_loop.mjs")
-# A program that does not say its version in this time is not used.
+# A program that does not print its version within this time is not used.
 _SECONDS = 10.0
 _OWN_VERSION = ".".join(map(str, sys.version_info[:2]))
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A command that runs functions of a language; the name of the handler follows.
+    """A command that runs functions of a language. The name of the handler is appended.
 
     `version` is that of the interpreter, and `is_named` says whether the runtime names that version.
     """
@@ -40,7 +40,7 @@ class Interpreter:
 
 
 def find(runtime: str) -> Interpreter | None:
-    """Return what runs the functions of a runtime here, or None."""
+    """Return the interpreter for a runtime, or None if this machine has none."""
     named = _RUNTIME.match(runtime)
     match named["language"] if named else "":
         case "python":
@@ -53,7 +53,7 @@ def find(runtime: str) -> Interpreter | None:
 
 
 def notice(runtime: str) -> str | None:
-    """Return what to tell the user of a function of this runtime; None when it runs as in AWS."""
+    """Return a notice for the user of a function with this runtime; None if it runs as in AWS."""
     found = find(runtime)
     if found is None:
         return f"Runtime: nothing on this machine runs {runtime}, and invocations fail"
@@ -63,15 +63,15 @@ def notice(runtime: str) -> str | None:
 
 
 def python_runtime() -> tuple[str, ...]:
-    """Return the arguments of this Python that run a function: awslambdaric, which needs its C extension."""
+    """Return the arguments of this Python that run a function: awslambdaric if its C extension is installed."""
     if all(importlib.util.find_spec(name) for name in ("awslambdaric", "runtime_client")):
         return ("-m", "awslambdaric")
     return (str(Path(python_loop.__file__)),)
 
 
 def linked_runtime(folder: Path) -> str:
-    """Link what Lambda brings beside a function in Python into a folder; return the folder."""
-    # Where awslambdaric is not installed, a loop of our own takes its place.
+    """Link the packages of Lambda's Python runtime into a folder; return the folder."""
+    # Where awslambdaric is not installed, `python_loop` replaces it.
     choices = distributions.LAMBDA_RUNTIME, distributions.SDK
     if not any(distributions.link(packages, folder) for packages in choices):
         raise RuntimeUnavailable("boto3 is not installed: pip install boto3")
@@ -79,7 +79,7 @@ def linked_runtime(folder: Path) -> str:
 
 
 def _python(version: str) -> Interpreter:
-    # Without its site module Python knows of no packages but those on PYTHONPATH.
+    # Without its site module (-S), Python finds only the packages on PYTHONPATH.
     for program in _installed(version) if version != _OWN_VERSION else ():
         if _version(program, "-c", "import sys; print('%d.%d' % sys.version_info[:2])") == version:
             return Interpreter("python", (program, "-S", str(Path(python_loop.__file__))), version, is_named=True)
@@ -97,7 +97,7 @@ def _node(version: str) -> Interpreter | None:
 
 
 def _installed(version: str) -> Iterator[str]:
-    """Find programs of a version of Python: on PATH, else among those of pyenv."""
+    """Yield programs of a version of Python: from PATH, then from pyenv."""
     if program := shutil.which(f"python{version}"):
         yield program
     versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
@@ -106,7 +106,7 @@ def _installed(version: str) -> Iterator[str]:
 
 @functools.cache
 def _version(*command: str) -> str:
-    """Return what a program prints, or nothing when it does not work, such as a shim of pyenv."""
+    """Return the output of a program, or "" if it fails, as a shim of pyenv may."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What each invocation of a handler was given and answered: the last ones of a cloud, for whoever looks inside."""
+"""The record of the last handler invocations of a cloud: event, answer, log and exception of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cfnbox.handlers.tracebacks import Raised
 
 _MOST_RECORDS = 1000
-# Of a longer log the end is kept.
+# Longer logs are cut at the beginning.
 _MOST_CHARACTERS = 64 * 1024
 # Members of an invocation that hold property values.
 PROPERTIES = ("properties", "previous", "model")
@@ -26,7 +26,7 @@ PROPERTIES = ("properties", "previous", "model")
 
 @dataclass(frozen=True)
 class InvocationOutcome:
-    """What came of an event: `answer`, or `failure` when there is none; `log` is what the handler wrote meanwhile."""
+    """The outcome of an event: `answer`, or `failure` if there is no answer. `log` is the handler's output."""
 
     began: datetime
     seconds: float
@@ -38,9 +38,9 @@ class InvocationOutcome:
 
 @dataclass(frozen=True)
 class HandlerInvocation:
-    """One invocation. `context` is the callback context that went in, `next_context` the one that came out.
+    """An invocation. `context` is the callback context of the event, `next_context` that of the progress event.
 
-    `status` is that of the progress event, "" when there was none; `message` says then what happened instead.
+    `status` is the status of the progress event. It is "" if there was none; then `message` says what happened.
     """
 
     number: int
@@ -67,77 +67,77 @@ class HandlerInvocation:
     previous: Any
     model: Any
 
-    def told(self, *, with_properties: bool) -> Json:
-        """The invocation as JSON, the time in ISO 8601; resource models are left out unless asked for."""
+    def to_json(self, *, with_properties: bool) -> Json:
+        """Return the invocation as JSON, the time in ISO 8601. It has resource models only `with_properties`."""
         members = asdict(self) | {"began": self.began.isoformat()}
         return {name: value for name, value in members.items() if with_properties or name not in PROPERTIES}
 
 
 class InvocationLog:
-    """The last invocations of a cloud, for any number of threads; `listener` hears of each as it ends."""
+    """The last invocations of a cloud. Thread-safe. Calls `listener` with each invocation after its end."""
 
     def __init__(self, listener: Callable[[HandlerInvocation], None] | None = None) -> None:
         self._listener = listener
         self._lock = threading.Lock()
-        self._kept: deque[HandlerInvocation] = deque(maxlen=_MOST_RECORDS)
+        self._records: deque[HandlerInvocation] = deque(maxlen=_MOST_RECORDS)
         self._count = 0
         self._hidden: frozenset[str] = frozenset()
 
     def hide(self, texts: Iterable[str]) -> None:
-        """Replace these texts by asterisks in every record that is added from now on."""
+        """Replace these texts by asterisks in later records."""
         with self._lock:
             self._hidden |= frozenset(texts)
 
     def add(self, event: Any, outcome: InvocationOutcome) -> None:
-        """Record an invocation that ended."""
+        """Record an invocation."""
         with self._lock:
             self._count += 1
-            invocation = _made(self._count, event, outcome)
+            invocation = _record(self._count, event, outcome)
             if self._hidden:
                 invocation = replace(invocation, **secrets.hidden(_texts(invocation), self._hidden))
-            self._kept.append(invocation)
+            self._records.append(invocation)
         if self._listener:
             self._listener(invocation)
 
     def all(self, stack_id: str | None = None) -> list[HandlerInvocation]:
-        """The invocations that are still known, oldest first; of one stack where one is named."""
+        """Return the recorded invocations, oldest first. With `stack_id`, return only those of the stack."""
         with self._lock:
-            return [one for one in self._kept if stack_id is None or one.stack_id == stack_id]
+            return [record for record in self._records if stack_id is None or record.stack_id == stack_id]
 
     def find(self, number: int) -> HandlerInvocation | None:
-        """The invocation of that number, while it is known."""
-        return next((one for one in self.all() if one.number == number), None)
+        """Return the invocation with this number, or None if it is not recorded any more."""
+        return next((record for record in self.all() if record.number == number), None)
 
     def raised(self, token: str) -> str:
-        """What the last invocation for a request raised and where, "" when it did not."""
-        return next((one.raised for one in reversed(self.all()) if one.token == token), "")
+        """Return the exception of the last invocation with this bearer token, and its place; "" if there was none."""
+        return next((record.raised for record in reversed(self.all()) if record.token == token), "")
 
 
 def _texts(invocation: HandlerInvocation) -> Json:
-    """Return the members of a record that a handler or its log can have put a text into."""
+    """Return the members of a record whose texts come from the handler or its log."""
     names = ("context", "next_context", "message", "raised", "traceback", "log", *PROPERTIES)
     return {name: getattr(invocation, name) for name in names}
 
 
-def _made(number: int, event: Any, outcome: InvocationOutcome) -> HandlerInvocation:
-    # `cfn test` and whoever else reaches the handlers' endpoint may send anything.
-    asked = event if isinstance(event, dict) else {}
-    sent = asked.get("requestData")
-    data = sent if isinstance(sent, dict) else {}
+def _record(number: int, event: Any, outcome: InvocationOutcome) -> HandlerInvocation:
+    # `cfn test` and other clients of the handlers' endpoint may send any JSON.
+    members = event if isinstance(event, dict) else {}
+    request_data = members.get("requestData")
+    data = request_data if isinstance(request_data, dict) else {}
     answer = outcome.answer if isinstance(outcome.answer, dict) else {}
     return HandlerInvocation(
         number=number,
         began=outcome.began,
         seconds=outcome.seconds,
-        action=_text(asked, "action"),
-        type_name=_text(asked, "resourceType"),
-        version=_text(asked, "resourceTypeVersion"),
-        account=_text(asked, "awsAccountId"),
-        region=_text(asked, "region"),
-        token=_text(asked, "bearerToken"),
-        stack_id=_text(asked, "stackId"),
+        action=_text(members, "action"),
+        type_name=_text(members, "resourceType"),
+        version=_text(members, "resourceTypeVersion"),
+        account=_text(members, "awsAccountId"),
+        region=_text(members, "region"),
+        token=_text(members, "bearerToken"),
+        stack_id=_text(members, "stackId"),
         logical_id=_text(data, "logicalResourceId"),
-        context=asked.get("callbackContext"),
+        context=members.get("callbackContext"),
         status=_text(answer, "status"),
         error_code=_text(answer, "errorCode"),
         message=str(outcome.failure) if outcome.failure else _text(answer, "message"),

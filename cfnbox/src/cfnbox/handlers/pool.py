@@ -1,4 +1,4 @@
-"""Execution environments of one function: as many as run at once, started when they are needed."""
+"""The execution environments of one function. They start on demand, one for each concurrent invocation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPUTING_SHARE = 0.1
 
 
 class EnvironmentPool:
-    """Lends execution environments, `concurrency` at most. `make` makes one of a number, which counts from 0."""
+    """A pool of at most `concurrency` execution environments. `make` creates an environment by its number, from 0."""
 
     def __init__(self, make: Callable[[int], ExecutionEnvironment], concurrency: int) -> None:
         self._make, self._concurrency = make, concurrency
@@ -39,14 +39,14 @@ class EnvironmentPool:
         self._retired = self._closed = False
 
     def start(self) -> None:
-        """Start an environment before it is needed, without waiting for it. Raises RuntimeUnavailable."""
+        """Start an environment in advance, without waiting for it. Raise RuntimeUnavailable."""
         environment = self._add_environment()
         environment.start()
         self._idle.put(environment)
 
     @contextmanager
     def environment(self) -> Iterator[ExecutionEnvironment]:
-        """Lend an environment. It starts with its first event."""
+        """Acquire an environment for the context. It starts with its first event."""
         with self._cpu_slot():
             environment = self._acquire_environment()
             try:
@@ -59,12 +59,12 @@ class EnvironmentPool:
 
     @property
     def process_ids(self) -> list[int]:
-        """The processes that run now."""
-        return [pid for one in self._environments if (pid := one.process_id) is not None]
+        """Return the ids of the running processes."""
+        return [pid for environment in self._environments if (pid := environment.process_id) is not None]
 
     def logs(self) -> str:
-        """Return all that the processes have written so far."""
-        return "".join(one.log.read_text(errors="replace") for one in self._environments)
+        """Return the whole output of the processes so far."""
+        return "".join(environment.log.read_text(errors="replace") for environment in self._environments)
 
     def close(self) -> None:
         """End every process; safe to call twice."""
@@ -73,7 +73,7 @@ class EnvironmentPool:
             environment.close()
 
     def retire(self) -> None:
-        """Close as soon as nothing runs any more."""
+        """Close after the last running invocation."""
         self._retired = True
         self._close_when_idle()
 
@@ -92,7 +92,7 @@ class EnvironmentPool:
                 self._cpu_slots.release()
 
     def _acquire_environment(self) -> ExecutionEnvironment:
-        """Return an idle environment, or a new one when that is sooner than to wait for one that is busy."""
+        """Return an idle environment, or start a new one when that is faster than to wait for a busy one."""
         with suppress(queue.Empty):
             return self._idle.get_nowait()
         deadline = time.monotonic() + _MOST_WAIT_SECONDS

@@ -1,4 +1,4 @@
-"""Runs a Python function as awslambdaric does, with the standard library alone: `python python_loop.py mod.function`.
+"""Run a Python function as awslambdaric does: `python python_loop.py mod.function`. Standard library only.
 
 For machines without a wheel of awslambdaric, and for versions of Python that it is not installed for.
 """
@@ -39,7 +39,7 @@ class Context:
 
 
 class RuntimeFault(Exception):
-    """A failure that the runtime finds; `kind` is its errorType."""
+    """A failure that the runtime detects; `kind` is its errorType."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -73,7 +73,7 @@ def _encoded(answer: Any) -> bytes:
 def _error(error: BaseException, request_id: str = "") -> bytes:
     """Log an error, and return it as Lambda reports it, without the frames of this module and of importlib."""
     frames = [] if isinstance(error, RuntimeFault) else traceback.extract_tb(error.__traceback__)
-    own = [one for one in frames if one.filename != __file__ and "importlib" not in one.filename]
+    own = [frame for frame in frames if frame.filename != __file__ and "importlib" not in frame.filename]
     trace, kind = traceback.format_list(own), getattr(error, "kind", type(error).__name__)
     lines = [f"[ERROR] {kind}: {error}", "Traceback (most recent call last):", *"".join(trace).splitlines()]
     print("\r".join(line.replace("  ", "\u00a0\u00a0") for line in lines), flush=True)
@@ -82,7 +82,7 @@ def _error(error: BaseException, request_id: str = "") -> bytes:
 
 
 def main() -> None:
-    """Load the function, and answer events until the process is ended."""
+    """Load the function, and handle events until the process is killed."""
     connection, request_id = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"]), ""
 
     def call(method: str, path: str, body: bytes | None = None) -> tuple[bytes, http.client.HTTPMessage]:
@@ -90,17 +90,17 @@ def main() -> None:
         answer = connection.getresponse()
         return answer.read(), answer.headers
 
-    def named(record: logging.LogRecord) -> bool:
+    def add_request_id(record: logging.LogRecord) -> bool:
         record.aws_request_id = request_id
         return True
 
-    # In the place of the folder of this file.
+    # Replace the folder of this file.
     sys.path[0] = os.getcwd()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.Formatter.converter = time.gmtime
     logs = logging.StreamHandler(sys.stdout)
     logs.setFormatter(logging.Formatter(_LOG_FORM, "%Y-%m-%dT%H:%M:%S"))
-    logs.addFilter(named)
+    logs.addFilter(add_request_id)
     logging.getLogger().addHandler(logs)
     try:
         handler = _handler(sys.argv[1])

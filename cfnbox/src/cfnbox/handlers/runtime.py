@@ -1,4 +1,4 @@
-"""A handler in Lambda's runtime: awslambdaric, or a loop of our own where it has no wheel, without Docker."""
+"""Run a handler in Lambda's runtime without Docker: awslambdaric, or `python_loop` where that has no wheel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# The name that template.yml gives the handlers' function, and that `cfn test` and `cfn invoke` ask for by default.
+# The function name of the handlers in template.yml, and the default of `cfn test` and `cfn invoke`.
 TYPE_FUNCTION = "TypeFunction"
 TYPE_FUNCTION_PATH = f"/2015-03-31/functions/{TYPE_FUNCTION}/invocations"
 _FUNCTION_NAME = "function"
@@ -47,13 +47,13 @@ class NotJson(InvocationFailed):
 
 
 class LambdaRuntime:
-    """Runs a handler in at most `concurrency` execution environments, which are started when they are needed.
+    """Runs a handler in at most `concurrency` execution environments, which start on demand.
 
-    `code` goes to PYTHONPATH, `env` to the handler's environment, `timeout` is in seconds, `memory` in MB (told to
-    the handler, not enforced). The process environment is not inherited, so that no profile of the user leaks in.
-    An `isolated` handler imports from `code` and from what Lambda's own runtime brings alone.
-    `record` gets each event with its outcome. With a `debugger` each new process waits for one to attach, and there
-    is no time limit and no second environment. Temporary files go below `temporary`.
+    `code` is added to PYTHONPATH, `env` to the handler's environment. `timeout` is in seconds, `memory` in MB (passed
+    to the handler, not enforced). The process environment is not inherited, so that the handler cannot use a profile
+    of the user. An `isolated` handler imports only from `code` and from Lambda's own packages.
+    `record` gets each event with its outcome. With a `debugger` each new process waits until a debugger attaches,
+    and there is only one environment, without a time limit. Temporary files go below `temporary`.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class LambdaRuntime:
         temporary: str | None = None,
     ) -> None:
         if debugger is not None:
-            # A debugger holds one process at a time, for as long as its user likes.
+            # A debugger attaches to one process at a time, without a time limit.
             timeout, concurrency = TIME_LIMIT_SECONDS, 1
         self._record, self._handler, self._debugger = record, handler, debugger
         self._paths = paths = [str(Path(path).resolve()) for path in code]
@@ -81,7 +81,7 @@ class LambdaRuntime:
         folder = Path(self._directory.name)
         if isolated:
             paths = [*paths, interpreters.linked_runtime(folder / "runtime")]
-        # Without its site module Python knows of no packages but those on PYTHONPATH.
+        # Without its site module (-S), Python finds only the packages on PYTHONPATH.
         self._debugger_report = folder / "debugger-port"
         debugging = debugger.options(self._debugger_report) if debugger else []
         self._own = _own_code(handler, paths)
@@ -98,7 +98,7 @@ class LambdaRuntime:
 
     def __enter__(self) -> LambdaRuntime:
         try:
-            # A process that waits for a debugger is announced when its first event is there.
+            # With a debugger the process starts with the first event, so that the announcement appears then.
             if self._debugger is None:
                 self._pool.start()
         except BaseException:
@@ -112,17 +112,17 @@ class LambdaRuntime:
         self.close()
 
     def close(self) -> None:
-        """Stop every process that was started; safe to call twice."""
+        """Stop every process; safe to call twice."""
         self._pool.close()
         self._directory.cleanup()
 
     @property
     def process_ids(self) -> list[int]:
-        """The handler processes that run now, one for each environment that was needed."""
+        """Return the ids of the running handler processes, one for each environment."""
         return self._pool.process_ids
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """Return the handler's JSON answer. Raises HandlerCrashed, HandlerTimedOut or NotJson when there is none."""
+        """Return the handler's JSON answer. Raise HandlerCrashed, HandlerTimedOut or NotJson if there is none."""
         with self._pool.environment() as environment:
             if self._debugger and environment.process_id is None:
                 self._debugger_report.unlink(missing_ok=True)
@@ -137,7 +137,7 @@ class LambdaRuntime:
         return outcome.answer
 
     def _outcome(self, environment: ExecutionEnvironment, payload: bytes) -> InvocationOutcome:
-        # What was written after the last answer belongs to no invocation.
+        # Drop output that was written after the previous answer: it belongs to no invocation.
         environment.logged()
         began, started = datetime.now(UTC), time.monotonic()
         answer, failure, raised = None, None, None
@@ -149,12 +149,12 @@ class LambdaRuntime:
         if isinstance(failure, HandlerCrashed):
             raised = failure.raised
         elif isinstance(answer, dict) and answer.get("status") == "FAILED":
-            # The library turns what a handler raises into a failure without a message, and logs the traceback.
+            # The library converts a handler's exception to a failure without a message, and logs the traceback.
             raised = tracebacks.last_logged(log, self._paths, self._own)
         return InvocationOutcome(began, seconds, log, answer, failure, raised)
 
     def logs(self) -> str:
-        """Return all that the handlers have written so far."""
+        """Return the whole output of the handlers so far."""
         return self._pool.logs()
 
     def _answer(self, environment: ExecutionEnvironment, payload: bytes) -> Any:
@@ -178,8 +178,8 @@ class LambdaRuntime:
         if error.get("errorType") == "Runtime.MarshalError":
             reason = message.partition("Unable to marshal response: ")[2]
             return NotJson(f"The handler's answer cannot be written as JSON{f': {reason}' if reason else ''}.")
-        stand_in, module = (name.rpartition(".")[0] for name in (self._entry_point, self._handler))
-        message = message.replace(stand_in, module) if stand_in else message
+        check_module, module = (name.rpartition(".")[0] for name in (self._entry_point, self._handler))
+        message = message.replace(check_module, module) if check_module else message
         raised = tracebacks.answered({**error, "errorMessage": message}, self._paths, self._own)
         return HandlerCrashed(f"The handler ended with {raised}", raised)
 
@@ -187,7 +187,7 @@ class LambdaRuntime:
 def serve_lambda(
     invoke: Callable[[Any], Any], environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
-    """WSGI application: Lambda's Invoke operation, with an error of the function as Lambda reports it."""
+    """Serve Lambda's Invoke operation as a WSGI application. Report function errors as Lambda does."""
     headers: dict[str, str] = {}
     try:
         answer = invoke(_with_local_credentials(json_value(Request(environ).get_data())))
@@ -202,9 +202,9 @@ def serve_lambda(
 
 
 def _with_local_credentials(event: Any) -> Any:
-    """The event without the sender's credentials: all that the handler reaches is on this machine.
+    """Return the event without the sender's credentials, because the handler calls only services on this machine.
 
-    The access key is the event's account, which the services here take for the account that it belongs to.
+    The access key is the event's account: the local services read the account from the access key.
     """
     match event:
         case {"awsAccountId": str(account), "requestData": {"callerCredentials": dict()} as data}:
@@ -214,7 +214,7 @@ def _with_local_credentials(event: Any) -> Any:
 
 
 def _own_code(handler: str, folders: Sequence[str]) -> list[str]:
-    """Return where the author's code is: of a folder with installed packages the handler's own package alone."""
+    """Return the author's files and folders. Among installed packages that is only the handler's package."""
     package = handler.partition(".")[0]
     own = []
     for folder in map(Path, folders):
@@ -224,7 +224,7 @@ def _own_code(handler: str, folders: Sequence[str]) -> list[str]:
 
 
 def _checked_entry_point(handler: str, folder: Path) -> str:
-    """Write the module that checks answers into a folder; return the name of the handler in it."""
+    """Write the module `answer_check` into a folder, and return the name of the handler in it."""
     module, _, function = handler.rpartition(".")
     if not module:
         return handler
@@ -246,7 +246,7 @@ def _function_environment(handler: str, paths: Sequence[str], timeout: int, memo
         "AWS_LAMBDA_LOG_STREAM_NAME": "$LATEST",
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
-        # The function's own role; a handler that used it instead of the caller's would show in the calls.
+        # The credentials of the function's role. They show in API calls that do not use the caller's credentials.
         "AWS_ACCESS_KEY_ID": "local-function-role",
         "AWS_SECRET_ACCESS_KEY": "local-function-role-secret",
         "AWS_SESSION_TOKEN": "local-function-role-session",

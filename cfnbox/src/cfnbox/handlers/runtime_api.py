@@ -1,6 +1,6 @@
 """Lambda's Runtime API for one process of a runtime (Lambda guide, "Using the Lambda runtime API").
 
-The thread that invokes the function serves the API while it waits. No other thread stands between it and the runtime.
+The thread that invokes the function serves the API while it waits, without another thread in between.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 _PATH = "/2018-06-01/runtime"
 _NEXT, _INIT_ERROR = f"{_PATH}/invocation/next", f"{_PATH}/init/error"
 _BYTES = 1 << 18
-# The runtime takes a short answer at once. A time limit of 0 would not wait at all.
+# The timeout for sending an answer. The runtime reads a short answer at once. A timeout of 0 would not wait at all.
 _SECONDS, _LEAST_SECONDS = 10.0, 0.001
 _JSON = "application/json"
-# A web page could take an event away, or answer it.
+# Refuse requests of web pages, because a page could take or answer an event.
 _ADMISSION = Admission()
 _ACCEPTED = b'{"status":"OK"}'
-# What Lambda takes as an answer, and how it refuses more (aws/aws-lambda-runtime-interface-emulator: MaxPayloadSize
-# of interop, and the test of /response).
+# Lambda's limit of an answer, and its error for a larger one (aws/aws-lambda-runtime-interface-emulator:
+# MaxPayloadSize of interop, and the test of /response).
 MOST_ANSWER_BYTES = 6_291_556
 _TOO_LARGE = {
     "errorMessage": f"Exceeded maximum allowed payload size ({MOST_ANSWER_BYTES} bytes).",
@@ -40,11 +40,11 @@ _TOO_LARGE = {
 
 
 class RuntimeEnded(Exception):
-    """The process of the runtime ended without an answer."""
+    """The runtime process ended without an answer."""
 
 
 class DeadlinePassed(Exception):
-    """The runtime gave no answer before the deadline."""
+    """The runtime did not answer before the deadline."""
 
 
 class InitFailed(Exception):
@@ -57,7 +57,7 @@ class InitFailed(Exception):
 
 @dataclass(frozen=True)
 class Event:
-    """An event on its way to a runtime; `headers` are more headers of invocation/next."""
+    """An event for a runtime. `headers` are additional headers of invocation/next."""
 
     payload: bytes
     function_arn: str
@@ -67,20 +67,20 @@ class Event:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a runtime sent to invocation/ID/response, to invocation/ID/error, or to init/error.
+    """The request body of a runtime to invocation/ID/response, invocation/ID/error or init/error.
 
-    Of an answer that is too large `body` is empty.
+    `body` is empty if the answer is too large.
     """
 
     body: bytes
     is_error: bool
-    # Without the time in which the process started.
+    # The duration of the invocation, without the init duration.
     seconds: float = 0.0
     is_too_large: bool = False
 
 
 class RuntimeApi:
-    """The API on a loopback port of its own. Use it from one thread at a time; `notify_ended` is for any thread."""
+    """The API on its own loopback port. Only `notify_ended` is thread-safe."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -94,22 +94,22 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def notify_ended(self) -> None:
-        """Tell the thread that waits for the runtime that its process has ended."""
+        """Wake the thread that waits for the runtime, because the process has ended."""
         with suppress(OSError):
             self._notifier.send(b"x")
 
     def close(self) -> None:
         """Close the port and every connection."""
         self._selector.close()
-        for one in (self._listener, self._ended, self._notifier, *self._connections):
-            one.close()
+        for opened in (self._listener, self._ended, self._notifier, *self._connections):
+            opened.close()
 
     def is_connected(self) -> bool:
-        """Return False when the runtime polled and has closed its connection since."""
+        """Return False if the runtime has closed the connection of its poll."""
         return self._polling is None or self._polling.is_open()
 
     def wait_until_polled(self, deadline: float) -> None:
-        """Wait until the runtime asks for an event. Raises InitFailed, RuntimeEnded, DeadlinePassed."""
+        """Wait until the runtime polls for an event. Raise InitFailed, RuntimeEnded, DeadlinePassed."""
         while self._polling is None:
             request = self._next_request(deadline)
             if request.target == _NEXT:
@@ -121,7 +121,7 @@ class RuntimeApi:
                 request.refuse()
 
     def invoke(self, event: Event, deadline: float) -> Reply:
-        """Hand over an event, and wait for what the runtime makes of it. Raises RuntimeEnded, DeadlinePassed.
+        """Send an event, and wait for the reply. Raise RuntimeEnded, DeadlinePassed.
 
         Call `wait_until_polled` before. `deadline` is a value of time.monotonic().
         """
@@ -146,7 +146,7 @@ class RuntimeApi:
                 is_error, seconds = request.target.endswith("/error"), time.monotonic() - started
                 return Reply(request.body, is_error, seconds, request.is_too_large)
             if request.target == _INIT_ERROR:
-                # A runtime may load the function late.
+                # A runtime may load the function only after its first poll.
                 request.accept()
                 return Reply(request.body, is_error=True)
             request.refuse()
@@ -160,13 +160,13 @@ class RuntimeApi:
             if not ready:
                 raise DeadlinePassed
             if ready == [self._ended]:
-                # Nothing that the process sent before its end is left.
+                # All requests that the process sent before its end have been read.
                 raise RuntimeEnded
-            for one in ready:
-                if one is self._listener:
+            for source in ready:
+                if source is self._listener:
                     self._accept()
-                elif isinstance(one, socket.socket) and one in self._connections:
-                    self._receive(one)
+                elif isinstance(source, socket.socket) and source in self._connections:
+                    self._receive(source)
 
     def _accept(self) -> None:
         accepted, _ = self._listener.accept()
@@ -174,15 +174,15 @@ class RuntimeApi:
         self._connections[accepted] = _RuntimeConnection(accepted)
         self._selector.register(accepted, selectors.EVENT_READ)
 
-    def _receive(self, one: socket.socket) -> None:
-        if not self._connections[one].receive():
-            del self._connections[one]
-            self._selector.unregister(one)
-            one.close()
+    def _receive(self, connection: socket.socket) -> None:
+        if not self._connections[connection].receive():
+            del self._connections[connection]
+            self._selector.unregister(connection)
+            connection.close()
 
 
 class _RuntimeConnection:
-    """One connection of a runtime, which sends one request after the other."""
+    """A connection of a runtime, with one request after another."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -191,7 +191,7 @@ class _RuntimeConnection:
         self._is_too_large = False
 
     def receive(self) -> bool:
-        """Take what has arrived; False at the end of the connection."""
+        """Read available data. Return False at the end of the connection."""
         with suppress(OSError):
             if data := self._socket.recv(_BYTES):
                 self._http.receive_data(data)
@@ -199,7 +199,7 @@ class _RuntimeConnection:
         return False
 
     def is_open(self) -> bool:
-        """Return whether the other side has not closed it."""
+        """Return whether the runtime has not closed the connection."""
         self._socket.setblocking(False)
         try:
             return bool(self._socket.recv(1, socket.MSG_PEEK))
@@ -211,7 +211,7 @@ class _RuntimeConnection:
             self._socket.setblocking(True)
 
     def request(self) -> _RuntimeRequest | None:
-        """Return the next request, once all of it has arrived."""
+        """Return the next request, or None until it is complete."""
         with suppress(h11.RemoteProtocolError, OSError):
             for event in self._events():
                 if isinstance(event, h11.Request):
@@ -231,7 +231,7 @@ class _RuntimeConnection:
         return None
 
     def _append(self, data: bytes) -> None:
-        """Keep a part of the body. Of a body that is too large nothing is kept."""
+        """Append a part of the body. Drop the whole body if it is too large."""
         self._is_too_large = self._is_too_large or len(self._body) + len(data) > MOST_ANSWER_BYTES
         if self._is_too_large:
             self._body.clear()
@@ -247,7 +247,7 @@ class _RuntimeConnection:
     def answer(
         self, status: int, body: bytes, headers: tuple[tuple[str, str], ...], seconds: float = _SECONDS
     ) -> None:
-        """Answer the last request, in one packet. A process that is stopped does not take it."""
+        """Answer the last request in one packet. Ignore errors, because a stopped process does not read it."""
         self._socket.settimeout(max(seconds, _LEAST_SECONDS))
         response = h11.Response(status_code=status, headers=[*headers, ("Content-Length", str(len(body)))])
         with suppress(OSError, h11.LocalProtocolError):

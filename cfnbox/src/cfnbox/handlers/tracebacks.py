@@ -1,4 +1,4 @@
-"""Python's tracebacks in answers and logs of handlers: what was raised, and where in the handlers' own code. Pure."""
+"""Parse Python tracebacks in answers and logs of handlers: the exception, and its place in the own code. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 _HEADING = "Traceback (most recent call last):"
 _FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>.+)')
-# What a function installs for itself stands beside its own code, and is not where its author looks first.
+# Installed packages lie beside the function's own code. The author's own frames are more useful.
 _INSTALLED = ("site-packages", "cloudformation_cli_python_lib")
 
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception: `kind` is its class, `message` its text, `place` is file:line of the handlers' own last frame."""
+    """An exception: `kind` is its class, `message` its text, `place` file:line of the last frame in own code."""
 
     kind: str
     message: str
@@ -26,14 +26,14 @@ class Raised:
     traceback: str
 
     def __str__(self) -> str:
-        said = next((line.strip() for line in self.message.splitlines() if line.strip()), "")
-        return f"{self.kind}{f': {said}' if said else ''}{f' ({self.place})' if self.place else ''}"
+        first_line = next((line.strip() for line in self.message.splitlines() if line.strip()), "")
+        return f"{self.kind}{f': {first_line}' if first_line else ''}{f' ({self.place})' if self.place else ''}"
 
 
 def answered(error: Mapping[str, Any], folders: Sequence[str], own: Sequence[str] | None = None) -> Raised:
-    """Return what AWS's runtime answers when a handler raises: errorType, errorMessage and stackTrace.
+    """Parse the error answer of AWS's runtime: errorType, errorMessage and stackTrace.
 
-    `folders` hold the handlers' code and packages, `own` are those files and folders that the author wrote.
+    `folders` hold the handlers' code and packages; `own` are the files and folders of the author.
     """
     kind, message = str(error.get("errorType", "Error")), str(error.get("errorMessage", ""))
     lines = [line for entry in error.get("stackTrace") or () for line in str(entry).splitlines()]
@@ -42,7 +42,7 @@ def answered(error: Mapping[str, Any], folders: Sequence[str], own: Sequence[str
 
 
 def last_logged(log: str, folders: Sequence[str], own: Sequence[str] | None = None) -> Raised | None:
-    """Return the last exception whose traceback stands in a log, or None."""
+    """Return the last exception with a traceback in a log, or None."""
     before, heading, after = log.rpartition(_HEADING)
     lines = after.splitlines()[1:] if heading else []
     frames = next((number for number, line in enumerate(lines) if not line.startswith(" ")), len(lines))
@@ -55,7 +55,7 @@ def last_logged(log: str, folders: Sequence[str], own: Sequence[str] | None = No
 
 
 def _place(lines: Iterable[str], folders: Sequence[str], own: Sequence[str] | None) -> str:
-    """Return file:line and function of the last frame in the handlers' own code, else of the last frame of all."""
+    """Return file:line and function of the last frame in own code, or of the last frame if there is none."""
     frames = [found for found in map(_FRAME.fullmatch, lines) if found]
     own_frames = [frame for frame in frames if _is_own(Path(frame["file"]), folders if own is None else own)]
     chosen = (own_frames or frames)[-1:]
@@ -63,9 +63,9 @@ def _place(lines: Iterable[str], folders: Sequence[str], own: Sequence[str] | No
 
 
 def _is_own(file: Path, folders: Sequence[str]) -> bool:
-    return not set(_INSTALLED) & set(file.parts) and any(file.is_relative_to(one) for one in folders)
+    return not set(_INSTALLED) & set(file.parts) and any(file.is_relative_to(folder) for folder in folders)
 
 
 def _named(file: Path, folders: Sequence[str]) -> str:
-    """The file as its author knows it: below the folder of the code that it is in."""
-    return next((str(file.relative_to(one)) for one in folders if file.is_relative_to(one)), str(file))
+    """Return the path of a file relative to its code folder."""
+    return next((str(file.relative_to(folder)) for folder in folders if file.is_relative_to(folder)), str(file))

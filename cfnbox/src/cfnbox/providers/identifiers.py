@@ -1,4 +1,4 @@
-"""Which resource is meant by an identifier, and whether it exists: providers read by the primary one alone."""
+"""Find the primary identifier of a resource, and whether the resource exists. Providers read by it alone."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 
-def primary(served: Served, request: Request, given: Json) -> str | None:
-    """The primary identifier of the resource with these values of any identifier; None when there is none.
+def primary(served: Served, request: Request, values: Json) -> str | None:
+    """Return the primary identifier of the resource with these values of any identifier, or None.
 
-    Raises ValueError when they are the properties of no identifier of the type, ResourceFailed as LIST and READ do.
+    Raise ValueError when their names are not an identifier of the type, and ResourceFailed as LIST and READ do.
     """
     definition = served.definition
-    if set(given) == set(definition.primary_identifier):
-        return identifier_text(given[name] for name in definition.primary_identifier)
-    if set(given) not in map(set, definition.additional_identifiers):
-        raise ValueError(f"{', '.join(given)} is not an identifier of {definition.type_name}.")
-    return _by_additional(served, request, given)
+    if set(values) == set(definition.primary_identifier):
+        return identifier_text(values[name] for name in definition.primary_identifier)
+    if set(values) not in map(set, definition.additional_identifiers):
+        raise ValueError(f"{', '.join(values)} is not an identifier of {definition.type_name}.")
+    return _by_additional(served, request, values)
 
 
 def _by_additional(served: Served, request: Request, values: Json) -> str | None:
-    """Lists the resources of the type, and reads those whose list answers less."""
+    """List the resources of the type, and read those whose list entry lacks a member of the identifier."""
     definition, token = served.definition, None
     while True:
         models, token = served.provider.list(definition, request, {}, token)
@@ -37,22 +37,25 @@ def _by_additional(served: Served, request: Request, values: Json) -> str | None
                 identifier = definition.identifier(listed)
             except KeyError:
                 names = " and ".join(definition.primary_identifier)
-                text = f"The list handler of {definition.type_name} answered a resource without {names}."
+                text = f"The list handler of {definition.type_name} returned a resource without {names}."
                 raise ResourceFailed(text, "InternalFailure") from None
-            complete = all(has(listed, name) for name in values)
-            model = listed if complete else served.provider.read(definition, request, identifier).model
+            is_complete = all(has(listed, name) for name in values)
+            model = listed if is_complete else served.provider.read(definition, request, identifier).model
             if all(has(model, name) and _is_same(value_at(model, name), values[name]) for name in values):
                 return identifier
         if not token:
             return None
 
 
-def _is_same(value: Any, given: Any) -> bool:
-    return identifier_text([value]) == identifier_text([given])
+def _is_same(value: Any, other: Any) -> bool:
+    return identifier_text([value]) == identifier_text([other])
 
 
 def exists(served: Served, request: Request, identifier: str, absent: Collection[str] = ("NotFound",)) -> bool:
-    """Whether there is a resource of that primary identifier, by a READ; ResourceFailed for codes not in `absent`."""
+    """Return whether a READ finds the resource of a primary identifier.
+
+    The error codes in `absent` mean that it does not exist. Raise ResourceFailed for others.
+    """
     try:
         served.provider.read(served.definition, request, identifier)
     except ResourceFailed as failure:

@@ -1,4 +1,4 @@
-"""Type configurations: what an account gives to a type's handlers, such as the address and key of a service."""
+"""Type configurations: an account's settings for the handlers of a type, such as the address of a service."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _DEFAULT_ALIAS = "default"
 
 
 class Configurations:
-    """SetTypeConfiguration and BatchDescribeTypeConfigurations. No refusal holds a value of a configuration."""
+    """SetTypeConfiguration and BatchDescribeTypeConfigurations. No message contains a value of a configuration."""
 
     def __init__(self, types: TypeRegistry) -> None:
         self._types = types
 
     def set(self, place: Place, request: Json) -> Json:
-        """SetTypeConfiguration: the next operation's handler gets it when its alias is `default`."""
+        """SetTypeConfiguration. The next operation passes the configuration of the alias `default` to the handler."""
         alias = request.get("ConfigurationAlias", _DEFAULT_ALIAS)
         with self._types.changing:
-            registered = self._found(place, request)
-            if registered is None or not registered.live:
+            registered = self._find(place, request)
+            if registered is None or not registered.is_live:
                 name = request.get("TypeName") or request.get("TypeArn")
                 raise Refused("TypeNotFoundException", f"The type '{name}' cannot be found.", 404)
             value = _checked(registered, request["Configuration"])
@@ -36,43 +36,43 @@ class Configurations:
             return {"ConfigurationArn": _arn(registered, alias)}
 
     def describe(self, place: Place, request: Json) -> Json:
-        """BatchDescribeTypeConfigurations: each one that is named, or why it is not there."""
-        found, errors = list[Json](), list[Json]()
+        """BatchDescribeTypeConfigurations: a description or an error for each identifier."""
+        configurations, errors = list[Json](), list[Json]()
         with self._types.changing:
-            for one in request["TypeConfigurationIdentifiers"]:
-                registered, alias = self._identified(place, one)
+            for identifier in request["TypeConfigurationIdentifiers"]:
+                registered, alias = self._type_and_alias(place, identifier)
                 configuration = registered.configurations.get(alias) if registered else None
                 if registered is None or configuration is None:
-                    text = f"There is no type configuration {alias} of {one.get('TypeName') or 'that type'}."
-                    error = {"ErrorCode": "404", "ErrorMessage": text, "TypeConfigurationIdentifier": one}
+                    text = f"{identifier.get('TypeName') or 'The type'} has no type configuration {alias}."
+                    error = {"ErrorCode": "404", "ErrorMessage": text, "TypeConfigurationIdentifier": identifier}
                     errors.append(error)
                 else:
-                    found.append(_details(registered, alias, configuration))
-        return {"TypeConfigurations": found, "Errors": errors, "UnprocessedTypeConfigurations": []}
+                    configurations.append(_details(registered, alias, configuration))
+        return {"TypeConfigurations": configurations, "Errors": errors, "UnprocessedTypeConfigurations": []}
 
-    def _identified(self, place: Place, one: Json) -> tuple[RegisteredType | None, str]:
-        if "TypeConfigurationArn" in one:
-            arn, _, alias = one["TypeConfigurationArn"].rpartition("/")
-            return self._of_arn(place, arn.replace(":type-configuration/", ":type/")), alias
-        return self._found(place, one), one.get("TypeConfigurationAlias", _DEFAULT_ALIAS)
+    def _type_and_alias(self, place: Place, identifier: Json) -> tuple[RegisteredType | None, str]:
+        if "TypeConfigurationArn" in identifier:
+            arn, _, alias = identifier["TypeConfigurationArn"].rpartition("/")
+            return self._find_by_arn(place, arn.replace(":type-configuration/", ":type/")), alias
+        return self._find(place, identifier), identifier.get("TypeConfigurationAlias", _DEFAULT_ALIAS)
 
-    def _found(self, place: Place, request: Json) -> RegisteredType | None:
+    def _find(self, place: Place, request: Json) -> RegisteredType | None:
         if "TypeArn" in request:
-            return self._of_arn(place, request["TypeArn"])
+            return self._find_by_arn(place, request["TypeArn"])
         if "TypeName" not in request:
-            raise Refused("CFNRegistryException", "Give either the TypeArn, or the TypeName with its Type.")
+            raise Refused("CFNRegistryException", "Specify either TypeArn, or TypeName and Type.")
         return self._types.of(place).get(request["TypeName"])
 
-    def _of_arn(self, place: Place, arn: str) -> RegisteredType | None:
-        return next((one for one in self._types.of(place).values() if one.arn == arn), None)
+    def _find_by_arn(self, place: Place, arn: str) -> RegisteredType | None:
+        return next((registered for registered in self._types.of(place).values() if registered.arn == arn), None)
 
 
 def _checked(registered: RegisteredType, text: str) -> Any:
-    """The configuration, if the default version's schema allows it."""
+    """Return the parsed configuration. Raise Refused unless it is valid for the schema of the default version."""
     definition = registered.default_version.definition
     schema = definition.schema.get("typeConfiguration")
     if schema is None:
-        raise Refused("CFNRegistryException", f"The schema of {registered.name} has no typeConfiguration to set.")
+        raise Refused("CFNRegistryException", f"The schema of {registered.name} has no typeConfiguration.")
     try:
         value = json_value(text)
     except ValueError:
@@ -84,7 +84,7 @@ def _checked(registered: RegisteredType, text: str) -> Any:
     if problems := violations(checked, value) if isinstance(value, dict) else ["#: expected type: JSONObject"]:
         raise Refused(
             "CFNRegistryException",
-            f"The configuration of {registered.name} does not meet its schema: {', '.join(problems)}",
+            f"The configuration of {registered.name} is not valid for its schema: {', '.join(problems)}",
         )
     return value
 

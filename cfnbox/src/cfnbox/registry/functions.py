@@ -1,4 +1,4 @@
-"""The handlers of a version: where their code is, and the Lambda runtimes that run it, one for each region."""
+"""The handlers of a version: their code, and the Lambda runtimes that run it, one for each region."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True)
 class Code:
-    """A version at this moment: its schema and its handlers. `digest` changes with every byte of them.
+    """A snapshot of a version: its schema and its handlers. `digest` changes with every byte of them.
 
-    `isolated` handlers see what `paths` hold and what Lambda brings, and nothing of this environment.
+    `isolated` handlers import from `paths` and from Lambda's own packages only, not from this environment.
     """
 
     definition: TypeDefinition
@@ -42,27 +42,27 @@ class Code:
 
 
 class Source(Protocol):
-    """Where a version comes from: a package, which never changes, or a project's folder, which its author edits."""
+    """The origin of a version: a package, which never changes, or a project's folder, which its author edits."""
 
     @property
     def definition(self) -> TypeDefinition:
-        """The schema; the last valid schema while its author is in the middle of a change."""
+        """Return the schema, or the last valid schema while the current file is not valid."""
 
     def code(self) -> Code:
-        """Return the code to run now. Raises LocalFailure, whose text says what is wrong with it."""
+        """Return the current code. Raise LocalFailure, whose message says what is wrong with it."""
 
     def superseded(self, version_id: str, by: str) -> None:
-        """Tell the author that version `by` serves in place of this one."""
+        """Tell the author that version `by` replaces this version."""
 
     def close(self) -> None:
-        """Remove the files that were made for it; safe to call twice."""
+        """Remove its temporary files; safe to call twice."""
 
 
 Start = Callable[[Code, str], Runtime]
 
 
 class HandlerPool:
-    """Invokes a source's handlers. Runtimes start when they are needed, and end when their code has changed."""
+    """Invokes the handlers of a source. Starts runtimes on demand, and replaces them when their code has changed."""
 
     def __init__(self, source: Source, start: Start) -> None:
         self.source, self._start = source, start
@@ -71,11 +71,11 @@ class HandlerPool:
         self._closed = False
 
     def in_region(self, region: str) -> Callable[[Json], Any]:
-        """Return the function that takes an event to the handlers in a region."""
+        """Return the function that invokes the handlers in a region."""
         return partial(self._invoke, region)
 
     def runtime(self, region: str) -> Runtime:
-        """Return the runtime of a region, and start it before it is needed."""
+        """Return the runtime of a region, started before its first invocation."""
         pooled = self._acquire(region)
         pooled.end()
         return pooled.runtime
@@ -101,14 +101,14 @@ class HandlerPool:
             return pooled
 
     def retire(self) -> None:
-        """Close each runtime once nothing runs in it. The next invocation starts new ones."""
+        """Close each runtime after its last invocation. The next invocation starts a new one."""
         with self._lock:
             for pooled in self._runtimes.values():
                 pooled.retire()
             self._runtimes.clear()
 
     def close(self) -> None:
-        """Close every runtime at once, and the source."""
+        """Close every runtime and the source at once."""
         with self._lock:
             self._closed = True
             for pooled in self._runtimes.values():
@@ -132,14 +132,14 @@ class _PooledRuntime:
     def end(self) -> None:
         with self._lock:
             self._running -= 1
-            over = self._retired and not self._running
-        if over:
+            is_unused = self._retired and not self._running
+        if is_unused:
             self.runtime.close()
 
     def retire(self) -> None:
-        """Close the runtime as soon as nothing runs in it."""
+        """Close the runtime after its last invocation."""
         with self._lock:
             self._retired = True
-            over = not self._running
-        if over:
+            is_unused = not self._running
+        if is_unused:
             self.runtime.close()

@@ -1,6 +1,6 @@
-"""Folders in which somebody writes a resource type: what `cfn init` makes, found by .rpdk-config.
+"""Projects: folders with a resource type as `cfn init` creates them, recognized by .rpdk-config.
 
-A project is a `Source` of the registry: what its files hold now is what the next operation runs.
+A project is a `Source` of the registry: the next operation runs the current content of its files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cfnbox.registry.packages import unsupported
 
 Tell = Callable[[str], None]
 SETTINGS = ".rpdk-config"
-# Where `cfn` of the Python plugin looks for the code, and what it installs.
+# The names that the Python plugin of `cfn` uses for the code and the requirements.
 _CODE, _REQUIREMENTS, _INPUTS = "src", "requirements.txt", "inputs"
 _CACHE = ".cfnbox"
 # The first release whose HandlerRequest has the members of protocolVersion 2.0.0 (compared with that of 2.0.0).
@@ -41,12 +41,12 @@ _Stamps = Mapping[str, tuple[int, int]]
 
 
 class UnusableProject(LocalFailure):
-    """A folder holds no project that can run here; the message says why and what to do."""
+    """The project of a folder cannot run; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a project are; without `requirements` its handlers see all packages that are here."""
+    """The paths of a project. Without `requirements` its handlers can import every package of this environment."""
 
     root: Path
     schema: Path
@@ -57,16 +57,16 @@ class Layout:
 
     @property
     def inputs(self) -> Path:
-        """The inputs of AWS's contract tests."""
+        """Return the folder with the inputs of AWS's contract tests."""
         return self.root / _INPUTS
 
     def files(self) -> Iterator[Path]:
-        """Every file that a change is looked for in."""
+        """Yield every file whose changes matter."""
         yield from self._beside()
         yield from (Path(one.path) for folder in self.code if folder.is_dir() for one in _entries(folder))
 
     def stamps(self) -> _Stamps:
-        """What changes when such a file does. Quick: it is looked at before every operation. Raises OSError."""
+        """Return the time and size of each file. Must be fast: runs before every operation. Raise OSError."""
         statuses = {str(one): one.stat() for one in self._beside()}
         statuses |= {one.path: one.stat() for folder in self.code if folder.is_dir() for one in _entries(folder)}
         return {path: (status.st_mtime_ns, status.st_size) for path, status in statuses.items()}
@@ -77,7 +77,7 @@ class Layout:
 
 
 def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
-    """Every file in a folder and in those below it, byte code apart."""
+    """Yield every file below a folder, except byte code."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -87,7 +87,7 @@ def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
 
 
 def layout(folder: Path) -> Layout:
-    """Where the parts of the project in a folder are. Raises UnusableProject."""
+    """Return the layout of the project in a folder. Raise UnusableProject."""
     root = folder.resolve()
     settings = _settings(root / SETTINGS)
     if problem := _unserved(root):
@@ -120,8 +120,8 @@ def _settings(path: Path) -> Mapping[str, object]:
 class Project:
     """A project under its own type name, or under another. Raises UnusableProject and RequirementsFailed.
 
-    `find` says where its parts are now. `tell` hears, in a sentence, what is installed, what has changed, and when
-    changes have no effect.
+    `find` returns the current layout. Calls `tell` with a sentence about installations, changes, and changes that
+    have no effect.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Project:
         self._contents: Mapping[Path, str] = {}
         self._links = 0
         self._problem: tuple[_Stamps | None, LocalFailure] | None = None
-        self._looked = -math.inf
+        self._scanned_at = -math.inf
         try:
             self.layout = find()
             self._stamps = _stamps(self.layout)
@@ -144,13 +144,13 @@ class Project:
 
     @property
     def definition(self) -> TypeDefinition:
-        """The schema as it is now, or as it was when it could last be used: `code` says what is wrong with it."""
+        """Return the current schema, or the last valid one. `code` says what is wrong with the current schema."""
         with suppress(LocalFailure):
             self._refresh()
         return self._code.definition
 
     def code(self) -> Code:
-        """The code as it is now. Raises LocalFailure while schema, settings or requirements cannot be used.
+        """Return the current code. Raise LocalFailure while schema, settings or requirements are not valid.
 
         Reuse a scan of the last 10 ms: `definition` has just made it.
         """
@@ -158,24 +158,24 @@ class Project:
         return self._code
 
     def superseded(self, version_id: str, by: str) -> None:
-        """Tell that changes here have no effect, and how they would have."""
+        """Tell the author that changes have no effect, and how to change that."""
         name = self._code.definition.type_name
         back = f"set-type-default-version --type RESOURCE --type-name {name} --version-id {version_id}"
         self._tell(
-            f"{name}: version {by} serves from now on, and changes in {self.layout.root} have no effect. "
+            f"{name}: version {by} is the default version now, so changes in {self.layout.root} have no effect. "
             f"To go back: aws cloudformation {back}"
         )
 
     def close(self) -> None:
-        """Remove what was made beside the project."""
+        """Remove the temporary folder of the project."""
         self._folder.cleanup()
 
     def _refresh(self, before: float = 0) -> None:
-        """See what has changed. A look counts that began after the call, or at most `before` seconds earlier."""
-        asked = time.monotonic() - before
+        """Scan for changes, unless a scan has started after the call or at most `before` seconds earlier."""
+        oldest = time.monotonic() - before
         with self._changing:
-            if self._looked <= asked:
-                self._looked = time.monotonic()
+            if self._scanned_at <= oldest:
+                self._scanned_at = time.monotonic()
                 self._rescan()
             if self._problem:
                 raise self._problem[1]
@@ -185,30 +185,31 @@ class Project:
         try:
             if self._is_unchanged():
                 return
-            found = self._find()
-            stamps = _stamps(found)
+            current = self._find()
+            stamps = _stamps(current)
             if self._problem and self._problem[0] == stamps:
                 return
             if stamps != self._stamps:
-                former, contents = self._code, self._contents
-                self._code = self._read(found)
-                self.layout, self._stamps = found, stamps
-                self._tell_of_changes(former, contents)
+                previous, contents = self._code, self._contents
+                self._code = self._read(current)
+                self.layout, self._stamps = current, stamps
+                self._tell_changes(previous, contents)
             self._problem = None
         except LocalFailure as problem:
             self._problem = stamps, problem
 
     def _is_unchanged(self) -> bool:
-        # Among the files that are looked at is the one that says where the others are.
+        # The scanned files include the settings, which determine the other paths.
         with suppress(UnusableProject):
             return self._problem is None and _stamps(self.layout) == self._stamps
         return False
 
-    def _tell_of_changes(self, former: Code, contents: Mapping[Path, str]) -> None:
-        if self._code.digest != former.digest:
+    def _tell_changes(self, previous: Code, contents: Mapping[Path, str]) -> None:
+        if self._code.digest != previous.digest:
             paths = {**contents, **self._contents}
-            changed = _named(self.layout.root, (one for one in paths if contents.get(one) != self._contents.get(one)))
-            self._tell(f"{self._code.definition.type_name}: changed, and taken up: {changed}")
+            changed = (path for path in paths if contents.get(path) != self._contents.get(path))
+            names = _named(self.layout.root, changed)
+            self._tell(f"{self._code.definition.type_name}: changed, and taken up: {names}")
 
     def _read(self, found: Layout) -> Code:
         try:
@@ -247,8 +248,8 @@ def _refuse_old_library(requirements: Path, packages: Path) -> None:
 def projects(folders: Iterable[Path], tell: Tell = lambda _text: None) -> list[Project]:
     """Return the projects in these folders, or directly below a folder that is not a project itself.
 
-    Of the folders below one, those that cannot run here are left out, and `tell` hears why. Raise LocalFailure when
-    a project that was named cannot run, or when none is left; those that were opened are closed.
+    Skip folders below that cannot run, and call `tell` with the reason. Close the opened projects and raise
+    LocalFailure when a project that the user named cannot run, or when none can run.
     """
     opened: dict[str, Project] = {}
     try:
@@ -262,7 +263,7 @@ def projects(folders: Iterable[Path], tell: Tell = lambda _text: None) -> list[P
 
 
 def _open_each(folder: Path, opened: dict[str, Project], tell: Tell) -> None:
-    """Open every project of a folder by the name of its type. Raise UnusableProject when two have one name."""
+    """Open every project of a folder, by type name. Raise UnusableProject when two have the same type name."""
     roots, problems = _roots(folder), list[LocalFailure]()
     for root in roots:
         try:
@@ -282,7 +283,7 @@ def _open_each(folder: Path, opened: dict[str, Project], tell: Tell) -> None:
 
 
 def _unserved(root: Path) -> str | None:
-    """Return why cfnbox does not run such an extension, or None."""
+    """Return why cfnbox cannot run the extension, or None."""
     settings = _settings(root / SETTINGS)
     language = str(settings.get("language") or settings.get("runtime"))
     problem = unsupported(str(settings.get("artifact_type", "RESOURCE")), language)

@@ -1,4 +1,4 @@
-"""What the registry demands of a type's schema: what the CloudFormation CLI does, and names that are free."""
+"""Validate the schema of a type as the CloudFormation CLI and the registry do."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ _REQUIRED = ("typeName", "properties", "description", "primaryIdentifier", "addi
 
 
 class UnusableSchema(Exception):
-    """The schema cannot be registered; the text says why."""
+    """The schema cannot be registered; the message says why."""
 
 
 def load(path: Path) -> tuple[str, TypeDefinition]:
     """Return the text of a schema file and its definition. Raise UnusableSchema.
 
-    The schema is checked as `cfn validate` does where the CloudFormation CLI is installed, else for what is read.
+    Where the CloudFormation CLI is installed, validate as `cfn validate` does. Elsewhere validate only the members
+    that cfnbox reads.
     """
     try:
         text = path.read_text(encoding="utf-8")
         schema = json_value(text)
         _refuse_foreign_references(schema)
-        _refuse_circles(schema)
+        _refuse_reference_cycles(schema)
         checked = _checked(path, schema)
         _refuse_unreadable_transforms(checked)
         return text, TypeDefinition.from_schema(checked)
@@ -51,12 +52,12 @@ def load(path: Path) -> tuple[str, TypeDefinition]:
 
 def _checked(path: Path, schema: Any) -> Json:
     if importlib.util.find_spec("rpdk") is None:
-        return _with_what_is_read(path, schema)
-    # Imported when needed: rpdk takes most of a second.
+        return _with_required_members(path, schema)
+    # Imported here, because the import of rpdk takes most of a second.
     from rpdk.core.data_loaders import load_resource_spec
     from rpdk.core.exceptions import RPDKBaseException
 
-    # Its warnings are for the author at `cfn validate`; here they would land in the output of the cloud.
+    # Discard its warnings: the author sees them in `cfn validate`, and here they would mix with the cloud's output.
     logging.getLogger("rpdk").addHandler(logging.NullHandler())
     try:
         with path.open(encoding="utf-8") as file:
@@ -66,13 +67,13 @@ def _checked(path: Path, schema: Any) -> Json:
         raise UnusableSchema(f"{path.name} is not a resource type schema: {_reason(error)}.") from None
 
 
-def _with_what_is_read(path: Path, schema: Any) -> Json:
-    """Return the schema, which has the members that every resource type has, and is JSON Schema."""
+def _with_required_members(path: Path, schema: Any) -> Json:
+    """Return the schema. Raise UnusableSchema unless it is JSON Schema and has the members of a resource type."""
     if not isinstance(schema, dict):
         raise UnusableSchema(f"{path.name} is not a resource type schema: it is not an object.")
     missing = [name for name in _REQUIRED if name not in schema]
     if missing:
-        raise UnusableSchema(f"{path.name} is not a resource type schema: it has no {' and no '.join(missing)}.")
+        raise UnusableSchema(f"{path.name} is not a resource type schema: it lacks {' and '.join(missing)}.")
     try:
         Draft7Validator.check_schema(schema)
     except SchemaError as error:
@@ -81,7 +82,7 @@ def _with_what_is_read(path: Path, schema: Any) -> Json:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong and where, without the parts of the schema that jsonschema shows with it."""
+    """Return the message and the location of an error, without the parts of the schema that jsonschema adds."""
     cause: Any = error.__cause__ or error
     where = "/".join(str(part) for part in getattr(cause, "absolute_path", ()))
     what = str(getattr(cause, "message", "") or cause).strip().removesuffix(".")[:_LONGEST_REASON]
@@ -93,8 +94,8 @@ def _refuse_foreign_references(schema: Any) -> None:
         # resource-schema.json is the schema itself, as a handlerSchema names it.
         if not reference.startswith(("#", "resource-schema.json#")):
             raise UnusableSchema(
-                f"The schema refers to {reference}, which lies outside of it: the local cloud reads nothing from "
-                "elsewhere. Move that definition into the schema."
+                f"The schema refers to {reference}, which is outside of the schema. cfnbox reads no other documents: "
+                "move the definition into the schema."
             )
 
 
@@ -109,35 +110,36 @@ def _references(node: Any) -> Iterator[str]:
             yield from _references(value)
 
 
-def _refuse_circles(schema: Any) -> None:
-    """Raise UnusableSchema for a reference that leads back to itself before any property or item comes between."""
-    known: dict[int, bool] = {}
+def _refuse_reference_cycles(schema: Any) -> None:
+    """Raise UnusableSchema for a cycle of references without a property or an item in between."""
+    visited: dict[int, bool] = {}
     for node in _objects(schema):
-        if circle := _circle(schema, node, [], known):
+        if cycle := _cycle(schema, node, [], visited):
             raise UnusableSchema(
-                f"The schema refers in a circle, {' -> '.join(circle)}: no value can be judged by it. "
-                "Let one of these definitions say what the value is."
+                f"The schema has a cycle of references, {' -> '.join(cycle)}, so that no value can be validated. "
+                "Describe the value in one of these definitions instead of referring on."
             )
 
 
-def _circle(schema: Any, node: Any, path: list[str], ended: dict[int, bool]) -> list[str]:
-    """Return the references of a circle that the node leads into, or nothing."""
-    if not isinstance(node, dict) or id(node) in ended:
+def _cycle(schema: Any, node: Any, path: list[str], visited: dict[int, bool]) -> list[str]:
+    """Return the references of a cycle that the node leads into, or an empty list."""
+    if not isinstance(node, dict) or id(node) in visited:
         return []
     reference = node.get("$ref")
     if isinstance(reference, str) and reference.startswith("#"):
         if reference in path:
             return [*path[path.index(reference) :], reference]
-        same = [(_target(schema, reference), [*path, reference])]
+        targets = [(_target(schema, reference), [*path, reference])]
     else:
-        same = [(branch, path) for name in ("allOf", "anyOf", "oneOf") for branch in _listed(node.get(name))]
-    found = next((circle for inner, further in same if (circle := _circle(schema, inner, further, ended))), [])
-    if not found:
-        ended[id(node)] = True
-    return found
+        targets = [(branch, path) for name in ("allOf", "anyOf", "oneOf") for branch in _as_list(node.get(name))]
+    cycles = (_cycle(schema, target, target_path, visited) for target, target_path in targets)
+    cycle = next(filter(None, cycles), [])
+    if not cycle:
+        visited[id(node)] = True
+    return cycle
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
@@ -151,7 +153,7 @@ def _target(schema: Any, reference: str) -> Any:
 def _objects(node: Any) -> Iterator[dict[str, Any]]:
     if isinstance(node, dict):
         yield node
-    for inner in node.values() if isinstance(node, dict) else _listed(node):
+    for inner in node.values() if isinstance(node, dict) else _as_list(node):
         yield from _objects(inner)
 
 
@@ -163,13 +165,13 @@ def _refuse_unreadable_transforms(schema: Mapping[str, Any]) -> None:
             raise UnusableSchema(f"The propertyTransform of {pointer} is nested too deeply.") from None
         except jsonata.JException as problem:
             raise UnusableSchema(
-                f"The propertyTransform of {pointer} cannot be read as JSONata: {problem}. CloudFormation would take "
-                "a changed spelling of that property for drift."
+                f"The propertyTransform of {pointer} is not valid JSONata: {problem}. CloudFormation would report "
+                "drift when only the spelling of the property differs."
             ) from None
 
 
 def provisioning_type(schema: Mapping[str, Any]) -> str:
-    """How CloudFormation classes a type by its handlers (DescribeType, ProvisioningType)."""
+    """Return the ProvisioningType of DescribeType, which depends on the type's handlers."""
     handlers = schema.get("handlers", {})
     if "create" not in handlers:
         return "NON_PROVISIONABLE"

@@ -1,4 +1,4 @@
-"""The types of each account and region, their versions and configurations: the state of the registry."""
+"""The state of the registry: the types of each account and region, their versions and configurations."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
     from cfnbox.registry.functions import Source, Start
 
-# "CloudFormation quotas": versions of a type that are in use.
+# "CloudFormation quotas": the maximum number of live versions of a type.
 MOST_VERSIONS = 50
 
 
 def type_arn(place: Place, type_name: str) -> str:
-    """The ARN of a registered type; that of a version has the version's id behind it."""
+    """Return the ARN of a registered type. The ARN of a version has the version id appended."""
     slug = type_name.replace("::", "-")
     return f"arn:{place.partition}:cloudformation:{place.region}:{place.account}:type/resource/{slug}"
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
@@ -42,17 +42,17 @@ class Version:
     handlers: HandlerPool
     settings: Json
     created: datetime = field(default_factory=now)
-    live: bool = True
+    is_live: bool = True
 
     @property
     def definition(self) -> TypeDefinition:
-        """The schema of the version."""
+        """Return the schema of the version."""
         return self.handlers.source.definition
 
 
 @dataclass
 class Configuration:
-    """A type configuration, as it was set last."""
+    """A type configuration."""
 
     text: str
     value: Any
@@ -61,7 +61,7 @@ class Configuration:
 
 @dataclass
 class RegisteredType:
-    """A type of one account and region. `default` is the id of the version that serves operations."""
+    """A type of one account and region. `default` is the id of the default version, which serves operations."""
 
     name: str
     arn: str
@@ -71,21 +71,21 @@ class RegisteredType:
 
     @property
     def default_version(self) -> Version:
-        """The version that serves operations; of a deregistered type the last that did."""
+        """Return the default version. A deregistered type keeps its last one."""
         return self.versions[self.default]
 
     @property
     def live_versions(self) -> list[Version]:
-        """The versions in use, oldest first; none once the type is deregistered."""
-        return [one for one in self.versions.values() if one.live]
+        """Return the live versions, oldest first. A deregistered type has none."""
+        return [version for version in self.versions.values() if version.is_live]
 
     @property
-    def live(self) -> bool:
-        """Whether the type is registered."""
+    def is_live(self) -> bool:
+        """Return whether the type is registered."""
         return bool(self.live_versions)
 
     def served(self, version: Version, region: str) -> RegistryType:
-        """A version, as resource operations use it."""
+        """Return the RegistryType that resource operations of a version use."""
         configuration = self.configurations.get("default")
         value = configuration.value if configuration else None
         return RegistryType(lambda: version.definition, version.handlers.in_region(region), value, version.version_id)
@@ -99,43 +99,45 @@ class Pinned:
     version_id: str
 
     def find(self, type_name: str, place: Place) -> RegistryType | None:
-        """That version of a registered type, if it is in use."""
+        """Return the version of a registered type, or None if it is not live."""
         with self.types.changing:
-            found = self.types.of(place).get(type_name)
-            version = found.versions.get(self.version_id) if found else None
-            return found.served(version, place.region) if found and version and version.live else None
+            registered = self.types.of(place).get(type_name)
+            version = registered.versions.get(self.version_id) if registered else None
+            return registered.served(version, place.region) if registered and version and version.is_live else None
 
 
 class TypeRegistry:
     """The types of every account and region. Thread-safe. A `RegisteredTypes` of providers.registry_handlers.
 
-    `sources` are the types that the cloud was started with: in every account and region as version 00000001.
+    `sources` are the types of the start of the cloud. Every account and region has them as version 00000001.
     """
 
     def __init__(self, start: Start, sources: Iterable[Source] = ()) -> None:
         self._start = start
         self._pools: list[HandlerPool] = []
-        self._started = {one.definition.type_name: self._made(one) for one in sources}
+        self._started = {source.definition.type_name: self._pool(source) for source in sources}
         self._types: dict[Place, dict[str, RegisteredType]] = {}
         self.changing = threading.RLock()
 
     @property
     def started(self) -> frozenset[str]:
-        """The names of the types that the cloud was started with."""
+        """Return the names of the types that the cloud was started with."""
         return frozenset(self._started)
 
     def functions_of(self, type_name: str) -> HandlerPool:
-        """The handlers of a type that the cloud was started with."""
+        """Return the handlers of a type that the cloud was started with."""
         return self._started[type_name]
 
     def find(self, type_name: str, place: Place) -> RegistryType | None:
-        """The default version of a registered type."""
+        """Return the default version of a registered type, or None."""
         with self.changing:
-            found = self.of(place).get(type_name)
-            return found.served(found.default_version, place.region) if found and found.live else None
+            registered = self.of(place).get(type_name)
+            if registered is None or not registered.is_live:
+                return None
+            return registered.served(registered.default_version, place.region)
 
     def of(self, place: Place) -> dict[str, RegisteredType]:
-        """The types of a place by name, also those that were deregistered. Hold `changing` while using them."""
+        """Return the types of a place by name, deregistered types too. Hold the lock `changing` while using them."""
         if place not in self._types:
             self._types[place] = {}
             for name, handlers in self._started.items():
@@ -143,25 +145,25 @@ class TypeRegistry:
         return self._types[place]
 
     def add(self, place: Place, source: Source, settings: Json) -> Version:
-        """A new version of the source's type, the default one if there is none in use."""
+        """Add a version of the source's type. It becomes the default version if the type has no live version."""
         with self.changing:
-            return self._add(place, source.definition.type_name, self._made(source), settings)
+            return self._add(place, source.definition.type_name, self._pool(source), settings)
 
     def _add(self, place: Place, name: str, handlers: HandlerPool, settings: Json) -> Version:
         registered = self.of(place).setdefault(name, RegisteredType(name, type_arn(place, name)))
         version_id = f"{len(registered.versions) + 1:08}"
         version = Version(version_id, f"{registered.arn}/{version_id}", handlers, settings)
-        if not registered.live:
+        if not registered.is_live:
             registered.default = version_id
         registered.versions[version_id] = version
         return version
 
-    def _made(self, source: Source) -> HandlerPool:
+    def _pool(self, source: Source) -> HandlerPool:
         self._pools.append(HandlerPool(source, self._start))
         return self._pools[-1]
 
     def close(self) -> None:
-        """End every runtime, and remove what was unpacked."""
+        """Close every runtime, and remove the unpacked packages."""
         with self.changing:
             for handlers in self._pools:
                 handlers.close()
