@@ -105,7 +105,7 @@ class Story:
         self._look("after the replacement")
 
     def drift_is_found(self) -> None:
-        """A tag that somebody changed."""
+        """Change a tag outside of CloudFormation, and detect the drift."""
         self._sagemaker.add_tags(ResourceArn=self._arn, Tags=[{"Key": "Stage", "Value": "broken"}])
         stack = self._account.name("model")
         found = {one["LogicalResourceId"]: one for one in stack_client.detect_drift(self._cloudformation, stack)}

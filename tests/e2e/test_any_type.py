@@ -80,7 +80,7 @@ def test_only_read_only_properties_are_attributes_of_a_third_party_type(stack: S
     assert stack.name not in {one["Title"] for one in kept(notes).values()}
 
 
-def test_what_an_update_is_told(stack: Stack, requests: Any) -> None:
+def test_an_update_receives_previous_and_desired_properties(stack: Stack, requests: Any) -> None:
     stack.create(note(stack.name, Text="old text", Labels={"own": "1"}), tags={"team": "search"})
     identifier = stack.outputs()["Id"]
     stack.update(note(stack.name, Text="a new text", Labels={"own": "2"}), tags={"team": "ads"})
@@ -153,7 +153,7 @@ def test_a_handler_that_fails_fails_the_resource(stack: Stack, notes: Path, beha
     assert stack.name not in {one["Title"] for one in kept(notes).values()}
 
 
-def test_what_a_delete_is_told(stack: Stack, requests: Any, notes: Path) -> None:
+def test_a_delete_receives_the_properties_and_identifier(stack: Stack, requests: Any, notes: Path) -> None:
     stack.create(note(stack.name, Text="one"), tags={"team": "search"})
     identifier = stack.outputs()["Id"]
     assert stack.delete()["StackStatus"] == "DELETE_COMPLETE"

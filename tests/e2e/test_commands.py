@@ -181,7 +181,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("given", "status", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_mistakes_are_answered_in_words(
+def test_mistakes_have_error_messages(
     given: tuple[str, ...], status: int, message: str, cloud: Cloud, command: Command
 ) -> None:
     done = command(*given, url=cloud.url)
@@ -205,7 +205,7 @@ TEMPLATES_THAT_ARE_NONE = {
 
 
 @pytest.mark.parametrize(("text", "message"), TEMPLATES_THAT_ARE_NONE.values(), ids=TEMPLATES_THAT_ARE_NONE)
-def test_a_template_that_is_none_is_refused_with_its_place(
+def test_an_invalid_template_is_refused_with_its_place(
     text: str, message: str, tmp_path: Path, command: Command
 ) -> None:
     file = tmp_path / "broken.yaml"

@@ -101,7 +101,7 @@ def test_stack_tags_change_in_place(stack: Stack, sagemaker: Any) -> None:
     assert set(tags_of(sagemaker, arn)) >= SYSTEM_TAGS
 
 
-def test_what_does_not_change_is_left_alone(stack: Stack, cloud: Cloud) -> None:
+def test_an_unchanged_model_is_not_updated(stack: Stack, cloud: Cloud) -> None:
     body = template(Model=model(Tags=tags(stage="dev")), Other=model())
     body["Outputs"] = {"Other": {"Value": {"Fn::GetAtt": ["Other", "Name"]}}}
     stack.create(body)
@@ -163,7 +163,7 @@ def test_a_failed_create_leaves_nothing(stack: Stack, sagemaker: Any, cloud: Clo
     assert names_of(sagemaker, stack) == []
 
 
-def test_a_failed_update_goes_back(stack: Stack, sagemaker: Any) -> None:
+def test_a_failed_update_rolls_back(stack: Stack, sagemaker: Any) -> None:
     stack.create(template(Model=model(Tags=tags(version="1"))))
     arn = stack.outputs()["Arn"]
     changed = model(Tags=tags(version="2"))
@@ -181,7 +181,7 @@ def test_delete(stack: Stack, sagemaker: Any) -> None:
     assert names_of(sagemaker, stack) == []
 
 
-def test_deleting_what_is_gone_already(stack: Stack, sagemaker: Any) -> None:
+def test_deleting_a_stack_with_a_deleted_model_succeeds(stack: Stack, sagemaker: Any) -> None:
     stack.create(template(Model=model()))
     sagemaker.delete_model(ModelName=stack.outputs()["Arn"].rpartition("/")[2])
     assert stack.delete()["StackStatus"] == "DELETE_COMPLETE"
@@ -195,7 +195,7 @@ def importing(stack: Stack, body: Any, **identifier: str) -> Any:
 
 
 @pytest.mark.parametrize("by", ["ModelArn", "ModelName"])
-def test_import_of_a_model_made_with_the_api(stack: Stack, sagemaker: Any, by: str) -> None:
+def test_a_model_created_by_the_api_can_be_imported(stack: Stack, sagemaker: Any, by: str) -> None:
     name = f"made-by-hand-{by}"
     made = sagemaker.create_model(
         ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": IMAGE}, Tags=tags(by="hand")
@@ -212,7 +212,7 @@ def test_import_of_a_model_made_with_the_api(stack: Stack, sagemaker: Any, by: s
     assert own_tags_of(sagemaker, made["ModelArn"]) == {"by": "template"}
 
 
-def test_import_of_what_is_not_there(stack: Stack) -> None:
+def test_a_missing_model_cannot_be_imported(stack: Stack) -> None:
     body = {"Resources": {"Model": {**model(), "DeletionPolicy": "Retain"}}}
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model/nowhere"
     change_set = importing(stack, body, ModelArn=arn)
@@ -252,7 +252,7 @@ def test_an_update_without_changes_is_refused(stack: Stack) -> None:
         stack.update(body)
 
 
-def test_change_sets_know_what_is_replaced(stack: Stack) -> None:
+def test_change_sets_show_replacements(stack: Stack) -> None:
     body = template(Model=model(Tags=tags(own="1")))
     stack.create(body)
     replaced = {"Model": with_image(body["Resources"]["Model"], IMAGE.replace(":1", ":2"))}

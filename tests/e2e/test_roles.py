@@ -39,7 +39,7 @@ def test_a_model_waits_until_its_role_trusts_sagemaker(stack: Stack, cloud: Clou
 
 
 @pytest.mark.parametrize(("services", "may"), [(WITHOUT, False), (WITH, True)])
-def test_a_role_that_was_made_by_hand(sagemaker: Any, cloud: Cloud, services: list[str], may: bool) -> None:
+def test_a_role_created_by_the_api_is_checked(sagemaker: Any, cloud: Cloud, services: list[str], may: bool) -> None:
     name, trust = f"by-hand-{len(services)}", json.dumps(trusting(services))
     iam = clients.client("iam", cloud.url)
     arn = iam.create_role(RoleName=name, Path="/service-role/", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
@@ -52,7 +52,7 @@ def test_a_role_that_was_made_by_hand(sagemaker: Any, cloud: Cloud, services: li
 
 
 @pytest.mark.parametrize("role", ["no ARN, but long enough", "arn:aws:iam::role/without-account", ":" * 20])
-def test_what_is_no_arn_is_refused_as_such(sagemaker: Any, role: str) -> None:
+def test_an_invalid_role_arn_is_refused(sagemaker: Any, role: str) -> None:
     with pytest.raises(ClientError, match="failed to satisfy constraint"):
         sagemaker.create_model(ModelName="none", ExecutionRoleArn=role, PrimaryContainer=CONTAINER)
 
