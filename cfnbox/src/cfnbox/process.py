@@ -18,7 +18,7 @@ _STOP_SECONDS = 10
 
 
 class CloudDidNotStart(LocalFailure):
-    """The process of the cloud ended before it served; the message is what it wrote."""
+    """The process of the cloud ended before it was ready. The message has its output."""
 
 
 class CloudProcess(Session):
@@ -30,7 +30,7 @@ class CloudProcess(Session):
     def __init__(self, types: Sequence[str | os.PathLike[str]] = (), *, options: Sequence[str] = ()) -> None:
         served = [str(folder) for folder in types] or ["--no-types"]
         command = [sys.executable, "-m", "cfnbox", "up", "--port", "0", *map(str, options), *served]
-        # A file, not a pipe: nobody reads what the cloud writes later, and a full pipe would stop it.
+        # Use a file, because a full pipe that is not read would block the cloud.
         self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", prefix="cfnbox-")  # noqa: SIM115 - close() closes it
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors, text=True

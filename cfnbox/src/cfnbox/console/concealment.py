@@ -1,4 +1,4 @@
-"""What is shown nowhere: values of NoEcho parameters, and what secret dynamic references led to."""
+"""The secrets that are hidden everywhere: values of NoEcho parameters and of secret dynamic references."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class Concealment:
-    """The secrets of a cloud's stacks. For any number of threads."""
+    """The secrets of a cloud's stacks. Thread-safe."""
 
     def __init__(self, stacks: Stacks, invocations: InvocationLog) -> None:
         self._stacks, self._invocations = stacks, invocations
 
     def knows(self, stack_id: str) -> bool:
-        """Whether the secrets of a stack are known; an invocation without a stack has none."""
+        """Return whether the secrets of a stack are known. An invocation without a stack has no secrets."""
         return not stack_id or any(stack.id == stack_id for stack in self._stacks)
 
     def secrets(self, stack_id: str) -> frozenset[str]:
-        """Return the texts that are to be hidden in all that is shown of a stack."""
+        """Return the texts to hide in everything that is shown of a stack."""
         found: set[str] = set()
         for stack in self._stacks:
             if stack.id == stack_id:

@@ -1,6 +1,6 @@
-"""The addresses below /_cfnbox/, where a running cloud shows what happens in it.
+"""The inspection API below /_cfnbox/: the record of invocations, and the pages of the console.
 
-They have a port of their own: a page that is stored in S3, and opened at the cloud's port, reads nothing here.
+It has its own port, so that a page that is stored in S3 and opened at the cloud's port cannot read it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 PATH = "/_cfnbox/"
 INVOCATIONS_PATH = f"{PATH}invocations"
-# What may hold a secret of a stack that is no longer known.
+# Members that may contain secrets. They are emptied if the stack is not known any more.
 _UNHIDDEN = ("context", "next_context", "message", "raised", "traceback", "log")
-# Takes the path below PATH and the address of the server; returns None where there is nothing.
+# Takes the path below PATH and the address of the server; returns None if the path does not exist.
 Page = Callable[[str, str], Answer | None]
 
 

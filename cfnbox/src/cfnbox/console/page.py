@@ -1,4 +1,4 @@
-"""The console's pages: what stands at a path, as HTML that shows every text as text."""
+"""The pages of the console as HTML. Every text is escaped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cfnbox.cloudformation.stacks import Stacks
     from cfnbox.console.concealment import Concealment
     from cfnbox.handlers.invocations import InvocationLog
-    from cfnbox.sagemaker.service import Kept
+    from cfnbox.sagemaker.service import SageMakerResource
 
 _FILES = {"console.css": "text/css", "console.js": "text/javascript"}
 _HEADERS = {
@@ -30,7 +30,7 @@ _HEADERS = {
 
 
 class ConsolePage:
-    """What the console shows of a cloud.
+    """The pages of a cloud's console.
 
     `kept` tells what the local SageMaker holds, `write_only` which properties of a type are."""
 
@@ -39,7 +39,7 @@ class ConsolePage:
         stacks: Stacks,
         invocations: InvocationLog,
         concealment: Concealment,
-        kept: Callable[[], Iterable[Kept]],
+        kept: Callable[[], Iterable[SageMakerResource]],
         write_only: views.WriteOnly,
     ) -> None:
         self._stacks, self._invocations, self._secrets = stacks, invocations, concealment.secrets
@@ -56,7 +56,7 @@ class ConsolePage:
         self._templates.filters["time"] = views.time_of_day
 
     def __call__(self, path: str, address: str) -> Answer | None:
-        """Return the answer at a path below the console's own, at an address; None where there is nothing."""
+        """Return the answer for a path below the console's path, or None if the path does not exist."""
         answer = self._answer(path)
         if answer is None:
             return None
@@ -108,7 +108,7 @@ class ConsolePage:
 
 
 def _policy(address: str) -> str:
-    """Return the policy of a page: its own two files alone are loaded and run, whatever a name or a tag holds."""
+    """Return the content security policy of a page: the browser loads and runs only the console's two files."""
     return (
         f"default-src 'none'; script-src {address}console.js; style-src {address}console.css; "
         f"connect-src {address}; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

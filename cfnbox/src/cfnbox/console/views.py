@@ -1,4 +1,4 @@
-"""What the pages show, taken from the state of the cloud: plain values, times in ISO 8601. Pure."""
+"""Convert the state of the cloud to the plain values that the pages show. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cfnbox.cloudformation.stacks import ChangeSet, StackState
     from cfnbox.core.paths import Json
     from cfnbox.handlers.invocations import HandlerInvocation
-    from cfnbox.sagemaker.service import Kept
+    from cfnbox.sagemaker.service import SageMakerResource
 
 # The write-only properties of a type in a place, as dotted names.
 WriteOnly = Callable[[str, Place], Iterable[str]]
@@ -28,7 +28,7 @@ _KINDS = (("FAILED", "bad"), ("ROLLBACK", "bad"), ("IN_PROGRESS", "going"), ("CO
 
 
 def status_class(status: str) -> str:
-    """The class of a status in the style sheet."""
+    """Return the style sheet class of a status."""
     return next((kind for part, kind in _KINDS if part in status), "plain")
 
 
@@ -41,7 +41,7 @@ def time_of_day(value: datetime | None) -> str:
 
 
 def _key(stack_id: str) -> str:
-    """What stands for a stack in an address: the last part of its id."""
+    """Return the last part of a stack id, which identifies the stack in an address."""
     return stack_id.rpartition("/")[2]
 
 
@@ -62,7 +62,7 @@ def failures(stack: StackState) -> list[Json]:
 
 
 def summary(stack: StackState) -> Json:
-    """A stack as one line."""
+    """Return the line of a stack in a list."""
     failed = failures(stack)
     return {
         "failed": failed[0]["LogicalResourceId"] if failed else "",
@@ -79,7 +79,7 @@ def summary(stack: StackState) -> Json:
 
 
 def stack(stack: StackState, write_only: WriteOnly) -> Json:
-    """A stack with all that belongs to it."""
+    """Return a stack with its resources, change sets and events."""
     goal, failed = stack.deployment, failures(stack)
     names = {event["LogicalResourceId"]: event["ResourceStatus"] for event in failed}
     hidden = {one.type_name: tuple(write_only(one.type_name, stack.place)) for one in stack.resources.values()}
@@ -161,7 +161,7 @@ def _values(change: Change, write_only: Iterable[str]) -> list[Json]:
 
 
 def line(invocation: HandlerInvocation) -> Json:
-    """An invocation as one line."""
+    """Return the line of an invocation in a list."""
     return {
         "number": invocation.number,
         "at": invocation.began,
@@ -177,7 +177,7 @@ def line(invocation: HandlerInvocation) -> Json:
 
 
 def invocation(invocation: HandlerInvocation, write_only: WriteOnly) -> Json:
-    """An invocation with all that is known of it."""
+    """Return the details of an invocation."""
     names = tuple(write_only(invocation.type_name, Place(invocation.region, invocation.account)))
     models = {name: _without(getattr(invocation, name), names) for name in ("properties", "previous", "model")}
     return line(invocation) | {
@@ -193,8 +193,8 @@ def invocation(invocation: HandlerInvocation, write_only: WriteOnly) -> Json:
     }
 
 
-def kept(one: Kept) -> Json:
-    """A model or endpoint of the local SageMaker; CloudFormation's own tags say which resource it is."""
+def kept(one: SageMakerResource) -> Json:
+    """Return a model or endpoint of the local SageMaker. CloudFormation's tags identify its stack resource."""
     return {
         "kind": one.kind,
         "name": one.name,
@@ -207,5 +207,5 @@ def kept(one: Kept) -> Json:
 
 
 def _without(model: Any, names: Iterable[str]) -> Any:
-    """A resource model, or several, without write-only properties: secrets stand there."""
+    """Return a resource model, or a list of them, without write-only properties, which may be secrets."""
     return [without(one, tuple(names)) for one in model] if isinstance(model, list) else without(model, tuple(names))

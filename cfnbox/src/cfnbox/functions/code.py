@@ -18,18 +18,18 @@ _SECONDS = 60.0
 
 
 class Archives:
-    """Folders of unpacked archives, each made once. For any number of threads."""
+    """A cache of unpacked archives. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
 
     def code(self, location: str, digest: str) -> Path:
-        """Return the folder of a function's code. `location` is an address, `digest` changes with the content."""
+        """Return the folder of a function's code. `location` is a URL, `digest` changes with the content."""
         return self._unpacked(digest, [location])
 
     def layers(self, functions: Any, arns: Sequence[str]) -> Path | None:
-        """Return the folder with the content of layers, in their order. None: there are none."""
+        """Return the folder with the merged content of layers, or None if there are no layers."""
         if not arns:
             return None
         found = [functions.get_layer_version_by_arn(Arn=arn)["Content"] for arn in arns]
@@ -46,7 +46,7 @@ class Archives:
         return folder
 
     def remove(self, folder: Path) -> None:
-        """Remove the folder of code that no function has any more."""
+        """Remove a folder of code that no function uses any more."""
         with self._lock:
             shutil.rmtree(folder, ignore_errors=True)
 

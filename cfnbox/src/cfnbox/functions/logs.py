@@ -1,4 +1,4 @@
-"""Logs and metrics of functions, as Lambda writes them: CloudWatch Logs, and the namespace AWS/Lambda."""
+"""Write logs and metrics of functions as Lambda does: to CloudWatch Logs and to the namespace AWS/Lambda."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXISTS = "ResourceAlreadyExistsException"
 
 
 class FunctionLogs:
-    """Writes logs and metrics beside the invocations, in their order."""
+    """Writes logs and metrics in the background, in the order of the invocations."""
 
     def __init__(self, clients: ServiceClients) -> None:
         self._clients = clients
@@ -28,7 +28,7 @@ class FunctionLogs:
         self._streams: set[tuple[Place, str, str]] = set()
 
     def close(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         self._writer.shutdown(wait=False, cancel_futures=True)
 
     def put(self, place: Place, group: str, stream: str, lines: Sequence[str]) -> None:
@@ -64,7 +64,7 @@ class FunctionLogs:
         try:
             logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
         except ClientError:
-            # The user may have deleted the group; the next invocation makes it anew.
+            # The user may have deleted the group. The next invocation creates it again.
             self._streams.discard((place, group, stream))
             raise
 

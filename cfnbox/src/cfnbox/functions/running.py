@@ -1,4 +1,4 @@
-"""Functions in their execution environments: what Lambda sets, runs, answers and logs."""
+"""Run functions in execution environments, with Lambda's environment variables, answers and logs."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from cfnbox.functions.logs import FunctionLogs
     from cfnbox.handlers.interpreters import Interpreter
 
-# Functions whose processes are kept. The one that was invoked longest ago ends first.
+# The maximum number of functions with running processes. The least recently used function is stopped first.
 _MOST_FUNCTIONS = 20
-# So many invocations of one function at once. One that invokes itself needs several.
+# The maximum number of concurrent invocations of a function. A function that invokes itself needs several.
 _MOST_ENVIRONMENTS = 100
 _TASK, _LAYERS = "/var/task", "/opt"
 _MEGABYTE = 1 << 20
@@ -42,7 +42,7 @@ _MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Execution:
-    """What came of an invocation: the payload of the answer, and the log with Lambda's own lines."""
+    """The outcome of an invocation: the payload of the answer, and the log with Lambda's own lines."""
 
     payload: bytes
     has_failed: bool
@@ -62,11 +62,11 @@ class FunctionEvent:
 
 
 class Functions:
-    """Runs the functions of a cloud. `url` is its address, to which the functions' own calls go."""
+    """Runs the functions of a cloud. The functions send their API calls to `url`, the address of the cloud."""
 
     def __init__(self, url: str, clients: Any, logs: FunctionLogs, processes: ChildProcesses) -> None:
         self._url, self._clients, self._logs = url, clients, logs
-        # The processes end and the folder goes with the cloud, however it ends.
+        # The processes and the folder are removed when the cloud ends, even if it is killed.
         self._environment = processes.environment
         self._folder = processes.folder / "functions"
         self._archives = Archives(self._folder / "code")
@@ -84,7 +84,7 @@ class Functions:
             function.pool.close()
 
     def invoke(self, place: Place, found: Json, invocation: FunctionEvent) -> Execution:
-        """Run a function, as GetFunction describes it."""
+        """Run a function. `found` is the answer of GetFunction."""
         configuration = found["Configuration"]
         try:
             function = self._function(place, found)
@@ -136,7 +136,7 @@ class Functions:
         )
 
     def _variables(self, place: Place) -> dict[str, str]:
-        """Return the variables that every function has: its own cloud, and nothing of the user's."""
+        """Return the environment variables of every function: the address of the cloud, and none of the user's."""
         brought = self._folder / "runtime"
         with_sdk = str(brought) if brought.exists() else interpreters.linked_runtime(brought)
         return {
@@ -148,7 +148,7 @@ class Functions:
             "AWS_ENDPOINT_URL": self._url,
             "AWS_REGION": place.region,
             "AWS_DEFAULT_REGION": place.region,
-            # The services here take the access key for the account.
+            # The local services read the account from the access key.
             "AWS_ACCESS_KEY_ID": place.account,
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_SESSION_TOKEN": "local",
@@ -159,7 +159,7 @@ class Functions:
         }
 
 
-# The members of a configuration that a running process depends on.
+# A change of one of these members of the configuration needs new processes.
 _STATE = (
     "CodeSha256",
     "Environment",
@@ -216,7 +216,7 @@ class _Function:
                 notes.append(json.loads(reply.body)["errorMessage"])
             log = self._log(environment, invocation, reply, notes)
             if reply.is_error:
-                # Files of the function are where Lambda has them.
+                # Show the paths of files as they are in Lambda.
                 reply = Reply(self._as_in_lambda(reply.body.decode(errors="replace")).encode(), True, reply.seconds)
             return reply, log
 
@@ -279,7 +279,7 @@ class _Function:
         return environment
 
     def _paths(self) -> dict[str, str]:
-        """Return where the function finds its own code and that of its layers, in Lambda's order."""
+        """Return the search paths for the code of the function and its layers, in Lambda's order."""
         python = [str(self._code)]
         if self._layers is None:
             return {"PYTHONPATH": os.pathsep.join([*python, self._variables["PYTHONPATH"]])}

@@ -36,7 +36,7 @@ CHECKS: dict[str, Callable[[PlaceStore, Json], None]] = {"CreateTransformJob": e
 
 
 @dataclass(frozen=True)
-class Kept:
+class SageMakerResource:
     """A model or endpoint with its tags."""
 
     kind: str
@@ -176,16 +176,16 @@ class SageMakerService:
             self._stores.clear()
         self._hosting.clear()
 
-    def models_and_endpoints(self) -> list[Kept]:
+    def models_and_endpoints(self) -> list[SageMakerResource]:
         """Return models, endpoint configurations and endpoints of all accounts and regions, in the order of ARNs."""
         with self._lock:
             kept = [
-                Kept("Model", name, store.arn(name), "", _as_mapping(model.tags))
+                SageMakerResource("Model", name, store.arn(name), "", _as_mapping(model.tags))
                 for store in self._stores.values()
                 for name, model in store.models.items()
             ]
             kept += [
-                Kept(kind, one.name, one.arn, one.status, _as_mapping(one.tags))
+                SageMakerResource(kind, one.name, one.arn, one.status, _as_mapping(one.tags))
                 for store in self._stores.values()
                 for path, kind in (("endpoint", "Endpoint"), ("endpoint-config", "Endpoint configuration"))
                 for one in store.resources.all(path)
