@@ -21,11 +21,11 @@ Json = dict[str, Any]
 
 
 class BadRule(ValueError):
-    """A fault rule that makes no sense; the message says which and why."""
+    """A fault rule that is not valid; the message says which and why."""
 
 
 class When(Enum):
-    """What a fault does to a call."""
+    """The effect of a fault on a call."""
 
     ERROR = "answers an error instead of acting"
     DROP_BEFORE = "resets the connection before acting"
@@ -41,7 +41,7 @@ class When(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of fault; `status`, `code` and `message` for those that answer an error."""
+    """A kind of fault. `status`, `code` and `message` are those of an error answer."""
 
     when: When
     status: int = 0
@@ -165,12 +165,12 @@ class Rule:
 
     @property
     def kind(self) -> Fault:
-        """What the fault is."""
+        """Return the fault of the rule."""
         return FAULTS[self.fault]
 
     @classmethod
     def from_json(cls, rule: object) -> Rule:
-        """Reads one rule. Raises BadRule."""
+        """Parse a rule. Raise BadRule."""
         if not isinstance(rule, dict):
             raise BadRule(f"a fault rule is a JSON object, not {type(rule).__name__}")
         if strange := sorted(map(str, rule.keys() - {"operation", "fault", "times", "after", "seconds"})):
@@ -187,7 +187,7 @@ class Rule:
         return made
 
     def takes(self, operation: str, now: float, created: float | None) -> bool:
-        """True when a call meets the fault; counts it. `created` is when its model was created, if known."""
+        """Return whether a call meets the fault, and count it. `created` is when its model was created, if known."""
         if not self._concerns(operation, now, created):
             return False
         self.seen += 1
@@ -217,7 +217,7 @@ class Rule:
 
 @dataclass
 class Faults:
-    """The rules in force, first match first. Safe to use from several threads. `clock` gives the time in seconds."""
+    """The active rules; the first match applies. Thread-safe. `clock` returns the time in seconds."""
 
     rules: list[Rule] = field(default_factory=list)
     created: dict[str, float] = field(default_factory=dict)
@@ -225,30 +225,30 @@ class Faults:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def replace(self, rules: Iterable[object]) -> None:
-        """Puts these rules in force instead of those before. Raises BadRule, and then changes nothing."""
+        """Replace the rules. Raise BadRule without a change if a rule is not valid."""
         made = [Rule.from_json(rule) for rule in rules]
         with self._lock:
             self.rules = made
 
     def inject(self, operation: str | None, fault: str, **limits: float | None) -> None:
-        """Adds one rule; `limits` are times, after and seconds. Raises BadRule."""
+        """Add a rule; `limits` are times, after and seconds. Raise BadRule."""
         rule = Rule.from_json({"operation": operation, "fault": fault, **limits})
         with self._lock:
             self.rules.append(rule)
 
     def clear(self) -> None:
-        """Forgets all rules and all creations."""
+        """Remove all rules and all creation times."""
         with self._lock:
             self.rules = []
             self.created = {}
 
     def note_create(self, model_name: str) -> None:
-        """Remembers that a model was created now, for the faults that delay reads."""
+        """Record the creation time of a model, for the faults that delay reads."""
         with self._lock:
             self.created[model_name] = self.clock()
 
     def meet(self, operation: str, request: Mapping[str, Any]) -> Rule | None:
-        """The rule that this call meets, if any; counts it."""
+        """Return the first rule that matches a call, and count the call; None if no rule matches."""
         if not self.rules:
             return None
         name = str(request.get("ModelName") or request.get("ResourceArn")).rpartition("/")[2]
@@ -259,7 +259,7 @@ class Faults:
 
 
 def error_message(fault: Fault, operation: str, request: Mapping[str, Any], account: str, region: str) -> str:
-    """The text of an error fault, with what it names taken from the request."""
+    """Return the message of an error fault, with its placeholders filled from the request."""
     arn = f"arn:aws:sagemaker:{region}:{account}:model/{request.get('ModelName', '*')}"
     found = {
         "role": _first(request, "ExecutionRoleArn") or f"arn:aws:iam::{account}:role/execution",
@@ -272,7 +272,7 @@ def error_message(fault: Fault, operation: str, request: Mapping[str, Any], acco
 
 
 def _first(value: object, name: str) -> object:
-    """The first member of this name, at whatever depth of a request, which may have any form."""
+    """Return the first member of this name at any depth of a request."""
     if isinstance(value, dict):
         return value.get(name) or next((found for v in value.values() if (found := _first(v, name))), None)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""All that the local SageMaker answers itself, in front of moto: one table of operations, tags on everything."""
+"""The operations that the local SageMaker serves itself, in front of moto: one table of operations, and tags."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _SERVING = ("InService", "Updating")
 
 
 class SageMakerService:
-    """The SageMaker of one cloud, in all accounts and regions. For any number of threads.
+    """The SageMaker of one cloud, in all accounts and regions. Thread-safe.
 
     `hosting` has the servers behind its endpoints.
     """
@@ -70,7 +70,7 @@ class SageMakerService:
         self._stores: dict[Place, PlaceStore] = {}
 
     def store(self, place: Place) -> PlaceStore:
-        """Return what is kept in that account and region."""
+        """Return the store of an account and region."""
         with self._lock:
             return self._stores.setdefault(place, PlaceStore(place))
 
@@ -124,7 +124,7 @@ class SageMakerService:
         self._hosting.deploy(store.place, key, containers, hold)
 
     def live_endpoint(self, place: Place, name: str) -> Live | None:
-        """Return an endpoint in service, or None when there is none."""
+        """Return an endpoint in service, or None."""
         with self._lock:
             endpoint = self.store(place).resources.find(endpoints.ENDPOINT.path, name)
             if endpoint is None or endpoint.status not in _SERVING:
@@ -142,7 +142,7 @@ class SageMakerService:
             return str(component.members.get("VariantName", ""))
 
     def fail_later(self, operation: str, request: Json, place: Place, reason: str) -> None:
-        """Have what a Create, Update or Delete has just begun end in failure, for this FailureReason."""
+        """Let the Create, Update or Delete that has just started fail with this FailureReason."""
         for kind in _KINDS:
             if operation in kind.operations and isinstance(name := request.get(kind.name_member), str):
                 with self._lock:
@@ -171,7 +171,7 @@ class SageMakerService:
             tagged.tags = merged(tagged.tags, [{"Key": key, "Value": value} for key, value in tags.items()])
 
     def clear(self) -> None:
-        """Forget all resources."""
+        """Delete all resources."""
         with self._lock:
             self._stores.clear()
         self._hosting.clear()
@@ -194,7 +194,7 @@ class SageMakerService:
 
 
 def _is_kept(arn: str | None) -> bool:
-    """False when a tag operation is about a resource that only moto has; True without an ARN."""
+    """Return False if a tag operation is for a resource of moto; True if it has no ARN."""
     return arn is None or _path(arn) in _PATHS
 
 

@@ -1,4 +1,4 @@
-"""Where named resources of SageMaker are kept, and how their statuses pass: state only, no rules."""
+"""The store of named SageMaker resources, and the transitions of their statuses. State only, no rules."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _sequence = count()
 
 
 def now() -> float:
-    """The time as SageMaker's answers show it: seconds with milliseconds."""
+    """Return the current time as in SageMaker's answers: seconds with milliseconds."""
     return round(time.time(), 3)
 
 
 class Hold:
-    """Keeps a change under way until what it waits for is known. For any number of threads."""
+    """Delays the end of a transition until the event that it waits for. Thread-safe."""
 
     def __init__(self) -> None:
         self._released = threading.Event()
         self.failure: str | None = None
 
     def release(self, failure: str | None = None) -> None:
-        """Let the change end, in failure for this FailureReason if there is one."""
+        """Let the transition end. With a FailureReason it fails."""
         self.failure = failure
         self._released.set()
 
     @property
     def is_released(self) -> bool:
-        """Say whether the change may end."""
+        """Return whether the transition may end."""
         return self._released.is_set()
 
 
 @dataclass
 class Transition:
-    """What is under way with a resource: its status meanwhile, and what is done in the end.
+    """A running transition of a resource: its status meanwhile, and the action at its end.
 
     With a `failure`, its text is the FailureReason and `fail` is done instead of `finish`.
     """
@@ -59,7 +59,7 @@ class Transition:
 
     @property
     def over(self) -> bool:
-        """Whether its time has passed, and nothing holds it."""
+        """Return whether its time is over and no hold delays it."""
         if self.hold is not None and not self.hold.is_released:
             return False
         return time.monotonic() - self.began >= SETTLING_SECONDS
@@ -82,11 +82,11 @@ class Stored:
 
     @property
     def status(self) -> str:
-        """The status as it is now."""
+        """Return the current status."""
         return self.change.status if self.change else self.ready
 
     def settle(self) -> None:
-        """Ends the change under way when its time has passed."""
+        """End the running transition if its time is over."""
         change = self.change
         if change is not None and change.over:
             failure = change.failure or (change.hold.failure if change.hold else None)
@@ -94,7 +94,7 @@ class Stored:
             (change.finish if failure is None else change.fail)()
 
     def begin(self, change: Transition) -> None:
-        """Starts a change, after what was under way; one that takes no time ends at once."""
+        """Start a transition after ending the running one. A transition without duration ends at once."""
         if self.change is not None:
             self.change.finish()
         self.change = change
@@ -109,39 +109,39 @@ class Resources:
         self._counted: dict[str, int] = {}
 
     def find(self, path: str, name: str) -> Stored | None:
-        """The resource of this name as it is now, or None."""
+        """Return the current resource of this name, or None."""
         kept = self._kept.get(path, {})
         if name in kept:
             kept[name].settle()
         return kept.get(name)
 
     def fail_later(self, path: str, name: str, reason: str) -> None:
-        """Lets what is under way with a resource end in failure."""
+        """Let the running transition of a resource fail."""
         resource = self._kept.get(path, {}).get(name)
         if resource is not None and resource.change is not None:
             resource.change.failure = reason
 
     def all(self, path: str) -> list[Stored]:
-        """The resources of one kind as they are now, oldest first."""
+        """Return the current resources of one kind, oldest first."""
         for one in list(self._kept.get(path, {}).values()):
             one.settle()
         return list(self._kept.get(path, {}).values())
 
     def add(self, path: str, resource: Stored) -> None:
-        """Keeps a resource whose name is free."""
+        """Add a resource. Its name must be free."""
         self._kept.setdefault(path, {})[resource.name] = resource
 
     def remove(self, path: str, name: str) -> None:
-        """Forgets a resource."""
+        """Remove a resource."""
         self._kept[path].pop(name, None)
 
     def next_number(self, series: str) -> int:
-        """1, 2, 3, ... for each series: numbers of what was deleted do not come back."""
+        """Return 1, 2, 3, ... for each series. Numbers of deleted resources are not reused."""
         self._counted[series] = self._counted.get(series, 0) + 1
         return self._counted[series]
 
     def by_arn(self, arn: str) -> Stored | None:
-        """The resource of this ARN, or None."""
+        """Return the resource of this ARN, or None."""
         path, _, name = arn.split(":", 5)[5].partition("/")
         found = self.find(path, name)
         return found if found is not None and found.arn == arn else None
