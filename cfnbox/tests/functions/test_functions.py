@@ -337,6 +337,16 @@ def test_versions_aliases_and_layers_are_served(functions: Functions) -> None:
     assert functions.invoke(f"{arn}:{version}")[0] == ["green", f"{arn}:{version}"]
 
 
+def test_a_published_version_keeps_its_code(functions: Functions) -> None:
+    """It is invoked for the first time after $LATEST has other code."""
+    functions.create("published", "def handler(event, context): return 'old'\n")
+    version = functions.client.publish_version(FunctionName="published")["Version"]
+    packed = archive(app_py="def handler(event, context): return 'new'\n")
+    functions.client.update_function_code(FunctionName="published", ZipFile=packed)
+    assert functions.invoke("published", Qualifier=version)[0] == "old"
+    assert functions.invoke("published")[0] == "new"
+
+
 def test_the_client_context_reaches_the_function(functions: Functions, shared: str) -> None:
     context = base64.b64encode(json.dumps({"custom": {"colour": "blue"}}).encode()).decode()
     assert functions.invoke(shared, ClientContext=context)[0]["client"] == {"colour": "blue"}

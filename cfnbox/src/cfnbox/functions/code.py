@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import threading
 import urllib.request
 import zipfile
@@ -44,11 +43,6 @@ class Archives:
                     _unpack(location, unfinished)
                 unfinished.rename(folder)
         return folder
-
-    def remove(self, folder: Path) -> None:
-        """Remove a folder of code that no function uses any more."""
-        with self._lock:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(location: str, folder: Path) -> None:

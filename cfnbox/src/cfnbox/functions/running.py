@@ -8,7 +8,9 @@ import os
 import threading
 import time
 import uuid
+import zipfile
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -97,6 +99,13 @@ class Functions:
             name = configuration["FunctionName"]
             self._logs.count(place, name, milliseconds, has_failed=reply.is_error)
         return Execution(reply.body, reply.is_error, str(configuration["Version"]), log)
+
+    def keep_code(self, found: Json) -> None:
+        """Keep the code of a function, as GetFunction describes it, for the versions that are published of it."""
+        if location := found.get("Code", {}).get("Location"):
+            # What cannot be unpacked fails when the function is invoked.
+            with suppress(zipfile.BadZipFile):
+                self._archives.code(location, str(found["Configuration"]["CodeSha256"]))
 
     def _function(self, place: Place, found: Json) -> _Function:
         configuration = found["Configuration"]

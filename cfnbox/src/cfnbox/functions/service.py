@@ -41,6 +41,7 @@ PROXY_PATH = "/_cfnbox/functions/invocations"
 CODE_PATHS = ("/_ministack/lambda-code/", "/_ministack/lambda-layers/")
 _INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>.+)/invocations")
 _FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
+_UPDATE_CODE = re.compile(r"/2015-03-31/functions/(?P<name>.+)/code")
 _CONFIGURE = re.compile(r"/2015-03-31/functions/(?P<name>.+)/configuration")
 # LayerName of the API reference: "the name or Amazon Resource Name (ARN) of the layer". ministack knows names alone.
 _LAYER_ARN = re.compile(r"(?P<before>/2018-10-31/layers/)arn:[^/]+:layer:(?P<name>[^/:]+)(?P<after>/versions.*)")
@@ -75,9 +76,19 @@ class LambdaService:
         elif request.method == "POST" and _FUNCTIONS.fullmatch(request.path):
             request = self._with_proxy(request, None)
         answer = _without_proxy(self._forward(_with_layer_name(request)))
+        is_new = request.method == "POST" and _FUNCTIONS.fullmatch(request.path)
+        is_new_code = request.method == "PUT" and _UPDATE_CODE.fullmatch(request.path)
+        if (is_new or is_new_code) and answer[0] < HTTPStatus.BAD_REQUEST:
+            self._keep_code(request, answer)
         if request.method == "GET" and _FUNCTIONS.fullmatch(request.path):
             return without_own(answer, "Functions", "FunctionName", TASK_FUNCTION)
         return answer
+
+    def _keep_code(self, request: HttpRequest, answer: Answer) -> None:
+        """Keep the code that a request brought: ministack serves a version with the code of $LATEST."""
+        name = json.loads(answer[2])["FunctionName"]
+        found = self._clients.of("lambda", request.signature.place).get_function(FunctionName=name)
+        self._functions.keep_code(found)
 
     def proxied(self, request: HttpRequest) -> Answer:
         """Run a function that ministack invokes. A failure is a status, of which ministack reports the body."""
