@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cfnbox.core.property_transforms import transformed
 from cfnbox.core.type_definition import TypeDefinition
 
 LONG = "a" * 60 + "!"
@@ -50,6 +51,12 @@ def test_values_that_a_transform_makes_equal_are_unchanged(expression: str, prev
 )
 def test_a_transform_that_exceeds_its_limits_is_not_applied(expression: str) -> None:
     assert changed(expression, LONG, LONG + "?") == ["Text"]
+
+
+def test_a_long_expression_is_classified_at_once() -> None:
+    """A pattern that backtracks would not end."""
+    assert transformed("a" * 400 + "{", {}, "kept") == "kept"
+    assert transformed('$join(["' + "a" * 400 + '", ' + "b" * 400 + "~>", {}, "kept") == "kept"
 
 
 def test_a_transform_that_is_nested_too_deeply_is_not_applied() -> None:

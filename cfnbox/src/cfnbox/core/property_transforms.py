@@ -25,12 +25,12 @@ _PROGRAM = str(Path(__file__).with_name("transform_process.py"))
 _MOST_SECONDS = 120.0
 _MILLISECONDS, _LEVELS = 1000, 200
 # Expressions whose steps are short: no ranges, variables, functions of their own or regular expressions. Most of the
-# expressions in AWS's published schemas are of this kind.
+# expressions in AWS's published schemas are of this kind. Every repetition is possessive, so that nothing backtracks.
 _SHORT_STEPS = re.compile(
-    r"""(?: "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*'
+    r"""(?: "(?:[^"\\]|\\.)*+" | '(?:[^'\\]|\\.)*+'
           | \$(?:lowercase|uppercase|trim|string|number|join|split|substringBefore|substringAfter|exists|not)\(
-          | (?!function\b)[A-Za-z_][A-Za-z0-9_]* | -?[0-9]{1,9} | \.(?!\.) | :(?!=) | [\s()\[\],&=?]
-        )+""",
+          | (?!function\b)[A-Za-z_][A-Za-z0-9_]*+ | -?[0-9]{1,9}+ | \.(?!\.) | :(?!=) | [\s()\[\],&=?]
+        )++""",
     re.VERBOSE | re.DOTALL,
 )
 

@@ -166,6 +166,21 @@ def test_a_deleted_resource_is_not_found(sample: Sample, bench: Bench, connect: 
     assert failure.value.code == "NotFound"
 
 
+@each
+def test_an_update_of_a_deleted_resource_is_not_found_and_makes_nothing(
+    sample: Sample, bench: Bench, connect: Any
+) -> None:
+    first, second, _ = sample.states(sample.prepare(connect))
+    resource = bench.create(sample.type_name, first)
+    bench.delete(sample.type_name, resource, first)
+    with pytest.raises(ResourceFailed) as failure:
+        bench.update(sample.type_name, resource, first, second)
+    assert failure.value.code == "NotFound"
+    with pytest.raises(ResourceFailed) as failure:
+        bench.read(sample.type_name, resource.identifier)
+    assert failure.value.code == "NotFound"
+
+
 @taggable
 def test_tags_of_the_stack_and_of_cloudformation_reach_the_service(
     sample: Sample, bench: Bench, connect: Any

@@ -67,8 +67,11 @@ class ApiOperation:
         previous, desired = (coerced(self.definition, state) for state in (previous, desired))
         kept = {name: value_at(resource.model, name) for name in self._kept_names() if has(resource.model, name)}
         previous, desired = {**kept, **previous}, {**kept, **desired}
-        self.row.check(self.calls, previous, desired)
         key = self.row.key(resource.identifier)
+        if self.row.describe(self.calls, key, previous) is None:
+            # An operation such as PutRule would make it again.
+            raise not_found(self.request, self.definition.type_name, resource.identifier)
+        self.row.check(self.calls, previous, desired)
         for part in self.row.parts:
             part.apply(self.calls, key, previous, desired)
         if self.row.tags:
