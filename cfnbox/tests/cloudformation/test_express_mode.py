@@ -56,6 +56,18 @@ IN_BACKGROUND = (
 )
 
 
+def test_every_resource_says_that_the_mode_was_express(user: User) -> None:
+    user.create("s", BODY, **EXPRESS)
+    user.update("s", template(M=thing(Name="m", Value="2")), **EXPRESS)
+    user.update("s", template(M=thing(Name="m", Value="3")))
+    complete = [change for change in changes(user, "M") if change[0].endswith("_COMPLETE")]
+    assert complete == [
+        ("CREATE_COMPLETE", IN_BACKGROUND, None),
+        ("UPDATE_COMPLETE", IN_BACKGROUND, None),
+        ("UPDATE_COMPLETE", None, None),
+    ]
+
+
 @pytest.fixture
 def stabilising(control: Control) -> Iterator[threading.Event]:
     """Let the thing m stabilise until the event is set."""

@@ -177,10 +177,7 @@ class ResourceOperations:
             resource = create(Creation(identify, self._run, lambda _resource: self._save_configured(desired, action)))
         identify(resource)
         wait_for_signals(self._stack, desired, self._run)
-        is_running = self._background is not None and self._background.is_running(desired.logical_id)
-        self._save_complete(
-            replace(desired, reason=COMPLETED_IN_EXPRESS) if is_running else desired, action, resource
-        )
+        self._save_complete(desired, action, resource)
 
     def _create_in_express(
         self, desired: ResourceState, identify: Callable[[Resource], None], create: Callable[[Progress], Resource]
@@ -223,6 +220,8 @@ class ResourceOperations:
             self._stacks.append_stack_event(self._stack, CONFIGURED, CONFIGURATION_COMPLETE)
 
     def _save_complete(self, desired: ResourceState, action: Action, resource: Resource) -> None:
+        if not desired.reason and self._stack.require_deployment().is_express:
+            desired = replace(desired, reason=COMPLETED_IN_EXPRESS)
         complete = replace(
             desired, status=action.complete, live=resource, physical_id=resource.physical_id, is_created=True
         )

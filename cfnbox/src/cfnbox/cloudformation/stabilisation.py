@@ -1,7 +1,8 @@
 """Creations whose resource has its configuration and still stabilises: what they tell, and how Express mode goes on.
 
 Sources: the events of users for the reason and the detailed status of a resource and of its stack; the CDK's tests
-(aws-cdk-cli, `stabilizingResources`) for the reason in Express mode; the user guide for what Express mode does.
+(aws-cdk-cli, `stabilizingResources`) for the reason in Express mode, which users see on every resource; the user
+guide for what Express mode does.
 """
 
 from __future__ import annotations
@@ -63,11 +64,6 @@ class Background:
         self._run = run
         self._running: set[str] = set()
         self._changed = threading.Condition()
-
-    def is_running(self, logical_id: str) -> bool:
-        """Return whether the creation of a resource goes on."""
-        with self._changed:
-            return logical_id in self._running
 
     def create(
         self,
