@@ -152,3 +152,43 @@ def test_in_the_standard_mode_a_stabilising_resource_and_its_stack_tell_their_co
     ]  # fmt: skip
     # A resource that does not stabilise says nothing of it.
     assert [detailed for _, _, detailed in changes(user, "N")] == [None, None, None]
+
+
+def test_a_nested_stack_has_the_deployment_config_of_its_parent(
+    user: User, control: Control, stabilising: threading.Event
+) -> None:
+    user.client.create_stack(StackName="s", TemplateBody=text(nesting(control, BODY)), **EXPRESS)
+    # Neither waits for the thing of the nested stack.
+    eventually(lambda: user.describe("s")["StackStatus"] == "CREATE_COMPLETE")
+    nested = user.resources("s")["N"]["PhysicalResourceId"]
+    assert user.describe(nested)["DeploymentConfig"] == {"Mode": "EXPRESS"}
+    stabilising.set()
+    # The next operation of the parent is in the standard mode, and so is the nested one.
+    user.update("s", nesting(control, template(M=thing(Name="m", Value="2"))))
+    assert "DeploymentConfig" not in user.describe(nested)
+
+
+def nesting(control: Control, nested: Any) -> dict[str, Any]:
+    """Return a template with a nested stack."""
+    url = "https://bucket.s3.amazonaws.com/child.yaml"
+    control.documents[url] = text(nested)
+    return template(N={"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}})
+
+
+@pytest.mark.parametrize("end", ["the stack is deleted", "the cloud closes"])
+def test_a_creation_in_the_background_ends_when(
+    user: User, control: Control, stabilising: threading.Event, end: str
+) -> None:
+    # A creation that goes on in spite of the end would run into this failure, once the thing is stable.
+    control.things.orders.fail["create", "m"] = "after"
+    user.client.create_stack(StackName="s", TemplateBody=text(BODY), **EXPRESS)
+    eventually(lambda: user.describe("s")["StackStatus"] == "CREATE_COMPLETE")
+    creations = [thread for thread in threading.enumerate() if thread.name == "creation of M"]
+    assert creations
+    if end == "the stack is deleted":
+        assert user.delete("s")["StackStatus"] == "DELETE_COMPLETE"
+    else:
+        control.cloudformation.runs.close()
+    eventually(lambda: not any(thread.is_alive() for thread in creations))
+    assert not stabilising.is_set()
+    assert control.things.orders.fail

@@ -106,7 +106,7 @@ class Nesting:
         return [stack.id for stack in self._stacks.in_place(place) if not stack.is_deleted]
 
     def _request(self, place: Place, parent_id: str | None, stack: NestedStack) -> DeploymentRequest:
-        """Return what a nested stack deploys: it has the capabilities of its parent."""
+        """Return what a nested stack deploys: it has the options of its parent."""
         parent = self._stacks.find(place, parent_id) if parent_id is not None else None
         deployment = None if parent is None else parent.deployment
         return deployment_request(stack, deployment)
@@ -151,7 +151,7 @@ class Nesting:
 
 
 def deployment_request(stack: NestedStack, parent: Deployment | None) -> DeploymentRequest:
-    """Return what a nested stack deploys, with the capabilities of its parent."""
+    """Return what a nested stack deploys, with the capabilities and the DeploymentConfig of its parent."""
     return DeploymentRequest(
         TemplateSource(url=stack.template_url),
         [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()],
@@ -159,6 +159,8 @@ def deployment_request(stack: NestedStack, parent: Deployment | None) -> Deploym
         stack.tags,
         stack.notification_arns,
         disable_validation=parent is not None and not parent.is_validated,
+        # The user guide: it applies to all nested stacks.
+        deployment_config={} if parent is None else parent.config,
     )
 
 

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from graphlib import TopologicalSorter
+from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,6 +52,7 @@ class Run:
         self._changed, self._stopped = changed, threading.Event()
         self._wakers: list[Callable[[], None]] = []
         self._timer: Timer | None = None
+        self._background_threads: set[threading.Thread] = set()
         self.reason = ""
         self.superseded = False
         self.ended = threading.Event()
@@ -98,6 +100,32 @@ class Run:
         """Say that the operation has ended."""
         self._end_timer()
         self.ended.set()
+
+    def start_in_background(self, name: str, work: Callable[[], None]) -> None:
+        """Begin work that may go on after the operation has ended; it ends when the run is stopped."""
+        thread = threading.Thread(target=lambda: self._work_in_background(work), name=name, daemon=True)
+        with self._changed:
+            self._background_threads.add(thread)
+        thread.start()
+
+    def _work_in_background(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            with self._changed:
+                self._background_threads.discard(threading.current_thread())
+                self._changed.notify_all()
+
+    @property
+    def has_background_work(self) -> bool:
+        """Whether work in the background goes on."""
+        return bool(self._background_threads)
+
+    def wait_for_end(self, seconds: float | None = None) -> None:
+        """Wait until the operation and its work in the background have ended, or the time is over."""
+        self.ended.wait(seconds)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._background_threads, seconds)
 
     def _end_timer(self) -> None:
         with self._changed:
@@ -170,6 +198,8 @@ class Runs:
     def __init__(self, stacks: Stacks, timer: Callable[[float, Callable[[], None]], Timer] = timer) -> None:
         self._stacks, self._timer = stacks, timer
         self._runs: dict[str, Run] = {}
+        # The operations of each stack that have ended, but whose work in the background goes on.
+        self._background_runs: dict[str, list[Run]] = {}
 
     def start(
         self,
@@ -182,11 +212,14 @@ class Runs:
         """Give a stack a status, begin an operation that ends after `minutes` at the latest, and return its id.
 
         A running operation of the stack ends first, as it may when a stack is deleted; running handlers are waited
-        for.
+        for. So does work in the background, when a stack is deleted.
         """
-        run, previous = Run(self._stacks.changed), self._runs.get(stack.id)
+        run = Run(self._stacks.changed)
         with self._stacks.changed:
-            if previous is not None:
+            previous_runs = [self._runs[stack.id]] if stack.id in self._runs else []
+            if kind == "DELETE_STACK":
+                previous_runs += self._background_runs.pop(stack.id, [])
+            for previous in previous_runs:
                 previous.supersede()
             operation_id = self._stacks.begin_operation(stack, kind).id
             self._stacks.set_status(stack, status, "User Initiated")
@@ -196,8 +229,8 @@ class Runs:
 
         def run_to_the_end() -> None:
             try:
-                if previous is not None:
-                    previous.ended.wait()
+                for previous in previous_runs:
+                    previous.wait_for_end()
                 carry_out(run)
             except BaseException as problem:
                 # An internal error: a stack on which nothing works must not stay in progress.
@@ -209,9 +242,16 @@ class Runs:
                 with self._stacks.changed:
                     if self._runs.get(stack.id) is run:
                         del self._runs[stack.id]
+                        self._keep_background_runs(stack, run)
 
         threading.Thread(target=run_to_the_end, name=f"stack {stack.name}", daemon=True).start()
         return operation_id
+
+    def _keep_background_runs(self, stack: StackState, ended: Run) -> None:
+        """Remember the operations of a stack whose work in the background goes on."""
+        runs = [*self._background_runs.pop(stack.id, []), ended]
+        if going_on := [run for run in runs if run.has_background_work]:
+            self._background_runs[stack.id] = going_on
 
     def cancel_update(self, stack: StackState) -> None:
         """End a running update: it rolls back."""
@@ -222,7 +262,9 @@ class Runs:
 
     def close(self) -> None:
         """Stop every operation, and wait until it makes nothing any more."""
-        for run in list(self._runs.values()):
+        with self._stacks.changed:
+            runs = [*self._runs.values(), *chain.from_iterable(self._background_runs.values())]
+        for run in runs:
             run.supersede()
-        for run in list(self._runs.values()):
-            run.ended.wait(_STOP_SECONDS)
+        for run in runs:
+            run.wait_for_end(_STOP_SECONDS)

@@ -58,7 +58,10 @@ class Creation:
 
 
 class Background:
-    """The creations of an operation in Express mode, which go on in threads after their resources are complete."""
+    """The creations of an operation in Express mode, which go on in threads after their resources are complete.
+
+    They end when the run of the operation is stopped, also after it: the stack is deleted, or the cloud closes.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -96,7 +99,7 @@ class Background:
 
         with self._changed:
             self._running.add(logical_id)
-        threading.Thread(target=work, name=f"creation of {logical_id}", daemon=True).start()
+        self._run.start_in_background(f"creation of {logical_id}", work)
         futures.wait([configured, ended], return_when=futures.FIRST_COMPLETED)
         return ended.result() if ended.done() else configured.result()
 
