@@ -1,4 +1,4 @@
-"""SageMaker's seven operations on models, and all that it keeps in one account and region."""
+"""SageMaker's seven operations on models, and the store of one account and region."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _sequence = count()
 
 @dataclass(slots=True)
 class StoredModel:
-    """One model: `description` is what DescribeModel answers, `tags` SageMaker's list of Key/Value pairs."""
+    """A model: `description` is the answer of DescribeModel, `tags` SageMaker's list of Key/Value pairs."""
 
     model_name: str
     arn: str
@@ -57,13 +57,13 @@ class ModelStore(dict[str, StoredModel]):
         self.by_name: list[tuple[str]] = []
 
     def add(self, model: StoredModel) -> None:
-        """Adds a model whose name is free."""
+        """Add a model. The caller has checked that the name is free."""
         self[model.model_name] = model
         insort(self.by_time, (model.creation_time, model.sequence, model.model_name))
         insort(self.by_name, (model.model_name,))
 
     def pop(self, name: str) -> StoredModel:  # type: ignore[override]
-        """Remove a model that is there."""
+        """Remove an existing model and return it. Raise KeyError for an unknown name."""
         model = super().pop(name)
         del self.by_time[bisect_left(self.by_time, (model.creation_time, model.sequence, name))]
         del self.by_name[bisect_left(self.by_name, (name,))]
@@ -78,20 +78,20 @@ class PlaceStore:
         self.models, self.resources = ModelStore(), Resources()
 
     def arn(self, name: str, path: str = "model") -> str:
-        """Return the ARN that a resource of this name has here, a model unless the path says otherwise."""
+        """Return the ARN of a resource in this account and region. `path` is the ARN's part before the name."""
         return f"arn:{self.place.partition}:sagemaker:{self.region}:{self.account}:{path}/{name}"
 
     def model(self, name: str) -> StoredModel:
-        """The model of this name. Raises Refused when there is none."""
+        """Return the model of a name. Raise Refused if no model has it."""
         if model := self.models.get(name):
             return model
         raise missing(self.arn(name))
 
     def tagged(self, arn: str) -> StoredModel | Stored:
-        """The resource of this ARN. Raises Refused when there is none.
+        """Return the resource of an ARN. Raise Refused if no resource has it.
 
-        No public record has the text for tag calls on what does not exist; the code is ValidationException
-        (amazon-sagemaker-feedback#108), the words are DescribeModel's.
+        No public record has the message for a tag call on a missing resource. The code is ValidationException
+        (amazon-sagemaker-feedback#108); the message is DescribeModel's.
         """
         path, _, name = arn.split(":", 5)[5].partition("/")
         found = self.models.get(name) if path == "model" else self.resources.by_arn(arn)
@@ -101,12 +101,12 @@ class PlaceStore:
 
 
 def missing(arn: str, noun: str = "model") -> Refused:
-    """The refusal for a resource that does not exist."""
+    """Return the error for a resource that does not exist."""
     return invalid(f'Could not find {noun} "{arn}".')
 
 
 def create_model(place: PlaceStore, request: Json) -> Json:
-    """CreateModel: keeps the model with the defaults that the service fills in."""
+    """Answer CreateModel: store the model with the service's defaults."""
     tags = request.get("Tags", [])
     check_tags(tags)
     check_model(request, place.region)
@@ -146,12 +146,12 @@ def _mirrored(url: str) -> Json:
 
 
 def describe_model(place: PlaceStore, request: Json) -> Json:
-    """DescribeModel: what was asked, with the service's defaults; members that nobody set are absent."""
+    """Answer DescribeModel: the members of the create request with the service's defaults, and no unset member."""
     return place.model(request["ModelName"]).description
 
 
 def with_empty_members(answered: Json) -> Json:
-    """A description with the empty structures that the service sometimes adds where nothing was set."""
+    """Add the empty structures that the service sometimes returns for unset members, and return the description."""
     for container in containers_of(answered):
         container.setdefault("Environment", {})
         if "ImageConfig" in container:
@@ -160,13 +160,13 @@ def with_empty_members(answered: Json) -> Json:
 
 
 def delete_model(place: PlaceStore, request: Json) -> Json:
-    """DeleteModel: immediate."""
+    """Answer DeleteModel: delete the model at once."""
     place.models.pop(place.model(request["ModelName"]).model_name)
     return {}
 
 
 def list_models(place: PlaceStore, request: Json) -> Json:
-    """ListModels: filtered and sorted, newest first unless asked otherwise, one page."""
+    """Answer ListModels: one page of the filtered and sorted models. The default order is newest first."""
     ascending = request.get("SortOrder", "Descending") == "Ascending"
     index, low, high = _listed_range(place.models, request)
     if token := request.get("NextToken"):
@@ -183,7 +183,7 @@ def list_models(place: PlaceStore, request: Json) -> Json:
 
 
 def _listed_range(models: ModelStore, request: Json) -> tuple[list[Any], int, int]:
-    """The index to read and the part of it that can match."""
+    """Return the index to read, and the first and last position that can match."""
     if request.get("SortBy") == "Name":
         return models.by_name, 0, len(models.by_name)
     low = bisect_left(models.by_time, (request.get("CreationTimeAfter", float("-inf")),))
@@ -208,19 +208,19 @@ def _summary(model: StoredModel) -> Json:
 
 
 def with_lower_case_arns(answered: Json) -> Json:
-    """A page of models with ARNs in lower case, as some lists of the service have been seen to return them."""
+    """Write the ARNs of a page of models in lower case, as observed in some lists of the service."""
     for summary in answered.get("Models", []):
         summary["ModelArn"] = summary["ModelArn"].lower()
     return answered
 
 
 def token_of(key: Iterable[Any]) -> str:
-    """The NextToken of a position in a list."""
+    """Return the NextToken of a position in a list."""
     return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode()
 
 
 def position_of(token: str, types: tuple[type, ...]) -> tuple[Any, ...]:
-    """The position that a token of ours stands for. Raises Refused for any other text (not recorded)."""
+    """Return the position that `token_of` encoded. Raise Refused for any other text (message not recorded)."""
     try:
         key = tuple(json_value(base64.urlsafe_b64decode(token)))
     except (ValueError, TypeError):
@@ -231,7 +231,7 @@ def position_of(token: str, types: tuple[type, ...]) -> tuple[Any, ...]:
 
 
 def add_tags(place: PlaceStore, request: Json) -> Json:
-    """AddTags: adds or overwrites by key."""
+    """Answer AddTags: add tags, or overwrite their values by key."""
     tagged = place.tagged(request["ResourceArn"])
     check_tags(request["Tags"])
     tags = merged(tagged.tags, request["Tags"])
@@ -243,13 +243,13 @@ def add_tags(place: PlaceStore, request: Json) -> Json:
 
 
 def merged(tags: list[dict[str, str]], added: list[dict[str, str]]) -> list[dict[str, str]]:
-    """`tags` with `added` written over them by key; the place of a key in the list is kept."""
+    """Return `tags` updated by `added`, by key. A key keeps its position in the list."""
     values = {tag["Key"]: tag["Value"] for tag in [*tags, *added]}
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
 def list_tags(place: PlaceStore, request: Json) -> Json:
-    """ListTags: pages of 50, AWS's own `aws:` tags among them."""
+    """Answer ListTags: pages of 50, including the `aws:` tags of AWS."""
     tags = place.tagged(request["ResourceArn"]).tags
     start = position_of(request["NextToken"], (int,))[0] if request.get("NextToken") else 0
     end = start + TAGS_PER_PAGE
@@ -258,7 +258,7 @@ def list_tags(place: PlaceStore, request: Json) -> Json:
 
 
 def delete_tags(place: PlaceStore, request: Json) -> Json:
-    """DeleteTags: keys that are not there are no error."""
+    """Answer DeleteTags. A key that the resource does not have is not an error."""
     tagged = place.tagged(request["ResourceArn"])
     check_tag_keys(request["TagKeys"])
     tagged.tags = [tag for tag in tagged.tags if tag["Key"] not in request["TagKeys"]]

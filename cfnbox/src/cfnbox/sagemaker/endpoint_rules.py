@@ -1,7 +1,6 @@
-"""What SageMaker refuses in an endpoint configuration beyond its shape. Pure.
+"""Validation rules for endpoint configurations, beyond the shape of the request. Pure.
 
-"Not recorded" stands where no public record of the service's text is known: the situation is documented, the wording
-is the rule.
+"Not recorded" marks messages without a public record: the rule is documented, and the message states the rule.
 """
 
 from __future__ import annotations
@@ -17,25 +16,25 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 SERVERLESS_MEMORY = tuple(range(1024, 6145, 1024))
-# Instance families with local storage, whose size cannot be chosen: those of botocore's ProductionVariantInstanceType
-# for which DescribeInstanceTypes of Amazon EC2 answers InstanceStorageSupported. Rule E9374 of `lint/` has the same
+# Instance families with local storage of a fixed size: the families of botocore's ProductionVariantInstanceType
+# for which DescribeInstanceTypes of Amazon EC2 returns InstanceStorageSupported. Rule E9374 of `lint/` has the same
 # table, because the two distributions do not import each other; a test compares them.
 LOCAL_STORAGE_FAMILIES = frozenset((
     "c5d", "c6gd", "g4dn", "g5", "g6", "g6e", "g7", "g7e", "m5d", "m6gd", "p4d", "p4de", "p5", "p5e", "p5en",
     "p6-b200", "p6-b300", "r5d", "r6gd", "r7gd", "trn1", "trn1n", "trn2",
 ))  # fmt: skip
-# A model package of AWS Marketplace has an account of AWS's and no version; a package that another account shares is
-# the version of a group.
+# A model package of AWS Marketplace is in an account of AWS and has no version. A package that another account shares
+# is a version in a group.
 _UNVERSIONED_PACKAGE = re.compile(r"arn:[^:]+:sagemaker:[^:]*:(?P<account>\d{12}):model-package/[^/]+")
 
 
 def variants_of(config: Json) -> list[Json]:
-    """All variants of a configuration, production first."""
+    """Return all variants of a configuration, production variants first."""
     return [*config.get("ProductionVariants", []), *config.get("ShadowProductionVariants", [])]
 
 
 def check_configuration(config: Json) -> None:
-    """Raises Refused with the first rule that a CreateEndpointConfig request breaks."""
+    """Raise Refused with the message of the first rule that a CreateEndpointConfig request breaks."""
     for rule in CONFIGURATION_RULES:
         if message := rule(config):
             raise invalid(message)
@@ -46,7 +45,7 @@ def check_configuration(config: Json) -> None:
 
 
 def check_variant_model(config: Json, variant: Json, model: Json, account: str) -> None:
-    """Raise Refused when a variant of a configuration cannot run the model that it names."""
+    """Raise Refused if a variant of a configuration cannot run its model."""
     if "ServerlessConfig" in variant:
         _check_serverless_model(model, account)
     if "AsyncInferenceConfig" in config and any(_is_of_marketplace(one, account) for one in containers_of(model)):
@@ -60,13 +59,13 @@ def _is_of_marketplace(container: Json, account: str) -> bool:
 
 
 def _check_serverless_model(model: Json, account: str) -> None:
-    """Raise Refused when a model has features that serverless inference lacks.
+    """Raise Refused if a model uses a feature that serverless inference does not support.
 
-    Not recorded where no source stands; developer guide, "Deploy models with Amazon SageMaker Serverless Inference",
-    feature exclusions.
+    Messages without a source are not recorded. Rules: developer guide, "Deploy models with Amazon SageMaker
+    Serverless Inference", feature exclusions.
     """
     if has_data_source(model):
-        # Every public record of the message is cut here; the rule is in the API reference, ContainerDefinition.
+        # All public records of the message end here. The rule is in the API reference, ContainerDefinition.
         raise invalid(
             "Model with containers that use ModelDataSource ... (the rest of AWS's message is not known: serverless "
             "inference takes artifacts by ModelDataUrl only)"

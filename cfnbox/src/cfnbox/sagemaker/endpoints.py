@@ -1,4 +1,4 @@
-"""Endpoint configurations, endpoints and inference components, as SageMaker keeps, changes and describes them."""
+"""Endpoint configurations, endpoints and inference components: create, update, describe, delete and list."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.sagemaker.api import PlaceStore
 
-# Of a configuration, what an endpoint shows unchanged.
+# Members that DescribeEndpoint copies from the configuration.
 _SHOWN_OF_CONFIGURATION = ("AsyncInferenceConfig", "ExplainerConfig", "MetricsConfig")
-# UpdateEndpoint$RetainAllVariantProperties: what a variant keeps, and how VariantPropertyType calls it.
+# UpdateEndpoint$RetainAllVariantProperties: the retained members of a variant, by VariantPropertyType.
 _RETAINED = {
     "DesiredInstanceCount": ("DesiredInstanceCount", "CurrentInstanceCount"),
     "DesiredWeight": ("DesiredWeight", "CurrentWeight"),
@@ -51,7 +51,7 @@ CONFIGURATION = Kind(
 
 
 def _deployed(place: PlaceStore, config: Stored) -> Json:
-    """What an endpoint shows of the configuration that it runs."""
+    """Return the members of an endpoint that follow from its deployed configuration."""
     shown = {name: copy.deepcopy(config.members[name]) for name in _SHOWN_OF_CONFIGURATION if name in config.members}
     shown["EndpointConfigName"] = config.name
     for name in ("ProductionVariants", "ShadowProductionVariants"):
@@ -68,7 +68,7 @@ def _deployed(place: PlaceStore, config: Stored) -> Json:
 
 
 def _variant(place: PlaceStore, variant: Json) -> Json:
-    """The summary of a variant that runs as its configuration says."""
+    """Return the summary of a variant after its deployment."""
     shown: Json = {"VariantName": variant["VariantName"]}
     if "ModelName" in variant:
         containers = containers_of(place.model(variant["ModelName"]).description)
@@ -87,7 +87,7 @@ def _variant(place: PlaceStore, variant: Json) -> Json:
 
 
 def deployed_image(image: str) -> Json:
-    """A DeployedImage: no registry is asked here, so the digest is one of the reference itself."""
+    """Return a DeployedImage. Without a registry, the digest is the hash of the image reference."""
     repository, _, digest = image.partition("@")
     if not digest:
         name, _, tag = repository.rpartition(":")
@@ -146,7 +146,7 @@ def _pending(config: Stored, members: Json) -> Json:
 
 
 def _shown_endpoint(place: PlaceStore, endpoint: Stored) -> Json:
-    """While an endpoint is created, what it will run is pending; while it is updated, beside what it runs."""
+    """Return the pending summary. During a create it replaces the variants; during an update they stay."""
     if endpoint.change is None:
         return {"PendingDeploymentSummary": None}
     if endpoint.status == "Creating":
@@ -192,7 +192,7 @@ ENDPOINT = Kind(
 
 
 def update_weights_and_capacities(place: PlaceStore, request: Json) -> Json:
-    """UpdateEndpointWeightsAndCapacities: Updating for a while, and then the variants have what was desired."""
+    """Answer UpdateEndpointWeightsAndCapacities. The desired values apply after the status Updating."""
     endpoint = ENDPOINT.find(place, request["EndpointName"])
     _check_updatable(place, endpoint)
     members = copy.deepcopy(endpoint.members)
@@ -231,7 +231,7 @@ def _prepared_component(place: PlaceStore, request: Json) -> Json:
 
 
 def _with_specification(place: PlaceStore, members: Json) -> Json:
-    """The members with the specification as Describe summarises it, and the copies as they are."""
+    """Return the members with Describe's summary of the specification, and the current copy count."""
     specification = members.get("Specification", {})
     if "ModelName" in specification:
         place.model(specification["ModelName"])
@@ -256,7 +256,7 @@ def _check_component_settled(_: PlaceStore, component: Stored) -> None:
 COMPONENT = Kind(
     title="InferenceComponent",
     path="inference-component",
-    # The beginning is recorded (the Terraform provider asks for it), what follows is as for endpoints.
+    # The beginning is recorded (the Terraform provider matches it). The rest is as for endpoints.
     missing=Words('Could not find inference component "{arn}".'),
     # Not recorded; as for endpoints.
     exists=Words('Cannot create already existing inference component "{arn}".'),
@@ -269,7 +269,7 @@ COMPONENT = Kind(
 
 
 def update_copies(place: PlaceStore, request: Json) -> Json:
-    """UpdateInferenceComponentRuntimeConfig: Updating for a while, and then so many copies run."""
+    """Answer UpdateInferenceComponentRuntimeConfig. The desired copy count applies after the status Updating."""
     component = COMPONENT.find(place, request["InferenceComponentName"])
     _check_component_settled(place, component)
     members = _with_specification(
@@ -280,7 +280,7 @@ def update_copies(place: PlaceStore, request: Json) -> Json:
 
 
 def check_transform_job(place: PlaceStore, request: Json) -> None:
-    """Raise Refused for a CreateTransformJob request whose model is missing, or has a ModelDataSource."""
+    """Raise Refused if the model of a CreateTransformJob request is missing, or has a ModelDataSource."""
     if has_data_source(place.model(request["ModelName"]).description):
         # Not recorded; API reference, ContainerDefinition$ModelDataSource.
         raise invalid("ModelDataSource is not supported in batch transform.")

@@ -1,4 +1,4 @@
-"""Which containers an endpoint or an inference component has, by the variants that they run in. Pure."""
+"""The containers of an endpoint or an inference component, by variant. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.sagemaker.api import PlaceStore
 
-# What SageMaker calls the container of a model that has one.
+# SageMaker's name for the only container of a model.
 PRIMARY = "primary"
 _STARTUP = "ContainerStartupHealthCheckTimeoutInSeconds"
 
 
 def containers_of_endpoint(place: PlaceStore, config: Json) -> dict[str, tuple[Container, ...]]:
-    """Return the containers of a configuration by variant; a variant for inference components has none."""
+    """Return the containers of a configuration by variant. A variant for inference components has no containers."""
     return {
         variant["VariantName"]: _containers_of_model(place, variant["ModelName"], variant.get(_STARTUP))
         for variant in variants_of(config)
@@ -28,7 +28,7 @@ def containers_of_endpoint(place: PlaceStore, config: Json) -> dict[str, tuple[C
 
 
 def containers_of_component(place: PlaceStore, component: Json) -> dict[str, tuple[Container, ...]]:
-    """Return the containers of an inference component, below the name of its variant."""
+    """Return the containers of an inference component, keyed by the name of its variant."""
     specification = component.get("Specification", {})
     seconds = specification.get("StartupParameters", {}).get(_STARTUP)
     variant = component.get("VariantName", "")
@@ -49,7 +49,7 @@ def _containers_of_model(place: PlaceStore, name: str, seconds: float | None) ->
     return tuple(
         Container(
             one.get("ContainerHostname") or (PRIMARY if len(containers) == 1 else f"container-{number}"),
-            # A package that is not here has no image.
+            # A package that is not stored has no image.
             one.get("Image") or one.get("ModelPackageName", ""),
             one.get("Environment", {}),
             one.get("ModelDataUrl") or one.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", ""),

@@ -1,4 +1,4 @@
-"""Servers on this machine behind endpoints: which image each of them serves, and when an endpoint is in service."""
+"""Local servers for endpoints: the images that they serve, their processes and their health checks."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from cfnbox.core.place import Place
     from cfnbox.sagemaker.store import Hold
 
-# DescribeEndpoint waits for a server as long as this, unless ContainerStartupHealthCheckTimeoutInSeconds says
-# otherwise; AWS waits for 8 minutes.
+# Default time limit for a server's first successful /ping. ContainerStartupHealthCheckTimeoutInSeconds overrides it.
+# AWS waits for 8 minutes.
 STARTUP_SECONDS = 60.0
 # Developer guide, "Custom Inference Code with Hosting Services": a container must answer /ping within 2 seconds.
 _PING_SECONDS = 2.0
 _PAUSE_SECONDS = 0.1
 _COMMAND = "!"
 _HOW = "give --serve 'IMAGE=http://127.0.0.1:8080', or --serve 'IMAGE=!python serve.py'"
-# A client of a service of the cloud in a place.
+# Return a client of a service of the cloud, by service name and place.
 Clients = Callable[[str, "Place"], Any]
 
 
 @dataclass(frozen=True)
 class ServedImage:
-    """Which server stands for an image: `url` of one that runs, or `command` that starts one."""
+    """The server for an image: the `url` of a running server, or the `command` that starts a server."""
 
     pattern: str
     url: str = ""
@@ -52,7 +52,7 @@ class ServedImage:
 
     @classmethod
     def of(cls, text: str) -> ServedImage:
-        """Return what an argument says. Raise ValueError for text that is neither IMAGE=URL nor IMAGE=!COMMAND."""
+        """Parse an argument. Raise ValueError for text that is neither IMAGE=URL nor IMAGE=!COMMAND."""
         pattern, _, server = text.partition("=")
         if not (pattern and server):
             raise ValueError(f"{text!r} does not say which server serves an image: {_HOW}")
@@ -63,7 +63,7 @@ class ServedImage:
         return cls(pattern, url=server.rstrip("/"))
 
     def matches(self, image: str) -> bool:
-        """Say whether the pattern fits an image: all of its reference, or that without registry or without tag."""
+        """Return whether the pattern matches an image reference, with or without its registry and its tag."""
         without_registry = image.partition("/")[2] or image
         names = (image, without_registry)
         repositories = (name.partition("@")[0].partition(":")[0] for name in names)
@@ -82,7 +82,7 @@ def _command(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a model. `name` is its host name, or "primary". `artifacts` is an S3 URL, or ""."""
+    """A container of a model. `name` is its host name or "primary"; `artifacts` is an S3 URL or ""."""
 
     name: str
     image: str
@@ -95,7 +95,7 @@ class Container:
 
 @dataclass
 class ContainerServer:
-    """The server of a container. A process that was started ends with its endpoint."""
+    """The server of a container. `process` is the process that this module started; it ends with its endpoint."""
 
     container: Container
     url: str
@@ -105,9 +105,9 @@ class ContainerServer:
 
 @dataclass
 class HostedServers:
-    """The servers of an endpoint by variant, or those of an inference component, in their containers' order.
+    """The servers of an endpoint by variant, or of an inference component, in the order of the containers.
 
-    A container whose image nothing serves has None.
+    The entry of a container without a server is None.
     """
 
     containers: Mapping[str, tuple[Container, ...]]
@@ -115,14 +115,14 @@ class HostedServers:
 
 
 class NoServer(Exception):
-    """A server cannot be started, or does not answer; the message is the FailureReason of the endpoint."""
+    """A server does not start or does not answer. The message is the FailureReason of the endpoint."""
 
 
 class Hosting:
-    """The servers of all endpoints. For any number of threads.
+    """The servers of all endpoints. Thread-safe.
 
-    `clients` makes clients of the cloud's services, and `environment` is what a command finds beside the variables of
-    its container.
+    `clients` makes clients of the cloud's services. A command gets the variables in `environment` in addition to the
+    variables of its container.
     """
 
     def __init__(
@@ -139,16 +139,16 @@ class Hosting:
         self._lock, self._closing = threading.RLock(), threading.Event()
 
     def find(self, image: str) -> ServedImage | None:
-        """Return the first argument that fits an image, or None."""
+        """Return the first server argument whose pattern matches an image, or None."""
         return next((served for served in self._images if served.matches(image)), None)
 
     def deployment(self, place: Place, key: str) -> HostedServers | None:
-        """Return what is deployed under a key: endpoint/NAME or inference-component/NAME."""
+        """Return the deployed servers of a key, endpoint/NAME or inference-component/NAME, or None."""
         with self._lock:
             return self._deployments.get((place, key))
 
     def deploy(self, place: Place, key: str, containers: Mapping[str, tuple[Container, ...]], hold: Hold) -> None:
-        """Start the servers of an endpoint; release `hold` once each answers /ping, or with the FailureReason."""
+        """Start the servers of an endpoint. Release `hold` when all answer /ping, or with a FailureReason."""
         deployment = HostedServers(containers)
         if not any(self.find(one.image) for listed in containers.values() for one in listed):
             deployment.servers = {name: [None] * len(listed) for name, listed in containers.items()}
@@ -186,11 +186,11 @@ class Hosting:
             self._stop(previous)
 
     def remove(self, place: Place, key: str) -> None:
-        """End the servers of an endpoint that is deleted."""
+        """Stop the servers of a deleted endpoint."""
         self._replace(place, key, None)
 
     def clear(self) -> None:
-        """End all servers."""
+        """Stop all servers."""
         with self._lock:
             deployments = list(self._deployments.values())
             self._deployments.clear()
@@ -198,7 +198,7 @@ class Hosting:
             self._stop(deployment)
 
     def close(self) -> None:
-        """End all servers, and what waits for them."""
+        """Stop all servers and the threads that wait for them."""
         self._closing.set()
         self.clear()
         self._pool.clear()
@@ -223,10 +223,10 @@ class Hosting:
             self.unpack(place, container.artifacts, folder / "model")
         port = _free_port()
         environment = {
-            # What a server in Python prints shows at once.
+            # Do not buffer the output of a Python server.
             "PYTHONUNBUFFERED": "1",
             **os.environ, **self._environment, "AWS_REGION": place.region, "AWS_DEFAULT_REGION": place.region,
-            # Of AWS's inference toolkits: where the folder `model` is.
+            # AWS's inference toolkits read the folder `model` from these.
             "SAGEMAKER_BASE_DIR": str(folder), "SM_MODEL_DIR": str(folder / "model"),
             **container.environment, "SAGEMAKER_BIND_TO_PORT": str(port),
         }  # fmt: skip
@@ -254,7 +254,7 @@ class Hosting:
             return self._processes
 
     def folder(self) -> Path:
-        """Return a new folder, which goes with the cloud."""
+        """Return a new folder. It is deleted with the cloud."""
         folder = self._started().folder / "served" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         return folder
@@ -262,10 +262,10 @@ class Hosting:
     def unpack(self, place: Place, url: str, folder: Path) -> None:
         """Unpack an archive of the cloud's S3 into a folder, or copy all objects below a prefix.
 
-        Raise NoServer when there is nothing.
+        Raise NoServer if no object exists there.
         """
         bucket, _, key = url.removeprefix("s3://").partition("/")
-        # The beginning is SageMaker's message for artifacts that are not there (amazon-sagemaker-examples#2264).
+        # The beginning is SageMaker's message for missing artifacts (amazon-sagemaker-examples#2264).
         missing = NoServer(f"Could not find model data at {url}.")
         if self.clients is None:
             raise missing
@@ -295,7 +295,7 @@ class Hosting:
         while not self._pings(server):
             has_ended = server.process is not None and server.process.poll() is not None
             if has_ended or self._closing.wait(_PAUSE_SECONDS) or time.monotonic() > deadline:
-                # The text that DescribeEndpoint shows of AWS's (developer guide, "Troubleshooting").
+                # The FailureReason in AWS (developer guide, "Troubleshooting").
                 raise NoServer(
                     f"The {server.container.name} container for production variant {variant} did not pass the ping "
                     "health check. Please check CloudWatch logs for this endpoint."
@@ -310,7 +310,7 @@ class Hosting:
     def send(
         self, server: ContainerServer, method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Return what a server answers. Raise urllib3's HTTPError when it does not, or not in time."""
+        """Send a request to a server and return its answer. Raise urllib3's HTTPError without an answer in time."""
         made = self._pool.request(
             method, server.url + path, body=body or None, headers=dict(headers), redirect=False, retries=False,
             timeout=urllib3.Timeout(total=seconds),

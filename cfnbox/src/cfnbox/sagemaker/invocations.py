@@ -1,6 +1,6 @@
-"""SageMaker Runtime: InvokeEndpoint and its kin, by the servers of `hosting`.
+"""SageMaker Runtime: InvokeEndpoint and the other invocation operations, through the servers of `hosting`.
 
-"Not recorded" marks texts that are ours.
+"Not recorded" marks messages without a public record.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ OPERATIONS = {
     "async-invocations": "InvokeEndpointAsync",
     "invocations-response-stream": "InvokeEndpointWithResponseStream",
 }
-# "Amazon SageMaker AI endpoints and quotas", "Hosting": payload and time of an invocation; of a stream and an
-# asynchronous one, the API reference.
+# Payload and time limits of an invocation: "Amazon SageMaker AI endpoints and quotas", "Hosting". Limits of a stream
+# and of an asynchronous invocation: API reference.
 MOST_BYTES = 6 * 1024 * 1024
 INVOKE_SECONDS, STREAM_SECONDS, ASYNC_SECONDS = 60.0, 8 * 60.0, 15 * 60.0
 _HEADER = "x-amzn-sagemaker-"
-# Request headers that a container has too (developer guide, "Custom Inference Code with Hosting Services").
+# Request headers passed on to a container (developer guide, "Custom Inference Code with Hosting Services").
 _TO_CONTAINER = ("custom-attributes", "target-model", "inference-id", "session-id", "prefix-aware-id")
 _FROM_CONTAINER = ("custom-attributes", "new-session-id", "closed-session-id")
 _VALIDATION = "ValidationError"
@@ -52,7 +52,7 @@ _SERVER_ERROR = 500
 
 @dataclass(frozen=True)
 class EndpointInvocation:
-    """What is sent to an endpoint, by whichever operation. `headers` have names in lower case."""
+    """The request of any invocation operation to an endpoint. The names in `headers` are in lower case."""
 
     place: Place
     endpoint: str
@@ -63,13 +63,13 @@ class EndpointInvocation:
     seconds: float
 
     def header(self, name: str) -> str:
-        """Return one of SageMaker's own headers, or ""."""
+        """Return a header of SageMaker by its name without prefix, or ""."""
         return self.headers.get(_HEADER + name, "")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the last container of an endpoint answered."""
+    """The answer of an endpoint's last container."""
 
     body: bytes
     content_type: str
@@ -78,7 +78,7 @@ class Prediction:
 
 
 class ModelFailed(Exception):
-    """A container answered an error, or did not answer: `members` are those of ModelError."""
+    """A container returned an error or did not answer. `members` are the members of ModelError."""
 
     def __init__(self, members: Json) -> None:
         super().__init__(members["Message"])
@@ -86,7 +86,7 @@ class ModelFailed(Exception):
 
 
 class EndpointRuntime:
-    """Answers the operations of SageMaker Runtime. For any number of threads."""
+    """The operations of SageMaker Runtime. Thread-safe."""
 
     def __init__(self, service: SageMakerService, hosting: Hosting) -> None:
         self._service, self._hosting = service, hosting
@@ -95,12 +95,12 @@ class EndpointRuntime:
 
     @staticmethod
     def operation(path: str) -> str | None:
-        """Return the operation of a request's path, or None when it is not of SageMaker Runtime."""
+        """Return the operation of a request's path, or None if the path is not of SageMaker Runtime."""
         found = _PATH.fullmatch(path)
         return OPERATIONS[found["kind"]] if found else None
 
     def answer(self, request: HttpRequest, place: Place) -> Answer:
-        """Return the answer to one request, whose path has an operation."""
+        """Return the answer to a request whose path has an operation."""
         name, kind = request.path.split("/")[2:4]
         try:
             if len(request.body) > MOST_BYTES:
@@ -127,7 +127,7 @@ class EndpointRuntime:
     ) -> EndpointInvocation:
         live = self._service.live_endpoint(place, name)
         if live is not None and live.asynchronous:
-            # Not recorded; the developer guide has InvokeEndpointAsync for such an endpoint.
+            # Not recorded; the developer guide requires InvokeEndpointAsync for an asynchronous endpoint.
             raise Refused(_VALIDATION, f"Endpoint {name} is asynchronous: use InvokeEndpointAsync.")
         return EndpointInvocation(
             place, name, request.headers, request.body, request.headers["content-type"], accept, seconds
@@ -155,12 +155,12 @@ class EndpointRuntime:
         return self._through(invocation, variant, [one for one in servers if one is not None])
 
     def _chosen(self, invocation: EndpointInvocation, live: Live) -> tuple[str, HostedServers | None]:
-        """Return the variant that an invocation goes to, and what serves it."""
+        """Return the variant that an invocation is routed to, and its servers."""
         place, endpoint = invocation.place, invocation.endpoint
         component = invocation.header("inference-component")
         if live.has_components:
             if not component:
-                # Known from public reports of the message.
+                # The message is in public reports.
                 raise Refused(
                     _VALIDATION,
                     "Inference Component Name header is required for endpoints to which you plan to deploy inference "
@@ -184,7 +184,7 @@ class EndpointRuntime:
         return variant, self._hosting.deployment(place, f"endpoint/{endpoint}")
 
     def _next_variant(self, place: Place, endpoint: str, weights: Mapping[str, float]) -> str:
-        """Return the variant whose share of the invocations is furthest behind its weight."""
+        """Return the variant whose share of the invocations is furthest below its weight."""
         total = sum(weights.values())
         if not total:
             # Not recorded; API reference, DesiredWeightAndCapacity: a variant of weight 0 takes no traffic.
@@ -200,7 +200,7 @@ class EndpointRuntime:
     def _through(
         self, invocation: EndpointInvocation, variant: str, servers: Sequence[ContainerServer]
     ) -> Prediction:
-        """Send an invocation to a container, or through a pipeline, container by container."""
+        """Send an invocation to a container, or through the containers of a pipeline in order."""
         hostname = invocation.header("target-container-hostname")
         if servers[0].container.is_direct:
             servers = [one for one in servers if one.container.name == hostname]
@@ -215,7 +215,7 @@ class EndpointRuntime:
             raise Refused(_VALIDATION, f"Endpoint {invocation.endpoint} does not invoke its containers directly.")
         is_multi_model = any(one.container.is_multi_model for one in servers)
         if bool(invocation.header("target-model")) != is_multi_model:
-            # aws/amazon-sagemaker-examples#1026; the other way around is not recorded.
+            # aws/amazon-sagemaker-examples#1026; the opposite case is not recorded.
             raise Refused(
                 _VALIDATION,
                 f"Endpoint {invocation.endpoint} is a multi-model endpoint and needs the target model header."
@@ -264,7 +264,7 @@ class EndpointRuntime:
         place, endpoint = invocation.place, invocation.endpoint
         kind = "client" if HTTPStatus.BAD_REQUEST <= status < _SERVER_ERROR else "server"
         group = f"/aws/sagemaker/Endpoints/{endpoint}"
-        # aws/amazon-sagemaker-examples#1881, with the name that containers have in later reports.
+        # aws/amazon-sagemaker-examples#1881, with the container name of later reports.
         text = (
             f'Received {kind} error ({status}) from {container} with message "{message}". See '
             f"https://{place.region}.console.aws.amazon.com/cloudwatch/home?region={place.region}"
@@ -280,7 +280,7 @@ class EndpointRuntime:
         )
 
     def _loaded(self, invocation: EndpointInvocation, server: ContainerServer) -> str:
-        """Return the name of a target model in its container, after the container has loaded it."""
+        """Load a target model into its container, if necessary, and return its name there."""
         target = invocation.header("target-model")
         with self._lock:
             if target in server.loaded_models:
@@ -334,7 +334,7 @@ class EndpointRuntime:
         return HTTPStatus.ACCEPTED, headers, json.dumps({"InferenceId": inference_id}).encode()
 
     def _run(self, request: _AsyncRequest) -> None:
-        """Carry out an asynchronous invocation: input and output in the cloud's S3, and a message by SNS."""
+        """Run an asynchronous invocation: input and output in the cloud's S3, and a notification by SNS."""
         try:
             request.carry_out(self._invoke, self._hosting)
         except Exception as problem:  # the thread has no caller
@@ -418,7 +418,7 @@ def _headers(made: Prediction) -> dict[str, str]:
 
 
 def _streamed(made: Prediction) -> Answer:
-    """Return a prediction as the event stream of InvokeEndpointWithResponseStream, all at once."""
+    """Return a prediction as the complete event stream of InvokeEndpointWithResponseStream."""
     headers = _headers(made) | {
         "Content-Type": "application/vnd.amazon.eventstream",
         "X-Amzn-SageMaker-Content-Type": made.content_type,

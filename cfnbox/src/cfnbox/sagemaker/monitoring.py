@@ -1,4 +1,4 @@
-"""Job definitions of model monitoring, and the schedules that run them. "Not recorded" marks texts that are ours."""
+"""Job definitions of model monitoring, and their schedules. "Not recorded" marks messages without a public record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _input_of(members: Json) -> Json:
 
 
 def _check_monitored(place: PlaceStore, name: str | None) -> None:
-    """Raises Refused unless the endpoint is there and captures data (recorded)."""
+    """Raise Refused unless the endpoint exists and captures data (recorded)."""
     endpoint = place.resources.find(ENDPOINT.path, name) if name else None
     if name and (endpoint is None or not endpoint.members.get("DataCaptureConfig", {}).get("EnableCapture")):
         raise invalid(f"Endpoint '{name}' does not exist or is not valid")

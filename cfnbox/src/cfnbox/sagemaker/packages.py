@@ -1,6 +1,6 @@
-"""Model packages and their groups, which requests name by name or by ARN.
+"""Model packages and their groups. Requests identify them by name or by ARN.
 
-"Not recorded" marks texts that are ours.
+"Not recorded" marks messages without a public record.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ PACKAGE = Kind(
 
 
 def containers_of_package(place: PlaceStore, container: Json) -> list[Json]:
-    """Return the containers of the package that a container of a model names; none when it is not here.
+    """Return the containers of a container's model package, or [] if the package is not stored.
 
-    Variables of the model's container come after those of the package.
+    Environment variables of the model's container override those of the package.
     """
     name = container.get("ModelPackageName", "")
     package = place.resources.find(PACKAGE.path, PACKAGE.looked_up(place, name)) if name else None

@@ -1,7 +1,7 @@
-"""Create, Describe, Update, Delete and List for any kind of resource that SageMaker keeps by name.
+"""Create, Describe, Update, Delete and List for all named resources of SageMaker.
 
-A kind says in data what it is called and which statuses it passes through, and in functions what only it does. What
-its answers hold is cut to botocore's output shapes, so that no kind has to list its members.
+The fields of a Kind hold its names, its statuses and the functions that only this kind needs. Answers are limited to
+the members of botocore's output shapes, so that a kind does not list them.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ Operation = Callable[[PlaceStore, "Json"], "Json"]
 
 @dataclass(frozen=True)
 class Words:
-    """A refusal: AWS's error code and its text, in which {arn} and {name} are the resource's."""
+    """An error template: AWS's error code, and the message with the placeholders {arn} and {name}."""
 
     text: str
     code: str = "ValidationException"
 
     def about(self, resource: Stored) -> Refused:
-        """The refusal for this resource."""
+        """Return the error for a resource."""
         return self.of(resource.name, resource.arn)
 
     def of(self, name: str, arn: str) -> Refused:
-        """The refusal for the resource of this name."""
+        """Return the error for a name and an ARN."""
         return Refused(self.code, self.text.format(name=name, arn=arn))
 
 
 @dataclass(frozen=True)
 class Statuses:
-    """What a kind calls the states of its resources; "" for a step that takes no time."""
+    """The names of a kind's statuses. "" marks a step that ends at once."""
 
     member: str
     ready: str
@@ -70,10 +70,10 @@ def _nothing(*_: object) -> Any:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of resource. `path` is the part of the ARN before the name.
+    """A kind of resource. `path` is the part of the ARN before the name.
 
-    `prepared` makes the members of a new resource of a request, `changed` those after an update; both refuse what
-    the service refuses. `before_delete` refuses too. `shown` adds members to a description that follow from others.
+    `prepared` returns the members of a new resource, `changed` the members after an update. Both and `before_delete`
+    raise Refused for an invalid request. `shown` returns derived members for a description.
     """
 
     title: str
@@ -95,22 +95,22 @@ class Kind:
 
     @property
     def name_member(self) -> str:
-        """The member that names a resource."""
+        """Return the member that holds a resource's name."""
         return self.named or f"{self.title}Name"
 
     @property
     def arn_is(self) -> str:
-        """The member that holds its ARN."""
+        """Return the member that holds a resource's ARN."""
         return self.arn_member or f"{self.title}Arn"
 
     @property
     def list_operation(self) -> str:
-        """The operation that lists the kind."""
+        """Return the name of the kind's List operation."""
         return f"List{self.plural or f'{self.title}s'}"
 
     @cached_property
     def operations(self) -> dict[str, Operation]:
-        """The operations on this kind by name; not of every kind the service has all of them."""
+        """Return the operations on this kind by name. SageMaker does not have all of them for every kind."""
         return {
             f"Create{self.title}": partial(create, self),
             f"Describe{self.title}": partial(describe, self),
@@ -120,14 +120,14 @@ class Kind:
         }
 
     def find(self, place: PlaceStore, name: str) -> Stored:
-        """The resource of this name. Raises Refused when there is none."""
+        """Return the resource of a name. Raise Refused if no resource has it."""
         name = self.looked_up(place, name)
         if found := place.resources.find(self.path, name):
             return found
         raise self.missing.of(name, place.arn(name, self.path))
 
     def view(self, place: PlaceStore, resource: Stored) -> Json:
-        """All that can be said of a resource, to be cut to an output shape."""
+        """Return all members of a resource, stored and derived. `output` selects those of an output shape."""
         view = copy.deepcopy(resource.members) | {
             self.name_member: resource.name,
             self.arn_is: resource.arn,
@@ -143,7 +143,7 @@ class Kind:
         return {name: value for name, value in view.items() if value is not None}
 
     def begin_update(self, resource: Stored, members: Json) -> None:
-        """Lets the resource have these members once it is up to date again."""
+        """Start an update. The resource gets the new members when the update ends."""
 
         def finish() -> None:
             resource.members = members
@@ -152,18 +152,18 @@ class Kind:
         if not self.statuses.updating:
             finish()
             return
-        # Blue/green: an update that fails leaves what was there in service.
+        # Blue/green: a failed update leaves the previous members in service.
         resource.begin(Transition(self.statuses.updating, finish, _nothing))
 
 
 def output(operation: str, view: Json) -> Json:
-    """A view cut to the members that an operation answers."""
+    """Return the members of a view that the operation's output shape has."""
     shape: StructureShape | None = service_model().operation_model(operation).output_shape
     return {} if shape is None else {name: view[name] for name in shape.members if name in view}
 
 
 def create(kind: Kind, place: PlaceStore, request: Json) -> Json:
-    """Create: refused when the name is taken."""
+    """Answer Create. Raise Refused if the name is in use."""
     check_tags(request.get("Tags", []))
     name = kind.identified(place, request) if kind.identified else request[kind.name_member]
     arn = place.arn(name, kind.path)
@@ -182,12 +182,12 @@ def create(kind: Kind, place: PlaceStore, request: Json) -> Json:
 
 
 def describe(kind: Kind, place: PlaceStore, request: Json) -> Json:
-    """Describe: what was asked, with the service's defaults; members that nobody set are absent."""
+    """Answer Describe: the members of the create request with the service's defaults. Other members are absent."""
     return output(f"Describe{kind.title}", kind.view(place, kind.find(place, request[kind.name_member])))
 
 
 def update(kind: Kind, place: PlaceStore, request: Json) -> Json:
-    """Update: the members given are written over those before, once the update is over."""
+    """Answer Update. The members of the request replace the previous ones when the update ends."""
     resource = kind.find(place, request[kind.name_member])
     kind.before_change(place, resource)
     kind.begin_update(resource, kind.changed(place, resource, copy.deepcopy(request)))
@@ -195,7 +195,7 @@ def update(kind: Kind, place: PlaceStore, request: Json) -> Json:
 
 
 def delete(kind: Kind, place: PlaceStore, request: Json) -> Json:
-    """Delete: gone at once, or after a while for the kinds that have a status for it."""
+    """Answer Delete: at once, or after a while for a kind with a deleting status."""
     resource = kind.find(place, request[kind.name_member])
     kind.before_delete(place, resource)
 
@@ -213,7 +213,7 @@ def delete(kind: Kind, place: PlaceStore, request: Json) -> Json:
 
 
 def listed(kind: Kind, place: PlaceStore, request: Json) -> Json:
-    """List: filtered and sorted, newest first unless asked otherwise, one page of summaries."""
+    """Answer List: one page of the filtered and sorted summaries. The default order is newest first."""
     shape: Any = service_model().operation_model(kind.list_operation).output_shape
     member, summary = next((name, one.member) for name, one in shape.members.items() if one.type_name == "list")
     by = request.get("SortBy", "CreationTime")
@@ -233,7 +233,7 @@ def listed(kind: Kind, place: PlaceStore, request: Json) -> Json:
 
 
 def _sort_value(kind: Kind, view: Json, by: str) -> str:
-    """What a list is sorted by, as text, which JSON keeps exactly."""
+    """Return the sort key of a resource as text, because JSON keeps text exactly."""
     if by == "Name":
         return str(view[kind.name_member])
     if by in ("Status", kind.statuses.member):
@@ -246,7 +246,7 @@ _TIMES = {"Creation": "CreationTime", "Created": "CreationTime", "LastModified":
 
 
 def _passes(kind: Kind, view: Json, name: str, value: Any) -> bool:
-    """Whether a resource passes one member of a List request; members that are no filters let everything pass."""
+    """Return whether a resource passes a filter of a List request. A member that is not a filter always passes."""
     for ending in ("After", "Before"):
         if name.endswith(ending):
             at = view[_TIMES[name.removesuffix(ending).removesuffix("Time")]]

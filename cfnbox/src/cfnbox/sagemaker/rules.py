@@ -1,7 +1,7 @@
-"""What SageMaker refuses, and in which words: shapes from botocore, rules from records and the API reference.
+"""Validation of requests, with SageMaker's messages: shapes from botocore, rules from records and the API reference.
 
-Messages marked "not recorded" stand where no public record of the service's own text is known: code and
-situation are the service's, the wording is the rule as the API reference states it.
+"Not recorded" marks messages without a public record: the code and the rule are the service's, and the message
+states the rule as in the API reference.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ REGISTRY_HOST = re.compile(r"[^/]*[.:][^/]*/")
 
 
 def invalid(message: str) -> Refused:
-    """The refusal SageMaker uses for nearly everything: ValidationException, HTTP 400."""
+    """Return a ValidationException (HTTP 400), SageMaker's error for nearly every invalid request."""
     return Refused("ValidationException", message)
 
 
 @cache
 def service_model() -> ServiceModel:
-    """botocore's model of SageMaker, loaded once for the process."""
+    """Return botocore's model of SageMaker, loaded once per process."""
     return ServiceModel(botocore_session().get_service_data("sagemaker"), "sagemaker")
 
 
 def check_shape(operation: str, request: object) -> Json:
-    """The request as the service understands it; Refused as cfnbox.aws.shapes.understood and .check say."""
+    """Return a request with the types of its shape. Raise Refused as documented in cfnbox.aws.shapes.checked."""
     return shapes.checked(service_model().operation_model(operation).input_shape, request)
 
 
 def check_tags(tags: list[Json]) -> None:
-    """Raises Refused for keys of AWS's own or keys given twice (texts not recorded)."""
+    """Raise Refused for a reserved or a duplicate tag key (messages not recorded)."""
     keys = [tag["Key"] for tag in tags]
     check_tag_keys(keys)
     if len(set(keys)) < len(keys):
@@ -52,13 +52,13 @@ def check_tags(tags: list[Json]) -> None:
 
 
 def check_tag_keys(keys: list[str]) -> None:
-    """Raises Refused for a key that begins with `aws:`, in any case of letters (text not recorded)."""
+    """Raise Refused for a key that begins with `aws:`, in upper or lower case (message not recorded)."""
     if any(key.lower().startswith("aws:") for key in keys):
         raise invalid("Tag keys that begin with aws: are reserved for internal use.")
 
 
 def check_model(request: Json, region: str) -> None:
-    """Raise Refused with the first rule that a CreateModel request in a region breaks beyond its shape."""
+    """Raise Refused with the message of the first rule that a CreateModel request breaks, beyond its shape."""
     for rule in MODEL_RULES:
         if message := rule(request):
             raise invalid(message)
@@ -71,15 +71,15 @@ def check_model(request: Json, region: str) -> None:
 
 
 def containers_of(request: Json) -> list[Json]:
-    """The containers of a CreateModel request in their order, however it gives them."""
+    """Return the containers of a CreateModel request, from PrimaryContainer or Containers, in their order."""
     primary = request.get("PrimaryContainer")
     return [primary] if primary is not None else list(request.get("Containers", []))
 
 
 def has_data_source(model: Json) -> bool:
-    """Say whether a container of a model was created with ModelDataSource.
+    """Return whether a container of a model was created with ModelDataSource.
 
-    DescribeModel shows the member beside a ModelDataUrl as well.
+    A container with ModelDataUrl does not count: DescribeModel adds ModelDataSource to it.
     """
     return any("ModelDataSource" in c and "ModelDataUrl" not in c for c in containers_of(model))
 
@@ -87,7 +87,7 @@ def has_data_source(model: Json) -> bool:
 def _image_region(container: Json, region: str) -> str | None:
     # ed-donner/alex#30; API reference, ContainerDefinition$Image.
     if container.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc":
-        # The registry is the user's own, in the VPC: its host name says nothing.
+        # The registry is the user's own, in the VPC: any host name is valid.
         return None
     image = container.get("Image", "")
     in_ecr = ECR_IMAGE.fullmatch(image)
@@ -100,7 +100,7 @@ def _image_region(container: Json, region: str) -> str | None:
 
 
 def _one_kind_of_container(request: Json) -> str | None:
-    # Not recorded; the API reference has either the one or the other.
+    # Not recorded; the API reference allows either PrimaryContainer or Containers.
     given = (request.get("PrimaryContainer") is not None) + bool(request.get("Containers"))
     return None if given == 1 else "Specify either PrimaryContainer or Containers."
 

@@ -1,6 +1,6 @@
-"""A SageMaker on this machine: models, endpoints and more by `service`, the rest by moto in a child process.
+"""Local SageMaker: `service` answers for models, endpoints and more, moto in a child process for the rest.
 
-`LocalSageMaker` is a server in threads of this process, `SageMakerApp` the bare application.
+`LocalSageMaker` is a server in threads of this process, `SageMakerApp` the application without a server.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ if TYPE_CHECKING:
 _TARGET = "SageMaker."
 
 _MOST_CALLS = 2_000
-# Below it are the requests that steer the server.
+# The prefix of the requests that control the server.
 CONTROL_PATH = "/_local/"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request that arrived: `status` is None when no answer was sent, `code` AWS's error code or None."""
+    """A recorded request. `status` is None if no answer was sent; `code` is AWS's error code or None."""
 
     operation: str
     service: str
@@ -70,7 +70,7 @@ class Call:
 
 @dataclass(frozen=True)
 class _Arrived:
-    """A request as it came in; `members` is its JSON, empty for services that speak something else."""
+    """A received request. `members` is its JSON; it is empty for services with another protocol."""
 
     request: HttpRequest
     operation: str
@@ -80,23 +80,23 @@ class _Arrived:
 
     @property
     def is_of_no_operation(self) -> bool:
-        """Whether the request is signed for SageMaker, and its target is of another service."""
+        """Return whether the request is signed for SageMaker but its target is of another service."""
         is_target = bool(self.request.headers.get("x-amz-target"))
         return is_target and not self.is_sagemaker and self.request.signature.service == "sagemaker"
 
     @property
     def is_sagemaker(self) -> bool:
-        """Whether the request is for SageMaker's own API."""
+        """Return whether the request is for SageMaker's own API."""
         return self.request.headers.get("x-amz-target", "").startswith(_TARGET)
 
     @property
     def is_of_scaling(self) -> bool:
-        """Whether the request is for Application Auto Scaling."""
+        """Return whether the request is for Application Auto Scaling."""
         return self.request.signature.service == scaling_tags.SERVICE
 
 
 class _Resets:
-    """Keeps requests that arrived before a reset from acting after it. A request that acts delays the reset."""
+    """A lock for resets. A request from before a reset has no effect after it; a running request delays the reset."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -105,7 +105,7 @@ class _Resets:
 
     @contextmanager
     def acting(self, reset_count: int) -> Iterator[None]:
-        """Let a request act. Raise ConnectionDropped if there was a reset since the request arrived."""
+        """Hold off resets during a request. Raise ConnectionDropped if a reset happened since the request arrived."""
         with self._changed:
             if reset_count != self.count:
                 raise ConnectionDropped
@@ -119,7 +119,7 @@ class _Resets:
 
     @contextmanager
     def resetting(self) -> Iterator[None]:
-        """Count a reset, when no request acts any more."""
+        """Wait for the running requests, and count a reset."""
         with self._changed:
             self.count += 1
             self._changed.wait_for(lambda: not self._acting)
@@ -127,11 +127,11 @@ class _Resets:
 
 
 class SageMakerApp:
-    """The WSGI application: SageMaker, with faults on demand and every request recorded.
+    """The WSGI application: SageMaker with fault injection and a record of every request.
 
-    `waiters` answers the waiters of clients. `may_assume` says whether SageMaker may assume the role of an ARN.
-    `processes` starts moto's process when it is needed; None: processes of its own. `hosting` has the servers behind
-    endpoints; None: none.
+    `waiters` answers the waiters of clients. `may_assume` returns whether SageMaker may assume the role of an ARN.
+    `processes` starts moto's process on demand; None: the application makes its own. `hosting` has the servers of
+    endpoints; None: endpoints have no servers.
     """
 
     def __init__(
@@ -151,20 +151,20 @@ class SageMakerApp:
         self._resets = _Resets()
 
     def reset(self) -> None:
-        """Empty everything: models, endpoints, tags, all state of moto, recorded calls, faults.
+        """Delete all state: models, endpoints, tags, moto's resources, recorded calls and faults.
 
-        A request that arrived earlier and has not acted yet does not act: its connection is reset.
+        A request that arrived before the reset and is not yet running has no effect: its connection is reset.
         """
         with self._resets.resetting():
             self.service.clear()
             self._moto.reset()
             self._scaling_tags.reset()
-            # A new list, because a request under way records its call in the list that it arrived with.
+            # A new list, because a running request appends its call to the list of its arrival.
             self.calls = []
             self.faults.clear()
 
     def close(self) -> None:
-        """End the process of moto, if it was started, and the servers behind endpoints."""
+        """Stop moto's process, if it is running, and the servers of endpoints."""
         self._hosting.close()
         self._moto.close()
 
@@ -172,7 +172,7 @@ class SageMakerApp:
         return send(start_response, self.answer(HttpRequest.of(environ)))
 
     def answer(self, request: HttpRequest) -> Answer:
-        """Return the answer to one request; raise ConnectionDropped to have the connection reset."""
+        """Return the answer to a request. Raise ConnectionDropped to reset the connection."""
         if request.path.startswith(CONTROL_PATH):
             return self._control(request.method, request.path, request.body)
         return self._recorded(self._arrived(request))
@@ -219,7 +219,7 @@ class SageMakerApp:
         return self._spoiled(made, request, rule) if rule else made
 
     def _of_its_role(self, request: _Arrived) -> Rule | None:
-        """The fault of a model whose role SageMaker may not assume: IAM that is not ready looks the same."""
+        """Return the fault for a model whose role SageMaker may not assume. The answer is that of the IAM race."""
         role = request.members.get("ExecutionRoleArn") if request.operation == "CreateModel" else None
         return Rule("iam-race-role") if isinstance(role, str) and not self._may_assume(role) else None
 
@@ -251,11 +251,11 @@ class SageMakerApp:
         except Refused as refused:
             return _error(request, refused)
         status, headers, content = json_answer(200, payload)
-        # An operation without an output shape, as DeleteModel, answers no body.
+        # An operation without an output shape, such as DeleteModel, returns no body.
         return status, headers, content if service_model().operation_model(request.operation).output_shape else b""
 
     def _from_moto(self, request: _Arrived) -> Answer:
-        """Return moto's answer; Refused where it fails at what it does not have."""
+        """Return moto's answer. Raise Refused if moto fails at an operation that it does not support."""
         if request.is_sagemaker and isinstance(name := request.members.get("PipelineName"), str):
             self._moto.put_pipeline(request.place, self.service.pipeline(request.place, name))
         if request.is_sagemaker and request.operation == "AddTags":
@@ -273,9 +273,9 @@ class SageMakerApp:
         return made
 
     def _spoiled(self, made: Answer, request: _Arrived, rule: Rule) -> Answer:
-        """What is left of an answer when a fault hits it on its way back."""
+        """Return the answer after a fault, or raise ConnectionDropped."""
         status, headers, content = made
-        # moto writes some of its headers in lower case: two lengths would be one too many.
+        # moto writes some headers in lower case. Remove its content-length, because only one may be sent.
         headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
         half = content[: len(content) // 2]
         match rule.kind.when:
@@ -286,7 +286,7 @@ class SageMakerApp:
             case When.STALL:
                 keep_silent(rule.seconds or 0, request.request.environ)
             case When.TRUNCATE:
-                # An empty answer has nothing to cut off, so it promises a byte that never comes.
+                # An empty answer cannot be cut, so Content-Length announces a byte that is never sent.
                 promised = str(max(len(content), 1))
                 return status, headers | {"Content-Length": promised, "Connection": "close"}, half
             case When.GARBLE:
@@ -296,7 +296,7 @@ class SageMakerApp:
         return made
 
     def _control(self, method: str, path: str, body: bytes) -> Answer:
-        """The requests that steer this server; no AWS request has such a path."""
+        """Answer a request that controls this server. No AWS request has such a path."""
         routes: dict[tuple[str, str], Callable[[Any], Any]] = {
             ("POST", "/_local/faults"): self.faults.replace,
             ("GET", "/_local/calls"): lambda _: [asdict(call) for call in list(self.calls)],
@@ -318,24 +318,24 @@ class SageMakerApp:
 
 
 def _members(made: Answer) -> Json:
-    """The members of an answer in JSON; an error has none that a waiter looks at."""
+    """Return the JSON members of an answer, or {} for an error, because waiters read no error members."""
     status, _, content = made
     return json.loads(content) if status == HTTPStatus.OK and content.startswith(b"{") else {}
 
 
 def json_answer(status: int, payload: object) -> Answer:
-    """Return an answer in the protocol that SageMaker speaks."""
+    """Return an answer in SageMaker's protocol, JSON 1.1."""
     headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
     return status, headers, json.dumps(payload).encode()
 
 
 def refusal(refused: Refused) -> Answer:
-    """Return the answer for a request that the service refuses."""
+    """Return the error answer for a refused request."""
     return json_answer(refused.status, {"__type": refused.code, "message": refused.message})
 
 
 def _operation(request: HttpRequest) -> str:
-    """The operation's name, as each protocol of AWS carries it; method and path for REST."""
+    """Return the operation's name from the place where each AWS protocol has it. REST: method and path."""
     if invocation := EndpointRuntime.operation(request.path):
         return invocation
     if target := request.headers.get("x-amz-target"):
@@ -348,7 +348,7 @@ def _operation(request: HttpRequest) -> str:
 
 
 def _instead_of_acting(request: _Arrived, rule: Rule) -> Answer | None:
-    """The answer of a fault that keeps the service from acting, or None."""
+    """Return the answer of a fault that applies before the service acts, or None. A drop raises ConnectionDropped."""
     place = request.place
     match rule.kind.when:
         case When.DROP_BEFORE:
@@ -367,7 +367,7 @@ def _instead_of_acting(request: _Arrived, rule: Rule) -> Answer | None:
 
 
 def _error(request: _Arrived, refused: Refused) -> Answer:
-    """An error in the protocol of the request: XML for form data (IAM, STS, CloudWatch of old), else JSON."""
+    """Return an error in the request's protocol: XML for form data (IAM, STS, older CloudWatch), else JSON."""
     if not request.request.is_form:
         return refusal(refused)
     # The services of this protocol name the common errors without "Exception".
@@ -385,9 +385,9 @@ def _error_code(made: Answer) -> str | None:
 
 
 class LocalSageMaker:
-    """The server on a port (0: any free one) of an address of this machine, in threads of this process.
+    """A server in threads of this process, on an address of this machine. Port 0 selects a free port.
 
-    A context manager. Every program that reaches the address can do all that the server can.
+    A context manager. The server does not check credentials: every program that reaches it has full access.
     """
 
     def __init__(self, port: int = 0, host: str = LOOPBACK, hosting: Hosting | None = None) -> None:
@@ -404,25 +404,25 @@ class LocalSageMaker:
 
     @property
     def calls(self) -> list[Call]:
-        """Every request since the start or the last reset, in the order of their answers."""
+        """Return all requests since the start or the last reset, in the order of their answers."""
         return self.app.calls
 
     @property
     def service(self) -> SageMakerService:
-        """What is behind the server, without faults and without a record."""
+        """Return the service behind the server, without faults and without a record."""
         return self.app.service
 
     @property
     def faults(self) -> Faults:
-        """The faults in force."""
+        """Return the active faults."""
         return self.app.faults
 
     def reset(self) -> None:
-        """Empties models, tags, calls and faults."""
+        """Delete all state, recorded calls and faults."""
         self.app.reset()
 
     def write_system_tags(self, arn: str, tags: dict[str, str]) -> None:
-        """Writes `aws:` tags as CloudFormation does. Raises Refused (no model) or ValueError (other keys)."""
+        """Write `aws:` tags as CloudFormation does. Raise Refused (no such model) or ValueError (other keys)."""
         self.app.service.write_system_tags(arn, tags)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""Notebook instances, domains, feature groups, pipelines and code repositories: what only each of them does.
+"""The rules and defaults of notebook instances, domains, feature groups, pipelines and code repositories.
 
-"Not recorded" marks texts that are ours; their codes are those that botocore's model gives the operation.
+"Not recorded" marks messages without a public record. Their codes are those of botocore's model for the operation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _renamed(members: Json, names: dict[str, str]) -> Json:
     return {names.get(name, name): value for name, value in members.items()}
 
 
-# Notebook instances. The two texts are recorded (the Terraform provider asks for the first, moto has both).
+# Notebook instances. Both messages are recorded (the Terraform provider matches the first, moto has both).
 
 _DESCRIBED_AS = {"LifecycleConfigName": "NotebookInstanceLifecycleConfigName", "SecurityGroupIds": "SecurityGroups"}
 
@@ -94,8 +94,8 @@ NOTEBOOK = Kind(
     before_delete=lambda _, notebook: _moves(notebook, ("Stopped", "Failed"), "Deleting"),
 )
 
-# Code repositories. Clients look for the beginning of the first text (hashicorp/terraform-provider-aws,
-# service/sagemaker/code_repository.go); the rest, and the second text, are not recorded.
+# Code repositories. Clients match the beginning of the first message (hashicorp/terraform-provider-aws,
+# service/sagemaker/code_repository.go). The rest, and the second message, are not recorded.
 
 
 def _changed_repository(_: PlaceStore, repository: Stored, request: Json) -> Json:
@@ -197,7 +197,7 @@ FEATURES = Kind(
 
 
 def _checked_definition(request: Json) -> None:
-    # The first two as moto has them from the service, the third begins as the service does.
+    # The first two messages are moto's, recorded from the service. The third has only the recorded beginning.
     given = request.keys() & {"PipelineDefinition", "PipelineDefinitionS3Location"}
     if not given:
         raise invalid("Either Pipeline Definition or Pipeline Definition S3 location should be provided")
