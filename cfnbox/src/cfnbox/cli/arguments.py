@@ -1,4 +1,4 @@
-"""The arguments of each command, and how a command is run."""
+"""The command-line arguments of each command, and the entry point that runs a command."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _seconds(given: str) -> int:
 
 
 _LAST_PORT = 65535
-# As long as Lambda lets a function run.
+# Lambda's longest time limit of a function.
 _MOST_SECONDS = 900
 _FILE, _FOLDER = {"complete": "FILE"}, {"complete": "DIRECTORY"}
 _PORT = _argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free port (default: %(default)s)")
@@ -243,13 +243,13 @@ _COMMANDS = {
 }  # fmt: skip
 
 
-# Commands that show something, and print it as JSON when asked to.
+# Commands with the option --json.
 _SHOWING = frozenset({"change-set", "deploy", "describe", "drift", "env", "events", "import", "list", "outputs",
                       "status", "validate"})  # fmt: skip
 
 
 def parser(completion: ModuleType | None = None) -> argparse.ArgumentParser:
-    """Return the parser of the whole command line; for the completion of files and folders, with shtab."""
+    """Return the parser of the whole command line. `completion` is shtab, for the completion of files and folders."""
     parser = argparse.ArgumentParser(
         prog="cfnbox",
         description=_DESCRIPTION,
@@ -265,7 +265,7 @@ def parser(completion: ModuleType | None = None) -> argparse.ArgumentParser:
             kept = {key: value for key, value in options.items() if key != "complete"}
             argument = subparser.add_argument(*names, **kept)  # type: ignore[arg-type]
             if completion and "complete" in options:
-                # What shtab looks at.
+                # shtab reads this attribute.
                 argument.complete = getattr(completion, str(options["complete"]))  # type: ignore[attr-defined]
         if name in _SHOWING:
             subparser.add_argument("--json", action="store_true", help="print JSON, and remarks on standard error")
@@ -276,7 +276,7 @@ def parser(completion: ModuleType | None = None) -> argparse.ArgumentParser:
 
 
 def _stay_on_this_machine() -> None:
-    """Leave the user's AWS profiles aside, whole or broken, and let no proxy stand before this machine."""
+    """Ignore the user's AWS profiles, valid or not, and bypass proxies for this machine."""
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(name, None)
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
@@ -286,13 +286,13 @@ def _stay_on_this_machine() -> None:
 
 
 def run(given: Sequence[str], ending: Ending) -> int:
-    """Run one command: 0 when it did what was asked, 1 when not, 2 for arguments that make no sense."""
+    """Run one command. Return 0 for success, 1 for a failure, 2 for invalid arguments."""
     arguments = parser().parse_args(given)
     if "command" not in arguments:
         parser().print_help()
         return 0
     if arguments.command.run in (serving.up, commands.sagemaker):
-        # To end on a signal is what they are asked for.
+        # Ending on a signal is the normal end of these commands.
         ending.status = 0
     output.set_modes(json_only=getattr(arguments, "json", False), quiet=arguments.quiet)
     _stay_on_this_machine()
@@ -301,7 +301,7 @@ def run(given: Sequence[str], ending: Ending) -> int:
     try:
         return int(arguments.command.run(arguments))
     except BrokenPipeError:
-        # Whoever read the output has seen enough.
+        # The reader closed the pipe.
         return 1
     except ClientError as refused:
         return _failed(refused.response["Error"]["Message"])

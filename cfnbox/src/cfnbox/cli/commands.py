@@ -60,7 +60,7 @@ def deploy(arguments: Namespace) -> int:
 
 
 def _print_warnings(deployment: inputs.StackInput, cloudformation: Any, arguments: Namespace) -> None:
-    # Loaded when the template is known to be one, and a cloud is up.
+    # Imported here, after the template is parsed and the cloud is up, to start faster.
     from cfnbox.cli.validation import print_warnings
 
     if not arguments.quiet:
@@ -68,7 +68,7 @@ def _print_warnings(deployment: inputs.StackInput, cloudformation: Any, argument
 
 
 def _delete_failed(cloudformation: Any, name: str) -> None:
-    """Delete a stack that CloudFormation lets nothing but delete."""
+    """Delete a stack in a status that allows only deletion."""
     stack = stack_client.find_stack(cloudformation, name)
     if stack is None or not StackStatus(stack["StackStatus"]).can_only_be_deleted:
         return
@@ -82,7 +82,7 @@ def _delete_failed(cloudformation: Any, name: str) -> None:
 
 
 def change_set(arguments: Namespace) -> int:
-    """Show what a deployment would do, and leave the change set undone."""
+    """Show the changes of a deployment, and do not execute its change set."""
     deployment = inputs.deployment(arguments)
     with _running_or_own(arguments) as url:
         cloudformation = clients.client("cloudformation", url, inputs.region(arguments))
@@ -100,8 +100,8 @@ def change_set(arguments: Namespace) -> int:
 
 
 def _packaged(deployment: inputs.StackInput, arguments: Namespace, url: str) -> inputs.StackInput:
-    """With the template as the cloud can read it: local files that it names are put into S3."""
-    # Loaded when the cloud is up.
+    """Return the input with a packaged template: local files are uploaded to S3."""
+    # Imported here, after the cloud is up, to start faster.
     from cfnbox.cli.packaging import packaged
 
     return deployment._replace(template=packaged(deployment.template, arguments.template, url))
@@ -247,13 +247,13 @@ def drift(arguments: Namespace) -> int:
 
 
 def events(arguments: Namespace) -> int:
-    """All events of a stack, oldest first."""
+    """Print all events of a stack, oldest first."""
     event_output.print_events(connection.cloudformation(arguments), arguments)
     return 0
 
 
 def list_(arguments: Namespace) -> int:
-    """The stacks of a running cloud."""
+    """Print the stacks of a running cloud."""
     pages = connection.cloudformation(arguments).get_paginator("list_stacks").paginate()
     stacks = [stack for page in pages for stack in page["StackSummaries"]]
     if output.is_json():
@@ -265,7 +265,7 @@ def list_(arguments: Namespace) -> int:
 
 
 def validate(arguments: Namespace) -> int:
-    """Say what is wrong with templates."""
+    """Validate templates and print the findings."""
     from cfnbox.cli.validation import run
 
     return run(arguments)
@@ -291,7 +291,7 @@ def contract(arguments: Namespace) -> int:
 
 
 def demo(arguments: Namespace) -> int:
-    """Show what the type does on a cloud of its own."""
+    """Demonstrate the type in a cloud of its own."""
     from cfnbox.cli.demo import run
 
     return run(arguments)
@@ -339,7 +339,7 @@ def invoke(arguments: Namespace) -> int:
 
 @contextmanager
 def _service(arguments: Namespace) -> Iterator[str]:
-    """The running cloud, or a local SageMaker that lasts as long as the command."""
+    """Yield the URL of the running cloud, or of a local SageMaker that ends with the command."""
     url = connection.endpoint(arguments)
     if url is not None:
         yield url

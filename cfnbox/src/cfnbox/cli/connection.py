@@ -24,11 +24,11 @@ _SECONDS = 5
 
 
 class NoCloud(LocalFailure):
-    """No cloud answers where one is needed; the message says how to start one."""
+    """The command needs a running cloud, and no cloud answers. The message says how to start a cloud."""
 
 
 def endpoint(arguments: Namespace) -> str | None:
-    """Return the address of the named cloud, else that of the one on the default port; None if there is none."""
+    """Return the URL of the named cloud, else of the cloud on the default port. Return None if no cloud runs."""
     named = arguments.endpoint or os.environ.get("AWS_ENDPOINT_URL")
     url = clients.require_loopback(named or f"http://127.0.0.1:{stack_client.DEFAULT_PORT}").rstrip("/")
     try:
@@ -49,19 +49,19 @@ def require_endpoint(arguments: Namespace) -> str:
 
 
 def about(url: str) -> Json:
-    """Return what a cloud says of itself. Raise OSError or ValueError when no cloud answers there."""
+    """Return a cloud's description of itself. Raise OSError or ValueError if no cloud answers at the URL."""
     with urllib.request.urlopen(url + stack_client.ABOUT_PATH, timeout=_SECONDS) as answer:  # noqa: S310 - loopback
         told: Json = json.load(answer)
     return told
 
 
 def cloudformation(arguments: Namespace) -> Any:
-    """Return a client of the running cloud, and say which it is. Raise NoCloud."""
+    """Print the address of the running cloud, and return a client of it. Raise NoCloud."""
     url = require_endpoint(arguments)
     say_where(url, arguments)
     return clients.client("cloudformation", url, inputs.region(arguments))
 
 
 def say_where(url: str, arguments: Namespace) -> None:
-    """Say beside the output which cloud and region a command works with."""
+    """Print a remark with the cloud and the region of a command."""
     output.remark(f"In the cloud at {url}, region {escape(inputs.region(arguments))}")

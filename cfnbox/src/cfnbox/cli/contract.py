@@ -1,9 +1,8 @@
 """AWS's own contract tests (`cfn test`), unmodified, on a project's handlers in a local cloud that ends with them.
 
-`cfn test` looks for STS at a hard-coded address of AWS; moto answers there. All its other requests are the full
-events of production and go to the cloud. It runs in a folder that holds what it reads of the project and nothing
-else, since pytest would load the project's own conftest.py. Run it in a process of its own: rpdk sets up logging
-globally.
+`cfn test` calls STS at a hard-coded address of AWS; moto answers there. All its other requests are the full events of
+production and go to the cloud. It runs in a folder with only the files that it reads, because pytest would load the
+project's own conftest.py. Run it in a separate process, because rpdk configures logging globally.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ if TYPE_CHECKING:
 
 _OVERRIDES = "overrides.json"
 _ROLE = f"arn:aws:iam::{DEFAULT_ACCOUNT}:role/contract-test-{{}}"
-# What CloudFormation gives a READ or LIST; cfn allows the other handlers twice as much.
+# CloudFormation's time limit for READ and LIST. cfn allows the other handlers twice as much.
 _READ_SECONDS = 30
 _TYPE_CONFIGURATION = "type-configuration.json"
-# Where `cfn test` looks for a type configuration when no option names one.
+# The default file of `cfn test` for a type configuration.
 _USERS_TYPE_CONFIGURATION = "~/.cfn-cli/typeConfiguration.json"
 
 
@@ -58,7 +57,7 @@ class ContractNotRun(LocalFailure):
 
 
 def run(arguments: Namespace) -> int:
-    """Run the suite once for each set of inputs; 0 when everything that applies has passed."""
+    """Run the suite once for each set of inputs. Return 0 if every applicable test passed."""
     watch = output.Stopwatch()
     inputs = Path(arguments.inputs) if arguments.inputs else None
     if inputs and not list(inputs.glob("inputs_1_*.json")):
@@ -92,7 +91,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _type_configuration(arguments: Namespace, definition: TypeDefinition) -> Json | None:
-    """Return the type configuration for the handlers as it is written: the option's, else the file of `cfn test`."""
+    """Return the type configuration with unresolved references: from the option, else from the file of `cfn test`."""
     users = Path(_USERS_TYPE_CONFIGURATION).expanduser()
     named = arguments.type_configuration or (str(users) if users.is_file() else None)
     if named is None:
@@ -109,7 +108,7 @@ def _type_configuration(arguments: Namespace, definition: TypeDefinition) -> Jso
 
 
 def _project(arguments: Namespace) -> Project:
-    """The project of a folder, with the parts that are named instead of its own."""
+    """Return the project of a folder. Parts named by options replace the project's own."""
     found = layout(Path(arguments.folder))
     if arguments.schema:
         if not Path(arguments.schema).is_file():
@@ -127,14 +126,14 @@ def _project(arguments: Namespace) -> Project:
 
 
 def _write_project(folder: Path, project: Project, inputs: Path) -> None:
-    """Write what `cfn` reads of a project into a folder where its rpdk.log is in no user's way."""
+    """Write the files that `cfn` reads into a temporary folder, which also receives its rpdk.log."""
     definition, root = project.definition, project.layout.root
     settings = json.loads((root / SETTINGS).read_text(encoding="utf-8"))
     settings |= {"typeName": definition.type_name, **_known_language(settings)}
     (folder / SETTINGS).write_text(json.dumps(settings))
     schema_name = definition.type_name.replace("::", "-").lower() + ".json"
     (folder / schema_name).write_text(json.dumps(definition.schema))
-    # Without inputs the suite makes them up from the schema, as overrides.json allows.
+    # Without inputs the suite generates them from the schema and overrides.json.
     if inputs.is_dir():
         shutil.copytree(inputs, folder / "inputs")
     if (root / _OVERRIDES).is_file():
@@ -142,9 +141,9 @@ def _write_project(folder: Path, project: Project, inputs: Path) -> None:
 
 
 def _known_language(settings: Json) -> Json:
-    """Return the settings to change for a language that the installed plugin of `cfn` does not have any more.
+    """Return the changed settings for a language that the installed plugin of `cfn` no longer supports.
 
-    Say with which version of Python the handlers run where that is not the project's.
+    Print a remark if the handlers run with another version of Python than the project's.
     """
     plugins = importlib.metadata.entry_points(group="rpdk.v1.languages")
     known = sorted((plugin.name for plugin in plugins if plugin.name.startswith("python")), key=_minor)
@@ -167,13 +166,13 @@ def _minor(language: str) -> int:
 
 
 def _named_exports(folder: Path) -> set[str]:
-    """The exports whose values cfn puts into inputs and overrides: {{Name}}."""
+    """Return the names of the exports that cfn inserts into inputs and overrides: {{Name}}."""
     files = [*folder.glob("inputs/*.json"), *folder.glob(_OVERRIDES)]
     return {name.strip() for one in files for name in re.findall(r"{{([-A-Za-z0-9:\s]+?)}}", one.read_text())}
 
 
 def _deploy(url: str, templates: Sequence[str]) -> None:
-    """Make the stacks that the inputs count on. Raises ContractNotRun."""
+    """Create the stacks that the inputs depend on. Raise ContractNotRun."""
     cloudformation = clients.client("cloudformation", url)
     for number, template in enumerate(templates, 1):
         name = f"before-the-tests-{number}"
@@ -193,7 +192,7 @@ def _failed(event: Json) -> bool:
 
 @dataclass(frozen=True)
 class _Suite:
-    """What `cfn test` runs with: the folder that it reads, and what stands in the cloud before it."""
+    """The set-up of a run of `cfn test`: its folder, the project and the stacks to deploy before it."""
 
     folder: Path
     project: Project
@@ -202,14 +201,14 @@ class _Suite:
     configuration: Json | None
 
     def run(self, results: Results) -> tuple[int, str, int]:
-        """Return cfn's exit status, what it printed, and how many resources it left behind."""
+        """Return cfn's exit status, its output, and the number of leaked resources."""
         # Imported when needed: moto and rpdk take most of a second.
         import moto
         from rpdk.core import cli
 
         from cfnbox.cloud import Cloud
 
-        # A running cloud that the user works with is not the one to test on.
+        # Do not run the tests on a running cloud of the user.
         os.environ.pop("AWS_ENDPOINT_URL", None)
         passthrough = {"core": {"passthrough": {"urls": [r"^http://127\.0\.0\.1"]}}}
         with (
@@ -234,13 +233,13 @@ class _Suite:
                 "--enforce-timeout", str(_READ_SECONDS), "--role-arn", _ROLE.format("caller"),
                 "--log-group-name", "contract-tests", "--log-role-arn", _ROLE.format("provider"),
                 *(["--typeconfig", _TYPE_CONFIGURATION] if self.configuration is not None else []),
-                # Without the collection of garbage with which pytest ends: cfn runs it once for each set of inputs.
+                # Skip pytest's final garbage collection, because cfn runs pytest once for each set of inputs.
                 "--", "-p", contract_results.__name__, "-p", "no:cacheprovider", "-p", "no:unraisableexception",
                 "-o", "log_cli=false", "-rs",
                 *(["-k", self.select] if self.select else [])]  # fmt: skip
 
     def _write_type_configuration(self, cloud: Cloud) -> None:
-        """Write it with the dynamic references resolved in the cloud, where --stack can have made what they name."""
+        """Write the configuration with its dynamic references resolved in the cloud, after the stacks of --stack."""
         if self.configuration is None:
             return
         references = TemplateSources(cloud.url).references(Place(DEFAULT_REGION))
@@ -255,7 +254,7 @@ class _Suite:
 
 
 def _resources(url: str, definition: TypeDefinition) -> set[str]:
-    """The identifiers of the type's resources that are there now; none of a type that cannot list them."""
+    """Return the identifiers of the type's existing resources, or an empty set if they cannot be listed."""
     control = clients.client("cloudcontrol", url)
     if "list" not in definition.handlers:
         return set()
@@ -263,7 +262,7 @@ def _resources(url: str, definition: TypeDefinition) -> set[str]:
         pages = control.get_paginator("list_resources").paginate(TypeName=definition.type_name)
         return {one["Identifier"] for page in pages for one in page["ResourceDescriptions"]}
     except ClientError:
-        # Some lists need a parent. Whether the handler works is for the suite to say.
+        # Some lists need a parent. The suite tests whether the handler works.
         return set()
 
 
@@ -283,7 +282,7 @@ def _exit_status(main: Any, arguments: list[str]) -> int:
 
 
 def _concluded(results: Results, definition: TypeDefinition, left: int, seconds: str, *, is_selection: bool) -> int:
-    """Print the skipped tests with the reason behind pytest's, and the last line; 1 when something is wrong."""
+    """Print the skipped tests with explained reasons, and the summary line. Return 1 for any failure."""
     outcomes = results.outcomes
     skipped = Counter((outcome.test, outcome.reason) for outcome in outcomes if outcome.outcome == "skipped")
     for (test, reason), times in sorted(skipped.items()):

@@ -1,7 +1,7 @@
 """The outcomes of AWS's contract tests, each with the invocations of handlers that it caused.
 
-pytest loads this module as a plugin by its name, because cfn leaves no other way to hand it one. So the results of
-the run of this process are an attribute of the module.
+pytest loads this module as a plugin by name, because cfn offers no other way to pass a plugin. Therefore the results
+of this process are an attribute of the module.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STYLES = {"passed": "green", "skipped": "yellow", "failed": "red"}
 
 @dataclass(frozen=True)
 class ContractTestResult:
-    """One test of the suite: `outcome` is passed, skipped or failed, `reason` pytest's for a skip or a failure."""
+    """A test of the suite: `outcome` is passed, skipped or failed; `reason` is pytest's for a skip or a failure."""
 
     inputs: int
     test: str
@@ -37,19 +37,19 @@ class ContractTestResult:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the test failed, in its setup or teardown too."""
+        """Return whether the test failed, including its setup and teardown."""
         return self.outcome == "failed"
 
     @property
     def causes(self) -> tuple[HandlerInvocation, ...]:
-        """The invocations that failed; the last invocation when each of them succeeded."""
+        """Return the failed invocations, or only the last invocation if all succeeded."""
         failed = tuple(item for item in self.invocations if item.status not in ("SUCCESS", "IN_PROGRESS"))
         return failed or self.invocations[-1:]
 
 
 @dataclass
 class Results:
-    """The outcomes of a run, in their order; prints each as it ends, failures with what the handlers answered."""
+    """The outcomes of a run, in order. Each is printed when its test ends, a failure with the handlers' answers."""
 
     show_logs: bool = False
     outcomes: list[ContractTestResult] = field(default_factory=list)
@@ -59,12 +59,12 @@ class Results:
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def append_invocation(self, invocation: HandlerInvocation) -> None:
-        """Note an invocation of the test that runs now. Called by any thread."""
+        """Record an invocation for the running test. Thread-safe."""
         with self._changing:
             self._invocations.append(invocation)
 
     def drop_invocations(self) -> tuple[HandlerInvocation, ...]:
-        """Return and forget the invocations since the last call."""
+        """Return the invocations since the last call, and clear them."""
         with self._changing:
             dropped, self._invocations = tuple(self._invocations), []
         return dropped
@@ -75,14 +75,14 @@ class Results:
             (former for former in self.outcomes if former.has_failed and former.reason == outcome.reason), None
         )
         self.outcomes.append(outcome)
-        # pytest's own report is kept back meanwhile: this goes past it.
+        # pytest captures output now, so this line bypasses the capture.
         line = f"[{_STYLES[outcome.outcome]}]{outcome.outcome:<8}[/] inputs_{outcome.inputs}  {outcome.test:<32}"
         output.out.print(f"{line} [dim]{outcome.seconds:5.2f} s[/]  {escape(outcome.reason)}".rstrip())
         shown = outcome.invocations if self.show_logs else outcome.causes if outcome.has_failed else ()
         for invocation in shown:
             output.print_invocation(invocation.to_json(with_properties=False))
         if outcome.has_failed and not outcome.invocations and same:
-            # A fixture that several tests share fails once, and pytest reports the failure for each of them.
+            # pytest reports the failure of a shared fixture once for each of its tests.
             output.out.print(f"    the failure of {same.test}, which all tests share that need the same resource")
 
 
@@ -90,7 +90,7 @@ RESULTS = Results()
 
 
 def start(*, show_logs: bool) -> Results:
-    """Return the results of this process; with `show_logs` every invocation is shown, and not those of failures."""
+    """Return the results of this process. `show_logs` prints every invocation, not only those of failures."""
     RESULTS.show_logs = show_logs
     return RESULTS
 
@@ -101,12 +101,12 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Note what a selection leaves out; the tests with "pre" in their names are for hooks."""
+    """Record the deselected tests. Tests with "pre" in their names are for hooks."""
     RESULTS.left_out.update(item.name for item in items if "_pre_" not in item.name)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note each test once, and a failing setup or teardown as a failure of its own."""
+    """Record each test once, and a failed setup or teardown as a separate failure."""
     if report.when == "setup" and report.passed:
         return
     invocations = RESULTS.drop_invocations()
@@ -120,7 +120,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def _reason(report: pytest.TestReport) -> str:
-    """Return why a test was skipped, or the first line of what it raised."""
+    """Return the reason of a skip, or the first line of the exception."""
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)

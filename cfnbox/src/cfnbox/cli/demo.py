@@ -1,6 +1,6 @@
-"""`cfnbox demo`: a stack of AWS's types from its deployment to its deletion, and one that fails.
+"""`cfnbox demo`: a stack of AWS's types from its deployment to its deletion, and a stack that fails.
 
-Each step shows what CloudFormation and the services answered. The demo fails when the answer is not what a step says.
+Each step shows the answers of CloudFormation and the services. The demo fails on an unexpected answer.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _TEMPLATE: Json = {
 
 
 class DemoFailed(LocalFailure):
-    """A step did not lead where it says; the message names both."""
+    """A step had an unexpected result. The message names the expected and the actual result."""
 
 
 def run(_arguments: Namespace) -> int:
-    """Show the story."""
+    """Run all steps of the demo."""
     watch = output.Stopwatch()
     _say("1", "A CloudFormation and AWS's services start on this machine", "cfnbox up")
     # Imported when needed: a cloud takes most of a second.
@@ -115,7 +115,7 @@ def _fail(session: Session) -> None:
         reason = str(failed)
     output.out.print(f"[red]{escape(reason)}[/]")
     _expect("Queue" in reason, "the queue is refused")
-    # A stack of a failed change set alone, as in AWS.
+    # A failed first change set leaves a stack in REVIEW_IN_PROGRESS, as in AWS.
     session.stack("mistake").delete()
 
 

@@ -1,4 +1,4 @@
-"""What the commands show of stacks and handlers: events and invocations, as they come and afterwards."""
+"""Print stack events and handler invocations, live and afterwards."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _FIRST_REMARK_SECONDS = 2.0
 
 
 def listener(arguments: Namespace) -> Callable[[HandlerInvocation], None] | None:
-    """What `--log` prints of each invocation, beside the output that other programs read; None without it."""
+    """Return the callback of `--log`, which prints each invocation to standard error. Return None without `--log`."""
     if not getattr(arguments, "log", False):
         return None
     return lambda ended: output.print_invocation(ended.to_json(with_properties=arguments.show_properties), output.err)
 
 
 def recorder(arguments: Namespace) -> Callable[[Any, InvocationOutcome], None]:
-    """What `cfnbox invoke` says of each invocation beside the answer: what was raised, and the log with `--log`."""
+    """Return the callback of `cfnbox invoke`, which prints an exception, and with `--log` the log."""
 
     def record(_event: Any, outcome: InvocationOutcome) -> None:
         if arguments.log and outcome.log:
             output.err.print(outcome.log, markup=False)
-        # A handler that gave no answer ends the command, with what was raised as the error.
+        # Without an answer of the handler, the command ends with the exception as its error.
         if outcome.raised and not outcome.failure:
             output.err.print(f"[red]The handler ended with[/] {escape(str(outcome.raised))}")
 
@@ -50,14 +50,14 @@ def recorder(arguments: Namespace) -> Callable[[Any, InvocationOutcome], None]:
 
 
 def debugger(arguments: Namespace) -> Debugger | None:
-    """The debugger that `--debug` asks for, with its announcements beside the output; None without it."""
+    """Return the debugger for `--debug`, which prints to standard error. Return None without `--debug`."""
     if not getattr(arguments, "debug", False):
         return None
     return Debugger(arguments.debug_port, lambda text: output.err.print(text, markup=False))
 
 
 def print_events(cloudformation: Any, arguments: Namespace) -> None:
-    """All events of a stack, oldest first; with `--handlers` the invocations of its handlers among them."""
+    """Print all events of a stack, oldest first. `--handlers` adds the invocations of its handlers."""
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=arguments.stack_name)
     events = [event for page in pages for event in page["StackEvents"]][::-1]
     if output.is_json():
@@ -72,13 +72,13 @@ def print_events(cloudformation: Any, arguments: Namespace) -> None:
 
 
 class Silence:
-    """Says what a stack waits for while it has no events: after two seconds, and then more and more rarely."""
+    """Prints the reason why a stack has no events: first after two seconds, then after doubling intervals."""
 
     def __init__(self, url: str) -> None:
         self._url, self._next = url, _FIRST_REMARK_SECONDS
 
     def __call__(self, stack_id: str, seconds: float) -> None:
-        """Print a remark if it is time for the next."""
+        """Print a remark if the next is due."""
         if seconds < _FIRST_REMARK_SECONDS:
             self._next = _FIRST_REMARK_SECONDS
         elif seconds >= self._next:

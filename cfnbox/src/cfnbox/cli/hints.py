@@ -1,4 +1,4 @@
-"""What a template probably means where CloudFormation would only refuse it: hints in words of our own. Pure."""
+"""Hints for probable mistakes in a template, in addition to CloudFormation's errors. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Hint:
 
 
 def hints(document: Mapping[str, Any], find: Find, names: Iterable[str]) -> list[Hint]:
-    """Return the hints for a template. `find` gives the definition of a type, `names` are those of all types."""
+    """Return the hints for a template. `find` returns the definition of a type; `names` has all type names."""
     resources = {
         name: resource
         for name, resource in _object(document.get("Resources")).items()
@@ -58,7 +58,7 @@ def _object(value: Any) -> Json:
 
 
 def _similar(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that is most like another, upper and lower case being the same."""
+    """Return the most similar name, ignoring case, or None."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), by_lower, 1, _SIMILAR)
     return by_lower[close[0]] if close else None
@@ -93,7 +93,7 @@ def _is_function(value: Json) -> bool:
 
 
 def _exclusive(definition: TypeDefinition, node: Mapping[str, Any], value: Json, place: str) -> Iterator[Hint]:
-    """Yield a hint where oneOf asks for one of several members, and several or none are there."""
+    """Yield a hint if oneOf requires exactly one of several members, and several or none are present."""
     choices: list[list[str]] = [definition.resolved(choice).get("required", []) for choice in node.get("oneOf", ())]
     if not choices or not all(choices):
         return
@@ -109,7 +109,7 @@ def _attributes(document: Mapping[str, Any], resources: Mapping[str, Json], find
     try:
         used = [*references(document.get("Resources", {})), *references(document.get("Outputs", {}))]
     except (ResolutionFailed, Refused):
-        # A function that is malformed: what CloudFormation says of it is enough.
+        # A malformed function: CloudFormation's own error is enough.
         return
     for logical_id, attribute in dict.fromkeys(used):
         type_name = resources.get(logical_id, {}).get("Type", "")

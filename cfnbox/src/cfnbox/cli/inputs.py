@@ -1,4 +1,4 @@
-"""What the user gave to a command: templates, pairs, JSON; refused in a sentence when it cannot be used."""
+"""Read and validate command-line input: templates, KEY=VALUE pairs and JSON."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-# Where clients of AWS look for the region, the first first.
+# The environment variables for the region, in the order of precedence.
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
-# A parameter or a tag in the AWS CLI's shorthand syntax, where a comma of a value has a backslash before it.
+# A parameter or a tag in the AWS CLI's shorthand syntax, where a backslash escapes a comma in a value.
 # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-shorthand.html
 _SHORTHAND = re.compile(
     r"(?:Parameter)?Key=(?P<key>[^,=]+),(?:Parameter)?Value=(?P<value>(?:[^,]|(?<=\\),)*)", re.DOTALL
@@ -30,11 +30,11 @@ _SHORTHAND = re.compile(
 
 
 class BadInput(LocalFailure):
-    """An argument or a file cannot be used; the message says which and why."""
+    """An argument or a file is invalid. The message names it and the reason."""
 
 
 class StackInput(NamedTuple):
-    """What a stack is to be made of; `tags` is None where its tags stay as they are."""
+    """The input of a deployment. `tags` is None if the stack keeps its tags."""
 
     stack_name: str
     template: str
@@ -43,7 +43,7 @@ class StackInput(NamedTuple):
 
 
 def deployment(arguments: Namespace) -> StackInput:
-    """What the arguments ask for, all of it read before anything begins. Raises BadInput."""
+    """Read and validate all input of a deployment before it begins. Raise BadInput."""
     tags = {**_from_file(arguments.tags, "Tags"), **pairs(arguments.tag, "--tag")}
     template = _template_text(arguments)
     name = arguments.stack_name or stack_name_of(arguments.template)
@@ -55,7 +55,7 @@ def deployment(arguments: Namespace) -> StackInput:
 
 
 def _from_file(path: str | None, section: str) -> dict[str, str]:
-    """Return the parameters or tags of a file, in each form that the AWS CLI and the CDK write. Raise BadInput.
+    """Return the parameters or tags of a file, in any format of the AWS CLI or the CDK. Raise BadInput.
 
     A list of ParameterKey and ParameterValue (create-stack), of Key and Value (tags, and those of cdk.json), of
     KEY=VALUE (deploy), or an object, which may have the member Parameters or Tags (CodePipeline), or tags (cdk.json).
@@ -93,28 +93,28 @@ def _entry(member: object) -> tuple[str, str] | None:
 
 
 def _keeps_its_value(member: object) -> bool:
-    """Return whether an entry asks for the value that the stack has: parameters without a value keep theirs."""
+    """Return whether an entry has UsePreviousValue. Parameters that are not passed keep their values."""
     return isinstance(member, dict) and member.get("UsePreviousValue") is True and "ParameterKey" in member
 
 
 def _of_stack(parameters: dict[str, str], stack_name: str) -> dict[str, str]:
-    """Return the parameters for a stack where they are named as the CDK names them: STACK:KEY, or * for each stack.
+    """Return the parameters for a stack. Names may have the CDK's prefix: STACK:KEY, or *:KEY for each stack.
 
-    Names of parameters have no colon. A value for the stack itself takes precedence over a general one.
+    Parameter names have no colon. A value for the stack takes precedence over a general value.
     """
     split = [(*name.rpartition(":")[::2], value) for name, value in parameters.items()]
     return {key: value for wanted in ("", "*", stack_name) for stack, key, value in split if stack == wanted}
 
 
 def text_of(value: object) -> str:
-    """Return the text of a parameter's value: booleans as JSON has them, lists with commas."""
+    """Return the text of a parameter's value: booleans as in JSON, lists joined by commas."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(text_of, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _template_text(arguments: Namespace) -> str:
-    """The text of the template; BadInput when it is none, with the place of what is wrong."""
+    """Return the text of the template. Raise BadInput with the position of the error if it is not a template."""
     if arguments.template == "-" and not arguments.stack_name:
         raise BadInput("A template from standard input has no file name: give the stack's with --stack-name.")
     text, name = read(arguments.template), "Standard input" if arguments.template == "-" else arguments.template
@@ -139,9 +139,9 @@ def _template_text(arguments: Namespace) -> str:
 
 
 def _members(text: str) -> Collection[str]:
-    """The names at the top of a YAML or JSON text. Raises yaml.YAMLError and json.JSONDecodeError."""
+    """Return the top-level names of a YAML or JSON text. Raise yaml.YAMLError or json.JSONDecodeError."""
     if text.lstrip().startswith("{"):
-        # JSON to CloudFormation, too, whatever YAML would take it for.
+        # CloudFormation also parses such a text as JSON, even if it is valid YAML.
         parsed: dict[str, Any] = json.loads(text)
         return parsed
     root = yaml.compose(text, yaml.SafeLoader)
@@ -149,7 +149,7 @@ def _members(text: str) -> Collection[str]:
 
 
 def region(arguments: Namespace) -> str:
-    """The region that is meant: the one that was named, or the environment's, as with the AWS CLI."""
+    """Return the region: from --region, else from the environment, as in the AWS CLI."""
     set_ = (os.environ.get(name) for name in REGION_VARIABLES)
     return next(filter(None, (arguments.region, *set_)), DEFAULT_REGION)
 
@@ -173,7 +173,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def read(path: str) -> str:
-    """The text of a file, or of standard input for -; BadInput when it cannot be read."""
+    """Return the text of a file, or of standard input for -. Raise BadInput if it cannot be read."""
     try:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -183,12 +183,12 @@ def read(path: str) -> str:
 
 
 def model(path: str | None) -> Any:
-    """A resource model from a JSON file; empty without one."""
+    """Return a resource model from a JSON file, or {} without a path."""
     return json_value(path) if path else {}
 
 
 def json_value(given: str) -> Any:
-    """JSON of an argument that starts like JSON, else of the file it names."""
+    """Return the JSON value of an argument: inline JSON, or the path of a JSON file."""
     if _is_inline(given):
         return _parsed(given, "The argument")
     return _parsed(read(given.removeprefix("file://")), given)

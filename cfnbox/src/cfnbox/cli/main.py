@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cfnbox.cli.shutdown import Ending
 
-# Modules and descriptions of services are a million objects that stay. To look through them for every 700 that are
-# new takes a quarter of the time of a short command.
+# Modules and service models are a million permanent objects. The default threshold of 700 new objects makes garbage
+# collection take a quarter of the time of a short command.
 _OBJECTS_UNTIL_COLLECTION = 50_000
 
 
@@ -21,12 +21,12 @@ def main() -> int:
     """Run one command. The process ends here, with the command's status; 1 when a package is missing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # In a locale without a letter that is printed, it becomes a question mark.
+            # Print a question mark for a character that the locale does not have.
             stream.reconfigure(errors="replace")
     gc.set_threshold(_OBJECTS_UNTIL_COLLECTION)
-    # SAM's translator warns of what only an account has.
+    # SAM's translator warns about features that only an AWS account has.
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
-    # Until the end is prepared there is nothing to end but this process.
+    # Until Ending.prepare() there is nothing to clean up, so SIGINT ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         from cfnbox.cli import shutdown

@@ -1,4 +1,4 @@
-"""What the commands print: stack events as they happen, outputs, changes and drift; colour on a terminal only."""
+"""Terminal output: live stack events, outputs, changes and drift. Colours are used only on a terminal."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from cfnbox.stack_client import StackOperation
 
-# In a pipe nothing is wrapped or cut off, so that a line can be searched for: wide enough for every table.
+# Do not wrap or cut lines in a pipe, so that grep finds them: wide enough for every table.
 _PIPE_WIDTH = 2000
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
-# Remarks and events, which `--quiet` leaves out; with `--json` they are beside the JSON.
+# Remarks and events, on standard error. `--quiet` hides them.
 notes = Console(highlight=False, soft_wrap=True, stderr=True)
 _modes = {"json": False, "quiet": False}
 
@@ -35,7 +35,7 @@ _STYLES = (("FAILED", "red"), ("ROLLBACK", "red"), ("IN_PROGRESS", "yellow"), ("
 
 
 def set_modes(*, json_only: bool, quiet: bool) -> None:
-    """Choose what the commands print: JSON in place of tables, and no remarks and events."""
+    """Set the output modes: JSON instead of tables; quiet without remarks and events."""
     _modes.update(json=json_only, quiet=quiet)
     notes.quiet = quiet
 
@@ -55,17 +55,17 @@ def _as_text(value: object) -> str:
 
 
 def remark(text: str) -> None:
-    """Print a remark beside the output; not with --quiet."""
+    """Print a remark to standard error, unless --quiet is set."""
     notes.print(f"[dim]{escape(text)}[/]")
 
 
 def style_of(status: str) -> str:
-    """The colour of a stack or resource status."""
+    """Return the colour of a stack or resource status."""
     return next((style for part, style in _STYLES if part in status), "default")
 
 
 def print_event(event: Mapping[str, Any], console: Console = out) -> None:
-    """One stack event as one line."""
+    """Print a stack event as one line."""
     status, at = event["ResourceStatus"], event["Timestamp"].astimezone().strftime("%H:%M:%S")
     kind = event["ResourceType"]
     reason = event.get("ResourceStatusReason") or ""
@@ -74,7 +74,7 @@ def print_event(event: Mapping[str, Any], console: Console = out) -> None:
 
 
 def print_invocation(told: Mapping[str, Any], console: Console = out) -> None:
-    """Return an invocation of a handler (JSON of cfnbox.handlers.invocations) as one line, with its log below."""
+    """Print an invocation of a handler (JSON of cfnbox.handlers.invocations) as one line, with its log below."""
     at = datetime.fromisoformat(told["began"]).astimezone().strftime("%H:%M:%S")
     status = told["status"] or "NO ANSWER"
     style = {"SUCCESS": "green", "IN_PROGRESS": "yellow"}.get(status, "red")
@@ -96,9 +96,9 @@ def print_invocation(told: Mapping[str, Any], console: Console = out) -> None:
 
 
 def follow_events(operation: StackOperation, on_silence: Callable[[str, float], None] | None = None) -> str:
-    """Print an operation's events until its stack rests, with a progress bar on a terminal; return the final status.
+    """Print an operation's events until its end, with a progress bar on a terminal. Return the final status.
 
-    `on_silence` is called while nothing happens, as StackOperation.events says.
+    `on_silence` is called while there are no events. See StackOperation.events.
     """
     with _progress(operation.resources, operation.stack_name) as progress:
         finished: set[str] = set()
@@ -107,7 +107,7 @@ def follow_events(operation: StackOperation, on_silence: Callable[[str, float], 
                 print_event(event, notes if is_json() else progress.console)
             status = ResourceStatus.of_event(event)
             if (status.is_complete or status.is_failed) and event["PhysicalResourceId"] != event["StackId"]:
-                # A resource that is replaced or rolled back finishes more than once.
+                # A replaced or rolled-back resource finishes more than once.
                 finished.add(event["LogicalResourceId"])
                 total = None if operation.resources is None else max(operation.resources, len(finished))
                 progress.update(progress.task_ids[0], completed=len(finished), total=total)
@@ -125,7 +125,7 @@ def _progress(total: int | None, name: str) -> Iterator[Progress]:
 
 
 def print_rows(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """A table, as wide as its content; on a terminal too narrow for it, values go on in the next line."""
+    """Print a table, as wide as its content. Values wrap on a narrow terminal."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")
@@ -135,14 +135,14 @@ def print_rows(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
 
 
 def print_outputs(stack: Mapping[str, Any]) -> None:
-    """The outputs of a stack, if it has any."""
+    """Print the outputs of a stack, if it has any."""
     outputs = stack.get("Outputs", [])
     if outputs:
         print_rows(("Output", "Value"), ((one["OutputKey"], one["OutputValue"]) for one in outputs))
 
 
 def print_notices(events: Iterable[Mapping[str, Any]]) -> None:
-    """Print which resources are only simulated, and which properties of others are not applied here."""
+    """Print the simulated resources, and the properties of others that are not applied here."""
     reasons = {one["LogicalResourceId"]: one.get("ResourceStatusReason", "") for one in _with_notices(events)}
     simulated = [name for name, reason in reasons.items() if reason.startswith("simulated")]
     if simulated:
@@ -163,14 +163,14 @@ def _with_notices(events: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, 
 
 
 def print_failures(events: Iterable[Mapping[str, Any]]) -> None:
-    """The reasons of failed events in full, each once."""
+    """Print the full reason of each failed event."""
     for event in events:
         if ResourceStatus.of_event(event).is_failed and event.get("ResourceStatusReason"):
             err.print(f"[red]{escape(event['LogicalResourceId'])}[/]: {escape(event['ResourceStatusReason'])}")
 
 
 def print_changes(changes: Iterable[Mapping[str, Any]]) -> None:
-    """Print what a change set would do: a line for each resource, and below it the values before and after."""
+    """Print the changes of a change set: a line for each resource, then the values before and after."""
     listed = list(changes)
     _print_change_rows(listed)
     for change in (entry["ResourceChange"] for entry in listed):
@@ -182,7 +182,7 @@ def print_changes(changes: Iterable[Mapping[str, Any]]) -> None:
 
 
 def print_modifications(changes: Iterable[Mapping[str, Any]]) -> None:
-    """Print which properties a deployment changes, when it is not a first one."""
+    """Print the properties that an update changes."""
     if not _modes["quiet"]:
         _print_change_rows(changes)
 
@@ -204,7 +204,7 @@ def _target_path(detail: Mapping[str, Any]) -> str:
 
 
 def print_drift(resources: Iterable[Mapping[str, Any]]) -> None:
-    """Each resource's drift, and each property that differs."""
+    """Print the drift of each resource, with each different property."""
     for resource in resources:
         status = resource["StackResourceDriftStatus"]
         style = {"IN_SYNC": "green", "MODIFIED": "red", "DELETED": "red"}.get(status, "yellow")
@@ -217,7 +217,7 @@ def print_drift(resources: Iterable[Mapping[str, Any]]) -> None:
 
 
 class Stopwatch:
-    """Seconds since it was made."""
+    """Seconds since its creation."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Puts local code and templates that a template names into the cloud's S3, as `aws cloudformation package` does."""
+"""Upload a template's local code and nested templates to the cloud's S3, as `aws cloudformation package` does."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _BUCKET = "cfnbox-packages"
 _Table = Mapping[str, Mapping[str, tuple[str, ...]]]
 _ZIPPED = (".zip", ".jar")
-# The earliest time that a ZIP file can tell: the same files make the same archive.
+# The earliest timestamp of a ZIP file. A fixed timestamp makes archives reproducible.
 _TIME = (1980, 1, 1, 0, 0, 0)
-# How a property names an object in S3: by an address, or by an object with these members.
+# The formats of an S3 location in a property: a URL, or an object with these members.
 _ADDRESS: tuple[str, ...] = ()
 _LAMBDA, _OBJECT = ("S3Bucket", "S3Key"), ("Bucket", "Key")
-# The properties that can name local files ("aws cloudformation package", AWS CLI command reference). Code becomes an
-# archive, and the files of a nested template are replaced as well.
+# The properties that can name local files ("aws cloudformation package", AWS CLI command reference). Code is packed
+# into an archive. The files of a nested template are replaced as well.
 _TEMPLATES: _Table = {
     "AWS::CloudFormation::Stack": {"TemplateURL": _ADDRESS},
     "AWS::CloudFormation::StackSet": {"TemplateURL": _ADDRESS},
@@ -66,31 +66,31 @@ _INCLUDE = "AWS::Include"
 
 
 def packaged(template: str, path: str, url: str) -> str:
-    """Return the template with objects of the cloud's S3 in the place of local files; unchanged when it names none.
+    """Return the template with local files replaced by S3 objects, or unchanged if it names no local file.
 
-    `path` is where it was read: files are named relative to its folder. Raises LocalFailure.
+    `path` is the template's path. File names are relative to its folder. Raise LocalFailure.
     """
-    # Most templates name no such property, and need not be parsed for it.
+    # Most templates have no such property, and need no parsing.
     if path == "-" or not any(name in template for name in _NAMES):
         return template
     try:
         document = syntax.read(template)
     except Refused:
-        # CloudFormation says what is wrong with it.
+        # CloudFormation reports the error.
         return template
     has_changed = _Packaging(url).package(document, Path(path).resolve().parent)
     return json.dumps(document) if has_changed else template
 
 
 class _Packaging:
-    """Uploads the files of templates. The name of an object is the digest of its content."""
+    """The upload of templates' files. An object's key is the digest of its content."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._s3: Any = None
 
     def package(self, document: Any, folder: Path) -> bool:
-        """Replace the local files of a template; return whether there were any."""
+        """Replace the local files of a template. Return whether the template had any."""
         replaced = [
             self._replace(holder, name, members, content, folder)
             for holder, names, content in _places(document)
@@ -121,11 +121,11 @@ class _Packaging:
         return json.dumps(document).encode(), ".template"
 
     def file(self, file: Path) -> tuple[bytes, str]:
-        """Return a file as it is, and a folder as an archive."""
+        """Return the content and suffix of a file, or of an archive of a folder."""
         return self.code(file) if file.is_dir() else (_read(file), file.suffix)
 
     def code(self, file: Path) -> tuple[bytes, str]:
-        """Return an archive of a folder or of a file, or the archive that the file is."""
+        """Return an archive of a folder or of a file. A file that is an archive is returned unchanged."""
         if file.is_file() and file.suffix in _ZIPPED:
             return _read(file), file.suffix
         archive, root = io.BytesIO(), file if file.is_dir() else file.parent
@@ -158,7 +158,7 @@ def _read(file: Path) -> bytes:
 
 
 def _places(document: Any) -> Iterator[_Place]:
-    """Find the objects of a template whose members can name local files."""
+    """Yield the objects of a template whose members can name local files."""
     parts = document if isinstance(document, dict) else {}
     for resource in _objects(parts.get("Resources")):
         yield from _properties(str(resource.get("Type")), resource.get("Properties"))

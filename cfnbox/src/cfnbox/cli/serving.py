@@ -1,4 +1,4 @@
-"""`cfnbox up` and what belongs to a cloud that runs: `status`, `stop`, `env`."""
+"""`cfnbox up`, and the commands for a running cloud: `status`, `stop`, `env`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _READY = "# Ctrl-C stops it"
 _STOP_SECONDS = 30
-# Starts a command with its output in a file, and prints its process id.
+# Start a command with its output in a file, and print its process id.
 _START = """
 import subprocess, sys
 with open(sys.argv[1], "w") as log:
@@ -44,7 +44,7 @@ _POLL_SECONDS = 0.1
 
 
 class NotStarted(LocalFailure):
-    """A cloud in the background ended before it was ready; the message is what it wrote."""
+    """A cloud in the background ended before it was ready. The message is its output."""
 
 
 def up(arguments: Namespace) -> int:
@@ -61,17 +61,17 @@ def up(arguments: Namespace) -> int:
         for template in arguments.deploy or ():
             stack = cloud.deploy(Path(template), stack_name=stack_client.stack_name_of(template))
             output.remark(f"Deployed {template} as stack {stack.name}: {stack.status}")
-        # stdout may be a pipe that another program waits on.
+        # Flush, because another program may wait on the pipe.
         print(_greeting(cloud, watch, arguments), flush=True)
         cloud.load()
-        # What is loaded stays: looking through it for garbage takes a tenth of the time of a stack.
+        # Loaded modules are permanent. Garbage collection over them takes a tenth of a stack's time.
         gc.freeze()
         shutdown.wait_for_signal()
     return 0
 
 
 def warn_of(host: str) -> None:
-    """Say what it means to listen at an address that is not this machine's own alone."""
+    """Print a warning if the cloud listens on an address that other machines can reach."""
     if host == LOOPBACK:
         return
     where = "any address of this machine" if host == EVERY_ADDRESS else host
@@ -84,7 +84,7 @@ def warn_of(host: str) -> None:
 
 
 def new_cloud(arguments: Namespace, port: int) -> Cloud:
-    """Return a new cloud with the types that the arguments name."""
+    """Return a new cloud with the types named by the arguments."""
     # Imported when needed: moto and ministack take most of a second.
     from cfnbox.cli.type_sources import sources
     from cfnbox.cloud import Cloud
@@ -130,16 +130,16 @@ def _exports(url: str) -> list[str]:
 
 
 def _variables(url: str) -> dict[str, str]:
-    """Return the variables with which clients of AWS talk to a cloud."""
+    """Return the environment variables that point AWS clients to a cloud."""
     proxies = {name: os.environ[name] for name in ("NO_PROXY", "no_proxy")}
     region = dict.fromkeys(inputs.REGION_VARIABLES, DEFAULT_REGION)
     return {"AWS_ENDPOINT_URL": url, **clients.CREDENTIALS, **region, **proxies}
 
 
 def _detach() -> int:
-    """Start the same command in the background, wait until it is ready, and print what it printed.
+    """Start the same command in the background, wait until it is ready, and print its output.
 
-    The process in between ends at once, so that the cloud is not a child of this command and does not end with it.
+    An intermediate process starts it and exits, so that the cloud is not a child of this command.
     """
     command = [sys.executable, "-m", "cfnbox", *(word for word in sys.argv[1:] if word != "--detach")]
     own = os.environ.get(RUN_VARIABLE, "")
@@ -172,7 +172,7 @@ def _is_alive(process_id: int) -> bool:
 
 
 def env(arguments: Namespace) -> int:
-    """Print what to export for a cloud that runs."""
+    """Print the environment variables to export for a running cloud."""
     url = connection.require_endpoint(arguments)
     if arguments.json:
         output.print_json(_variables(url))
@@ -182,7 +182,7 @@ def env(arguments: Namespace) -> int:
 
 
 def status(arguments: Namespace) -> int:
-    """Print what a running cloud serves, and its stacks; 1 when none runs."""
+    """Print the types and stacks of a running cloud. Raise NoCloud without a running cloud."""
     url = connection.require_endpoint(arguments)
     told = connection.about(url)
     pages = (
@@ -206,7 +206,7 @@ def status(arguments: Namespace) -> int:
 
 
 def stop(arguments: Namespace) -> int:
-    """End a cloud that runs, and wait for its end."""
+    """Stop a running cloud, and wait for its end."""
     url = connection.require_endpoint(arguments)
     process_id = connection.about(url)["process"]
     os.kill(process_id, signal.SIGTERM)

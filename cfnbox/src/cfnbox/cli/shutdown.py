@@ -1,9 +1,8 @@
-"""How a command ends: at once after a signal, and with every process and temporary file that it started.
+"""Shutdown of a command: at once after a signal, with all its child processes and temporary files.
 
-All that a command works with is on this machine and in this process, so nothing has to be closed in order: processes
-are killed, files are removed, and the rest ends with the process (cfnbox.core.processes). Any thread may receive a
-signal, and a main thread that waits in a system call does not handle it then. So a thread of its own reads the
-signals (signal.set_wakeup_fd).
+No state outside of this process needs an orderly close: child processes are killed, temporary files are deleted, and
+the rest ends with the process (cfnbox.core.processes). Any thread may receive a signal, and a main thread that waits
+in a system call does not handle it. Therefore a separate thread reads the signals (signal.set_wakeup_fd).
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 
 class Ending:
-    """The end of this process.
+    """The shutdown of this process.
 
-    `status` is what it exits with after a signal, by default as shells have it: 128 and the signal's number. `first`
-    is done after a signal before any process is killed, when the main thread has halted. `unfinished` says which
-    folders go with the process, besides that of its temporary files. `children` are the processes that it starts.
+    `status` is the exit status after a signal; the default is 128 plus the signal's number, as in shells. `first` is
+    called after a signal, when the main thread has stopped and before any process is killed. `unfinished` returns
+    folders to delete in addition to the folder of temporary files. `children` are the child processes.
     """
 
     def __init__(self) -> None:
@@ -46,7 +45,7 @@ class Ending:
         self.children = ChildProcesses()
 
     def prepare(self) -> None:
-        """Take over signals and the place of temporary files, those of ministack included."""
+        """Install the signal handlers, and set the folder of temporary files, for ministack as well."""
         environment = self.children.environment
         folder = tempfile.tempdir = environment["TMPDIR"]
         own = {name: os.path.join(folder, name.lower()) for name in ("STATE_DIR", "S3_DATA_DIR")}
@@ -70,12 +69,12 @@ class Ending:
         try:
             self.first()
         except Exception as problem:
-            # The end goes on; standard error is closed by now, so the log alone has it.
+            # The shutdown continues. Standard error is closed by now, so only the log has the error.
             internal_error("the end of the command", problem)
         self._end(128 + number if self.status is None else self.status)
 
     def finish(self, status: int) -> NoReturn:
-        """End the process, whatever threads still wait for something."""
+        """End the process without waiting for its threads."""
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
@@ -88,7 +87,7 @@ class Ending:
 
 
 def _fall_silent() -> None:
-    """Let nothing be said of what breaks because the command ends."""
+    """Discard further output, because errors during the shutdown are expected."""
     with suppress(OSError):
         if os.isatty(1):
             os.write(1, _SHOW_CURSOR.encode())
@@ -98,7 +97,7 @@ def _fall_silent() -> None:
 
 
 def run(command: Callable[[Ending], int]) -> NoReturn:
-    """Run a command to its end, which is that of this process: with its status, or by a signal."""
+    """Run a command, and end the process with its status or after a signal."""
     try:
         ending, status = Ending(), 1
     except OSError as problem:

@@ -1,4 +1,4 @@
-"""Which registry types a command serves: those of folders, or parts that options name."""
+"""The registry types that a command serves: from project folders, or from parts named by options."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PARTS = ("schema", "code", "handler")
 
 
 def sources(arguments: Namespace) -> Sequence[Project]:
-    """Return the types of the named folders, else of the working directory if it is the folder of a type.
+    """Return the types of the named folders, else of the working directory if it is a type's folder.
 
-    `--schema`, `--code`, `--handler` and `--type-name` replace parts of the type in the working directory; outside of
-    the folder of a type the first three make a type together. Raise BadInput or UnusableProject.
+    `--schema`, `--code`, `--handler` and `--type-name` replace parts of the type in the working directory. In any
+    other directory the first three define a type together. Raise BadInput or UnusableProject.
     """
     folders = [Path(folder) for folder in (*getattr(arguments, "folders", ()), *(arguments.project or ()))]
     is_project = Path(SETTINGS).is_file() and not getattr(arguments, "no_types", False)
@@ -34,7 +34,7 @@ def sources(arguments: Namespace) -> Sequence[Project]:
 
 
 def first_source(arguments: Namespace) -> Project:
-    """Return the first of the types. Raise BadInput when there is none."""
+    """Return the first type. Raise BadInput without any type."""
     found = sources(arguments)
     if not found:
         raise inputs.BadInput("There is no type here: name its folder with --project DIR, as `cfn init` makes it.")
@@ -62,7 +62,7 @@ def _of_parts(arguments: Namespace) -> Layout:
 
 
 def say(text: str) -> None:
-    """Print a remark beside the output."""
+    """Print a remark to standard error."""
     output.remark(text)
 
 

@@ -1,6 +1,6 @@
-"""`cfnbox validate`: what CloudFormation would refuse, AWS's own validator, and hints; no cloud is needed.
+"""`cfnbox validate`: CloudFormation's errors, AWS's own validator, and hints. It needs no cloud.
 
-AWS's validator is cloudformation-validate, an extra; without it the other two are there.
+AWS's validator is the package cloudformation-validate, an optional extra.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VALIDATOR = "cloudformation_validate"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong with a template. `source` is cloudformation, cloudformation-validate or hint."""
+    """A problem in a template. `source` is cloudformation, cloudformation-validate or hint."""
 
     template: str
     place: str
@@ -41,11 +41,11 @@ class Finding:
 
 
 class ValidatorRefused(LocalFailure):
-    """AWS's validator cannot be used with the schemas of the types; the message says why."""
+    """AWS's validator refuses the schema of a type. The message has the reason."""
 
 
 class TypeLookup:
-    """The types of folders, and those that AWS publishes for a region."""
+    """The types of project folders, and the types that AWS publishes for a region."""
 
     def __init__(self, own: Mapping[str, TypeDefinition], region: str) -> None:
         self._own, self._region, self._published = own, region, PublishedTypes()
@@ -56,12 +56,12 @@ class TypeLookup:
 
     @property
     def names(self) -> list[str]:
-        """The names of all types."""
+        """Return the names of all types."""
         return [*self._own, *self._published.names(self._region)]
 
 
 def run(arguments: Namespace) -> int:
-    """Validate templates: 0 without findings, 1 with findings."""
+    """Validate templates. Return 0 without findings, 1 with findings."""
     from cfnbox.cli.type_sources import sources
 
     own: dict[str, TypeDefinition] = {}
@@ -114,7 +114,7 @@ def _findings(path: str, types: TypeLookup, own: Mapping[str, TypeDefinition]) -
 
 
 def _of_validator(path: str, text: str, own: Mapping[str, TypeDefinition]) -> Iterator[Finding]:
-    # Imported when needed: it is an extra.
+    # Imported here, because the package is an optional extra.
     from cloudformation_validate import (
         AdditionalSchemaSource,
         CompositeEngine,
@@ -136,7 +136,7 @@ def _of_validator(path: str, text: str, own: Mapping[str, TypeDefinition]) -> It
         )
         report = engine.validate_template(TemplateContent(text, path), ValidateConfig(severity_level=Severity.ERROR))
     except ValidationError as problem:
-        # The patterns of a schema are of JavaScript, and it takes those of Rust: (?<=a) is refused.
+        # Patterns of a schema are JavaScript's. The validator accepts only Rust's, and refuses (?<=a).
         raise ValidatorRefused(f"AWS's validator was not run, because it refuses a schema: {problem}") from None
     for diagnostic in report.diagnostics:
         line = f"line {diagnostic.start_line}" if diagnostic.start_line else ""
@@ -147,9 +147,9 @@ def _of_validator(path: str, text: str, own: Mapping[str, TypeDefinition]) -> It
 
 
 def print_warnings(template: str, path: str, cloudformation: Any, region: str) -> None:
-    """Print what AWS's validator finds in a template, and hints, with the types of a running cloud.
+    """Print the findings of AWS's validator and hints for a template, with the types of a running cloud.
 
-    They are warnings only. CloudFormation decides whether it accepts the template.
+    They are warnings. CloudFormation decides whether it accepts the template.
     """
     try:
         document = syntax.read(template)
@@ -168,7 +168,7 @@ def print_warnings(template: str, path: str, cloudformation: Any, region: str) -
 
 
 class _TypesOfCloud(TypeLookup):
-    """The types that a cloud serves, and those that AWS publishes."""
+    """The types of a running cloud, and the types that AWS publishes."""
 
     def __init__(self, cloudformation: Any, region: str) -> None:
         self.own = {name: _described(cloudformation, name) for name in _private(cloudformation)}
