@@ -158,14 +158,11 @@ def test_a_new_resource_shows_the_current_value_of_an_attribute(user: User, cont
     user.create("s", template(A=open_thing(Name="a", Value="1")))
     new = template(A=open_thing(Name="a", Value="2"), B=open_thing(Name="b", Frozen=attribute("A")))
     change_set = user.change_set("s", new)
-    assert "Replacement" not in changes(user, change_set)["B"]
     added = changes(user, change_set, values=True)["B"]
     assert added == {
         "Action": "Add",
         "LogicalResourceId": "B",
         "ResourceType": OPEN,
-        # Recorded of new resources that have a property that cannot be updated.
-        "Replacement": "True",
         "Scope": [],
         "Details": [],
         "AfterContext": json.dumps({"Properties": {"Name": "b", "Frozen": "1"}}),

@@ -161,8 +161,7 @@ def test_a_failed_change_set_cannot_be_executed(user: User) -> None:
     code, sentence = user.refused("execute_change_set", ChangeSetName=change_set["ChangeSetId"])
     assert (code, sentence) == (
         "InvalidChangeSetStatus",
-        f"ChangeSet [{change_set['ChangeSetId']}] cannot be executed in its current execution status of "
-        "[UNAVAILABLE]",
+        f"ChangeSet [{change_set['ChangeSetId']}] cannot be executed in its current status of [FAILED]",
     )
 
 
@@ -198,6 +197,12 @@ def test_a_change_set_type_that_does_not_fit_the_stack_is_refused(user: User) ->
     code, sentence = user.refused("create_change_set", **asked, ChangeSetType="CREATE")
     assert code == "ValidationError"
     assert sentence == "Stack [s] already exists and cannot be created again with the changeSet [c]."
+    # The sentences repeat the name or the id of the request (recorded).
+    stack_id = user.describe("s")["StackId"]
+    refusal = user.refused("create_change_set", **asked | {"StackName": stack_id}, ChangeSetType="CREATE")
+    assert refusal[1] == f"Stack [{stack_id}] already exists and cannot be created again with the changeSet [c]."
+    refusal = user.refused("describe_stack_resource", StackName=stack_id, LogicalResourceId="Z")
+    assert refusal == ("ValidationError", f"Resource Z does not exist for stack {stack_id}")
     user.client.create_change_set(**asked | {"StackName": "new"}, ChangeSetType="CREATE")
     asked |= {"StackName": "new", "ChangeSetName": "d"}
     code, sentence = user.refused("create_change_set", **asked)

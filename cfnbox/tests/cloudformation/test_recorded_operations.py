@@ -29,6 +29,13 @@ def chosen(name: str, *branches: Any) -> dict[str, Any]:
     }
 
 
+REFERRED_POLICY = {"UpdateReplacePolicy": {"Ref": "Policy"}}
+
+
+def with_parameters(*names: str, **resources: Any) -> dict[str, Any]:
+    return {**template(**resources), "Parameters": {name: {"Type": "String"} for name in names}}
+
+
 def given(**values: str) -> list[dict[str, str]]:
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
@@ -50,6 +57,25 @@ def test_a_condition_chooses_the_update_replace_policy(user: User, control: Cont
     user.create("s", body, Parameters=given(Keep=keep))
     assert user.update("s", body, Parameters=given(Keep=keep, Version="2"))["StackStatus"] == "UPDATE_COMPLETE"
     assert len(control.things.things) == left
+
+
+@pytest.mark.parametrize(("policy", "left"), [("Retain", 2), ("Delete", 1)])
+def test_an_update_replace_policy_can_be_a_parameter(user: User, control: Control, policy: str, left: int) -> None:
+    body = with_parameters("Version", "Policy", A=thing(Frozen={"Ref": "Version"}, policies=REFERRED_POLICY))
+    user.create("s", body, Parameters=given(Version="1", Policy=policy))
+    assert user.update("s", body, Parameters=given(Version="2", Policy=policy))["StackStatus"] == "UPDATE_COMPLETE"
+    assert len(control.things.things) == left
+
+
+@pytest.mark.parametrize(("body", "sentence"), [
+    (with_parameters("Policy", A=thing(policies=REFERRED_POLICY)),
+     "Template format error: UpdateReplacePolicy of resource A must be one of Delete, Retain, Snapshot."),
+    (with_parameters("Policy", A=thing(policies={"UpdateReplacePolicy": {"Ref": "B"}}), B=thing()),
+     "Template format error: Every UpdateReplacePolicy member must be a string."),
+])  # fmt: skip
+def test_what_an_update_replace_policy_refers_to_is_checked(user: User, body: Any, sentence: str) -> None:
+    refusal = user.refused("create_stack", StackName="s", TemplateBody=text(body), Parameters=given(Policy="Keep"))
+    assert refusal == ("ValidationError", sentence)
 
 
 @pytest.mark.parametrize(("branch", "sentence"), [

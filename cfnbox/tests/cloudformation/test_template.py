@@ -162,7 +162,7 @@ def test_a_text_that_is_not_a_template_is_refused(body: Any, message: str) -> No
             A + "Outputs: {O: {Value: x, Export: x}}",
             FORMAT + "Output O is malformed: Export must hold a Name and nothing else.",
         ),
-        (A + "Mappings: {M: {k: v}}", FORMAT + "Every Mappings member M must be a map"),
+        (A + "Mappings: {M: {k: v}}", FORMAT + "Every Mappings member k must be a map"),
         (
             "Resources:\n" + "".join(f"  R{i}: {THING}}}\n" for i in range(501)),
             FORMAT + "Number of resources, 501, is greater than maximum allowed, 500",

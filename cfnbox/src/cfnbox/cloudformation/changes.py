@@ -129,8 +129,7 @@ class Change:
     """A change of one resource; `before` and `after` are its properties, None where there is no resource.
 
     `details` are without property values. `details_with_values` leave out what only an attribute causes of a resource
-    that changes in place, because its next value is not known. `sets_identity` is true of a new resource with a
-    property that only a new resource can have. `warning` says why values are incomplete.
+    that changes in place, because its next value is not known. `warning` says why values are incomplete.
     """
 
     action: Action
@@ -143,7 +142,6 @@ class Change:
     details_with_values: tuple[Detail, ...] = ()
     before: Json | None = None
     after: Json | None = None
-    sets_identity: bool = False
     warning: str = ""
     change_set_id: str | None = None
     drift: ResourceDrift | None = None
@@ -164,7 +162,7 @@ class Change:
         optional = {
             "PolicyAction": self.policy_action,
             "PhysicalResourceId": self.physical_id or None,
-            "Replacement": self._replacement(values=values),
+            "Replacement": self.replacement if self.action == "Modify" else None,
             "ChangeSetId": self.change_set_id,
         }
         change: Json = {
@@ -188,12 +186,6 @@ class Change:
             if values and properties is not None:
                 change[member] = json.dumps({"Properties": secrets.hidden(properties, hidden)})
         return {"Type": "Resource", "ResourceChange": change}
-
-    def _replacement(self, *, values: bool) -> Replacement | None:
-        if self.action == "Modify":
-            return self.replacement
-        # Recorded: with values, a new resource with such a property.
-        return "True" if values and self.action == "Add" and self.sets_identity else None
 
 
 def with_unknown_values(value: Any) -> Any:

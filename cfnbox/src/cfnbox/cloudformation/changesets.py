@@ -87,7 +87,7 @@ class ChangeSets:
         in_review = stack.status == StackStatus.REVIEW_IN_PROGRESS
         if kind == ChangeSetType.CREATE and not in_review:
             raise Invalid(
-                f"Stack [{stack.name}] already exists and cannot be created again with the changeSet "
+                f"Stack [{request['StackName']}] already exists and cannot be created again with the changeSet "
                 f"[{request['ChangeSetName']}]."
             )
         if kind == ChangeSetType.UPDATE or not in_review:
@@ -102,8 +102,7 @@ class ChangeSets:
             if change_set.deployment is None or change_set.execution_status != ExecutionStatus.AVAILABLE:
                 raise Refused(
                     "InvalidChangeSetStatus",
-                    f"ChangeSet [{change_set.id}] cannot be executed in its current execution status of "
-                    f"[{change_set.execution_status}]",
+                    f"ChangeSet [{change_set.id}] cannot be executed in its current {_obstacle(change_set)}",
                 )
             if stack.status != StackStatus.REVIEW_IN_PROGRESS:
                 self._service.require_updatable(stack)
@@ -203,3 +202,10 @@ def _warnings(changes: Iterable[Change]) -> str:
 
 def _options(request: Mapping[str, Any]) -> Json:
     return {member: request[member] for member in _OPTIONS if member in request}
+
+
+def _obstacle(change_set: ChangeSet) -> str:
+    """Return which status of a change set keeps it from being executed (recorded: FAILED, EXECUTE_COMPLETE)."""
+    if change_set.status == ChangeSetStatus.FAILED:
+        return f"status of [{change_set.status}]"
+    return f"execution status of [{change_set.execution_status}]"

@@ -103,7 +103,7 @@ class Descriptions:
 
     def _resource(self, place: Place, request: DescribeStackResourceInputTypeDef) -> Json:
         stack = self._stacks.require(place, request["StackName"], _QUOTED)
-        resource = stack.require_resource(request["LogicalResourceId"])
+        resource = stack.require_resource(request["LogicalResourceId"], request["StackName"])
         described = ResourceOf(stack, resource, self._metadata(stack, resource))
         return {"StackResourceDetail": answer(RESOURCE_DETAIL, described)}
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from cfnbox.cloudformation.changes import Cause, Change, Detail, Target, with_unknown_attributes, with_unknown_values
 from cfnbox.cloudformation.deployment import STACK_TYPE, Deployment, ResourceState
 from cfnbox.cloudformation.status import ResourceStatus
-from cfnbox.core.paths import values_at
 from cfnbox.core.type_definition import Replacement, TypeDefinition
 from cfnbox.template import functions
 from cfnbox.template.functions import UNKNOWN
@@ -116,10 +115,7 @@ class _Planner:
         desired, shown, warning = self._resolved(definition)
         step, replacement = step_for(kind, resource, desired, self.goal.tags)
         if step == "create" or resource is None:
-            sets_identity = any(values_at(shown, name) for name in kind.create_only)
-            return Change(
-                "Add", logical_id, kind.type_name, after=shown, sets_identity=sets_identity, warning=warning
-            )
+            return Change("Add", logical_id, kind.type_name, after=shown, warning=warning)
         others = list(self._other_details(kind, resource, definition))
         details = [*self._property_details(kind, resource, definition, desired), *others]
         if not details and step == "update" and kind.type_name == STACK_TYPE:

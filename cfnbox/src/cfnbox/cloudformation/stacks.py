@@ -160,10 +160,13 @@ class StackState:
             raise Invalid(f"Stack [{self.name}] has no template yet")
         return self.deployment
 
-    def require_resource(self, logical_id: str) -> ResourceState:
-        """Return the resource of that logical id. Raise Refused if the stack does not have it."""
+    def require_resource(self, logical_id: str, stack_name: str = "") -> ResourceState:
+        """Return the resource of that logical id. Raise Refused if the stack does not have it.
+
+        `stack_name` is the name or id of the request, which the refusal repeats (recorded).
+        """
         if logical_id not in self.resources:
-            raise Invalid(f"Resource {logical_id} does not exist for stack {self.name}")
+            raise Invalid(f"Resource {logical_id} does not exist for stack {stack_name or self.name}")
         return self.resources[logical_id]
 
     @property

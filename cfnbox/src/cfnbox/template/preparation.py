@@ -46,7 +46,10 @@ class Prepared:
     def resources(self) -> dict[str, Json]:
         """The resource definitions whose condition holds, by logical id. Their policies are resolved."""
         existing = active(self.processed.get("Resources", {}), self.conditions)
-        return {name: _with_policies(definition, self.conditions) for name, definition in existing.items()}
+        return {
+            name: _with_policies(definition, self.conditions, self.parameters)
+            for name, definition in existing.items()
+        }
 
     @property
     def dependencies(self) -> dict[str, set[str]]:
@@ -116,20 +119,38 @@ def prepare(
     checks.check(processed, parameters, conditions, around.find)
     _require_bounded_text(processed, replace(scope, conditions=conditions, dynamic=None))
     prepared = Prepared(body, document, processed, parameters, conditions, failure)
+    _check_policies(prepared.resources)
     all_pending = replace(scope, conditions=conditions, pending=frozenset(prepared.resources))
     outputs.check_values(prepared.outputs, all_pending)
     outputs.check_exports(prepared.outputs, replace(scope, conditions=conditions))
     return prepared
 
 
-def _with_policies(definition: Json, conditions: Mapping[str, bool]) -> Json:
-    """Return a definition in which the policies are texts: conditions decide about Fn::If."""
+def _with_policies(definition: Json, conditions: Mapping[str, bool], parameters: Mapping[str, Parameter]) -> Json:
+    """Return a definition with the values of its policies: conditions decide about Fn::If, parameters about Ref."""
     written = {name: definition[name] for name in syntax.POLICIES if isinstance(definition.get(name), dict)}
     if not written:
         return definition
-    chosen = {name: _chosen(value, conditions) for name, value in written.items()}
+    chosen = {name: _referred(_chosen(value, conditions), parameters) for name, value in written.items()}
     others = {name: value for name, value in definition.items() if name not in written}
-    return others | {name: value for name, value in chosen.items() if isinstance(value, str)}
+    return others | {name: value for name, value in chosen.items() if value is not None}
+
+
+def _referred(value: Any, parameters: Mapping[str, Parameter]) -> Any:
+    """Return what a Ref stands for: the value of a parameter, or None for AWS::NoValue."""
+    if not isinstance(value, dict):
+        return value
+    if value == {"Ref": "AWS::NoValue"}:
+        return None
+    parameter = parameters.get(str(value.get("Ref")))
+    return value if parameter is None else parameter.referred
+
+
+def _check_policies(resources: Mapping[str, Json]) -> None:
+    """Raise Invalid for a policy that is no policy of the type once its Ref has a value."""
+    for logical_id, definition in resources.items():
+        for name in syntax.POLICIES:
+            syntax.check_policy(logical_id, definition["Type"], name, definition.get(name, "Delete"))
 
 
 def _chosen(value: Any, conditions: Mapping[str, bool]) -> Any:

@@ -295,7 +295,13 @@ def _check_resource(logical_id: str, resource: Json) -> None:
         raise Invalid("Template format error: Every DependsOn value must be a string or a list of strings.")
     for name in POLICIES:
         for value in _choices(resource.get(name, "Delete")):
-            check_policy(logical_id, resource["Type"], name, value)
+            if not (name == "UpdateReplacePolicy" and _is_reference(value)):
+                check_policy(logical_id, resource["Type"], name, value)
+
+
+def _is_reference(value: Any) -> bool:
+    """Return whether a value is a Ref, which an UpdateReplacePolicy may be without a transform (recorded)."""
+    return isinstance(value, dict) and value.keys() == {"Ref"}
 
 
 def _choices(value: Any) -> Iterator[Any]:
@@ -328,9 +334,11 @@ def _check_output(key: str, output: Json) -> None:
         raise Invalid(f"Template format error: Output {key} is malformed: Export must hold a Name and nothing else.")
 
 
-def _check_mapping(name: str, mapping: Json) -> None:
-    if not all(isinstance(keys, dict) for keys in mapping.values()):
-        raise Invalid(f"Template format error: Every Mappings member {name} must be a map")
+def _check_mapping(_name: str, mapping: Json) -> None:
+    for key, values in mapping.items():
+        if not isinstance(values, dict):
+            # Recorded: CloudFormation names the key, not the mapping.
+            raise Invalid(f"Template format error: Every Mappings member {key} must be a map")
     if any(isinstance(value, dict) for keys in mapping.values() for value in keys.values()):
         raise Invalid("Template format error: Every Mappings attribute must be a String or a List.")
 

@@ -268,6 +268,8 @@ def test_ref_and_attributes_equal_those_of_aws(stack: Stack, connect: Connect) -
     assert made["Topic"] == f"arn:aws:sns:us-east-1:{account}:{made['TopicTopicName']}"
     assert made["QueueArn"] == f"arn:aws:sqs:us-east-1:{account}:{made['QueueQueueName']}"
     assert made["Queue"].endswith(f"/{account}/{made['QueueQueueName']}")
+    # Recorded: SQS does not list CloudFormation's own tags.
+    assert not connect("sqs").list_queue_tags(QueueUrl=made["Queue"]).get("Tags")
     assert made["MasterArn"] == f"arn:aws:kms:us-east-1:{account}:key/{made['Master']}"
     assert (
         connect("iam").list_access_keys(UserName=made["User"])["AccessKeyMetadata"][0]["AccessKeyId"] == made["Key"]

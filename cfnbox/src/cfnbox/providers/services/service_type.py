@@ -47,7 +47,8 @@ class Tags:
 
     `target` makes the members that name the resource to these operations, of the key and the model. `in_create` is
     the member of the create call that takes tags, "" when it has none. `service` is set where another API tags.
-    `takes_system_tags` is false where the service here refuses `aws:cloudformation:` tags of CloudFormation itself.
+    `takes_system_tags` is false where the service here refuses `aws:cloudformation:` tags of CloudFormation itself,
+    and where AWS's service does not list them.
     `untags_by_item` is true where the operation that removes takes tags with a key each, and no list of keys.
     """
 

@@ -88,7 +88,16 @@ _QUEUE_TYPE = ServiceType(
     is_taken=lambda calls, desired: calls.find("GetQueueUrl", {"QueueName": desired["QueueName"]}) is not None,
     describe=_describe_queue,
     parts=(_ATTRIBUTES,),
-    tags=Tags("TagQueue", "UntagQueue", "ListQueueTags", in_create="tags", written_as_map=True, read_as_map=True),
+    tags=Tags(
+        "TagQueue",
+        "UntagQueue",
+        "ListQueueTags",
+        in_create="tags",
+        written_as_map=True,
+        read_as_map=True,
+        # Recorded: ListQueueTags of a queue of a stack has the tags of its template alone.
+        takes_system_tags=False,
+    ),
     delete="DeleteQueue",
     list=lambda calls, _filters: ({"QueueUrl": url} for url in calls.items("ListQueues", {}, "QueueUrls")),
 )
