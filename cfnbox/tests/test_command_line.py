@@ -356,6 +356,8 @@ def test_a_detached_cloud_keeps_its_stacks(folder: Path) -> None:
     started = cfnbox(folder, *options, "--deploy", "queue.yaml")
     assert started.returncode == 0, started.stdout + started.stderr
     url = exported(started.stdout)
+    (log,) = re.findall(r"writes to (\S+\.log)\.", started.stdout)
+    assert Path(log).is_file()
     change = ("deploy", "queue.yaml", "--parameter", "Seconds=77", "--tag", "team=churn", "--quiet")
     try:
         changed = cfnbox(folder, *change, AWS_ENDPOINT_URL=url)
@@ -364,6 +366,7 @@ def test_a_detached_cloud_keeps_its_stacks(folder: Path) -> None:
         stopped = cfnbox(folder, "stop", "--endpoint", url)
     assert (stopped.returncode, stopped.stderr) == (0, f"The cloud at {url} has ended.\n")
     assert cfnbox(folder, "status", "--endpoint", url).returncode == 1
+    assert not Path(log).exists()
     assert (folder / "state.json").stat().st_mode & 0o077 == 0
 
     url = exported(cfnbox(folder, *options).stdout)
@@ -378,10 +381,12 @@ def test_a_detached_cloud_keeps_its_stacks(folder: Path) -> None:
 
 def test_a_detached_cloud_that_does_not_start_prints_the_reason(folder: Path) -> None:
     (folder / "queue.yaml").write_text(TEMPLATE.replace("SQS::Queue", "SQS::Nothing"), encoding="utf-8")
-    started = cfnbox(folder, "up", "--port", "0", "--detach", "--deploy", "queue.yaml")
+    options = ("up", "--port", "0", "--detach", "--deploy", "queue.yaml")
+    started = cfnbox(folder, *options, TMPDIR=str(folder))
     assert started.returncode == 1
     assert "The cloud did not start." in started.stderr
     assert "Unrecognized resource types: [AWS::SQS::Nothing]" in " ".join(started.stderr.split())
+    assert not list(folder.glob("cfnbox-up-*"))
 
 
 def test_output_works_in_an_ascii_locale(folder: Path, cloud: RunningCloud) -> None:

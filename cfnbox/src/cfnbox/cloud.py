@@ -17,12 +17,13 @@ from cfnbox.handlers.invocations import HandlerInvocation, InvocationLog
 from cfnbox.registry.projects import projects
 from cfnbox.sagemaker.hosting import ServedImage
 from cfnbox.sagemaker.rules import service_model
-from cfnbox.session import Session
+from cfnbox.session import DeployFailed, Session
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
 
+    from cfnbox.core.paths import Json
     from cfnbox.handlers.debugging import Debugger
     from cfnbox.registry.functions import Source
 
@@ -113,17 +114,34 @@ class Cloud(Session):
         service_model()
         self._composition.ministack.add_bootstrap_parameter(Place(DEFAULT_REGION))
 
-    def keep_state(self, path: str | os.PathLike[str]) -> None:
+    def keep_state(self, path: str | os.PathLike[str]) -> list[str]:
         """Deploy the stacks that the file has, and keep in it what deploys those of this cloud from now on.
 
-        Raise DeployFailed when a stack cannot be deployed again, and UnusableState.
+        The file has no values of NoEcho parameters. Return a sentence for each stack that the user has to deploy
+        because of that, and for each stack that failed beside them; these stay in the file.
+        Raise DeployFailed when a stack cannot be deployed again although every value is there, and UnusableState.
         """
+        waiting: list[Json] = []
+        sentences: list[str] = []
         for stack in state_file.read(Path(path)):
-            place = Session(self.url, region=stack["region"], account=stack["account"])
-            place.deploy(
-                stack["template"], parameters=stack["parameters"], tags=stack["tags"], stack_name=stack["name"]
-            )
-        self._closing.callback(self._composition.keep_state(Path(path)).close)
+            sentence = state_file.how_to_deploy(stack)
+            if not sentence:
+                try:
+                    self._deploy_again(stack)
+                except DeployFailed as failure:
+                    if not waiting:
+                        raise
+                    # It can import a value from a stack that waits.
+                    sentence = str(failure)
+            if sentence:
+                waiting.append(stack)
+                sentences.append(sentence)
+        self._closing.callback(self._composition.keep_state(Path(path), waiting).close)
+        return sentences
+
+    def _deploy_again(self, stack: Json) -> None:
+        place = Session(self.url, region=stack["region"], account=stack["account"])
+        place.deploy(stack["template"], parameters=stack["parameters"], tags=stack["tags"], stack_name=stack["name"])
 
     def __enter__(self) -> Cloud:
         return self

@@ -151,9 +151,9 @@ class Composition:
         self.router = Router(self._routes(registry, control, waiters), settings.admission)
         self.inspection = self._inspection(providers)
 
-    def keep_state(self, path: Path) -> StateFile:
-        """Keep what deploys the stacks in a file."""
-        return StateFile(path, self._stacks)
+    def keep_state(self, path: Path, waiting: Sequence[Json]) -> StateFile:
+        """Keep in a file what deploys the stacks, beside the entries that wait for the user."""
+        return StateFile(path, self._stacks, waiting)
 
     def start_first_type(self) -> None:
         """Start the handlers of the first type in the cloud's settings, if there is a type."""

@@ -184,6 +184,8 @@ class Stack:
 
 def _failure_reasons(events: list[Json]) -> list[str]:
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+    # The import of an export that does not exist fails the stack and no resource of it.
+    failed = failed or [event for event in events if event["ResourceStatus"].endswith("ROLLBACK_IN_PROGRESS")]
     return [
         f"{event['LogicalResourceId']} ({event['ResourceType']}): "
         + " ".join(event.get("ResourceStatusReason", "no reason").split())
@@ -198,13 +200,18 @@ def _message(refused: ClientError | LocalFailure) -> str:
 def _template_body(template: Template) -> str:
     if isinstance(template, dict):
         return json.dumps(template)
-    if isinstance(template, str) and "\n" in template:
+    if isinstance(template, str) and _is_text(template):
         return template
     path = Path(template)
     try:
         return path.read_text(encoding="utf-8")
     except OSError as problem:
         raise DeployFailed(f"The template {path} cannot be read: {problem.strerror}.") from None
+
+
+def _is_text(template: str) -> bool:
+    """Return whether it is a template's text and not a path. JSON can be a single line."""
+    return "\n" in template or template.lstrip().startswith("{")
 
 
 def _parameter_value(value: object) -> str:
@@ -215,6 +222,6 @@ def _parameter_value(value: object) -> str:
 
 def _stack_name(template: Template) -> str:
     """Return a unique stack name that begins with the name of the template's file."""
-    is_path = isinstance(template, Path) or (isinstance(template, str) and "\n" not in template)
+    is_path = isinstance(template, Path) or (isinstance(template, str) and not _is_text(template))
     prefix = stack_client.stack_name_of(str(template)) if is_path else "stack"
     return f"{prefix[:100]}-{uuid.uuid4().hex[:8]}"

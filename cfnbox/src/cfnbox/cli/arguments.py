@@ -294,6 +294,7 @@ def run(given: Sequence[str], ending: Ending) -> int:
     if arguments.command.run in (serving.up, commands.sagemaker):
         # Ending on a signal is the normal end of these commands.
         ending.status = 0
+        ending.first = serving.take_log()
     output.set_modes(json_only=getattr(arguments, "json", False), quiet=arguments.quiet)
     _stay_on_this_machine()
     if arguments.verbose:

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+from rich.markup import escape
 
 from cfnbox import stack_client
 from cfnbox.aws import clients
@@ -26,6 +28,7 @@ from cfnbox.core.place import DEFAULT_REGION
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable
 
     from cfnbox.cloud import Cloud
 
@@ -41,6 +44,8 @@ with open(sys.argv[1], "w") as log:
 print(process.pid)
 """
 _POLL_SECONDS = 0.1
+# The log of a cloud in the background.
+_LOG_VARIABLE = "CFNBOX_DETACHED_LOG"
 
 
 class NotStarted(LocalFailure):
@@ -57,7 +62,8 @@ def up(arguments: Namespace) -> int:
         require_extra("console", "jinja2", "--console")
     with new_cloud(arguments, arguments.port) as cloud:
         if arguments.state:
-            cloud.keep_state(arguments.state)
+            for sentence in cloud.keep_state(arguments.state):
+                output.err.print(f"[yellow]warning:[/] {escape(sentence)}")
         for template in arguments.deploy or ():
             stack = cloud.deploy(Path(template), stack_name=stack_client.stack_name_of(template))
             output.remark(f"Deployed {template} as stack {stack.name}: {stack.status}")
@@ -149,9 +155,15 @@ def _detach() -> int:
     os.close(descriptor)
     between = subprocess.run(
         [sys.executable, "-c", _START, log, *command],
-        env={**environment, "TMPDIR": str(folder)}, stdout=subprocess.PIPE, text=True, check=True,
+        env={**environment, "TMPDIR": str(folder), _LOG_VARIABLE: log}, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     return _wait_until_ready(Path(log), int(between.stdout))
+
+
+def take_log() -> Callable[[], None]:
+    """Return a call that removes the log of this process. Only a cloud in the background has a log."""
+    log = os.environ.pop(_LOG_VARIABLE, "")
+    return partial(Path(log).unlink, missing_ok=True) if log else lambda: None
 
 
 def _wait_until_ready(log: Path, process_id: int) -> int:
@@ -163,6 +175,7 @@ def _wait_until_ready(log: Path, process_id: int) -> int:
             print(f"# It runs in the background and writes to {log}. To end it: cfnbox stop")
             return 0
         if not is_alive:
+            log.unlink()
             raise NotStarted(f"The cloud did not start.\n{text}")
         time.sleep(_POLL_SECONDS)
 

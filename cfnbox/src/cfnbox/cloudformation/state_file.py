@@ -1,4 +1,8 @@
-"""The file of `cfnbox up --state`: what deployed each stack, so that the next start can deploy it again."""
+"""The file of `cfnbox up --state`: what deployed each stack, so that the next start can deploy it again.
+
+The file has no value of a NoEcho parameter. It names those whose value is not their default, `withheld`: the user has
+to deploy such a stack again. Until then its entry stays in the file as it is.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,19 @@ import json
 import os
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.unexpected import internal_error
+from cfnbox.template.parameters import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cfnbox.cloudformation.stacks import Stacks, StackState
     from cfnbox.core.paths import Json
+    from cfnbox.template.parameters import Parameter
 
 _FORMAT = 1
 
@@ -41,14 +47,28 @@ def read(path: Path) -> list[Json]:
     return stacks
 
 
+def how_to_deploy(entry: Json) -> str:
+    """Return how the user deploys a stack with withheld parameters; an empty text when it has none."""
+    withheld, name = entry.get("withheld", []), entry["name"]
+    if not withheld:
+        return ""
+    return (
+        f"Stack {name} is not deployed again: values of NoEcho parameters are not kept. Give those of "
+        f"{' and '.join(withheld)}: cfnbox deploy TEMPLATE --stack-name {name} --region {entry['region']} "
+        + " ".join(f"--parameter {key}=VALUE" for key in withheld)
+    )
+
+
 class StateFile:
     """Writes the file after each change of a stack, until closed. Only the user can read it: it has parameter values.
 
+    `waiting` are the entries of stacks that the user has to deploy: each stays until a stack has its name.
     Raise UnusableState when it cannot be written.
     """
 
-    def __init__(self, path: Path, stacks: Stacks) -> None:
+    def __init__(self, path: Path, stacks: Stacks, waiting: Sequence[Json] = ()) -> None:
         self._path, self._stacks, self._is_closed = path, stacks, False
+        self._waiting = {_key(entry): entry for entry in waiting}
         self._written = ""
         self._write()
         self._thread = threading.Thread(target=self._follow, name="state", daemon=True)
@@ -72,8 +92,11 @@ class StateFile:
                 return
 
     def _content(self) -> str:
-        stacks = [_snapshot(stack) for stack in self._stacks if not stack.parent_id and not stack.is_deleted]
-        return json.dumps({"format": _FORMAT, "stacks": [stack for stack in stacks if stack]}, indent=1)
+        entries = [_snapshot(stack) for stack in self._stacks if not stack.parent_id and not stack.is_deleted]
+        entries = [entry for entry in entries if entry]
+        for entry in entries:
+            self._waiting.pop(_key(entry), None)
+        return json.dumps({"format": _FORMAT, "stacks": [*self._waiting.values(), *entries]}, indent=1)
 
     def _write(self) -> None:
         content = self._content()
@@ -97,17 +120,25 @@ def _snapshot(stack: StackState) -> Json:
     deployment = stack.last_complete
     if deployment is None:
         return {}
-    parameters: dict[str, Any] = {key: value.value for key, value in deployment.template.parameters.items()}
+    declared = deployment.template.document.get("Parameters", {})
+    parameters = {key: value for key, value in deployment.template.parameters.items() if key in declared}
     return {
         "name": stack.name,
         "region": stack.place.region,
         "account": stack.place.account,
         "template": deployment.template.body,
-        "parameters": dict(_declared(parameters, deployment.template.document)),
+        "parameters": {key: parameter.value for key, parameter in parameters.items() if not parameter.no_echo},
+        "withheld": list(_withheld(parameters, declared)),
         "tags": dict(deployment.tags),
     }
 
 
-def _declared(parameters: dict[str, Any], document: Json) -> Iterator[tuple[str, Any]]:
-    declared = document.get("Parameters", {})
-    return ((key, value) for key, value in parameters.items() if key in declared)
+def _withheld(parameters: Mapping[str, Parameter], declared: Json) -> Iterator[str]:
+    for key, parameter in parameters.items():
+        has_default = "Default" in declared[key]
+        if parameter.no_echo and not (has_default and parameter.value == as_text(declared[key]["Default"])):
+            yield key
+
+
+def _key(entry: Json) -> tuple[str, str, str]:
+    return entry["account"], entry["region"], entry["name"]
