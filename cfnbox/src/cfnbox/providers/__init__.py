@@ -1,1 +1,1 @@
-"""What makes resources: registry handlers, services by table, ministack, and simulation, behind one protocol."""
+"""Resource providers: registry handlers, services by table, ministack, and simulation, behind one protocol."""

@@ -1,7 +1,7 @@
-"""The managed policies of AWS, as IAM answers of them: from the list that moto has taken from IAM.
+"""IAM's operations on the managed policies of AWS, from moto's copy of IAM's list.
 
-ministack has some thirty of them. Messages: IAM's NoSuchEntity; "does not exist or is
-not attachable" as users quote it (aws/aws-cdk#3379), "was not found" as moto answers it.
+ministack has about thirty of them. Messages of IAM's NoSuchEntity: "does not exist or is not attachable" is quoted by
+users (aws/aws-cdk#3379), "was not found" is moto's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _KINDS = ("Role", "User", "Group")
 
 
 class IamQueries(Protocol):
-    """IAM behind the cloud, which knows the account's own policies and what is attached."""
+    """The IAM of ministack, which has the account's own policies and all attachments."""
 
     def query(self, service: str, place: Place, version: str, members: Mapping[str, str]) -> Element:
         """Call an operation; return its answer without namespaces."""
@@ -43,13 +43,13 @@ class IamQueries(Protocol):
 
 @cache
 def aws_policies() -> Mapping[str, Json]:
-    """Return what is known of each managed policy of AWS, by path and name without the first slash."""
+    """Return each managed policy of AWS, by path and name without the first slash."""
     listed: Json = json.loads(aws_managed_policies_data)
     return {f"{policy['Path'].lstrip('/')}{name}": {**policy, "PolicyName": name} for name, policy in listed.items()}
 
 
 class AwsManagedPolicies:
-    """Answers what clients ask IAM of the managed policies of AWS."""
+    """The answers to IAM requests about the managed policies of AWS."""
 
     def __init__(self, iam: IamQueries) -> None:
         self._iam = iam
@@ -59,7 +59,7 @@ class AwsManagedPolicies:
         self._api = Api("iam", dict(zip(names, operations, strict=True)))
 
     def answer(self, request: HttpRequest) -> Answer | None:
-        """Return the answer to a request that is for policies of AWS; None for another one."""
+        """Return the answer to a request about policies of AWS, or None for other requests."""
         if not request.is_form:
             return None
         members = dict(urllib.parse.parse_qsl(request.body.decode("utf-8", "replace")))
@@ -74,7 +74,7 @@ class AwsManagedPolicies:
         return {"Policy": self._policy(place, _name(request), self._attachments(place))}
 
     def get_policy_version(self, _place: Place, request: Json) -> Json:
-        """Answer GetPolicyVersion; the version in force is the only one that is known."""
+        """Answer GetPolicyVersion. Only the default version is known."""
         policy, version = _known(request), request["VersionId"]
         if version != policy["DefaultVersionId"]:
             arn = request["PolicyArn"]
@@ -98,7 +98,7 @@ class AwsManagedPolicies:
         return {**found, "IsTruncated": False}
 
     def list_policies(self, place: Place, request: Json) -> Json:
-        """Answer ListPolicies of all policies, or of those of AWS; the account's own come first."""
+        """Answer ListPolicies for all policies or for those of AWS. The account's own policies come first."""
         attachments = self._attachments(place)
         policies = list(self._local(place)) if request.get("Scope", "All") == "All" else []
         policies += [self._policy(place, name, attachments) for name in aws_policies()]
@@ -139,7 +139,7 @@ class AwsManagedPolicies:
             yield policy
 
     def _attachments(self, place: Place) -> dict[str, list[tuple[str, Json]]]:
-        """Return what each managed policy is attached to, by its ARN: kinds, and names with ids."""
+        """Return the attachments of each managed policy by its ARN: the kind, and the name and id of each entity."""
         attached: dict[str, list[tuple[str, Json]]] = {}
         for kind in _KINDS:
             names = (f"{kind}Name", f"{kind}Id")

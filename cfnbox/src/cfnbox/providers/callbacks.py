@@ -1,4 +1,4 @@
-"""Addresses of the cloud for what CloudFormation waits for; at AWS these are presigned URLs of S3."""
+"""Callback URLs of the cloud for responses and signals that CloudFormation waits for. In AWS: presigned S3 URLs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cfnbox.core.errors import Refused
 if TYPE_CHECKING:
     from cfnbox.aws.http import Answer
 
-# Takes content type and body of what was sent; raises Refused when it is not what is waited for.
+# Receives the content type and body of a request. Raises Refused for an invalid body.
 Receive = Callable[[str, bytes], None]
 
 
 class Callbacks:
-    """Hands out addresses below `PATH`, and takes what is sent to them. For any number of threads."""
+    """The open callback URLs below `PATH`, with their receivers. Thread-safe."""
 
     PATH = "/_callbacks/"
 
@@ -27,19 +27,19 @@ class Callbacks:
         self._lock = threading.Lock()
 
     def open(self, receive: Receive) -> str:
-        """A new address; what is sent there goes to `receive`."""
+        """Return a new URL. Requests to it are passed to `receive`."""
         path = f"{self.PATH}{uuid.uuid4()}"
         with self._lock:
             self._receivers[path] = receive
         return f"{self._url}{path}"
 
     def close(self, url: str) -> None:
-        """Nothing is taken at that address any more."""
+        """Close a URL. Further requests to it are refused."""
         with self._lock:
             self._receivers.pop(url.removeprefix(self._url), None)
 
     def answer(self, method: str, path: str, content_type: str, body: bytes) -> Answer:
-        """The answer to a request below `PATH`."""
+        """Return the answer to a request below `PATH`."""
         with self._lock:
             receive = self._receivers.get(path)
         if method != "PUT" or receive is None:

@@ -1,4 +1,4 @@
-"""Clients of the cloud's own services, kept, since each costs a tenth of a second to make."""
+"""A cache of clients of the cloud's own services, because creating a client takes 0.1 s."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
     from cfnbox.aws.http import Answer, HttpRequest
 
-# More than the longest that a Lambda function may run.
+# Longer than the maximum time limit of a Lambda function.
 _MOST_SECONDS = 15 * 60 + 30
 
 
 class ServiceClients:
-    """boto3 clients of one address, one for each service and place. For any number of threads.
+    """boto3 clients for one URL, cached by service and place. Thread-safe.
 
-    `serve` answers their requests in this process, as the server at that address does; None: they are sent there.
+    `serve` answers their requests in this process. None: the clients send their requests to the URL.
     """
 
     def __init__(self, url: str, serve: Callable[[HttpRequest], Answer] | None = None) -> None:
         self._url, self._serve = url, serve
         self._session = session()
         self._clients: dict[tuple[str, Place], Any] = {}
-        # Making clients of one session is not safe in several threads.
+        # Creating clients from one session is not thread-safe.
         self._lock = threading.Lock()
         self._prepared: set[tuple[str, Place]] = set()
 
     def prepare(self, service: str, place: Place) -> None:
-        """Make a client that will be wanted, beside what goes on now."""
+        """Create a client in a background thread, before its first use."""
         if (service, place) not in self._prepared:
             self._prepared.add((service, place))
             threading.Thread(target=self.of, args=(service, place), name=f"client of {service}", daemon=True).start()
 
     def of(self, service: str, place: Place) -> Any:
-        """A client that tries once, waits long and checks nothing that the service itself checks."""
+        """Return a client without retries and parameter validation, and with long timeouts."""
         with self._lock:
             if (service, place) not in self._clients:
                 self._clients[service, place] = self._made(service, place)
@@ -55,7 +55,7 @@ class ServiceClients:
             service,
             endpoint_url=self._url,
             region_name=place.region,
-            # An access key of twelve digits names an account, to moto and ministack alike.
+            # An access key of twelve digits names the account, for moto and for ministack.
             aws_access_key_id=key if place.account == DEFAULT_ACCOUNT else place.account,
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(

@@ -1,4 +1,4 @@
-"""What a template says of a resource against what its provider reads, by the schema of the type. Pure."""
+"""Drift: compare a resource's template properties with its read model, by the schema of the type. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def expected(definition: TypeDefinition, properties: Json, stack_tags: Mapping[str, str]) -> Json:
-    """What a template sets, in the types of the schema, without what cannot be read, with the stack's tags."""
+    """Return the expected model: template properties in schema types, without write-only ones, with stack tags."""
     set_there: Json = coerced(definition, without(properties, definition.write_only))
     name = definition.tag_property
     if name is None or not stack_tags or "." in name:
@@ -31,7 +31,7 @@ def expected(definition: TypeDefinition, properties: Json, stack_tags: Mapping[s
 
 
 def compared(definition: TypeDefinition, model: Json, expected: Json) -> Json:
-    """The part of a read model that drift compares: what was set, and every tag that is not CloudFormation's own."""
+    """Return the compared part of a read model: the properties of the template, and all tags except `aws:` tags."""
     part = definition.explicitly_set(model, expected)
     name = definition.tag_property
     if name and name in model:
@@ -46,7 +46,7 @@ def compared(definition: TypeDefinition, model: Json, expected: Json) -> Json:
 
 
 def differences(definition: TypeDefinition, expected: Json, actual: Json) -> Iterator[Json]:
-    """Each difference of two models, by what the schema says is equal, as CloudFormation's PropertyDifference."""
+    """Yield each difference of two models as a PropertyDifference. The schema defines which values are equal."""
     for name in definition.changed(expected, actual):
         yield from _parts(f"/{name}", expected.get(name), actual.get(name))
 
@@ -72,7 +72,7 @@ def _parts(path: str, expected: Any, actual: Any) -> Iterator[Json]:
 
 
 def _paired(expected: list[Any], actual: list[Any]) -> list[tuple[Any, Any]]:
-    """The items that belong together: by their Key where they are tags, else by position; None where one is alone."""
+    """Return pairs of matching items: tags by their Key, other items by position. A missing item is None."""
     items = [*expected, *actual]
     if not all(isinstance(one, dict) and "Key" in one for one in items):
         return list(itertools.zip_longest(expected, actual))

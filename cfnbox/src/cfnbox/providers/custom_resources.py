@@ -1,4 +1,4 @@
-"""Custom resources: a Lambda function or an SNS topic makes them, and answers to an address.
+"""Custom resources: a Lambda function or an SNS topic provides them, and responds to a callback URL.
 
 Source: CloudFormation user guide, "Custom resources", its request and response objects and messages.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _TYPE = "AWS::CloudFormation::CustomResource"
 _MOST_BYTES = 4096
 _MOST_SECONDS = 3600
-# Lambda invokes a function again, twice, when an asynchronous invocation ends with an error.
+# Lambda retries a failed asynchronous invocation twice.
 _INVOCATIONS = 3
 _SCHEMA: Json = {
     "properties": {
@@ -45,7 +45,7 @@ _SCHEMA: Json = {
 
 @dataclass
 class _Exchange:
-    """One request to a provider of custom resources: what came back, or how often it ended without."""
+    """A request to a custom resource provider, with its response or the reason why there is none."""
 
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     done: threading.Event = field(default_factory=threading.Event)
@@ -54,7 +54,7 @@ class _Exchange:
     delivered: bool = True
 
     def receive(self, _content_type: str, body: bytes) -> None:
-        """What was sent to the address of the exchange; only the first response counts."""
+        """Store a response sent to the callback URL. Only the first response counts."""
         try:
             sent = json.loads(body)
         except ValueError:
@@ -69,16 +69,15 @@ class _Exchange:
         self.done.set()
 
     def fail(self, trouble: str) -> None:
-        """There will be no response."""
+        """End the wait without a response, with the reason."""
         self.trouble = trouble
         self.done.set()
 
 
 class CustomResources:
-    """Serves AWS::CloudFormation::CustomResource and every Custom:: type.
+    """The provider of AWS::CloudFormation::CustomResource and of every Custom:: type.
 
-    An update may answer a resource with another physical id: it takes the place of the old one, which is there until
-    it is deleted.
+    An update may return a new physical ID. The old resource then exists until the clean-up.
     """
 
     notice = staticmethod(no_notice)
@@ -88,7 +87,7 @@ class CustomResources:
         self._definitions: dict[str, TypeDefinition] = {}
 
     def definition(self, type_name: str, _place: Place) -> TypeDefinition | None:
-        """A type with any properties beside ServiceToken, and any attributes."""
+        """Return a type with ServiceToken, any other properties, and any attributes. Return None for other types."""
         if type_name != _TYPE and not type_name.startswith("Custom::"):
             return None
         if type_name not in self._definitions:
@@ -96,7 +95,7 @@ class CustomResources:
         return self._definitions[type_name]
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
-        """Create; a request that fails may have made something, so that it leaves an identity to delete."""
+        """Create a resource. A failed request leaves an identity to delete, because it may have created something."""
         exchange = _Exchange()
         try:
             return self._answered(definition, request, "Create", desired, progress, exchange)
@@ -117,7 +116,7 @@ class CustomResources:
         desired: Json,
         progress: Progress,
     ) -> Resource:
-        """Update; another physical id in the response means another resource."""
+        """Update a resource. Another physical ID in the response replaces it."""
         if previous.get("ServiceToken") != desired.get("ServiceToken"):
             raise ResourceFailed("Modifying service token is not allowed.", "NotUpdatable")
         more = {"PhysicalResourceId": resource.physical_id, "OldResourceProperties": _as_text(previous)}
@@ -126,18 +125,18 @@ class CustomResources:
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
-        """Delete."""
+        """Delete a resource."""
         more = {"PhysicalResourceId": resource.physical_id}
         self._answered(definition, request, "Delete", previous, progress, _Exchange(), more)
 
     def read(self, definition: TypeDefinition, _request: Request, _identifier: str) -> Resource:
-        """Custom resources cannot be read."""
+        """Raise ResourceFailed: custom resources cannot be read."""
         raise ResourceFailed(f"Resources of type {definition.type_name} cannot be read.", "UnsupportedAction")
 
     def list(
         self, definition: TypeDefinition, _request: Request, _filters: Json, _next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """Custom resources cannot be listed."""
+        """Raise ResourceFailed: custom resources cannot be listed."""
         raise ResourceFailed(f"Resources of type {definition.type_name} cannot be listed.", "UnsupportedAction")
 
     def _answered(
@@ -150,7 +149,7 @@ class CustomResources:
         exchange: _Exchange,
         more: Mapping[str, Any] | None = None,
     ) -> Resource:
-        """Send the request and wait for the response: the resource that it is about."""
+        """Send the request, wait for the response, and return its resource."""
         url = self._callbacks.open(exchange.receive)
         event = {
             "RequestType": kind,
@@ -172,7 +171,7 @@ class CustomResources:
         return _resource(properties, exchange)
 
     def _send(self, place: Place, event: Json, exchange: _Exchange) -> None:
-        """Take the event to the service token; runs beside the wait for the response."""
+        """Deliver the event to the service token. Runs in a thread while the caller waits for the response."""
         token = str(event["ServiceToken"])
         try:
             if ":sns:" in token:
@@ -228,7 +227,7 @@ def _resource(properties: Json, exchange: _Exchange) -> Resource:
 
 
 def _as_text(value: Any) -> Any:
-    """Properties as CloudFormation sends them to custom resources: every scalar is text."""
+    """Return properties as CloudFormation sends them to custom resources: every scalar is text."""
     if isinstance(value, Mapping):
         return {key: _as_text(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,6 @@
-"""The resource types that ministack's CloudFormation makes, by the schemas that AWS publishes of them.
+"""The resource types that ministack's CloudFormation supports, with AWS's published schemas.
 
-Generated names, and whether a change replaces a resource, are decided here and in the control plane, as for any
-other provider.
+This module generates the names, and the control plane decides about replacement, as for any other provider.
 """
 
 from __future__ import annotations
@@ -34,22 +33,22 @@ if TYPE_CHECKING:
     from cfnbox.providers.protocol import Progress, Request
     from cfnbox.providers.published import PublishedTypes
 
-# How CloudFormation, and ministack after it, begins to refuse a replacement that keeps the name of the resource.
+# The beginning of CloudFormation's and ministack's error for a replacement that keeps the resource's name.
 _CUSTOM_NAMED = "CloudFormation cannot update a stack when a custom-named resource requires replacing."
 _AS_OWNER = "cloudcontrol"
-# An exception of Python that reached an event, where a service would give a sentence; the text may hold a value.
+# A Python exception as the reason in an event, instead of a service's message. Its text may contain a value.
 _MISTAKE = re.compile(
     r"^'[^']*'$|object has no attribute|object is not|indices must be|unsupported operand|unexpected keyword"
     r"|not supported between|argument of type|positional argument|index out of range"
     r"|invalid literal for|could not convert"
 )
-# A text that ministack quotes from a service's answer.
+# A service's answer, quoted by ministack.
 _QUOTED = re.compile(r"b'.*'|b\".*\"", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class _Made:
-    """A resource that was made here: its stack, and the name that its template or this provider gave it."""
+    """A resource of this provider: its stack, and its name from the template or generated."""
 
     resource: Resource
     stack: ResourceStack
@@ -58,10 +57,10 @@ class _Made:
 
 
 class MinistackProvider:
-    """Serves the types that ministack makes.
+    """The provider of the types that ministack supports.
 
-    An update of some types answers a resource with another physical id: that one takes the place of the old one,
-    which is there until it is deleted. With `strict` a property that ministack does not look at is refused.
+    Some updates return a new physical ID. The old resource then exists until the clean-up. `strict` refuses
+    properties that ministack ignores.
     """
 
     def __init__(
@@ -77,16 +76,16 @@ class MinistackProvider:
         self._made: dict[tuple[Place, str, str], _Made] = {}
 
     def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
-        """Name the properties that ministack does not look at."""
+        """Return a notice with the properties that ministack ignores, or None."""
         names = _ignored(definition, properties)
         return f"{NOT_APPLIED}{', '.join(names)}" if names else None
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
-        """Return the published schema of a type that ministack makes."""
+        """Return the published schema of a type that ministack supports, or None."""
         return self._published.find(type_name, place.region) if type_name in types() else None
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
-        """Create at once; AlreadyExists when the name is taken, because ministack would write over that resource."""
+        """Create a resource. Raise AlreadyExists for a name in use, because ministack overwrites resources."""
         if self._strict and (ignored := _ignored(definition, desired)):
             raise not_applied(request, definition.type_name, ignored)
         names = self._names(definition, desired)
@@ -111,7 +110,7 @@ class MinistackProvider:
         desired: Json,
         progress: Progress,
     ) -> Resource:
-        """Update in place, or make a resource that takes the place of the old one."""
+        """Update a resource in place, or create its replacement."""
         if self._strict and (ignored := _ignored(definition, desired)):
             raise not_applied(request, definition.type_name, ignored)
         made = self._require_made(definition, request, resource, previous, progress.wait)
@@ -135,14 +134,14 @@ class MinistackProvider:
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
-        """Delete; NotFound when it is not there."""
+        """Delete a resource. Raise NotFound if it does not exist."""
         made = self._require_made(definition, request, resource, previous, progress.wait)
         with _failures(request):
             self._stacks.delete(made.stack, progress.wait)
         self._made.pop((request.place, definition.type_name, made.stack.physical_id), None)
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """Return a resource that is there, as it was made; UnsupportedAction where ministack cannot find one."""
+        """Return an existing resource as created. Raise UnsupportedAction for types that ministack cannot look up."""
         if not types()[definition.type_name].identifiers:
             message = f"ministack cannot read resources of type {definition.type_name}."
             raise handler_failure(request, message, "UnsupportedAction")
@@ -152,13 +151,13 @@ class MinistackProvider:
     def list(
         self, definition: TypeDefinition, request: Request, _filters: Json, _next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """Return the resources that were made here; others, made by a service's own API, are not among them."""
+        """Return the resources of this provider, without those created by a service's own API."""
         return [made.resource.model for made in self._of_type(request.place, definition.type_name)], None
 
     def _require_made(
         self, definition: TypeDefinition, request: Request, resource: Resource, properties: Json, wait: Wait
     ) -> _Made:
-        """Return what is known of a resource, also of one that no stack made; NotFound when it is not there."""
+        """Return the record of a resource. Adopt a resource without a stack. Raise NotFound if it is missing."""
         made = self._made.get((request.place, definition.type_name, resource.physical_id))
         if made is not None:
             return made
@@ -179,7 +178,7 @@ class MinistackProvider:
         return self._stacks.adopt(stack, values, wait)
 
     def _existing_stack(self, definition: TypeDefinition, request: Request, identifier: str) -> ResourceStack:
-        """Return the stack of a resource that is there, made now if there was none; NotFound."""
+        """Return the stack of an existing resource, and create it if necessary. Raise NotFound."""
         made = next(
             (made for made in self._of_type(request.place, definition.type_name)
              if identifier in (made.resource.identifier, made.resource.physical_id)), None
@@ -205,7 +204,7 @@ class MinistackProvider:
     def _stack(
         self, definition: TypeDefinition, request: Request, properties: Json, generated_name: str | None
     ) -> ResourceStack:
-        """Return a resource with the tags of the user's stack, and with its generated name."""
+        """Return the stack of a resource, with the tags of the user's stack and the generated name."""
         owner, rule = request.owner, types()[definition.type_name].name
         properties = self._tagged(definition, request, properties)
         if generated_name is not None and rule is not None:
@@ -219,20 +218,20 @@ class MinistackProvider:
         )
 
     def _generated_name(self, definition: TypeDefinition, request: Request, properties: Json) -> str | None:
-        """Return the name of a resource whose template gives none; None where AWS gives it an id alone."""
+        """Return a generated name if the template has no name, or None for a type without names."""
         rule = types()[definition.type_name].name
         if rule is None or rule.property in properties:
             return None
         return generated_name(request, rule.limit, lower=rule.lower)
 
     def _tagged(self, definition: TypeDefinition, request: Request, properties: Json) -> Json:
-        """Return the properties with the tags of the stack, those of CloudFormation where ministack keeps tags."""
+        """Return the properties with the stack's tags, and with CloudFormation's tags if ministack keeps tags."""
         entry = types()[definition.type_name]
         name, is_map = entry.tag_property or definition.tag_property, definition.tags_are_a_map
         brought = dict(request.stack_tags)
         if entry.tag_property:
             is_map = entry.tags_are_a_map
-            # AWS IoT refuses tags that begin with aws:, CloudFormation's own as well.
+            # AWS IoT refuses tags that begin with aws:, including CloudFormation's own.
             if not definition.type_name.startswith("AWS::IoT::"):
                 brought |= request.system_tags
         if not name or not brought:
@@ -241,7 +240,7 @@ class MinistackProvider:
         return {**properties, name: tags if is_map else tag_list(tags)}
 
     def _names(self, definition: TypeDefinition, properties: Json) -> tuple[str, ...]:
-        """Return the name that properties give a resource, which no other can have; empty when it is generated."""
+        """Return the unique name in the properties of a resource, or () for a generated name."""
         wanted = types()[definition.type_name].names or definition.primary_identifier
         given = tuple(str(properties[name]) for name in wanted if name in properties)
         return given if len(given) == len(wanted) else ()
@@ -262,7 +261,7 @@ class MinistackProvider:
             raise already_exists(request, type_name, "|".join(names))
 
     def _list_attributes(self, type_name: str, place: Place) -> frozenset[str]:
-        """Return the names of the attributes that are lists."""
+        """Return the names of a type's list attributes."""
         definition = self._published.find(type_name, place.region)
         if definition is None:
             return frozenset()
@@ -275,7 +274,7 @@ def _ignored(definition: TypeDefinition, properties: Json) -> list[str]:
 
 @contextmanager
 def _failures(request: Request) -> Iterator[None]:
-    """Raise what ministack refuses as CloudFormation reports it."""
+    """Convert errors of ministack to CloudFormation's handler failures."""
     try:
         yield
     except MinistackFailed as failure:
@@ -311,7 +310,7 @@ def _is_list(definition: TypeDefinition, attribute: str) -> bool:
 
 
 def _resource(definition: TypeDefinition, stack: ResourceStack) -> Resource:
-    """Return the resource by what ministack answered, its attributes at their dotted names in the model."""
+    """Return the resource of a stack, with its attributes at their dotted names in the model."""
     model: Json = {**stack.properties}
     declared = definition.schema.get("properties", {})
     for name, value in stack.attributes.items():
@@ -327,7 +326,7 @@ def _resource(definition: TypeDefinition, stack: ResourceStack) -> Resource:
 
 
 def _without_system_tags(definition: TypeDefinition, model: Json) -> Json:
-    """Return a model without CloudFormation's own tags, which a resource has and a resource model does not."""
+    """Return a model without CloudFormation's own tags, because resource models do not have them."""
     name = types()[definition.type_name].tag_property or definition.tag_property
     tags = tag_map(model.get(name)) if name else {}
     own = {key: value for key, value in tags.items() if not key.startswith("aws:")}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def handler_failure(request: Request, message: str, code: str = "GeneralServiceException") -> ResourceFailed:
-    """A failure as CloudFormation reports one of a resource handler; `code` is a HandlerErrorCode."""
+    """Return a failure in the form of a resource handler's. `code` is a HandlerErrorCode."""
     return ResourceFailed(
         f'Resource handler returned message: "{message}" (RequestToken: {request.token}, HandlerErrorCode: {code})',
         failure_code(code),
@@ -24,25 +24,25 @@ def handler_failure(request: Request, message: str, code: str = "GeneralServiceE
 def service_failure(
     request: Request, service: str, status: int, message: str, code: str, request_id: str = ""
 ) -> ResourceFailed:
-    """A failure that a service answered, as CloudFormation's handlers quote it: in the form of AWS's SDK for Java."""
+    """Return a failure with a service's error in the form of AWS's SDK for Java, as CloudFormation quotes it."""
     quoted = f"{message} (Service: {service}, Status Code: {status}, Request ID: {request_id or new_token()})"
     return handler_failure(request, quoted, code)
 
 
 def already_exists(request: Request, type_name: str, identifier: str) -> ResourceFailed:
-    """The failure of a create whose name is taken (user guide, "Troubleshooting CloudFormation")."""
+    """Return the failure of a create whose name is in use (user guide, "Troubleshooting CloudFormation")."""
     message = f"Resource of type '{type_name}' with identifier '{identifier}' already exists."
     return handler_failure(request, message, "AlreadyExists")
 
 
 def not_found(request: Request, type_name: str, identifier: str) -> ResourceFailed:
-    """The failure of an operation on a resource that is not there."""
+    """Return the failure of an operation on a resource that does not exist."""
     message = f"Resource of type '{type_name}' with identifier '{identifier}' was not found."
     return handler_failure(request, message, "NotFound")
 
 
 def not_applied(request: Request, type_name: str, names: Iterable[str]) -> ResourceFailed:
-    """Return the failure, under --strict, of a resource with properties that are not applied here."""
+    """Return the failure under --strict for properties that cfnbox does not apply."""
     message = (
         f"cfnbox does not apply {', '.join(names)} of {type_name}, and was started with --strict. "
         "Remove the property, or start cfnbox without --strict."

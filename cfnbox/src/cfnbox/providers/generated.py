@@ -1,7 +1,7 @@
-"""Values for what a service would generate: identifiers and read-only properties in their documented form.
+"""Generate the values that a service would generate: identifiers and read-only properties in their documented form.
 
-A value comes from the name of its property where that says what it is, and otherwise from the schema: enum, pattern,
-lengths and type. Source of the forms: the Service Authorization Reference for ARNs, the services' guides for ids.
+The form follows from the property's name if it is known, and otherwise from the schema: enum, pattern, lengths and
+type. Source of the forms: the Service Authorization Reference for ARNs, the services' guides for ids.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 _random = SystemRandom()
 _LOWER_AND_DIGITS = string.ascii_lowercase + string.digits
 _MOST_DEPTH = 3
-# What a resource that is well does not have.
+# Properties that a healthy resource does not have.
 _TROUBLE = re.compile("Failure|Error|Reasons?$|Message$|RecommendedActions$")
 _NAME_LIMIT = 63
 _ID_LENGTH = 10
 _ARN_PARTS = 6
 _TRIES = 8
-# The parts of a regular expression that are read here: an escaped character, a set, a quantifier, any character.
+# The supported tokens of a regular expression: an escaped character, a set, a quantifier, any character.
 _TOKENS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(\d+)(,?)(\d*)\}|[*+.]", re.DOTALL)
-# What stands for sets that hold far more than is common in names.
+# Replacements for sets with many more characters than names have.
 _COMMON = {".": "[a-z0-9]", r"\w": "[a-z0-9]", r"\S": "[a-z0-9]", r"\d": "[0-9]"}
-# What ARNs call a service, where that is not the second part of the type's name.
+# The service in an ARN, if it is not the second part of the type's name.
 _ARN_SERVICES = {
     "CertificateManager": "acm", "ACMPCA": "acm-pca", "AmazonMQ": "mq", "ApiGatewayV2": "apigateway",
     "ApplicationAutoScaling": "autoscaling", "AppRegistry": "servicecatalog", "Cognito": "cognito-idp",
@@ -51,7 +51,7 @@ _ARN_SERVICES = {
 }  # fmt: skip
 # Services without a region in their ARNs.
 _GLOBAL = ("iam", "cloudfront", "route53", "organizations", "globalaccelerator", "s3")
-# The beginning of ids whose form every user knows (EC2 user guide, "Resource IDs"); 17 hexadecimal digits follow.
+# Prefixes of well-known ids (EC2 user guide, "Resource IDs"). 17 hexadecimal digits follow.
 _ID_PREFIXES = {
     "AWS::EC2::EIP": "eipalloc", "AWS::EC2::EIPAssociation": "eipassoc", "AWS::EC2::FlowLog": "fl",
     "AWS::EC2::Instance": "i", "AWS::EC2::NatGateway": "nat", "AWS::EC2::NetworkAcl": "acl",
@@ -69,11 +69,11 @@ _GOOD_STATES = ("ACTIVE", "AVAILABLE", "READY", "INSERVICE", "CREATED", "COMPLET
 
 
 def completed(definition: TypeDefinition, request: Request, properties: Json, before: Json | None = None) -> Json:
-    """The properties with identifiers, generated names and read-only properties added; what is given stays.
+    """Return the properties with generated identifiers, names and read-only properties. Set properties do not change.
 
-    A value whose pattern no known form fits is in the likeliest form all the same.
+    A value has the most likely form if no known form matches its pattern.
 
-    What the resource had `before` it has again.
+    Generated values in `before`, the resource's previous model, are kept.
     """
     maker = _Maker(definition, request, properties)
     model: Json = {**properties}
@@ -90,14 +90,14 @@ def completed(definition: TypeDefinition, request: Request, properties: Json, be
 
 
 def _own_names(definition: TypeDefinition) -> Sequence[str]:
-    """The properties that identify a resource, names that a template may leave out among them."""
+    """Return the properties that identify a resource, including names that a template may omit."""
     identifiers = (definition.primary_identifier, *definition.additional_identifiers)
     served = [one for one in sorted(definition.attributes) if one in definition.create_only and one.endswith("Name")]
     return [*(name for one in identifiers for name in one), *served]
 
 
 def _fits_in(model: Json, name: str) -> bool:
-    """Whether every part on the way to a dotted name is an object, or absent."""
+    """Return whether every parent of a dotted name is an object or absent."""
     here: Any = model
     for part in name.split(".")[:-1]:
         here = here.get(part, {}) if isinstance(here, dict) else None
@@ -105,7 +105,7 @@ def _fits_in(model: Json, name: str) -> bool:
 
 
 def _node(definition: TypeDefinition, name: str) -> Mapping[str, Any] | None:
-    """The schema of a dotted property, or None where the schema does not say."""
+    """Return the schema of a dotted property, or None if the schema does not declare it."""
     node: Any = definition.schema
     for part in name.split("."):
         node = definition.resolved(node).get("properties", {}).get(part)
@@ -115,7 +115,7 @@ def _node(definition: TypeDefinition, name: str) -> Mapping[str, Any] | None:
 
 
 class _Maker:
-    """Makes the values of one resource, which agree on its name."""
+    """Generates the values of one resource. All of them use the same name."""
 
     def __init__(self, definition: TypeDefinition, request: Request, properties: Json) -> None:
         self._definition, self.request = definition, request
@@ -126,7 +126,7 @@ class _Maker:
         self._id = hexadecimal(17)
 
     def value(self, name: str, node: Mapping[str, Any], *, is_own: bool = False, depth: int = 0) -> Any:
-        """A value of a schema node; `is_own`: it is part of what identifies the resource."""
+        """Return a value for a schema node. `is_own`: the value identifies the resource."""
         node = self._definition.resolved(node)
         kind = node.get("type", "string")
         kind = kind[0] if isinstance(kind, list) else kind
@@ -154,7 +154,7 @@ class _Maker:
         return next((one for one in candidates if _is_valid(one, node)), candidates[0])
 
     def _candidates(self, name: str, node: Mapping[str, Any], *, is_own: bool) -> Iterator[str]:
-        """Values that the name suggests, the likeliest first."""
+        """Yield the values that the property's name suggests, the most likely first."""
         if re.search("arn$", name, re.IGNORECASE) or "arn:" in str(node.get("pattern", ""))[:12]:
             yield from self._arns()
         for suggests, make in _BY_NAME:
@@ -171,7 +171,7 @@ class _Maker:
         yield hexadecimal(int(node.get("maxLength", _ID_LENGTH)) if node.get("maxLength", 99) < 99 else _ID_LENGTH)
 
     def _of_pattern(self, pattern: str) -> list[str]:
-        """Texts that the pattern allows, ARNs in the place of the resource; none if it cannot be read."""
+        """Return texts that match the pattern, with ARNs in the resource's place. Return [] if that is impossible."""
         place, made = self.request.place, list[str]()
         for _ in range(_TRIES):
             try:
@@ -186,7 +186,7 @@ class _Maker:
         return made
 
     def _arns(self) -> Iterator[str]:
-        """ARNs of the resource in the forms that most services have."""
+        """Yield ARNs of the resource in the common forms."""
         place = self.request.place
         _, service, kind = self._definition.type_name.split("::", 2)
         named = _ARN_SERVICES.get(service, service.lower())
@@ -197,22 +197,22 @@ class _Maker:
             yield from (f"{before}{title}/{suffix}", f"{before}{title}:{suffix}")
 
     def host(self) -> str:
-        """A host name of the service."""
+        """Return a host name of the service."""
         service = self._definition.type_name.split("::")[1].lower()
         return f"{self._id[:10]}.{service}.{self.request.place.region}.amazonaws.com"
 
 
 def hexadecimal(digits: int) -> str:
-    """So many hexadecimal digits."""
+    """Return random hexadecimal digits."""
     return "".join(_random.choices("0123456789abcdef", k=digits))
 
 
 def _address(_maker: _Maker) -> str:
-    # 203.0.113.0/24 is for documentation (RFC 5737): nobody answers there.
+    # 203.0.113.0/24 is reserved for documentation (RFC 5737), so no host has such an address.
     return f"203.0.113.{_random.randint(1, 254)}"
 
 
-# What the end of a property's name says of its value.
+# Generators by the end of a property's name.
 _BY_NAME: Sequence[tuple[str, Callable[[_Maker], str]]] = (
     ("(Time|Timestamp|Date|At|Modified|On)$", lambda _: datetime.now(UTC).isoformat(timespec="seconds")),
     ("(Account|AccountId|OwnerId|Owner)$", lambda maker: maker.request.place.account),
@@ -228,7 +228,7 @@ _BY_NAME: Sequence[tuple[str, Callable[[_Maker], str]]] = (
 
 
 def _tamed(pattern: str) -> str:
-    """The pattern with few repetitions and common characters, so that what it makes looks like a name."""
+    """Return the pattern with few repetitions and common characters, so that generated texts look like names."""
 
     def tamed(token: re.Match[str]) -> str:
         text = token[0]
@@ -249,7 +249,7 @@ def _number(name: str) -> int:
 
 
 def _of_enum(values: Sequence[Any]) -> str:
-    """The value that a resource has which is done, or the first."""
+    """Return the enum value of a completed resource, else the first value."""
     plain = {re.sub("[^A-Z]", "", str(one).upper()): str(one) for one in values}
     return next((plain[state] for state in _GOOD_STATES if state in plain), str(values[0]))
 

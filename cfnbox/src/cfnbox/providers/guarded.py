@@ -1,4 +1,4 @@
-"""A provider as its callers may rely on it: whatever it raises or answers, they see a resource or ResourceFailed."""
+"""A wrapper of a provider that converts every exception and invalid result to ResourceFailed."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Guarded:
-    """See cfnbox.providers.protocol.Provider. An exception is told by its name: its text may hold values."""
+    """See cfnbox.providers.protocol.Provider. Messages have an exception's name only: its text may contain values."""
 
     provider: Provider
 
     def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
-        """Return what the provider says of a resource."""
+        """Return the provider's notice for a resource."""
         return self.provider.notice(definition, properties)
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
-        """What the provider says."""
+        """Return the provider's definition of a type."""
         return self.provider.definition(type_name, place)
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
-        """A resource, or ResourceFailed."""
+        """Create a resource. Raise only ResourceFailed."""
         return _resource(definition, lambda: self.provider.create(definition, request, desired, progress))
 
     def update(
@@ -43,7 +43,7 @@ class Guarded:
         desired: Json,
         progress: Progress,
     ) -> Resource:
-        """A resource, or ResourceFailed."""
+        """Update a resource. Raise only ResourceFailed."""
         return _resource(
             definition, lambda: self.provider.update(definition, request, resource, previous, desired, progress)
         )
@@ -51,17 +51,17 @@ class Guarded:
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
-        """Nothing, or ResourceFailed."""
+        """Delete a resource. Raise only ResourceFailed."""
         _answer(definition, lambda: self.provider.delete(definition, request, resource, previous, progress))
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """A resource, or ResourceFailed."""
+        """Read a resource. Raise only ResourceFailed."""
         return _resource(definition, lambda: self.provider.read(definition, request, identifier))
 
     def list(
         self, definition: TypeDefinition, request: Request, filters: Json, next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """A page, or ResourceFailed."""
+        """Return a page of models. Raise only ResourceFailed."""
         page: tuple[Sequence[Json], str | None] = _answer(
             definition, lambda: self.provider.list(definition, request, filters, next_token)
         )

@@ -1,10 +1,9 @@
-"""What IAM refuses of the policies of roles, users and groups, in its own words.
+"""Validation of the policies of roles, users and groups, with IAM's messages.
 
-The form of the policies of identities is for moto's validator, whose authors have taken its sentences from IAM. Those
-of trust policies are the ones of versity/versitygw (iamapi), which takes IAM's, and of users: aws-cdk#5732 (STAR),
-aws-cdk-examples#801 (SERVICE), cfn-lint#4287 (AWS), terraform-aws-iam#47 (no principals), terraform#13449 (a
-principal in other policies), aws-cdk#19830 (managed policies). Whether the role, user or policy of an account is
-there that an ARN names, and whether there is such a service, is not looked up.
+moto's validator checks identity policies; its authors took the messages from IAM. Sources of the messages for trust
+policies: versity/versitygw (iamapi), which has IAM's, and users: aws-cdk#5732 (STAR), aws-cdk-examples#801 (SERVICE),
+cfn-lint#4287 (AWS), terraform-aws-iam#47 (no principals), terraform#13449 (a principal in other policies),
+aws-cdk#19830 (managed policies). The existence of the roles, users, policies and services in a policy is not checked.
 """
 
 from __future__ import annotations
@@ -28,25 +27,25 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.providers.protocol import Request
 
-# IAM user guide, "Version": what a document without one has. moto's validator takes the newer one alone, which IAM
-# asks for in no policy of a role.
+# IAM user guide, "Version": the default of a document without a version is the older one. moto's validator accepts
+# only the newer version, but IAM does not require it in the policies of a role.
 _OLD, _NEW = "2008-10-17", "2012-10-17"
 _PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
-# Source: "Principal" in the IAM user guide. Unique ids stand for principals that are gone.
+# Source: "Principal" in the IAM user guide. Unique ids identify deleted principals.
 _AWS_PRINCIPAL = re.compile(
     r"\*|\d{12}|[A-Z0-9]{16,}|arn:[\w-]+:(?:iam|sts)::(?:\d{12}:(?:root|[\w-]+/[^*?]+)|(?:aws|cloudfront):[^*?]+)"
 )
 _AWS_MANAGED = re.compile(r"arn:[\w-]+:iam::aws:policy/(.+)")
 # Permissions of STS without an operation (Service Authorization Reference, "AWS Security Token Service").
 _STS_PERMISSIONS = ("GetServiceBearerToken", "SetContext", "SetSourceIdentity", "TagGetFederationToken", "TagSession")
-# How services are called in the partitions that botocore knows, and two that are no endpoints.
+# DNS suffixes of service principals: those of botocore's partitions, and two that are not of endpoints.
 _SERVICE_SUFFIXES = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".c2s.ic.gov", ".sc2s.sgov.gov",
                      ".csp.hci.ic.gov", ".cloud.adc-e.uk", ".amazon.com", ".aws.internal")  # fmt: skip
 _ALL_OF_IAM = re.compile(r"arn:[^:]*:iam:[^:]*:[^:]*:\*")
 
 
 class _Refusal(NamedTuple):
-    """What IAM says, its HTTP status and the HandlerErrorCode."""
+    """IAM's message, its HTTP status and the HandlerErrorCode."""
 
     message: str
     status: int = 400
@@ -54,14 +53,14 @@ class _Refusal(NamedTuple):
 
 
 def require_valid(type_name: str, request: Request, properties: Json) -> None:
-    """Raise ResourceFailed for a resource of IAM with properties that IAM refuses."""
+    """Raise ResourceFailed if IAM refuses the properties of an IAM resource."""
     refused = next(_refusals(properties), None) if type_name.startswith("AWS::IAM::") else None
     if refused:
         raise service_failure(request, "Iam", refused.status, refused.message, refused.code)
 
 
 def lets_assume(document: Json | str, service: str) -> bool:
-    """Whether a trust policy lets a service assume the role. Conditions, and what is denied, are not looked at."""
+    """Return whether a trust policy lets a service assume the role. Conditions and Deny statements are ignored."""
     return any(
         statement.get("Effect") == "Allow"
         and isinstance(statement.get("Principal"), dict)
@@ -91,7 +90,7 @@ def _managed(properties: Json) -> Iterator[_Refusal]:
 
 
 def _identity(document: Json | str) -> Iterator[str]:
-    """What is wrong with a policy of an identity."""
+    """Yield the errors of an identity policy."""
     read = _read(document)
     if any(one.keys() & {"Principal", "NotPrincipal"} for one in _statements(read)):
         yield "Policy document should not specify a principal."
@@ -99,7 +98,7 @@ def _identity(document: Json | str) -> Iterator[str]:
 
 
 def _trust(document: Json | str) -> Iterator[str]:
-    """What is wrong with a policy that says who may assume a role."""
+    """Yield the errors of a trust policy."""
     read = _read(document)
     if read is None:
         yield "This policy contains invalid Json"
@@ -160,7 +159,7 @@ def _malformed(validator: type[BaseIAMPolicyValidator], document: Any) -> Iterat
 
 
 def _read(document: Json | str) -> Any:
-    """A document as moto's validator knows it: of the newer version, with texts for numbers, `*` for all of IAM."""
+    """Return a document for moto's validator: of the newer version, numbers as text, `*` for all of IAM."""
     if isinstance(document, str):
         try:
             document = json.loads(document)

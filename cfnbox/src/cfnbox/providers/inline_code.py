@@ -1,7 +1,7 @@
-"""Functions whose code stands in the template, with the module beside it that answers custom resources.
+"""Inline code of Lambda functions (Code.ZipFile), packaged with the module that responds to custom resources.
 
-Source: "cfn-response module" in the CloudFormation user guide: it is there for Code.ZipFile alone, as `cfnresponse`
-for Python and `cfn-response` for Node.js.
+Source: "cfn-response module" in the CloudFormation user guide: the module exists only for Code.ZipFile, as
+`cfnresponse` for Python and `cfn-response` for Node.js.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ exports.send = (event, context, responseStatus, responseData, physicalResourceId
 """
 
 
-# What inline code is named by its language ("Code" in the template reference); its handler is in `index`.
+# File suffixes of inline code by language ("Code" in the template reference). The file name is `index`.
 _SUFFIXES = {"python": ".py", "nodejs": ".js"}
-# So that the same code has the same digest.
+# A fixed timestamp, so that the same code has the same digest.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 
 def package(properties: Json) -> bytes | None:
-    """Return the zip of a function with inline code; None for all others."""
+    """Return the ZIP file of a function with inline code, or None for other functions."""
     source = properties.get("Code", {}).get("ZipFile")
     if not isinstance(source, str):
         return None

@@ -30,14 +30,14 @@ _PROTECTED = "deletionProtectionEnabled"
 
 
 class LogGroupProtection:
-    """Answers requests to CloudWatch Logs. `forward` has ministack answer. For any number of threads."""
+    """The answers to CloudWatch Logs requests. `forward` sends a request to ministack. Thread-safe."""
 
     def __init__(self, forward: Callable[[HttpRequest], Answer]) -> None:
         self._forward, self._lock = forward, threading.Lock()
         self._protected: set[tuple[Place, str]] = set()
 
     def answer(self, request: HttpRequest) -> Answer:
-        """Return the answer to one request."""
+        """Return the answer to a request."""
         place = request.signature.place
         match operation_of(request, _TARGET):
             case "CreateLogGroup":
@@ -89,5 +89,5 @@ class LogGroupProtection:
 
 
 def _name(identifier: str) -> str:
-    """Return the name in the name or the ARN of a log group."""
+    """Return the name of a log group from its name or ARN."""
     return identifier.partition(":log-group:")[2].removesuffix(":*") or identifier

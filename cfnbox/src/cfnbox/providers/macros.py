@@ -1,4 +1,4 @@
-"""AWS::CloudFormation::Macro: a name under which templates call a Lambda function that transforms them.
+"""AWS::CloudFormation::Macro: a named Lambda function that transforms templates.
 
 Sources: "Perform custom processing on CloudFormation templates with template macros" in the user guide; what is
 recorded on AWS of the resource: its physical id is the name.
@@ -28,7 +28,7 @@ _TYPE = "AWS::CloudFormation::Macro"
 
 
 class Macros:
-    """The provider of macros, and every macro. A name is that of one macro in an account and region."""
+    """The provider and the store of macros. Names are unique in an account and region."""
 
     notice = staticmethod(no_notice)
 
@@ -38,12 +38,12 @@ class Macros:
         self._lock = threading.Lock()
 
     def find(self, name: str, place: Place) -> Callable[[Json], Any] | None:
-        """Return what calls the macro of a name with an event, or None if there is none."""
+        """Return a function that invokes a macro with an event, or None if no macro has the name."""
         macro = self._macros.get((place, name))
         return None if macro is None else lambda event: self._call(macro["FunctionName"], event, place)
 
     def _call(self, function: str, event: Json, place: Place) -> Any:
-        """Return what the function answers, None if it fails or answers no JSON."""
+        """Invoke the function and return its answer, or None if it fails or does not return JSON."""
         try:
             answer = self._clients.of("lambda", place).invoke(
                 FunctionName=function, Payload=json.dumps(event).encode()
@@ -57,7 +57,7 @@ class Macros:
         return self._published.find(type_name, place.region) if type_name == _TYPE else None
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, _progress: Progress) -> Resource:
-        """Keep a macro under its name."""
+        """Store a macro. Raise AlreadyExists for a name in use."""
         name = str(desired["Name"])
         with self._lock:
             if (request.place, name) in self._macros:
@@ -74,7 +74,7 @@ class Macros:
         desired: Json,
         _progress: Progress,
     ) -> Resource:
-        """Let the macro call another function."""
+        """Change the function of a macro."""
         self.read(definition, request, resource.identifier)
         with self._lock:
             self._macros[request.place, resource.identifier] = desired
@@ -83,13 +83,13 @@ class Macros:
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, _previous: Json, _progress: Progress
     ) -> None:
-        """Forget the macro."""
+        """Delete a macro."""
         with self._lock:
             if self._macros.pop((request.place, resource.identifier), None) is None:
                 raise not_found(request, definition.type_name, resource.identifier)
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """Return the macro of that name."""
+        """Return the macro of a name."""
         macro = self._macros.get((request.place, identifier))
         if macro is None:
             raise not_found(request, definition.type_name, identifier)
@@ -98,7 +98,7 @@ class Macros:
     def list(
         self, _definition: TypeDefinition, request: Request, _filters: Json, _next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """Return the macros of the place."""
+        """Return the names of all macros of the place."""
         with self._lock:
             return [{"Id": name} for place, name in self._macros if place == request.place], None
 

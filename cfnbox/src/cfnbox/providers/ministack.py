@@ -1,4 +1,4 @@
-"""ministack in a child process: AWS's other services, and a CloudFormation for types that no other provider makes.
+"""ministack in a child process: AWS's other services, and a CloudFormation for types without another provider.
 
 The environment variables, the paths below /_ministack/ and the application `ministack.app:app` are documented by
 ministack. Nothing of it is imported into this process.
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.core.processes import ChildProcesses
 
-# What `cdk bootstrap` leaves behind, and every template of the CDK asks for (aws-cdk, DefaultStackSynthesizer).
+# The SSM parameter of `cdk bootstrap`, which every CDK template reads (aws-cdk, DefaultStackSynthesizer).
 BOOTSTRAP_PARAMETER, BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version", "21"
 _APPLICATION = "ministack.app:app"
 _RESET_PATH = "/_ministack/reset"
 _NAMESPACE = re.compile(r"^\{[^}]*\}")
-# How ministack recognises requests for its CloudFormation and Cloud Control, beside the signature.
+# Host names by which ministack recognises requests for its CloudFormation and Cloud Control.
 _CONTROL_PLANE_HOST = re.compile(r"^(cloudformation|cloudcontrolapi)\.")
 _CONTROL_PLANE_TARGET = re.compile(r"^(CloudApiService|CloudFormation)")
 _CONTROL_PLANE_VERSION = "2010-05-15"
-# Addresses of AWS that ministack writes into answers, and serves at any host name with the same beginning.
+# URLs of AWS in ministack's answers. ministack serves them at any host name with the same beginning.
 _PUBLIC_URL = re.compile(rb"https://([a-z0-9-]+\.(?:lambda-url|appsync-api)\.[a-z0-9-]+)\.(?:on\.aws|amazonaws\.com)")
 _URL_SERVICES = ("lambda", "appsync")
 _STACK_RESPONSE_PATHS = ("/_ministack/cfn-", "/_ministack/config")
@@ -51,11 +51,11 @@ PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 
 
 class MinistackUnavailable(LocalFailure):
-    """ministack is missing, or not the version that is written for; the message says what to do."""
+    """ministack is missing or has an unsupported version. The message says what to do."""
 
 
 class MinistackFailed(Exception):
-    """A service of ministack refused something: `code` is that of its error, the text its message."""
+    """A service of ministack returned an error, with its code and its message."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -63,30 +63,30 @@ class MinistackFailed(Exception):
 
 
 class Ministack:
-    """The child process, and what the cloud asks of its services. For any number of threads."""
+    """The child process, and the cloud's own requests to its services. Thread-safe."""
 
     def __init__(self, port: int, processes: ChildProcesses) -> None:
-        """`port` is that of the cloud, which URLs in answers have to name."""
+        """Set the child up. `port` is the cloud's port, for the URLs in answers."""
         _require_version()
         # Names below localhost are this machine (RFC 6761).
         self._local_url = rf"http://\1.localhost:{port}".encode()
         self._child = ChildApplication("ministack", _APPLICATION, processes, _environment(port, processes.folder))
         self._lock = threading.RLock()
-        # Whether the bootstrap parameter of a place is there in place of a bootstrap stack.
+        # Whether a place has our bootstrap parameter instead of a bootstrap stack.
         self._bootstrapped: dict[Place, bool] = {}
         # Roles may exist once something was asked of IAM; their trust policies are read once until the next change.
         self._iam_changes = 0
         self._trust_policies: dict[str, Json | str | None] = {}
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         self._child.close()
 
     def answer(self, request: HttpRequest) -> Answer:
-        """Forward a request of a user to the service that it is for; never to ministack's CloudFormation."""
+        """Forward a user's request to its service, but never to ministack's CloudFormation."""
         protocol = "query" if request.is_form else "json"
         if _is_for_control_plane(request):
-            # What AWS's API Gateway answers to a request that nobody signed.
+            # The error of AWS's API Gateway for an unsigned request.
             refused = Refused("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
             return error_answer(refused, protocol, str(uuid.uuid4()))
         try:
@@ -104,7 +104,7 @@ class Ministack:
                 self.forget_trust_policies()
 
     def query(self, service: str, place: Place, version: str, members: Mapping[str, str]) -> ElementTree.Element:
-        """Call an operation of AWS's query protocol; return its answer without namespaces. MinistackFailed."""
+        """Call an operation of AWS's query protocol. Return its answer without namespaces. Raise MinistackFailed."""
         names = PartitionNames.of(place.region)
         body = names.to_aws(urllib.parse.urlencode({"Version": version, **members}).encode())
         status, _, content = self._child.send(
@@ -122,7 +122,7 @@ class Ministack:
 
     @contextmanager
     def s3_object(self, place: Place, content: bytes) -> Iterator[str]:
-        """Keep content in S3 for a moment, in a bucket of its own; the value is its URL."""
+        """Store content in a temporary bucket of S3 during the context, and yield its URL."""
         headers = _headers("s3", place, "application/octet-stream")
         bucket = f"/cfnbox-{uuid.uuid4()}"
         key = f"{bucket}/template"
@@ -135,14 +135,14 @@ class Ministack:
                 self._child.send("DELETE", target, headers, b"")
 
     def clear(self) -> None:
-        """Empty the services."""
+        """Delete all resources of the services."""
         with self._lock:
             self._bootstrapped.clear()
             self.forget_trust_policies()
             self._child.send("POST", _RESET_PATH, {}, b"")
 
     def add_bootstrap_parameter(self, place: Place) -> None:
-        """Put the parameter that `cdk bootstrap` leaves behind there: once, unless a stack has brought its own."""
+        """Create the parameter of `cdk bootstrap` in a place, once, unless a bootstrap stack has created it."""
         with self._lock:
             if place not in self._bootstrapped:
                 parameter = {"Name": BOOTSTRAP_PARAMETER, "Type": "String", "Value": BOOTSTRAP_VERSION}
@@ -150,7 +150,7 @@ class Ministack:
                 self._bootstrapped[place] = True
 
     def remove_bootstrap_parameter(self, place: Place) -> None:
-        """Delete it for good, because a bootstrap stack is being deployed there."""
+        """Delete our bootstrap parameter permanently, because a user deploys a bootstrap stack in the place."""
         with self._lock:
             if self._bootstrapped.get(place):
                 self._ssm("DeleteParameter", place, {"Name": BOOTSTRAP_PARAMETER})
@@ -161,13 +161,13 @@ class Ministack:
         self._child.send("POST", "/", headers, json.dumps(members).encode())
 
     def forget_trust_policies(self) -> None:
-        """Read trust policies anew: roles may have changed."""
+        """Clear the cache of trust policies, because roles may have changed."""
         with self._lock:
             self._iam_changes += 1
             self._trust_policies.clear()
 
     def trust_policy(self, role_arn: str) -> Json | str | None:
-        """Return the policy that says who may assume a role; None for a role that was not made here."""
+        """Return a role's trust policy, or None for a role that does not exist in this cloud."""
         with self._lock:
             changes = self._iam_changes
             if changes == 0 or role_arn in self._trust_policies:
@@ -186,7 +186,7 @@ class Ministack:
                               {"Action": "GetRole", "RoleName": name})  # fmt: skip
         except MinistackFailed:
             return None
-        # Roles belong to an account, and the region that is asked says nothing of their partition.
+        # Roles are global in an account, so the region of the request does not determine their partition.
         if _without_partition(role.findtext(".//Arn") or "") != _without_partition(role_arn):
             return None
         document = urllib.parse.unquote(role.findtext(".//AssumeRolePolicyDocument") or "")
@@ -201,7 +201,7 @@ def _without_partition(arn: str) -> str:
 
 
 def _require_version() -> None:
-    """Raise MinistackUnavailable unless the version is installed that cfnbox requires."""
+    """Raise MinistackUnavailable unless the required version is installed."""
     requirement = requirement_of("ministack")
     try:
         version = importlib.metadata.version("ministack")
@@ -215,7 +215,7 @@ def _require_version() -> None:
 
 
 def _environment(port: int, folder: Path) -> dict[str, str]:
-    """Return the whole environment of ministack, and so of the Lambda functions that it runs: none of the user's."""
+    """Return the complete environment of ministack and of its Lambda functions, without the user's variables."""
     environment = {
         # It checks the signatures of presigned URLs of S3.
         **CREDENTIALS,
@@ -228,7 +228,7 @@ def _environment(port: int, folder: Path) -> dict[str, str]:
         "STATE_DIR": str(folder / "state"),
     }
     if not Path("/var/run/docker.sock").exists():
-        # Without Docker ministack tries again and again and leaves a socket open each time; here nothing listens.
+        # Without Docker, ministack retries and leaks a socket each time. Nothing listens on this address.
         environment["DOCKER_HOST"] = "tcp://127.0.0.1:9"
     return environment
 
@@ -243,7 +243,7 @@ def _headers(service: str, place: Place, content_type: str) -> dict[str, str]:
 
 
 def _is_for_control_plane(request: HttpRequest) -> bool:
-    """Whether ministack would take a request for one of its own stacks, which belong to the provider alone."""
+    """Return whether ministack would treat a request as one for its own stacks, which only the provider may use."""
     if request.path.startswith(_STACK_RESPONSE_PATHS):
         return True
     if request.signature.service in ("cloudformation", "cloudcontrolapi"):
@@ -260,12 +260,12 @@ def _is_for_control_plane(request: HttpRequest) -> bool:
 
 
 def _names_stacks(action: str) -> bool:
-    """Whether an operation without a version is CloudFormation's by its name."""
+    """Return whether the name of an operation without a version is CloudFormation's."""
     return any(word in action for word in ("Stack", "ChangeSet", "Template")) and "Email" not in action
 
 
 def without_proxy(value: Any) -> Any:
-    """Return a function's configuration, wherever it is in a value, without PROXY_VARIABLE, which no user has set."""
+    """Return a value without PROXY_VARIABLE in function configurations, because cfnbox set the variable."""
     if isinstance(value, list):
         return [without_proxy(item) for item in value]
     if not isinstance(value, dict):

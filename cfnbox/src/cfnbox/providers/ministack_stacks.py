@@ -1,4 +1,4 @@
-"""Resources as stacks of ministack's CloudFormation: each is the only resource of a stack that no user can reach."""
+"""Resources in stacks of ministack's CloudFormation: each is the only resource of an internal stack."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _VERSION = "2010-05-15"
 _TYPES = Path(__file__).with_name("ministack_types.json")
 _REFERENCE = "Ref"
-# Between the items of an attribute that is a list: an output is one text, in XML, which forbids control characters.
+# Separator of the items of a list attribute, because an output is a single text. XML forbids control characters.
 _SEPARATOR = "\N{SYMBOL FOR UNIT SEPARATOR}"
 _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 # The quota of TemplateBody.
@@ -34,7 +34,7 @@ _INLINE_BYTES = 51200
 _FIRST_WAIT, _LONGEST_WAIT = 0.002, 0.1
 _NAME_LENGTH = 100
 _IMPORT = "adopt"
-# Part of the reason for which a resource cannot be imported that another stack holds.
+# Part of the reason for a failed import of a resource that another stack owns.
 _OWNED = "already exists in stack"
 _NO_UPDATES = "No updates are to be performed."
 _UNKNOWN_ATTRIBUTE = re.compile(r"Requested attribute (\S+) does not exist in schema")
@@ -43,7 +43,7 @@ _OUTPUT = re.compile(r"[^A-Za-z0-9]")
 
 @dataclass(frozen=True)
 class NameRule:
-    """How a name is generated that a template leaves out: its property, its greatest length, and its case."""
+    """The rule for a generated name: its property, its maximum length, and its case."""
 
     property: str
     limit: int
@@ -52,11 +52,11 @@ class NameRule:
 
 @dataclass(frozen=True)
 class TypeEntry:
-    """What is known of a type that ministack makes: which attributes it has there, and how it is named and found.
+    """The table entry of a type that ministack supports: its attributes there, its names and identifiers.
 
-    `replacing` are properties that make another resource there, although AWS's schema has them as updatable.
-    `ignored` are the dotted names of properties that do not arrive. `identifiers` are the properties by which it
-    finds a resource that no stack made.
+    `replacing` are properties whose change replaces the resource in ministack, although AWS's schema has them as
+    updatable. `ignored` are the dotted names of properties that ministack ignores. `identifiers` are the properties
+    by which ministack imports a resource.
     """
 
     attributes: tuple[str, ...]
@@ -71,7 +71,7 @@ class TypeEntry:
 
 @cache
 def types() -> Mapping[str, TypeEntry]:
-    """Return the types that ministack makes, by name."""
+    """Return the types that ministack supports, by name."""
     return {name: _entry(entry) for name, entry in json.loads(_TYPES.read_bytes()).items()}
 
 
@@ -91,7 +91,7 @@ def _entry(entry: Json) -> TypeEntry:
 
 @dataclass(frozen=True)
 class ResourceStack:
-    """One resource and the stack that holds it. `attributes` are texts, or lists of texts, by dotted name."""
+    """A resource and its internal stack. `attributes` are texts, or lists of texts, by dotted name."""
 
     place: Place
     type_name: str
@@ -104,22 +104,22 @@ class ResourceStack:
 
 
 class StackFailed(MinistackFailed):
-    """An operation on such a stack failed; the text is the reason of the resource."""
+    """An operation on an internal stack failed. The message is the resource's status reason."""
 
 
 class ResourceStacks:
-    """Creates, updates, reads and deletes such stacks. For any number of threads.
+    """Create, update, read and delete internal stacks. Thread-safe.
 
-    `lists` are the names of the attributes of a type that are lists.
+    `lists` returns the names of a type's list attributes.
     """
 
     def __init__(self, ministack: Ministack, lists: Callable[[str, Place], frozenset[str]]) -> None:
         self._ministack, self._lists = ministack, lists
-        # Attributes that a resource of a type with these properties turned out not to have.
+        # Attributes that a resource of a type with certain properties does not have.
         self._absent: set[tuple[str, frozenset[str], str]] = set()
 
     def create(self, desired: ResourceStack, wait: Wait) -> ResourceStack:
-        """Create the stack of a resource; what an attempt has left behind is deleted when it fails."""
+        """Create the stack of a resource. Delete the stack of a failed attempt."""
         while True:
             named = replace(desired, stack_name=_unique(desired.stack_name))
             self._send("CreateStack", named, {})
@@ -130,7 +130,7 @@ class ResourceStacks:
                 if not self._is_absent_attribute(named, failure):
                     raise
             except BaseException:
-                # Cancelled: nothing of it may stay behind.
+                # Cancelled: delete the stack.
                 self._call("DeleteStack", named.place, {"StackName": named.stack_name})
                 raise
 
@@ -151,9 +151,9 @@ class ResourceStacks:
             return self.update(current, properties, wait)
 
     def delete(self, resource: ResourceStack, wait: Wait) -> None:
-        """Delete a resource with its stack; one that is not there is no failure."""
+        """Delete a resource with its stack. A missing resource is not a failure."""
         if resource.is_adopted:
-            # An imported resource is retained by its stack until the template says otherwise.
+            # An imported resource has the DeletionPolicy Retain, until this update removes it.
             self._send("UpdateStack", replace(resource, is_adopted=False), {})
             self._finished(resource, wait)
         members = {"StackName": resource.stack_name}
@@ -163,7 +163,7 @@ class ResourceStacks:
             raise StackFailed(self._reason(resource, "DELETE_FAILED"), "DeleteFailed")
 
     def adopt(self, resource: ResourceStack, values: Sequence[str], wait: Wait) -> ResourceStack | None:
-        """Make the stack of a resource that is there without one, by its identifiers; None when it is not there."""
+        """Import an existing resource into a new stack by its identifiers. Return None if it does not exist."""
         with self._import(resource, values) as (named, reason):
             if reason:
                 self._call("DeleteStack", named.place, {"StackName": named.stack_name})
@@ -173,16 +173,16 @@ class ResourceStacks:
             return self._finished(named, wait)
 
     def exists(self, resource: ResourceStack, values: Sequence[str]) -> bool:
-        """Return whether there is a resource with these identifiers, in a stack or in none."""
+        """Return whether a resource with these identifiers exists, with or without a stack."""
         with self._import(resource, values) as (named, reason):
             self._call("DeleteStack", named.place, {"StackName": named.stack_name})
             return not reason or _OWNED in reason
 
     @contextmanager
     def _import(self, resource: ResourceStack, values: Sequence[str]) -> Iterator[tuple[ResourceStack, str]]:
-        """Prepare the import of a resource: the value is its stack, and why it cannot be imported, or nothing.
+        """Create an import change set. Yield the stack, and the reason why the import fails or "".
 
-        A change set that imports what exists may have outputs, which one of type IMPORT may not.
+        The change set uses ImportExistingResources, because a change set of type IMPORT may not have outputs.
         """
         identifiers = dict(zip(types()[resource.type_name].identifiers, values, strict=True))
         named = replace(
@@ -203,7 +203,7 @@ class ResourceStacks:
             yield named, ""
 
     def _send(self, action: str, resource: ResourceStack, members: Mapping[str, str]) -> None:
-        """Call an operation that takes the template of a stack."""
+        """Call an operation with the template of a stack."""
         sent = {"StackName": resource.stack_name, "DisableValidation": "true", **members}
         sent |= {f"Capabilities.member.{number}": name for number, name in enumerate(_CAPABILITIES, 1)}
         template = json.dumps(self._template(resource))
@@ -228,12 +228,12 @@ class ResourceStacks:
         return {"Resources": {resource.logical_id: definition}, "Outputs": outputs}
 
     def _attributes(self, resource: ResourceStack) -> list[str]:
-        """Return the names of the attributes to ask for."""
+        """Return the names of the attributes to read."""
         kind = resource.type_name, frozenset(resource.properties)
         return [name for name in types()[resource.type_name].attributes if (*kind, name) not in self._absent]
 
     def _is_absent_attribute(self, resource: ResourceStack, failure: MinistackFailed) -> bool:
-        """Whether an operation failed only because the resource lacks an attribute, which is not asked for again."""
+        """Return whether an operation failed only because of a missing attribute, which is then not read again."""
         found = _UNKNOWN_ATTRIBUTE.search(str(failure))
         if found is None or found[1] not in types()[resource.type_name].attributes:
             return False
@@ -241,7 +241,7 @@ class ResourceStacks:
         return True
 
     def _finished(self, resource: ResourceStack, wait: Wait) -> ResourceStack:
-        """Wait for the end of an operation; return the resource as its outputs have it."""
+        """Wait for the end of an operation. Return the resource with the attributes from the outputs."""
         stack = self._settled(resource, wait)
         status = stack.findtext("StackStatus") or ""
         if "ROLLBACK" in status or not status.endswith("_COMPLETE"):
@@ -282,14 +282,14 @@ class ResourceStacks:
             raise
 
     def _reason(self, resource: ResourceStack, status: str) -> str:
-        """Return the reason in the first event of a failure, which is the resource's own unless an output failed."""
+        """Return the reason in the first failed event: the resource's own, unless an output failed."""
         events = self._call("DescribeStackEvents", resource.place, {"StackName": resource.stack_name})
         reasons = [
             event.findtext("ResourceStatusReason") or ""
             for event in events.iterfind(".//StackEvents/member")
             if (event.findtext("ResourceStatus") or "").endswith("_FAILED")
         ]
-        # The newest event comes first.
+        # Events are listed newest first.
         return reasons[-1] if reasons else status
 
     def _discard(self, resource: ResourceStack, wait: Wait) -> None:
@@ -301,10 +301,10 @@ class ResourceStacks:
 
 
 def _unique(stack_name: str) -> str:
-    """Return the name of a stack for a resource of a user's stack."""
+    """Return a unique name of an internal stack."""
     return f"{stack_name[:_NAME_LENGTH]}-{secrets.token_hex(6)}"
 
 
 def _output(attribute: str) -> str:
-    """Return the name of the output for an attribute; outputs have letters and digits alone."""
+    """Return the name of the output for an attribute. Output names have only letters and digits."""
     return "Attribute" + _OUTPUT.sub("0", attribute)

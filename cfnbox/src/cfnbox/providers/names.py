@@ -1,4 +1,4 @@
-"""Names that CloudFormation generates for resources whose template gives none."""
+"""Names that CloudFormation generates for resources without a name in the template."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _RANDOM_LENGTH = 12
 
 
 def generated_name(request: Request, limit: int, allowed: str = "A-Za-z0-9-", *, lower: bool = False) -> str:
-    """`Stack-LogicalId-RANDOM12` as CloudFormation forms it, a new one each time.
+    """Return a new name in CloudFormation's form, `Stack-LogicalId-RANDOM12`.
 
-    What is before the random part is cut to the limit, and characters outside of `allowed` are left out.
+    The part before the random part is cut to the limit. Characters not in `allowed` are removed.
     """
     suffix = _random()
     owner = request.owner
@@ -28,7 +28,7 @@ def generated_name(request: Request, limit: int, allowed: str = "A-Za-z0-9-", *,
 
 
 def random_name(title: str) -> str:
-    """`EndpointConfig-RANDOM12`, the form that resources of SageMaker get."""
+    """Return a new name in the form of SageMaker's resources, `EndpointConfig-RANDOM12`."""
     return f"{title}-{_random()}"
 
 

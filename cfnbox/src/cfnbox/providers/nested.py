@@ -1,4 +1,4 @@
-"""AWS::CloudFormation::Stack: a stack as a resource of another, by the operations of the control plane."""
+"""AWS::CloudFormation::Stack: nested stacks, by the operations of the control plane."""
 
 from __future__ import annotations
 
@@ -48,36 +48,36 @@ class NestedStack:
 
 
 class NestedOperations(Protocol):
-    """What the control plane does with nested stacks.
+    """The control plane's operations on nested stacks.
 
-    Every method but `create` returns after the end of its operation, and raises ResourceFailed if it failed. All
-    raise Refused for what the control plane refuses.
+    Every method but `create` waits for the end of its operation, and raises ResourceFailed if it failed. All raise
+    Refused for a request that the control plane refuses.
     """
 
     def create(self, owner: Owner, place: Place, name: str, stack: NestedStack) -> str:
-        """Begin to create a stack, and return its id."""
+        """Start the creation of a stack, and return its id."""
 
     def wait_until_created(self, place: Place, stack_id: str, progress: Progress) -> None:
         """Wait until a new stack is complete."""
 
     def update(self, owner: Owner, place: Place, stack_id: str, stack: NestedStack, progress: Progress) -> None:
-        """Update a stack; do nothing if that would change nothing."""
+        """Update a stack. Do nothing without a change."""
 
     def revert(self, place: Place, stack_id: str, progress: Progress) -> None:
-        """Update a stack back to what it was when its parent was complete."""
+        """Update a stack back to its state at the last complete deployment of its parent."""
 
     def delete(self, place: Place, stack_id: str, progress: Progress) -> None:
         """Delete a stack."""
 
     def outputs(self, place: Place, stack_id: str) -> Mapping[str, str] | None:
-        """Return the outputs of a stack, None if it does not exist or is deleted."""
+        """Return the outputs of a stack, or None if it does not exist or is deleted."""
 
     def ids(self, place: Place) -> Sequence[str]:
         """Return the ids of all stacks that are not deleted."""
 
 
 class NestedStacks:
-    """The provider of nested stacks. `operations` returns what the control plane does with them."""
+    """The provider of nested stacks. `operations` returns the control plane's operations."""
 
     notice = staticmethod(no_notice)
 
@@ -109,7 +109,7 @@ class NestedStacks:
         desired: Json,
         progress: Progress,
     ) -> Resource:
-        """Update the stack; in a rollback of its parent update it back."""
+        """Update the stack. In a rollback of its parent, update it back."""
         place, stack_id, owner = request.place, resource.physical_id, _owner(request)
         try:
             if request.reverting:
@@ -124,14 +124,14 @@ class NestedStacks:
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
-        """Delete the stack; the policies of its own resources hold."""
+        """Delete the stack. The deletion policies of its resources apply."""
         try:
             self._operations().delete(request.place, resource.physical_id, progress)
         except Refused as refused:
             raise _failure(refused) from None
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """Raise NotFound if there is no such stack, else UnsupportedAction."""
+        """Raise NotFound if the stack does not exist, else UnsupportedAction."""
         if self._operations().outputs(request.place, identifier) is None:
             raise ResourceFailed(f"Stack [{identifier}] does not exist", "NotFound")
         raise ResourceFailed("The drift of a nested stack is detected on that stack itself.", "UnsupportedAction")

@@ -1,7 +1,7 @@
-"""Properties against the schema of their type, judged before any handler sees them, in CloudFormation's words. Pure.
+"""Validation of properties against the schema of their type, before a handler is invoked. Pure.
 
-The words are those of the validator that CloudFormation uses (everit's, with messages that would show a value
-replaced: aws-cloudformation/cloudformation-resource-schema, ValidationException). No message holds a value.
+The messages are those of CloudFormation's validator (everit's, with messages that would contain a value replaced:
+aws-cloudformation/cloudformation-resource-schema, ValidationException). No message contains a value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
     from cfnbox.core.type_definition import TypeDefinition
 
-# The names that the validator, written in Java, has for JSON's types.
+# The Java validator's names of JSON's types.
 _JAVA_TYPES = {"string": "String", "object": "JSONObject", "array": "JSONArray", "boolean": "Boolean",
              "integer": "Integer", "number": "Number", "null": "Null"}  # fmt: skip
 _FOUND: Mapping[type, str] = {str: "String", dict: "JSONObject", list: "JSONArray", bool: "Boolean", int: "Integer",
@@ -31,9 +31,9 @@ _FOUND: Mapping[type, str] = {str: "String", dict: "JSONObject", list: "JSONArra
 
 
 def violations(definition: TypeDefinition, properties: Json) -> list[str]:
-    """What the schema forbids of a template's properties, one line for each; empty when they are valid.
+    """Return the schema violations of a template's properties, one line each, or [] for valid properties.
 
-    CloudFormation joins the lines by newlines. A scalar of another type counts as what `coerced` makes of it.
+    CloudFormation joins the lines by newlines. Scalars of another type are validated after `coerced`.
     """
     found = [line for error in _compiled(definition).errors(properties) for line in _lines(error)]
     found += [line for name in definition.read_only for line in _given_but_read_only(definition, name, properties)]
@@ -42,21 +42,21 @@ def violations(definition: TypeDefinition, properties: Json) -> list[str]:
 
 @dataclass(frozen=True)
 class Violation:
-    """One thing that the schema forbids: where, in the words of early validation, and as lines of `violations`."""
+    """A schema violation: its path, early validation's reason, and the line of `violations`."""
 
     path: tuple[str, ...]
     reason: str
     line: str
 
 
-# The sentence of early validation that RFC 897 of the CDK shows.
+# Early validation's message in RFC 897 of the CDK.
 _UNSUPPORTED = "Unsupported property: {}"
 
 
 def known_violations(
     definition: TypeDefinition, properties: Json, is_unknown: Callable[[Any], bool]
 ) -> list[Violation]:
-    """Return what the schema forbids, as far as it is known: no violation of a value that `is_unknown`."""
+    """Return the schema violations of known values. Values for which `is_unknown` is true are not validated."""
     found = dict[Violation, None]()
     for error in _compiled(definition).errors(properties):
         path = tuple(str(part) for part in error.absolute_path)
@@ -72,7 +72,7 @@ def known_violations(
 
 
 def _early_reason(error: ValidationError, line: str) -> str:
-    """Return the sentence of early validation: users quote those of `required` and `enum`; others are inferred."""
+    """Return early validation's message. Users quote those of `required` and `enum`; the others are inferred."""
     message = str(error.message)
     if error.validator == "required":
         return message.replace("required key", "Required property")
@@ -85,13 +85,13 @@ def _early_reason(error: ValidationError, line: str) -> str:
 
 
 def coerced(definition: TypeDefinition, properties: Json) -> Json:
-    """The properties with each scalar in the type that the schema declares, as far as it can be read as that."""
+    """Return the properties with each scalar converted to the schema's type, if its text allows that."""
     return cast("Json", _compiled(definition).coerced(properties))
 
 
 def _given_but_read_only(definition: TypeDefinition, name: str, properties: Json) -> Iterator[str]:
     *parents, last = name.split(".")
-    # Some of AWS's schemas list as read-only what can be given at the creation, such as EndpointName.
+    # Some of AWS's schemas list properties as read-only that a create accepts, such as EndpointName.
     if name in (*definition.create_only, *definition.schema.get("required", ())):
         return
     for at in _places_of(properties, parents, last, "#"):
@@ -99,11 +99,11 @@ def _given_but_read_only(definition: TypeDefinition, name: str, properties: Json
 
 
 def _places_of(value: Any, parents: Sequence[str], last: str, at: str) -> Iterator[str]:
-    """Yield where the objects are that hold the key `last` below the parents, of which `*` is every item."""
+    """Yield the places of the key `last` below the parents. The parent `*` means every item."""
     if parents and parents[0] == "*" and isinstance(value, dict):
         inner: Iterable[tuple[Any, Any]] = value.items()
     elif isinstance(value, list):
-        # Some schemas leave out the `*` of an array on the way.
+        # Some schemas omit the `*` of an array in a path.
         inner, parents = enumerate(value), parents if parents[:1] == ["*"] else ["*", *parents]
     else:
         if isinstance(value, dict) and not parents and last in value:
@@ -116,7 +116,7 @@ def _places_of(value: Any, parents: Sequence[str], last: str, at: str) -> Iterat
 
 
 class _CompiledSchema:
-    """The schema of one type, ready to judge many properties."""
+    """The compiled schema of a type, to validate many sets of properties."""
 
     def __init__(self, definition: TypeDefinition) -> None:
         self._schema, self._resolved = definition.schema, definition.resolved
@@ -124,18 +124,18 @@ class _CompiledSchema:
         self._validator: Any = validator(definition.schema)
 
     def errors(self, properties: Json) -> list[ValidationError]:
-        """Every error, those of the outermost properties first."""
+        """Return all errors, those of the outermost properties first."""
         with patterns.shared_time_limit():
             found: Iterator[ValidationError] = self._validator.iter_errors(self.coerced(properties))
             return sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
 
     def coerced(self, properties: Json) -> Any:
-        """The properties, scalars as the schema declares them."""
+        """Return the properties with scalars in the types of the schema."""
         with patterns.shared_time_limit():
             return self._coerced(self._schema, properties)
 
     def _ref(self, validator: Any, ref: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-        # What a schema refers to outside of itself is not here to be read, and so forbids nothing.
+        # An external reference of a schema is not available, so it accepts every value.
         if isinstance(ref, str) and ref.startswith("#/"):
             yield from validator.descend(instance, self._resolved({"$ref": ref}))
 
@@ -156,7 +156,7 @@ class _CompiledSchema:
         return value
 
     def _in_branch(self, branches: Any, value: Any) -> Any:
-        """The value as the first branch that fits it takes it; unchanged where a branch fits it as it is."""
+        """Return the value, unchanged if a branch accepts it, else coerced by the first branch that then does."""
         if any(self._validator.evolve(schema=branch).is_valid(value) for branch in branches):
             return value
         made = ((branch, self._coerced(branch, value)) for branch in branches)
@@ -206,7 +206,7 @@ def _as_boolean(value: Any) -> Any:
 
 def _as_number(kind: Callable[[str], Any]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
-        # Python would read more than a number: underscores, spaces, names such as "nan".
+        # float() also accepts underscores, spaces and names such as "nan".
         if not isinstance(value, str) or not regex.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", value):
             return value
         try:
@@ -235,7 +235,7 @@ def _searched(pattern: str, text: str) -> bool:
 
 
 def found(pattern: str, text: str) -> bool:
-    """Return whether a schema's pattern is found in a text. A pattern that cannot be read is found in every text."""
+    """Return whether a schema's pattern matches in a text. An invalid pattern matches every text."""
     try:
         return _searched(pattern, text)
     except (regex.error, patterns.PatternTooLarge):
@@ -303,7 +303,7 @@ _KEYWORDS = {
     "required": _required,
     "uniqueItems": _unique_items,
 }
-# What CloudFormation says where a keyword is not met, from what the keyword demands and how much stands there.
+# CloudFormation's message for each violated keyword, from the keyword's value and the actual count.
 _SAID: Mapping[str, str] = {
     "minLength": "expected minLength: {wanted}, actual: {size}",
     "maxLength": "expected maxLength: {wanted}, actual: {size}",
@@ -319,7 +319,7 @@ _SAID_BY_THEMSELVES = ("additionalProperties", "required")
 
 
 def _lines(error: ValidationError) -> Iterator[str]:
-    """The lines of one error; CloudFormation's lines that only count the parts of a schema are left out."""
+    """Yield the lines of an error, without CloudFormation's lines that only count subschemas."""
     at = "#" + "".join(f"/{part}" for part in error.absolute_path)
     keyword, wanted, value = str(error.validator), error.validator_value, error.instance
     if keyword == "type":

@@ -1,4 +1,4 @@
-"""How the control plane and Cloud Control ask for a resource operation, whatever carries it out."""
+"""The protocol of resource providers: the operations that the control plane and Cloud Control call."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from cfnbox.core.type_definition import TypeDefinition
 
 
-# How the notice of a resource begins whose service here does not keep all of its properties; their names follow.
+# The beginning of the notice of a resource whose local service ignores properties. Their names follow.
 NOT_APPLIED = "not applied here: "
 
 
-# The HandlerErrorCodes of botocore's model of CloudFormation; "UnsupportedAction" beside them says that a type has no
-# such operation, and "TypeNotFound" that its type is gone.
+# The HandlerErrorCodes of botocore's model of CloudFormation. In addition, "UnsupportedAction": the type does not
+# have the operation; "TypeNotFound": the type was removed.
 FailureCode = Literal[
     "NotUpdatable", "InvalidRequest", "AccessDenied", "InvalidCredentials", "AlreadyExists", "NotFound",
     "ResourceConflict", "Throttling", "ServiceLimitExceeded", "NotStabilized", "GeneralServiceException",
@@ -31,13 +31,13 @@ FailureCode = Literal[
 
 
 def failure_code(text: str) -> FailureCode:
-    """Return the failure code of that name, InternalFailure for a name that is not a failure code."""
+    """Return the failure code of a name, or InternalFailure for an unknown name."""
     return cast("FailureCode", text) if text in get_args(FailureCode) else "InternalFailure"
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The stack that a resource belongs to; Cloud Control has none."""
+    """The stack that a resource belongs to. Resources of Cloud Control have no owner."""
 
     stack_id: str
     stack_name: str
@@ -46,9 +46,9 @@ class Owner:
 
 @dataclass(frozen=True)
 class Request:
-    """One operation on one resource. Tags are the stack's, not those of the resource's own properties.
+    """A resource operation. `stack_tags` are the stack's tags, without those in the resource's properties.
 
-    `reverting` is true of an update that brings a resource back to what it was before a failed operation.
+    `reverting` marks an update that rolls a resource back after a failed operation.
     """
 
     place: Place
@@ -63,10 +63,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource that exists: `physical_id` is what Ref returns, `attributes` what Fn::GetAtt does, by dotted name.
+    """An existing resource. Ref returns `physical_id`, Fn::GetAtt returns `attributes`, by dotted name.
 
-    `model` holds all that is known of it in the names of its schema, read-only properties included. `identifier` is
-    the primary identifier, parts joined by "|", by which READ, import and Cloud Control name it.
+    `model` has all known properties of the schema, including read-only ones. `identifier` is the primary identifier
+    with its parts joined by "|", for READ, import and Cloud Control.
     """
 
     physical_id: str
@@ -76,23 +76,23 @@ class Resource:
 
 
 class Progress(Protocol):
-    """What a provider tells while it works, and how it waits."""
+    """The callbacks of a provider during an operation: to report an identity, and to wait."""
 
     def identified(self, resource: Resource) -> None:
-        """The resource has this identity from now on, although its creation has not ended: it must not be lost."""
+        """Report the identity of a resource before its creation has ended, so that a rollback can delete it."""
 
     def wait(self, seconds: float) -> None:
-        """Sleep; raises Cancelled when the operation is cancelled or its time is over."""
+        """Sleep. Raise Cancelled if the operation is cancelled or times out."""
 
     def waking(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call `wake` when the operation is cancelled or its time is over, as long as the context lasts.
+        """During the context, call `wake` when the operation is cancelled or times out.
 
-        It lets a provider wait for an event of its own, and then call `wait(0)`, which raises Cancelled.
+        A provider can wait for its own event, and then call `wait(0)`, which raises Cancelled.
         """
 
 
 class ResourceFailed(Exception):
-    """An operation on a resource failed: the text is the reason in the stack event, `code` a HandlerErrorCode."""
+    """A resource operation failed. The message is the stack event's reason; `code` is a HandlerErrorCode."""
 
     def __init__(self, reason: str, code: FailureCode = "GeneralServiceException") -> None:
         super().__init__(reason)
@@ -100,26 +100,26 @@ class ResourceFailed(Exception):
 
 
 class Cancelled(ResourceFailed):
-    """The operation was cancelled while it waited."""
+    """The operation was cancelled or timed out during a wait."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, "NotStabilized")
 
 
 class Provider(Protocol):
-    """Makes resources of some types. Every operation runs in a thread of its own and may take as long as it needs.
+    """A provider of some resource types. Every operation runs in its own thread and may block.
 
-    All raise ResourceFailed. `previous` and `desired` are the properties of the template, functions resolved.
+    All operations raise ResourceFailed. `previous` and `desired` are template properties with resolved functions.
     """
 
     def notice(self, definition: TypeDefinition, properties: Json) -> str | None:
-        """Return what events say of a resource that is not as in AWS, such as "simulated: ..."; None for others."""
+        """Return the notice in events of a resource that differs from AWS, such as "simulated: ...", or None."""
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
-        """The type as this provider serves it there, or None when it does not."""
+        """Return the definition of a type in a place, or None if this provider does not serve it."""
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
-        """Create; AlreadyExists when it is there."""
+        """Create a resource. Raise AlreadyExists if it exists."""
 
     def update(
         self,
@@ -130,24 +130,24 @@ class Provider(Protocol):
         desired: Json,
         progress: Progress,
     ) -> Resource:
-        """Update in place; NotUpdatable when that cannot be."""
+        """Update a resource in place. Raise NotUpdatable if that is impossible."""
 
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
-        """Delete; NotFound when it is not there, which the caller takes for success."""
+        """Delete a resource. Raise NotFound if it does not exist; the caller treats that as success."""
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """The resource of a primary identifier as it is now; NotFound when there is none."""
+        """Return the current resource of a primary identifier. Raise NotFound if it does not exist."""
 
     def list(
         self, definition: TypeDefinition, request: Request, filters: Json, next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """A page of the resource models there, identifiers at least, and the token of the next page."""
+        """Return a page of resource models, with at least their identifiers, and the token of the next page."""
 
 
 def no_notice(_definition: TypeDefinition, _properties: Json) -> str | None:
-    """Return None: the resources of a provider are as in AWS."""
+    """Return None, for providers whose resources do not differ from AWS."""
     return None
 
 
@@ -159,18 +159,18 @@ class Served:
     definition: TypeDefinition
 
     def notice(self, properties: Json) -> str:
-        """Return what the events of a resource with these properties say beside its status, or nothing."""
+        """Return the notice for events of a resource with these properties, or ""."""
         return self.provider.notice(self.definition, properties) or ""
 
 
 @dataclass(frozen=True)
 class Providers:
-    """Every provider of a cloud, the first that serves a type takes it."""
+    """All providers of a cloud. The first provider that has a type serves it."""
 
     providers: Sequence[Provider]
 
     def find(self, type_name: str, place: Place) -> Served | None:
-        """The type with its provider, or None when nobody serves it."""
+        """Return a type with its provider, or None if no provider serves it."""
         for provider in self.providers:
             definition = provider.definition(type_name, place)
             if definition is not None:

@@ -1,6 +1,6 @@
-"""The schemas that AWS publishes of its own resource types, in the files that cfn-lint brings.
+"""AWS's published schemas of its resource types, from the files of cfn-lint.
 
-cfn-lint itself is not imported: that takes half a second, which a cloud with a role in a stack would wait for.
+cfn-lint itself is not imported, because its import takes half a second.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from cfnbox.core.type_definition import TypeDefinition
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# What Fn::GetAtt serves of types where it is not the read-only properties; `make generate` writes it.
+# Attributes of Fn::GetAtt for types where they are not the read-only properties. `make generate` writes the file.
 _ATTRIBUTES = Path(__file__).with_name("published_attributes.json")
 
 
 class PublishedSchemasMissing(LocalFailure):
-    """cfn-lint has no schemas where they are looked for."""
+    """The schemas of cfn-lint are not at the expected path."""
 
 
 class PublishedTypes:
-    """Definitions of AWS's types by name and region, each read once. For any number of threads."""
+    """Definitions of AWS's types by name and region, each read once. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,14 +37,14 @@ class PublishedTypes:
         self._definitions: dict[tuple[str, str], TypeDefinition | None] = {}
 
     def find(self, type_name: str, region: str) -> TypeDefinition | None:
-        """The type in that region, with the names that Fn::GetAtt has there; None when AWS publishes no such type."""
+        """Return a type in a region with its Fn::GetAtt attributes, or None if AWS does not publish the type."""
         with self._lock:
             if (type_name, region) not in self._definitions:
                 self._definitions[type_name, region] = self._read(type_name, region)
             return self._definitions[type_name, region]
 
     def names(self, region: str) -> list[str]:
-        """The names of AWS's types in that region, in order."""
+        """Return the sorted names of AWS's types in a region."""
         with self._lock:
             return sorted(self._types(region))
 
@@ -56,7 +56,7 @@ class PublishedTypes:
         return TypeDefinition.from_schema(schema, self._attributes.get(type_name, read_only))
 
     def _types(self, region: str) -> Mapping[str, str]:
-        """The names of the files, by the type that they describe, of a region."""
+        """Return the schema files of a region by type name."""
         if region not in self._files:
             path = self._folder / "providers" / f"{region}.json"
             path = path if path.exists() else path.with_name(f"{DEFAULT_REGION}.json")

@@ -1,4 +1,4 @@
-"""Registry types: each operation goes to the type's own handlers, as CloudFormation's registry sends it."""
+"""Registry types: invoke the type's own handlers with the events of CloudFormation's registry."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OnTagged = Callable[[str, Mapping[str, str]], None]
 References = Callable[["Place"], "DynamicReferences"]
 Hide = Callable[[Iterable[str]], None]
 
-# Identifiers whose text does not tell their parts, for the resources of a cloud's life.
+# Maximum number of cached identifiers whose text cannot be split into parts.
 _MOST_KNOWN_PARTS = 10_000
 
 # The codes of a failed progress event (cloudformation_cli_python_lib.interface.HandlerErrorCode and the CLI guide).
@@ -44,7 +44,7 @@ _ERROR_CODES = frozenset({
 
 @dataclass(frozen=True)
 class RegistryType:
-    """A type of the registry: its schema as it is now, the way to its handlers, and its type configuration."""
+    """A registry type: its current schema, the invocation of its handlers, and its type configuration."""
 
     describe: Callable[[], TypeDefinition]
     invoke: Invoke
@@ -53,35 +53,35 @@ class RegistryType:
 
     @property
     def definition(self) -> TypeDefinition:
-        """The schema. It may be in files that somebody works in, and takes a look at all of them."""
+        """Return the current schema. It reads the project's files again, because the user may edit them."""
         return self.describe()
 
 
 class RegisteredTypes(Protocol):
-    """The registry, as far as resources need it."""
+    """The part of the registry that resource operations need."""
 
     def find(self, type_name: str, place: Place) -> RegistryType | None:
-        """The default version of a type there, or None when it is not registered."""
+        """Return the default version of a type in a place, or None if it is not registered."""
 
 
 class FixedTypes:
-    """Types that are given at the start and are the same in every account and region."""
+    """Types set at the start, the same in every account and region."""
 
     def __init__(self, types: Iterable[RegistryType]) -> None:
         self._types = {one.definition.type_name: one for one in types}
 
     def find(self, type_name: str, _place: Place) -> RegistryType | None:
-        """The type of that name."""
+        """Return the type of a name, or None."""
         return self._types.get(type_name)
 
 
 class HandlersProvider:
-    """Serves every type that `types` finds.
+    """The provider of all types in `types`.
 
-    `on_tagged` is told identifier and system tags of each resource that CloudFormation itself writes its
-    `aws:cloudformation:` tags onto; it must not raise. `raised` tells what the handler last raised for a request
-    token and where, "" when it did not. `references` resolves the dynamic references of type configurations, and
-    `hide` is told the secrets that they led to. With `patient` an operation has no time limit.
+    `on_tagged` receives the identifier and system tags of each resource that CloudFormation tags itself with
+    `aws:cloudformation:` tags; it must not raise. `raised` returns the handler's last exception and its place for a
+    request token, or "". `references` resolves the dynamic references of type configurations, and `hide` receives
+    their secret values. `patient` removes the time limit of operations.
     """
 
     notice = staticmethod(no_notice)
@@ -102,12 +102,12 @@ class HandlersProvider:
         self._changing = threading.Lock()
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
-        """The schema of the type's default version."""
+        """Return the schema of the type's default version, or None."""
         found = self._types.find(type_name, place)
         return found.definition if found else None
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
-        """CREATE; the identifier is told with the first answer that has it, also when that answer is a failure."""
+        """Invoke CREATE. Report the identifier of the first answer that has it, even if that answer is a failure."""
         operation = self._operation("CREATE", definition, request)
         told: list[str] = []
 
@@ -131,7 +131,7 @@ class HandlersProvider:
         desired: Json,
         progress: Progress,
     ) -> Resource:
-        """UPDATE, with identifier and read-only properties added to both states, as CloudFormation does."""
+        """Invoke UPDATE, with the identifier and read-only properties added to both states as in CloudFormation."""
         operation = self._operation("UPDATE", definition, request)
         known = self._known(operation, resource)
         updated = operation.resource(_with(desired, known), _with(previous, known), progress.wait)
@@ -141,12 +141,12 @@ class HandlersProvider:
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, previous: Json, progress: Progress
     ) -> None:
-        """DELETE, with identifier and read-only properties added."""
+        """Invoke DELETE, with the identifier and read-only properties added."""
         operation = self._operation("DELETE", definition, request)
         operation.run(_with(previous, self._known(operation, resource)), None, progress.wait)
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """READ by the primary identifier alone."""
+        """Invoke READ with only the primary identifier."""
         operation = self._operation("READ", definition, request)
         resource = operation.adopted({}, operation.run(self._identifier_model(operation, identifier)))
         operation.expect(resource, identifier)
@@ -155,7 +155,7 @@ class HandlersProvider:
     def list(
         self, definition: TypeDefinition, request: Request, filters: Json, next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """LIST: one page."""
+        """Invoke LIST for a page."""
         operation = self._operation("LIST", definition, request)
         answer = operation.run(filters, next_token=next_token)
         models = answer.get("resourceModels")
@@ -209,7 +209,7 @@ class HandlersProvider:
                 drop_oldest(self._known_parts, _MOST_KNOWN_PARTS)
 
     def _identifier_model(self, operation: _HandlerOperation, identifier: str) -> Json:
-        """Return the model of an identifier; its parts as a handler answered them where the text does not tell."""
+        """Return the model of an identifier. Use the handler's own parts if the text cannot be split."""
         definition = operation.definition
         known = self._known_parts.get((definition.type_name, operation.request.place, identifier))
         if known is not None:
@@ -220,7 +220,7 @@ class HandlersProvider:
             raise operation.failure("The identifier has the wrong number of parts.", "InvalidRequest") from None
 
     def _known(self, operation: _HandlerOperation, resource: Resource) -> Json:
-        """Return the identifier and the read-only properties that are known of a resource, by dotted name."""
+        """Return the identifier and the known read-only properties of a resource, by dotted name."""
         definition = operation.definition
         parts = _parts(definition, resource) or self._identifier_model(operation, resource.identifier)
         identifier = {name: value_at(parts, name) for name in definition.primary_identifier}
@@ -228,7 +228,7 @@ class HandlersProvider:
 
 
 def _undeclared(definition: TypeDefinition, action: Action) -> str:
-    """Return what CloudFormation cannot do with a type, and the handler that its schema lacks."""
+    """Return the message for a handler that the schema of a type lacks."""
     lacks = f"The schema of {definition.type_name} declares no {action.lower()} handler"
     if action == "CREATE":
         return f"{lacks}, which makes the type NON_PROVISIONABLE: no template can create it."
@@ -250,7 +250,7 @@ class _HandlerOperation:
     def resource(
         self, desired: Json, previous: Json | None, wait: Wait, tell: Told = lambda _resource: None
     ) -> Resource:
-        """Run to the end: the resource that the handler's last model is about."""
+        """Run the operation to its end, and return the resource of the handler's last model."""
         return self.adopted(desired, self.run(desired, previous, wait, tell))
 
     def run(
@@ -261,7 +261,7 @@ class _HandlerOperation:
         tell: Told = lambda _resource: None,
         next_token: str | None = None,
     ) -> Json:
-        """The progress event of the handler's SUCCESS; `tell` hears of each identity on the way. ResourceFailed."""
+        """Return the SUCCESS progress event. Call `tell` with each reported identity. Raise ResourceFailed."""
         event = self._event(desired, previous, next_token)
         answer: Json = {}
         try:
@@ -276,7 +276,7 @@ class _HandlerOperation:
         return answer
 
     def _deliver(self, event: Json) -> Any:
-        """Lambda gave no answer: the same event once more, as CloudFormation delivers an event at least once."""
+        """Invoke the handler. Retry once after a crash, because CloudFormation delivers an event at least once."""
         try:
             return self.type.invoke(event)
         except HandlerCrashed:
@@ -304,12 +304,12 @@ class _HandlerOperation:
         )
 
     def _tell(self, answer: Json, desired: Json, tell: Told) -> None:
-        # What exists already belongs to somebody else: it must not be taken for a resource of this operation.
+        # An existing resource is not a resource of this operation, so do not report its identity.
         if answer.get("errorCode") != "AlreadyExists" and self._identifier(answer) is not None:
             tell(self.adopted(desired, answer))
 
     def adopted(self, desired: Json, answer: Json) -> Resource:
-        """The resource that a progress event tells of, its model over the desired state. ResourceFailed if none."""
+        """Return the resource of a progress event, its model merged over the desired state. Raise ResourceFailed."""
         identifier = self._identifier(answer)
         if identifier is None:
             names = " and ".join(self.definition.primary_identifier)
@@ -329,23 +329,23 @@ class _HandlerOperation:
         return self.definition.identifier(model)
 
     def expect(self, resource: Resource, identifier: str) -> None:
-        """ResourceFailed when the handler's answer is about another resource than the one that was asked for."""
+        """Raise ResourceFailed if the handler's answer has another primary identifier than the request."""
         if resource.identifier != identifier:
             raise self.failure(f"The handler's answer to {self.action} has another primary identifier.")
 
     def _unsaid(self) -> str:
-        """What stands in for the message that a handler did not give; at AWS nothing does."""
+        """Return the substitute for a handler's missing message. AWS has no substitute."""
         raised = self.raised(self.request.token)
         return f"The handler ended with {raised}" if raised else "The handler gave no message."
 
     def failure(self, message: str, code: str | None = "InternalFailure") -> ResourceFailed:
-        """The failure in the form in which CloudFormation reports a handler's in stack events."""
+        """Return a failure in the form of a handler failure in CloudFormation's stack events."""
         known = code if code in _ERROR_CODES else "InternalFailure"
         return handler_failure(self.request, str(secrets.hidden(message, self.secrets)), known)
 
 
 def _parts(definition: TypeDefinition, resource: Resource) -> Json | None:
-    """Return the model of the identifier as the handler answered it; None where it did not."""
+    """Return the identifier's model from the handler's answer, or None if the answer lacks a part."""
     parts: Json = {}
     try:
         for name in definition.primary_identifier:
@@ -356,7 +356,7 @@ def _parts(definition: TypeDefinition, resource: Resource) -> Json | None:
 
 
 def _with(properties: Json, known: Json) -> Json:
-    """Return the properties with values by dotted name; the properties themselves stay as they are."""
+    """Return a copy of the properties with values added at dotted names."""
     model: Json = copy.deepcopy(properties)
     for name, value in known.items():
         put_at(model, name, value)

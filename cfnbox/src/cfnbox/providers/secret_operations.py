@@ -1,7 +1,7 @@
 """Operations of Secrets Manager that ministack lacks: CancelRotateSecret and RemoveRegionsFromReplication.
 
-They are kept here, and show in the answers to all other operations. Messages: those of ministack and of botocore's
-documentation for ResourceNotFoundException.
+Their effects are stored here, and appear in the answers to all other operations. Messages: those of ministack and of
+botocore's documentation for ResourceNotFoundException.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from cfnbox.core.paths import Json
 
 _TARGET = "secretsmanager"
-# Operations whose answers show or change what is kept here.
+# Operations whose answers show or change the state in this module.
 _NOTED = ("DescribeSecret", "ListSecrets", "ReplicateSecretToRegions", "RotateSecret")
 # The random end of an ARN after the name of its secret.
 _ARN_END = len("-a1b2c3")
 
 
 class SecretOperations:
-    """Answers requests to Secrets Manager. `forward` has ministack answer. For any number of threads."""
+    """The answers to Secrets Manager requests. `forward` sends a request to ministack. Thread-safe."""
 
     def __init__(self, forward: Callable[[HttpRequest], Answer]) -> None:
         self._forward, self._lock = forward, threading.Lock()
@@ -44,7 +44,7 @@ class SecretOperations:
         self._removed: set[tuple[Place, str]] = set()
 
     def answer(self, request: HttpRequest) -> Answer:
-        """Return the answer to one request."""
+        """Return the answer to a request."""
         operation, members = operation_of(request, _TARGET), members_of(request)
         if self._is_removed(request.signature.place, str(members.get("SecretId", ""))):
             missing = "Secrets Manager can't find the specified secret."
@@ -84,7 +84,7 @@ class SecretOperations:
         return answered_members(answer), answer
 
     def _noted(self, request: HttpRequest, operation: str, members: Json, answer: Answer) -> Answer:
-        """Return an answer of ministack as it is with what was done here."""
+        """Return an answer of ministack, changed by the state in this module."""
         place, answered = request.signature.place, answered_members(answer) if operation in _NOTED else None
         if answered is None:
             return answer
@@ -110,7 +110,7 @@ class SecretOperations:
         return answer
 
     def _shown(self, place: Place, secret: Json, *names: str) -> Json:
-        """Return a description, or these members of it, with what was done here."""
+        """Return a description, or some of its members, changed by the state in this module."""
         with self._lock:
             if secret["ARN"] in self._cancelled:
                 secret = {**secret, "RotationEnabled": False}

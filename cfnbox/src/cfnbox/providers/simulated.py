@@ -28,7 +28,7 @@ _REF = {"AWS::EC2::EIP": "PublicIp"}
 
 
 class SimulatedProvider:
-    """Serves every type that AWS publishes: it keeps what it was given, and generates what a service would."""
+    """The provider of every published type. It stores properties, and generates the values of a service."""
 
     def __init__(self, published: PublishedTypes) -> None:
         self._published = published
@@ -36,15 +36,15 @@ class SimulatedProvider:
         self._lock = threading.Lock()
 
     def notice(self, _definition: TypeDefinition, _properties: Json) -> str | None:
-        """Return that nothing is behind the resource."""
+        """Return the notice of a simulated resource."""
         return "simulated: no such service in cfnbox"
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
-        """The published schema, or None for a type that AWS does not publish."""
+        """Return the published schema, or None for a type that AWS does not publish."""
         return self._published.find(type_name, place.region)
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, _progress: Progress) -> Resource:
-        """Keep the properties, under a generated identifier where they name none."""
+        """Store the properties, with a generated identifier if they have none."""
         iam_documents.require_valid(definition.type_name, request, desired)
         model = self._tagged(definition, request, coerced(definition, desired))
         resource = _resource(definition, completed(definition, request, model))
@@ -64,7 +64,7 @@ class SimulatedProvider:
         desired: Json,
         _progress: Progress,
     ) -> Resource:
-        """Keep the new properties with what was generated before."""
+        """Store the new properties, and keep the generated values."""
         iam_documents.require_valid(definition.type_name, request, desired)
         with self._lock:
             before = self._find(definition, request, resource.identifier).model
@@ -78,13 +78,13 @@ class SimulatedProvider:
     def delete(
         self, definition: TypeDefinition, request: Request, resource: Resource, _previous: Json, _progress: Progress
     ) -> None:
-        """Forget the resource."""
+        """Delete a resource. Raise NotFound if it does not exist."""
         with self._lock:
             self._find(definition, request, resource.identifier)
             del self._of(definition, request)[resource.identifier]
 
     def read(self, definition: TypeDefinition, request: Request, identifier: str) -> Resource:
-        """The resource without its write-only properties, as a read handler answers it."""
+        """Return a resource without its write-only properties, as a read handler does."""
         with self._lock:
             kept = self._find(definition, request, identifier)
         model: Json = without(kept.model, definition.write_only)
@@ -93,7 +93,7 @@ class SimulatedProvider:
     def list(
         self, definition: TypeDefinition, request: Request, _filters: Json, next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """A page of the resources in the order in which they were made; a token is the number of those before."""
+        """Return a page of resources in the order of creation. The token is the number of earlier resources."""
         with self._lock:
             models = [one.model for one in self._of(definition, request).values()]
         start = int(next_token) if next_token and next_token.isdecimal() else 0

@@ -1,4 +1,4 @@
-"""Tags of a resource: its own property, and the tags that its stack brings. Pure."""
+"""Tags of a resource: those of its own property, and those of its stack. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def tag_map(tags: Any) -> dict[str, str]:
-    """Key to value, of a list of Key/Value pairs or of a map."""
+    """Return tags as a map, from a list of Key/Value pairs or from a map."""
     if isinstance(tags, Mapping):
         return {str(key): str(value) for key, value in tags.items()}
     return {
@@ -19,10 +19,10 @@ def tag_map(tags: Any) -> dict[str, str]:
 
 
 def tag_list(tags: Mapping[str, str]) -> list[Json]:
-    """A list of Key/Value pairs."""
+    """Return tags as a list of Key/Value pairs."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def merged(own: Any, brought: Mapping[str, str]) -> dict[str, str]:
-    """The resource's own tags and those that are brought; its own value of a key wins."""
+    """Return the resource's own tags merged with the stack's. The resource's own value takes precedence."""
     return {**tag_map(own), **{key: value for key, value in brought.items() if key not in tag_map(own)}}

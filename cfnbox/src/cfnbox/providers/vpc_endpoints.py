@@ -1,7 +1,7 @@
-"""VPC endpoints, in front of ministack's EC2, which keeps no security group, policy or DNS setting of an endpoint.
+"""VPC endpoints, because ministack's EC2 ignores security groups, policies and DNS settings of an endpoint.
 
-An endpoint of the interface kind has a network interface in each of its subnets, made by the EC2 behind. Tags are
-there too. Names and defaults: botocore's service model and the EC2 API reference ("CreateVpcEndpoint").
+ministack's EC2 has the network interfaces of an interface endpoint, one in each of its subnets, and the tags. Names
+and defaults: botocore's service model and the EC2 API reference ("CreateVpcEndpoint").
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _VERSION = "2016-11-15"
 _GATEWAY = "Gateway"
-# The policy of an endpoint for which none is given (VPC user guide, "Default endpoint policy").
+# The default policy of an endpoint (VPC user guide, "Default endpoint policy").
 _FULL_ACCESS = {"Statement": [{"Action": "*", "Effect": "Allow", "Principal": "*", "Resource": "*"}]}
-# The hosted zone of endpoints in us-east-1, which the examples of the documentation have.
+# The hosted zone of endpoints in us-east-1, from the examples of the documentation.
 _HOSTED_ZONE = "Z7HUB22UULQXV"
-# Members of a request that an endpoint keeps as they are.
+# Members of a request that an endpoint stores unchanged.
 _KEPT = ("DnsOptions", "IpAddressType", "PrivateDnsEnabled", "ResourceConfigurationArn", "ServiceNetworkArn",
          "ServiceRegion")  # fmt: skip
 # Lists that ModifyVpcEndpoint adds to and removes from.
@@ -46,14 +46,14 @@ _FILTERS = {
 
 
 class Ec2Queries(Protocol):
-    """EC2 behind the cloud, which has network interfaces and tags."""
+    """The EC2 of ministack, which has network interfaces and tags."""
 
     def query(self, service: str, place: Place, version: str, members: Mapping[str, str]) -> Element:
         """Call an operation; return its answer without namespaces."""
 
 
 class VpcEndpoints:
-    """Answers the operations on VPC endpoints. For any number of threads."""
+    """The operations on VPC endpoints. Thread-safe."""
 
     def __init__(self, ec2: Ec2Queries) -> None:
         self._ec2, self._lock = ec2, threading.RLock()
@@ -67,7 +67,7 @@ class VpcEndpoints:
         self._api = Api("ec2", self._operations)
 
     def answer(self, request: HttpRequest) -> Answer | None:
-        """Return the answer to a request that is for VPC endpoints; None for another one."""
+        """Return the answer to a request about VPC endpoints, or None for other requests."""
         if not request.is_form:
             return None
         members = urllib.parse.parse_qs(request.body.decode("utf-8", "replace"))
@@ -130,7 +130,7 @@ class VpcEndpoints:
                 endpoint["PolicyDocument"] = json.dumps(_FULL_ACCESS)
             elif "PolicyDocument" in request:
                 endpoint["PolicyDocument"] = request["PolicyDocument"]
-            # The EC2 behind cannot change the groups of a network interface.
+            # ministack's EC2 cannot change the groups of a network interface.
             kept_subnets = endpoint["SubnetIds"] if groups == endpoint["GroupIds"] else ()
             self._remove_interfaces(place, endpoint, keep=kept_subnets)
             self._add_interfaces(place, endpoint)
@@ -151,7 +151,7 @@ class VpcEndpoints:
         return {"Unsuccessful": unsuccessful}
 
     def _add_interfaces(self, place: Place, endpoint: Json) -> None:
-        """Make a network interface in each subnet that has none."""
+        """Create a network interface in each subnet without an interface."""
         for subnet in endpoint["SubnetIds"]:
             if subnet in endpoint["Interfaces"]:
                 continue
@@ -199,7 +199,7 @@ class VpcEndpoints:
         return self._ec2.query("ec2", place, _VERSION, {"Action": action, **members})
 
     def _shown(self, place: Place, endpoint: Json, tags: Mapping[str, Mapping[str, str]]) -> Json:
-        """Return an endpoint as the API does."""
+        """Return an endpoint in the form of the API's answers."""
         shown = {name: value for name, value in endpoint.items() if name not in ("GroupIds", "Interfaces")}
         interfaces = endpoint["Interfaces"].values()
         shown["Groups"] = [{"GroupId": group} for group in endpoint["GroupIds"]]
@@ -211,7 +211,7 @@ class VpcEndpoints:
 
 
 def _dns_entries(place: Place, endpoint: Json, zones: Sequence[str]) -> list[Json]:
-    """Return the names of an interface endpoint: of the region, then of its availability zones."""
+    """Return the DNS names of an interface endpoint: regional first, then zonal."""
     if endpoint["VpcEndpointType"] != "Interface":
         return []
     service = endpoint["ServiceName"].partition(f".{place.region}.")[2]
@@ -232,12 +232,12 @@ def _has_value(endpoint: Json, tags: Mapping[str, str], name: str, values: Seque
     if name.startswith("tag:"):
         return tags.get(name.removeprefix("tag:")) in values
     if name not in _FILTERS:
-        # The sentence of EC2 for a filter that an operation does not have.
+        # EC2's message for an unknown filter of an operation.
         raise Refused("InvalidParameterValue", f"The filter '{name}' is invalid", 400)
     found: Any = endpoint[_FILTERS[name]]
     return found in values
 
 
 def _missing(endpoint_id: str) -> Refused:
-    # The code that clients look for (hashicorp/terraform-provider-aws, service/ec2/errors.go).
+    # The error code that clients match (hashicorp/terraform-provider-aws, service/ec2/errors.go).
     return Refused("InvalidVpcEndpointId.NotFound", f"The Vpc Endpoint Id '{endpoint_id}' does not exist", 400)

@@ -1,4 +1,4 @@
-"""Wait conditions and their handles: a stack waits until others have sent enough signals.
+"""Wait conditions and their handles: a stack waits for a number of signals.
 
 Source: CloudFormation user guide, "Create wait conditions in a template", and its messages.
 """
@@ -31,14 +31,14 @@ _MOST_SECONDS = 43200
 
 @dataclass
 class _Handle:
-    """The signals of one handle by their unique id, in the order in which they came."""
+    """The signals of a handle by their unique id, in the order of arrival."""
 
     stack_id: str
     signals: dict[str, Json] = field(default_factory=dict)
     came: threading.Event = field(default_factory=threading.Event)
 
     def receive(self, content_type: str, body: bytes) -> None:
-        """A signal; one with a unique id that is known is the same signal sent again."""
+        """Store a signal. A known unique id marks a repeated signal."""
         if content_type:
             raise Refused("SignatureDoesNotMatch", "A signal is sent with an empty Content-Type header.", 403)
         try:
@@ -54,9 +54,9 @@ class _Handle:
 
 
 class WaitConditions:
-    """Serves wait conditions and their handles.
+    """The provider of wait conditions and their handles.
 
-    `on_signal` is told of each signal that a wait condition received, with the words of the stack event.
+    `on_signal` is called for each signal of a wait condition, with the message of the stack event.
     """
 
     notice = staticmethod(no_notice)
@@ -71,13 +71,13 @@ class WaitConditions:
         self._handles: dict[str, _Handle] = {}
 
     def definition(self, type_name: str, place: Place) -> TypeDefinition | None:
-        """The published schema of the two types."""
+        """Return the published schema of the two types, or None."""
         return self._published.find(type_name, place.region) if type_name in (_CONDITION, _HANDLE) else None
 
     def create(self, definition: TypeDefinition, request: Request, desired: Json, progress: Progress) -> Resource:
-        """Open a handle, or wait for the signals of one.
+        """Open a handle, or wait for the signals of a handle.
 
-        A wait condition without a handle gets its signals by its CreationPolicy, as any resource.
+        A wait condition without a handle receives its signals by its CreationPolicy, like any resource.
         """
         if definition.type_name == _HANDLE:
             handle = _Handle(_stack_id(request))
@@ -99,29 +99,29 @@ class WaitConditions:
         _desired: Json,
         _progress: Progress,
     ) -> Resource:
-        """CloudFormation updates neither of the two."""
+        """Raise ResourceFailed: CloudFormation updates neither of the two types."""
         raise ResourceFailed(f"Update to resource type {definition.type_name} is not supported.", "NotUpdatable")
 
     def delete(
         self, definition: TypeDefinition, _request: Request, resource: Resource, _previous: Json, _progress: Progress
     ) -> None:
-        """Close a handle; a wait condition is nothing that stays."""
+        """Close a handle. A wait condition has no state to delete."""
         if definition.type_name == _HANDLE:
             self._callbacks.close(resource.physical_id)
             self._handles.pop(resource.physical_id, None)
 
     def read(self, definition: TypeDefinition, _request: Request, _identifier: str) -> Resource:
-        """Neither of the two can be read."""
+        """Raise ResourceFailed: neither of the two types can be read."""
         raise ResourceFailed(f"Resources of type {definition.type_name} cannot be read.", "UnsupportedAction")
 
     def list(
         self, definition: TypeDefinition, _request: Request, _filters: Json, _next_token: str | None
     ) -> tuple[Sequence[Json], str | None]:
-        """Neither of the two can be listed."""
+        """Raise ResourceFailed: neither of the two types can be listed."""
         raise ResourceFailed(f"Resources of type {definition.type_name} cannot be listed.", "UnsupportedAction")
 
     def _awaited(self, request: Request, desired: Json, progress: Progress) -> dict[str, str]:
-        """Unique id to data of the signals, once there are enough."""
+        """Wait for enough signals. Return their data by unique id."""
         handle = self._handles.get(str(desired["Handle"]))
         if handle is None or handle.stack_id != _stack_id(request):
             raise ResourceFailed(
@@ -166,7 +166,7 @@ def _stack_id(request: Request) -> str:
 
 
 def _whole(desired: Json, name: str, default: int | None, most: int | None) -> int:
-    """A property as a whole number of at least 1."""
+    """Return a property as an integer of at least 1. Raise ResourceFailed for another value."""
     given = str(desired.get(name, default if default is not None else ""))
     if not given.isdecimal() or int(given) < 1 or (most is not None and int(given) > most):
         between = "at least 1" if most is None else f"between 1 and {most}"
