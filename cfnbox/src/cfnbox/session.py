@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from cfnbox import stack_client
 from cfnbox.aws import clients
+from cfnbox.cloudformation.status import StackStatus
 from cfnbox.core.errors import LocalFailure
 from cfnbox.core.place import DEFAULT_ACCOUNT, DEFAULT_REGION
 
@@ -182,10 +183,13 @@ class Stack:
             raise DeployFailed(f"{self.name} {failure}: {operation.status}{reasons}", events)
 
 
+_ROLLBACKS = (StackStatus.ROLLBACK_IN_PROGRESS, StackStatus.UPDATE_ROLLBACK_IN_PROGRESS)
+
+
 def _failure_reasons(events: list[Json]) -> list[str]:
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     # The import of an export that does not exist fails the stack and no resource of it.
-    failed = failed or [event for event in events if event["ResourceStatus"].endswith("ROLLBACK_IN_PROGRESS")]
+    failed = failed or [event for event in events if event["ResourceStatus"] in _ROLLBACKS]
     return [
         f"{event['LogicalResourceId']} ({event['ResourceType']}): "
         + " ".join(event.get("ResourceStatusReason", "no reason").split())
