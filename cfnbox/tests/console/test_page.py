@@ -11,6 +11,7 @@ import urllib3
 
 from console.conftest import INJECTED, LABEL, PAINT, SECRET
 from programs import running_cloud
+from waiting import eventually
 
 if TYPE_CHECKING:
     from programs import RunningCloud
@@ -78,6 +79,40 @@ def test_a_stack_shows_its_template_and_the_values_of_its_change_sets(painted: R
     changes = page[page.index("<h3>repaint ") :].partition("</section>")[0]
     values = re.findall(r'data-name="(Old|New) value" class="text">([^<]*)<', changes)
     assert values == [("Old", "&#34;blue ****&#34;"), ("New", "&#34;red ****&#34;")]
+
+
+def test_no_page_shows_a_secret_of_a_stack_that_failed() -> None:
+    """The value of a dynamic reference that a handler raises, a NoEcho default, a write-only property."""
+    template = {
+        "Parameters": {"Password": {"Type": "String", "NoEcho": True, "Default": "default-password"}},
+        "Resources": {
+            "Spilt": {
+                "Type": "Example::Paint::Pot",
+                "Properties": {
+                    "Name": "spilt",
+                    "Colour": "{{resolve:secretsmanager:colour}}",
+                    "Recipe": "write-only-recipe",
+                },
+            },
+        },
+    }
+    with running_cloud("--console", *PAINT) as cloud:
+        cloud.client("secretsmanager").create_secret(Name="colour", SecretString="invisible")
+        client = cloud.client("cloudformation")
+        client.create_stack(
+            StackName="spilt",
+            TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": "Password", "ParameterValue": "given-password"}],
+        )
+        eventually(
+            lambda: client.describe_stacks(StackName="spilt")["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
+        )
+        pages = _pages(cloud)
+    assert "KeyError" in pages[""]
+    assert 'id="template"' in _stack_page(pages, "spilt")
+    for path, page in pages.items():
+        for secret in ("invisible", "default-password", "given-password", "write-only-recipe"):
+            assert secret not in page, (path, secret)
 
 
 def test_an_output_needs_no_description(painted: RunningCloud) -> None:

@@ -77,9 +77,13 @@ class ConsolePage:
     def _overview(self) -> dict[str, Any]:
         latest = self._invocations.all()[: -views.MOST_LINES - 1 : -1]
         hidden = frozenset[str]().union(*(self._secrets(one.id) for one in self._stacks))
+        with self._stacks.changed:
+            told = [(one.id, views.summary(one)) for one in reversed(list(self._stacks))]
+        # Each with its own secrets: what a handler raised may hold the value of a dynamic reference.
+        stacks = [secrets.hidden(one, self._secrets(stack_id)) for stack_id, one in told]
         return {
             "title": "local cloud",
-            "stacks": [views.summary(one) for one in reversed(list(self._stacks))],
+            "stacks": stacks,
             "invocations": secrets.hidden([views.line(one) for one in latest], hidden),
             "kept": secrets.hidden([views.kept(one) for one in self._kept()], hidden),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,7 @@ def stack(stack: StackState, write_only: WriteOnly) -> Json:
         "tags": dict(goal.tags) if goal else {},
         "outputs": stack.outputs,
         "failures": failed,
-        "template": _template(goal.template.document, hidden) if goal else None,
+        "template": _template(goal.template.processed, stack.place, write_only) if goal else None,
         "list": [
             _resource(one, hidden[one.type_name]) | {"failed": names.get(one.logical_id, "")}
             for one in stack.resources.values()
@@ -102,18 +102,22 @@ def stack(stack: StackState, write_only: WriteOnly) -> Json:
     }
 
 
-def _template(document: Json, write_only: Mapping[str, Iterable[str]]) -> Json:
-    """Return a template without write-only properties."""
+def _template(processed: Json, place: Place, write_only: WriteOnly) -> Json:
+    """Return a template without write-only properties, and without the defaults of NoEcho parameters."""
     resources = {
         name: {
             **definition,
-            "Properties": _without(definition["Properties"], write_only.get(str(definition.get("Type")), ())),
+            "Properties": _without(definition["Properties"], write_only(str(definition["Type"]), place)),
         }
-        if isinstance(definition, dict) and isinstance(definition.get("Properties"), dict)
+        if definition.get("Properties")
         else definition
-        for name, definition in document.get("Resources", {}).items()
+        for name, definition in processed.get("Resources", {}).items()
     }
-    return {**document, "Resources": resources}
+    parameters = {
+        name: {**declared, "Default": _HIDDEN} if declared.get("NoEcho") and "Default" in declared else declared
+        for name, declared in processed.get("Parameters", {}).items()
+    }
+    return {**processed, **({"Parameters": parameters} if parameters else {}), "Resources": resources}
 
 
 def _resource(resource: ResourceState, write_only: Iterable[str]) -> Json:

@@ -96,3 +96,17 @@ def test_a_state_machine_definition_that_is_not_json_is_refused(bench: Bench, co
     said = refusal(bench, MACHINE, {"StateMachineName": "m", "RoleArn": role, "DefinitionString": "{nothing"})
     assert said.startswith("Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: ")
     assert connect("stepfunctions").list_state_machines()["stateMachines"] == []
+
+
+@pytest.mark.parametrize("member", ["Branches", "Catch", "Choices"])
+def test_a_state_with_a_member_of_another_type_is_no_internal_error(bench: Bench, member: str) -> None:
+    definition = {"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "Nowhere", member: 5}}}
+    properties = {"StateMachineName": "m", "RoleArn": "arn:aws:iam::123456789012:role/p"}
+    said = refusal(bench, MACHINE, {**properties, "DefinitionString": json.dumps(definition)})
+    assert missing("Next", "Nowhere", "/States/A/Next") in said
+
+
+def test_a_state_machine_that_is_nested_too_deeply_is_refused(bench: Bench) -> None:
+    properties = {"StateMachineName": "m", "RoleArn": "arn:aws:iam::123456789012:role/p"}
+    said = refusal(bench, MACHINE, {**properties, "DefinitionString": "[" * 100_000})
+    assert said.startswith("Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: ")

@@ -6,8 +6,9 @@ not reachable. The sentence on other fields that name a state has the field in t
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from cfnbox.aws.http import json_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ _MISSING, _UNREACHABLE = "MISSING_TRANSITION_TARGET", "is not reachable."
 def refusal(text: str) -> str | None:
     """Return why a definition is refused, in the service's words; None when its states are linked correctly."""
     try:
-        definition = json.loads(text)
+        definition = json_value(text)
     except ValueError as error:
         # Only the code of this text is AWS's.
         return f"Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: {error}'"
@@ -54,7 +55,7 @@ def _transitions(machine: Any, states: Any, path: str) -> Iterator[tuple[str, st
         at = f"{path}/States/{name}"
         rules = [(state, at)]
         for member in ("Catch", "Choices"):
-            rules += [(rule, f"{at}/{member}[{number}]") for number, rule in enumerate(state.get(member) or ())]
+            rules += [(rule, f"{at}/{member}[{number}]") for number, rule in enumerate(_list(state.get(member)))]
         for rule, rule_path in rules:
             for field in ("Next", "Default"):
                 if isinstance(rule, dict) and isinstance(rule.get(field), str):
@@ -65,8 +66,13 @@ def _inner_machines(state: Any, path: str) -> Iterator[tuple[Any, str]]:
     """Yield the machines inside a Parallel or Map state, with their paths."""
     if not isinstance(state, dict):
         return
-    for number, branch in enumerate(state.get("Branches") or ()):
+    for number, branch in enumerate(_list(state.get("Branches"))):
         yield branch, f"{path}/Branches[{number}]"
     for member in ("ItemProcessor", "Iterator"):
         if member in state:
             yield state[member], f"{path}/{member}"
+
+
+def _list(value: Any) -> list[Any]:
+    """Return a list, and an empty one for what only the service can refuse."""
+    return value if isinstance(value, list) else []
